@@ -1,0 +1,341 @@
+"""Embeddings of many instances, with holes: what the encoders make and every model reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from srmm.errors import InputError, did_you_mean
+from srmm.modality import ABSENT, check_modalities
+
+
+class Embeddings:
+    """n instances with one embedding per modality, any of which may be absent.
+
+    Only present embeddings are stored. `values[modality]` packs them, one row each, and
+    `position[i, m]` says which packed row belongs to instance `i` (−1: absent). Selecting rows or
+    hiding items therefore moves integers, never vectors, and a memory-mapped store stays on disk.
+
+    Build one with `from_arrays`, `from_frame`, or `srmm.load_embeddings`; not with the constructor.
+
+    Parameters
+    ----------
+    values : dict of str to array of shape (n_items_m, d_m)
+        The packed embeddings of each modality; the key order is the modality order.
+    position : int array of shape (n_instances, n_modalities)
+        Row of `values[modality]`, or −1 where the item is absent.
+    labels, ids, split : array of shape (n_instances,), optional
+        Class labels (None where unknown), unique row names, and "train" / "validation" / "test".
+    raw : dict of str to object array of shape (n_instances,), optional
+        The raw items the embeddings came from (a text, a path), for showing them to a person.
+    encoders : dict of str to dict, optional
+        Per modality, which encoder made the embeddings and with which settings.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[str, np.ndarray],
+        position: np.ndarray,
+        *,
+        labels: np.ndarray | None = None,
+        ids: np.ndarray | None = None,
+        split: np.ndarray | None = None,
+        raw: Mapping[str, np.ndarray] | None = None,
+        encoders: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.modalities = check_modalities(list(values))
+        self.values = dict(values)
+        self.position = position
+        self.labels = labels
+        self.ids = np.arange(len(position)) if ids is None else ids
+        self.split = split
+        self.raw = dict(raw or {})
+        self.encoders = {name: dict(settings) for name, settings in (encoders or {}).items()}
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, Any],
+        *,
+        present: Any = None,
+        labels: Any = None,
+        ids: Any = None,
+        split: Any = None,
+    ) -> Embeddings:
+        """Embeddings from one (n, d_m) array per modality.
+
+        Parameters
+        ----------
+        arrays : dict of str to array of shape (n, d_m) or None
+            A row that is entirely NaN is an absent item; None is a modality nobody has, and is
+            left out. Every dtype becomes float32.
+        present : bool array of shape (n, n_modalities), optional
+            Columns in the order of the modalities that are not None. Overrides nothing: an item
+            is present where `present` is True *and* its row is not NaN.
+
+        Raises
+        ------
+        InputError
+            For a row that is partly NaN or holds an infinity (naming modality and row), arrays of
+            different lengths, or an array that is not two-dimensional.
+        """
+        dense = {
+            name: _as_matrix(name, array) for name, array in arrays.items() if array is not None
+        }
+        modalities = check_modalities(list(dense))
+        lengths = {name: len(array) for name, array in dense.items()}
+        if len(set(lengths.values())) > 1:
+            raise InputError(f"All modalities must have one row per instance, got {lengths} rows.")
+        n = next(iter(lengths.values()))
+        there = np.column_stack([_present_rows(name, array) for name, array in dense.items()])
+        if present is not None:
+            present = np.asarray(present)
+            if present.shape != there.shape or present.dtype != bool:
+                raise InputError(
+                    f"present must be boolean of shape {there.shape} (instances, modalities), "
+                    f"got {present.dtype} of shape {present.shape}."
+                )
+            there &= present
+        position = np.where(there, np.cumsum(there, axis=0) - 1, ABSENT)
+        values = {
+            name: np.ascontiguousarray(array[there[:, m]], dtype=np.float32)
+            for m, (name, array) in enumerate(dense.items())
+        }
+        assert tuple(values) == modalities
+        return cls(
+            values,
+            position,
+            labels=_as_column("labels", labels, n),
+            ids=check_ids(_as_column("ids", ids, n)),
+            split=_as_column("split", split, n),
+        )
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        modalities: Sequence[str] | None = None,
+        label: str | None = None,
+        id: str | None = None,
+        split: str | None = None,
+    ) -> Embeddings:
+        """Embeddings from a frame whose cells are vectors; null, None or NaN cells are absent.
+
+        `modalities` are the columns to read, by default all but `label`, `id` and `split`.
+        """
+        for role, column in {"label": label, "id": id, "split": split}.items():
+            if column is not None and column not in frame.columns:
+                raise InputError(
+                    f"There is no {role} column {column!r}. {did_you_mean(column, frame.columns)}"
+                )
+        if modalities is None:
+            modalities = [column for column in frame.columns if column not in (label, id, split)]
+        arrays = {}
+        for name in check_modalities(list(modalities)):
+            if name not in frame.columns:
+                raise InputError(
+                    f"There is no column {name!r}. {did_you_mean(name, frame.columns)}"
+                )
+            arrays[name] = _stack_cells(name, frame[name])
+        return cls.from_arrays(
+            arrays,
+            labels=None if label is None else frame[label].to_numpy(dtype=object),
+            ids=None if id is None else frame[id].to_numpy(),
+            split=None if split is None else frame[split].to_numpy(dtype=object),
+        )
+
+    @property
+    def present(self) -> np.ndarray:
+        """Boolean (n_instances, n_modalities): True where the item is there."""
+        return self.position != ABSENT
+
+    @property
+    def embedding_dims(self) -> dict[str, int]:
+        """Per modality, the length of its embeddings."""
+        return {name: array.shape[1] for name, array in self.values.items()}
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_instances, n_modalities), which is what scikit-learn's splitters look at."""
+        return len(self), len(self.modalities)
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def __repr__(self) -> str:
+        parts = [
+            f"{name}: {int(self.present[:, m].sum()):,} × {dim}"
+            for m, (name, dim) in enumerate(self.embedding_dims.items())
+        ]
+        return f"Embeddings({len(self):,} instances; {', '.join(parts)})"
+
+    def __getitem__(self, rows: Any) -> Embeddings:
+        """The instances `rows` (a slice, indices or a boolean mask), sharing the packed values."""
+        if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:
+            rows = rows[0]  # scikit-learn indexes arrays as X[rows, ...]
+        if isinstance(rows, (int, np.integer)):
+            rows = [rows]
+        return self._with(position=self.position[rows], rows=rows)
+
+    def rows_in(self, split: str) -> np.ndarray:
+        """Boolean (n_instances,): True for the instances of that split ("train", "test", …)."""
+        if self.split is None:
+            raise InputError("These embeddings have no split; build them with split=…")
+        return np.asarray(self.split == split, dtype=bool)
+
+    def mask(self, present: np.ndarray) -> Embeddings:
+        """The same instances with only the items that are present here *and* in `present`.
+
+        `present` is boolean of shape (n_instances, n_modalities) or (n_modalities,).
+        """
+        present = np.broadcast_to(np.asarray(present, dtype=bool), self.position.shape)
+        return self._with(position=np.where(present, self.position, ABSENT))
+
+    def select(self, modalities: Sequence[str]) -> Embeddings:
+        """The same instances with only these modalities, in this order."""
+        for name in modalities:
+            if name not in self.values:
+                raise InputError(
+                    f"There is no modality {name!r}. {did_you_mean(name, self.modalities)}"
+                )
+        columns = [self.modalities.index(name) for name in modalities]
+        chosen = self._with(position=self.position[:, columns])
+        chosen.values = {name: self.values[name] for name in modalities}
+        chosen.modalities = tuple(modalities)
+        return chosen
+
+    def items(self, modality: str) -> tuple[np.ndarray, np.ndarray]:
+        """(rows, vectors): the instances with this modality and their (n_present, d_m) array."""
+        position = self.position[:, self.modalities.index(modality)]
+        rows = np.flatnonzero(position != ABSENT)
+        return rows, self.values[modality][position[rows]]
+
+    def to_array(self, modality: str) -> np.ndarray:
+        """One modality as a dense (n_instances, d_m) array, NaN rows where absent."""
+        dense = np.full((len(self), self.embedding_dims[modality]), np.nan, dtype=np.float32)
+        rows, vectors = self.items(modality)
+        dense[rows] = vectors
+        return dense
+
+    def to_frame(self) -> pd.DataFrame:
+        """A frame with a column of vectors per modality (None where absent), id, label, split."""
+        columns: dict[str, Any] = {"id": self.ids}
+        for name in self.modalities:
+            rows, vectors = self.items(name)
+            cells = np.full(len(self), None, dtype=object)
+            for row, vector in zip(rows, vectors, strict=True):
+                cells[row] = vector
+            columns[name] = cells
+        if self.labels is not None:
+            columns["label"] = self.labels
+        if self.split is not None:
+            columns["split"] = self.split
+        return pd.DataFrame(columns)
+
+    def check(self) -> Embeddings:
+        """Raise `InputError` naming modality and row if a present embedding is not finite."""
+        for name in self.modalities:
+            rows, vectors = self.items(name)
+            finite = np.isfinite(vectors).all(axis=1)
+            if not finite.all():
+                row = rows[np.argmin(finite)]
+                raise InputError(
+                    f"The {name} embedding of row {row} (id {self.ids[row]!r}) holds NaN or "
+                    "infinity. Absent items must be left out (None or a row entirely NaN); "
+                    "repair or remove this one."
+                )
+        return self
+
+    def _with(self, *, position: np.ndarray, rows: Any = slice(None)) -> Embeddings:
+        return Embeddings(
+            self.values,
+            position,
+            labels=None if self.labels is None else self.labels[rows],
+            ids=self.ids[rows],
+            split=None if self.split is None else self.split[rows],
+            raw={name: column[rows] for name, column in self.raw.items()},
+            encoders=self.encoders,
+        )
+
+
+def check_ids(ids: np.ndarray | None) -> np.ndarray | None:
+    """Return `ids` if they are unique; raise `InputError` naming the first that is not."""
+    if ids is None:
+        return None
+    duplicated = pd.Series(ids).duplicated()
+    if duplicated.any():
+        twice = ids[int(np.argmax(duplicated))]
+        first, second = np.flatnonzero(ids == twice)[:2]
+        raise InputError(
+            f"Id {twice!r} stands in rows {first} and {second}; ids must be unique. "
+            "Remove the repeated row, or leave the id out to number the rows."
+        )
+    return ids
+
+
+def _as_matrix(name: str, array: Any) -> np.ndarray:
+    matrix = np.asarray(array)
+    if matrix.ndim != 2:
+        raise InputError(
+            f"Modality {name!r} must be an array of shape (n_instances, embedding_dim), "
+            f"got shape {matrix.shape}."
+        )
+    if matrix.dtype.kind not in "fiub":
+        try:
+            matrix = matrix.astype(np.float64)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"Modality {name!r} must hold numbers, got dtype {matrix.dtype}."
+            ) from None
+    return matrix
+
+
+def _present_rows(name: str, array: np.ndarray) -> np.ndarray:
+    """Boolean (n,): rows with numbers in them; raise for partly NaN or infinite rows."""
+    nan = np.isnan(array)
+    absent = nan.all(axis=1) if array.shape[1] else np.zeros(len(array), dtype=bool)
+    bad = {
+        "is partly NaN": nan.any(axis=1) & ~absent,
+        "holds an infinity": np.isinf(array).any(axis=1),
+        "holds a number beyond the range of float32": (
+            np.abs(array) > np.finfo(np.float32).max
+        ).any(axis=1),
+    }
+    for fault, rows in bad.items():
+        if rows.any():
+            raise InputError(
+                f"Row {int(np.argmax(rows))} of modality {name!r} {fault}. A row must hold finite "
+                "numbers only, or be entirely NaN, which means that the item is absent."
+            )
+    return ~absent
+
+
+def _as_column(name: str, column: Any, n: int) -> np.ndarray | None:
+    if column is None:
+        return None
+    array = np.asarray(column)
+    if array.dtype.kind in "US":
+        array = array.astype(object)
+    if array.shape != (n,):
+        raise InputError(f"{name} must have shape ({n},), one per instance, got {array.shape}.")
+    return array
+
+
+def _stack_cells(name: str, cells: pd.Series) -> np.ndarray:
+    absent = np.array([cell is None or (np.ndim(cell) == 0 and pd.isna(cell)) for cell in cells])
+    vectors = [np.asarray(cell) for cell in cells[~absent]]
+    shapes = {vector.shape for vector in vectors}
+    if not vectors:
+        raise InputError(f"Column {name!r} has no vector in it; leave the modality out.")
+    if len(shapes) > 1 or len(next(iter(shapes))) != 1:
+        raise InputError(
+            f"Every cell of column {name!r} must be a vector of one length, got shapes "
+            f"{sorted(shapes)[:4]}."
+        )
+    dense = np.full((len(cells), vectors[0].shape[0]), np.nan)
+    dense[~absent] = np.stack(vectors)
+    return dense

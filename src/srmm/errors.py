@@ -1,0 +1,66 @@
+"""Errors a user can cause. Each says the name, the value, what was expected, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SrmmError(Exception):
+    """Base class of every error this package raises on purpose."""
+
+
+class InputError(SrmmError, ValueError):
+    """A value given by the user does not fit: a column, a path, an option, an array."""
+
+
+class StoreError(InputError):
+    """A folder that should hold an embedding store or a model does not, or holds a damaged one."""
+
+
+class MissingExtraError(SrmmError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}. Install it with: pip install 'srmm[{extra}]'")
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """A remedy to end an error with: the closest option if one is close, and all of them.
+
+    >>> did_you_mean("lable", ["label", "title"])
+    "Did you mean 'label'? Available: 'label', 'title'."
+    """
+    options = [str(option) for option in options]
+    if not options:
+        return "None are available."
+    lowered = {option.lower(): option for option in options}
+    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    hint = f"Did you mean '{lowered[close[0]]}'? " if close else ""
+    return f"{hint}Available: {', '.join(repr(option) for option in options)}."
+
+
+def one_of(name: str, value: object, options: Iterable[str]) -> str:
+    """Return `value` if it is one of `options`; raise `InputError` naming `name` otherwise."""
+    options = list(options)
+    if value in options:
+        return str(value)
+    raise InputError(f"{name} is {value!r}, which is unknown. {did_you_mean(str(value), options)}")
+
+
+def fraction(name: str, value: float, *, closed: bool = True) -> float:
+    """Return `value` as a float if it lies in [0, 1] (in (0, 1) unless `closed`); raise otherwise.
+
+    >>> fraction("missing_rate", 30)
+    Traceback (most recent call last):
+    srmm.errors.InputError: missing_rate must be in [0, 1], got 30; did you mean 0.3?
+    """
+    interval = "[0, 1]" if closed else "(0, 1)"
+    try:
+        inside = 0 <= value <= 1 if closed else 0 < value < 1
+    except TypeError:
+        raise InputError(f"{name} must be a number in {interval}, got {value!r}.") from None
+    if inside:
+        return float(value)
+    hint = f"; did you mean {value / 100:g}?" if 1 < value <= 100 else "."
+    raise InputError(f"{name} must be in {interval}, got {value!r}{hint}")

@@ -1,0 +1,62 @@
+"""Modalities and presence patterns: the words and checks every other file uses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from srmm.errors import InputError
+
+KINDS = ("image", "text", "audio", "face", "features")
+"""What a raw item can be. A modality is *named* freely; its kind says how an item is read."""
+
+ABSENT = -1
+"""Where `Embeddings.position` says "no item here"."""
+
+Pattern = tuple[str, ...]
+"""A presence pattern: the modalities of an instance that are there, in the order of the model."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.\-]*")
+
+
+def check_modality_name(name: object) -> str:
+    """Return `name` if it can name a modality (it becomes a file name and a column name)."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} cannot name a modality: expected a letter or digit, then "
+            "letters, digits, spaces, '_', '-' or '.'. Rename it, e.g. 'image'."
+        )
+    return name
+
+
+def check_modalities(names: Sequence[object]) -> tuple[str, ...]:
+    """Return the names as a tuple; raise `InputError` if there is none, or one twice."""
+    checked = tuple(check_modality_name(name) for name in names)
+    if not checked:
+        raise InputError("No modality given: expected at least one, e.g. {'image': array}.")
+    twice = sorted({name for name in checked if checked.count(name) > 1})
+    if twice:
+        raise InputError(f"Modality {twice[0]!r} is given more than once; give each another name.")
+    return checked
+
+
+def presence_patterns(modalities: Sequence[str]) -> list[Pattern]:
+    """All 2^M − 1 usable presence patterns, the complete one first, then by size.
+
+    >>> presence_patterns(["image", "text"])
+    [('image', 'text'), ('image',), ('text',)]
+    """
+    sizes = range(len(modalities), 0, -1)
+    return [pattern for size in sizes for pattern in combinations(modalities, size)]
+
+
+def pattern_mask(pattern: Sequence[str], modalities: Sequence[str]) -> np.ndarray:
+    """The pattern as a boolean row of length M.
+
+    >>> pattern_mask(["text"], ["image", "text"])
+    array([False,  True])
+    """
+    return np.array([modality in pattern for modality in modalities], dtype=bool)

@@ -1,0 +1,215 @@
+"""The embedding store: a folder on disk that is read without loading it.
+
+    manifest.json           what is in it: modalities, sizes, encoders and their settings, digests
+    rows.parquet            one row per instance: id, label, split, and the raw items' names
+    <modality>.safetensors  `values` (n_items, d): present items only, and `position` (n_instances,)
+
+Vectors are memory-mapped when read. A store is written beside its final place and moved there
+whole, so a killed job leaves the old store or none.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors.numpy import save_file
+
+from srmm.atomic import replacing_folder
+from srmm.embeddings import Embeddings
+from srmm.errors import InputError, StoreError
+from srmm.modality import ABSENT
+
+FORMAT = "srmm-embeddings"
+VERSION = 1
+_RAW = "raw:"
+
+
+def save_embeddings(embeddings: Embeddings, folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Write `embeddings` as a store at `folder`, atomically, and return the path.
+
+    Packed rows that no instance points to any more are left out. Raises `InputError` if `folder`
+    exists and `overwrite` is False, or if it exists and is no store.
+    """
+    folder = Path(folder)
+    if folder.exists() and not (overwrite and is_store(folder)):
+        remedy = "Pass overwrite=True or choose another." if is_store(folder) else "Choose another."
+        raise InputError(f"{folder} already exists. {remedy}")
+    with replacing_folder(folder) as temporary:
+        described = {}
+        for name in embeddings.modalities:
+            values, position = _packed(embeddings, name)
+            file = f"{name}.safetensors"
+            save_file({"values": values, "position": position}, temporary / file)
+            described[name] = {
+                "file": file,
+                "embedding_dim": int(values.shape[1]),
+                "dtype": str(values.dtype),
+                "n_items": len(values),
+                "n_present": int((position != ABSENT).sum()),
+                "encoder": embeddings.encoders.get(name),
+            }
+        _write_rows(embeddings, temporary / "rows.parquet")
+        manifest = {
+            "format": FORMAT,
+            "version": VERSION,
+            "n_instances": len(embeddings),
+            "modalities": described,
+            "label_names": label_names(embeddings.labels),
+        }
+        text = json.dumps(manifest, indent=2, ensure_ascii=False)
+        (temporary / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    return folder
+
+
+def load_embeddings(folder: str | Path) -> Embeddings:
+    """Open a store written by `save_embeddings`; the vectors stay on disk until they are used.
+
+    Raises `StoreError` if the folder is no store, was made by a newer version, or is damaged.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    rows = _read_rows(folder / "rows.parquet")
+    n = manifest["n_instances"]
+    if len(rows["id"]) != n:
+        raise StoreError(
+            f"{folder / 'rows.parquet'} has {len(rows['id'])} rows, the manifest says {n}: "
+            "the store is damaged; encode it again."
+        )
+    values, positions = {}, []
+    for name, about in manifest["modalities"].items():
+        tensors = map_safetensors(folder / about["file"])
+        expected = {"values": (about["n_items"], about["embedding_dim"]), "position": (n,)}
+        found = {key: tensor.shape for key, tensor in tensors.items()}
+        if found != expected:
+            raise StoreError(
+                f"{folder / about['file']} holds {found}, the manifest says {expected}: "
+                "the store is damaged; encode it again."
+            )
+        values[name] = tensors["values"]
+        positions.append(np.asarray(tensors["position"]))
+    return Embeddings(
+        values,
+        np.column_stack(positions),
+        labels=rows.get("label"),
+        ids=rows["id"],
+        split=rows.get("split"),
+        raw={key[len(_RAW) :]: rows[key] for key in rows if key.startswith(_RAW)},
+        encoders={k: m["encoder"] for k, m in manifest["modalities"].items() if m["encoder"]},
+    )
+
+
+def is_store(folder: str | Path) -> bool:
+    """True if the folder says it is an embedding store (it may still be damaged)."""
+    try:
+        read_manifest(Path(folder))
+    except StoreError:
+        return False
+    return True
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a store; raises `StoreError` if there is none or it is not ours."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        what = "does not exist" if not folder.exists() else "has no manifest.json"
+        raise StoreError(
+            f"{folder} is not an embedding store: it {what}. "
+            "Make one with `srmm encode TABLE -o FOLDER`."
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StoreError(f"{path} is not readable JSON ({error}); encode it again.") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise StoreError(f"{path} is not the manifest of an embedding store (format {FORMAT!r}).")
+    if manifest["version"] > VERSION:
+        raise StoreError(
+            f"{folder} was written by a newer version (store version {manifest['version']}, this "
+            f"one reads {VERSION}). Upgrade with: pip install -U srmm"
+        )
+    return manifest
+
+
+def map_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """The tensors of a safetensors file as read-only memory maps, checked against its length.
+
+    The file is: 8 bytes with the length of a JSON header, the header, then the raw tensors.
+    """
+    dtypes = {"F32": "<f4", "F16": "<f2", "F64": "<f8", "I64": "<i8", "BOOL": "?", "U8": "u1"}
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length)) if length < size else None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); encode it again.") from None
+    end = max((entry["data_offsets"][1] for entry in (header or {}).values()), default=0)
+    if header is None or size != 8 + length + end:
+        raise StoreError(
+            f"{path} is damaged or truncated: {size} bytes, expected {8 + length + end}. "
+            "Encode it again."
+        )
+    tensors = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        shape, offset = tuple(entry["shape"]), 8 + length + entry["data_offsets"][0]
+        dtype = np.dtype(dtypes[entry["dtype"]])
+        # An empty file region cannot be mapped.
+        empty = 0 in shape
+        tensors[name] = (
+            np.empty(shape, dtype) if empty else np.memmap(path, dtype, "r", offset, shape)
+        )
+    return tensors
+
+
+def label_names(labels: np.ndarray | None) -> list[Any] | None:
+    """The distinct labels, sorted, without the unknown ones; None if there are no labels."""
+    if labels is None:
+        return None
+    known = {label for label in labels.tolist() if label is not None and label == label}
+    return sorted(known, key=lambda label: (str(type(label)), label))
+
+
+def _packed(embeddings: Embeddings, modality: str) -> tuple[np.ndarray, np.ndarray]:
+    """(values, position) with only the rows that some instance points to, in their order."""
+    position = embeddings.position[:, embeddings.modalities.index(modality)]
+    used, renumbered = np.unique(position[position != ABSENT], return_inverse=True)
+    packed = np.full(len(position), ABSENT, dtype=np.int64)
+    packed[position != ABSENT] = renumbered
+    return np.ascontiguousarray(embeddings.values[modality][used]), packed
+
+
+def _write_rows(embeddings: Embeddings, path: Path) -> None:
+    columns = {"id": embeddings.ids, "label": embeddings.labels, "split": embeddings.split}
+    columns |= {_RAW + name: column for name, column in embeddings.raw.items()}
+    arrow = {}
+    for name, column in columns.items():
+        if column is None:
+            continue
+        try:
+            arrow[name] = pa.array(column.tolist())
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise InputError(
+                f"The column {name!r} mixes types that cannot be stored together ({error}); "
+                "make them all text or all numbers."
+            ) from None
+    pq.write_table(pa.table(arrow), path)
+
+
+def _read_rows(path: Path) -> dict[str, np.ndarray]:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StoreError(f"{path} cannot be read ({error}); encode it again.") from None
+    columns = {}
+    for name in table.column_names:
+        column = table.column(name)
+        numeric = not column.null_count and not pa.types.is_string(column.type)
+        columns[name] = column.to_numpy() if numeric else np.array(column.to_pylist(), dtype=object)
+    return columns
