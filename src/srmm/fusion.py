@@ -1,0 +1,107 @@
+"""Late fusion: the outputs of an instance's present modalities become one (paper III-B)."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax
+
+from srmm.errors import one_of
+
+FUSIONS = ("mean", "log-mean", "weighted")
+_SMALLEST = 1e-12
+_PULL = 1.0  # strength, in validation instances, of the pull of fitted weights to equal ones
+
+
+def fuse(
+    outputs: np.ndarray,
+    present: np.ndarray,
+    fusion: str = "mean",
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """Combine per-modality class probabilities into one distribution per instance.
+
+    Parameters
+    ----------
+    outputs : array of shape (n_instances, n_modalities, n_classes)
+        Softmax outputs; what stands where `present` is False is never looked at.
+    present : bool array of shape (n_instances, n_modalities)
+    fusion : "mean", "log-mean" or "weighted"
+        "mean": the mean of the probabilities (the paper). "log-mean": the normalised mean of the
+        log-probabilities. "weighted": as "log-mean", with `weights` of the presence pattern.
+    weights : array of shape (2 ** n_modalities, n_modalities), for "weighted"
+        From `fit_weights`; row k belongs to the pattern whose bits make up k.
+
+    Returns
+    -------
+    array of shape (n_instances, n_classes); rows with nothing present are NaN.
+    """
+    one_of("fusion", fusion, FUSIONS)
+    outputs = np.where(present[..., None], outputs, 1.0)
+    count = present.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = present / count  # (n, M): equal weights; NaN where nothing is present
+    if fusion == "mean":
+        return np.einsum("nm,nmc->nc", share, outputs)
+    if fusion == "weighted" and weights is not None:
+        share = np.where(count > 0, weights[pattern_codes(present)] * present, np.nan)
+    return softmax(np.einsum("nm,nmc->nc", share, _log(outputs)), axis=1)
+
+
+def fit_weights(outputs: np.ndarray, present: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Fusion weights of every presence pattern, fitted on held-out outputs.
+
+    For a pattern P the fused output is softmax(Σ_{m∈P} w_m · log p_m). The weights (≥ 0) minimise
+    its cross entropy over the instances that have all of P, a convex problem in |P| numbers, with
+    a weak pull towards equal ones. A weak modality gets a small weight instead of a full vote.
+
+    Parameters
+    ----------
+    outputs, present : as in `fuse`, of instances the branch was not trained on
+    y : int array of shape (n_instances,)
+        Class indices.
+
+    Returns
+    -------
+    array of shape (2 ** n_modalities, n_modalities), for `fuse`
+    """
+    n_modalities = present.shape[1]
+    logs = _log(np.where(present[..., None], outputs, 1.0))
+    weights = np.zeros((2**n_modalities, n_modalities))
+    for code in range(1, 2**n_modalities):
+        members = np.flatnonzero(code & (1 << np.arange(n_modalities)))
+        rows = present[:, members].all(axis=1)
+        weights[code, members] = _fit_pattern(logs[rows][:, members], y[rows])
+    return weights
+
+
+def pattern_codes(present: np.ndarray) -> np.ndarray:
+    """Each row of `present` as the integer whose bits it is.
+
+    >>> pattern_codes(np.array([[True, False], [True, True]]))
+    array([1, 3])
+    """
+    return present @ (1 << np.arange(present.shape[1]))
+
+
+def _fit_pattern(logs: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Weights (|P|,) for log outputs of shape (n, |P|, C)."""
+    size = logs.shape[1]
+    equal = np.full(size, 1 / size)
+    if not len(y):
+        return equal
+    own = logs[np.arange(len(y)), :, y]  # (n, |P|): log-probability of the true class
+
+    def loss_and_gradient(w: np.ndarray) -> tuple[float, np.ndarray]:
+        fused = np.einsum("m,nmc->nc", w, logs)
+        total = logsumexp(fused, axis=1)
+        loss = (total - own @ w).sum() + _PULL * ((w - equal) ** 2).sum()
+        expected = np.einsum("nc,nmc->m", np.exp(fused - total[:, None]), logs)
+        return loss, expected - own.sum(axis=0) + 2 * _PULL * (w - equal)
+
+    found = minimize(loss_and_gradient, equal, jac=True, method="L-BFGS-B", bounds=[(0, 20)] * size)
+    return found.x
+
+
+def _log(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(probabilities, _SMALLEST))

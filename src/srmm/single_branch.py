@@ -1,0 +1,110 @@
+"""The single-branch network: every modality through the same three blocks (paper III-B, Fig. 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from srmm.errors import InputError, did_you_mean, fraction, one_of
+from srmm.modality import check_modalities
+from srmm.recipe import BATCH_NORMS
+
+
+class SingleBranch(nn.Module):
+    """One small network whose weights all modalities share.
+
+    FC → batch norm → ReLU → dropout, FC → L2 normalisation, FC → softmax. Where the modalities'
+    embeddings differ in size, a learnt linear projection per modality brings them to `hidden_dim`
+    first; where they are equal there is none, and the network is the paper's.
+
+    **Shape**
+
+    - Input: one `(n_m, embedding_dims[m])` tensor per modality `m`; any subset, any `n_m`.
+    - Output: `(sum of n_m, n_classes)` logits, in the order the input names its modalities.
+
+    Parameters
+    ----------
+    embedding_dims : dict of str to int
+        The modalities and the length of their embeddings.
+    n_classes : int
+    hidden_dim : int
+        Width h of the branch; the paper uses 768 for image-text and 2048 for face-voice.
+    dropout : float
+        Share of block 1's outputs dropped in training.
+    batch_norm : "shared" or "per-modality"
+        Whether the modalities also share the batch norm (the paper), or have one each.
+
+    >>> branch = SingleBranch({"image": 768, "text": 768}, n_classes=101)
+    >>> sum(parameter.numel() for parameter in branch.parameters())  # the paper's 1.26 M
+    1260389
+    >>> branch({"text": torch.randn(4, 768), "image": torch.randn(2, 768)}).shape
+    torch.Size([6, 101])
+    """
+
+    def __init__(
+        self,
+        embedding_dims: Mapping[str, int],
+        n_classes: int,
+        hidden_dim: int = 768,
+        *,
+        dropout: float = 0.5,
+        batch_norm: str = "shared",
+    ) -> None:
+        super().__init__()
+        one_of("batch_norm", batch_norm, BATCH_NORMS)
+        self.modalities = check_modalities(list(embedding_dims))
+        self.embedding_dims = dict(embedding_dims)
+        sizes = set(embedding_dims.values())
+        equal = len(sizes) == 1
+        n_norms = 1 if batch_norm == "shared" else len(self.modalities)
+
+        self.projections = nn.ModuleList(
+            nn.Identity() if equal else nn.Linear(size, hidden_dim)
+            for size in embedding_dims.values()
+        )
+        self.fc1 = nn.Linear(sizes.pop() if equal else hidden_dim, hidden_dim)
+        self.norms = nn.ModuleList(nn.BatchNorm1d(hidden_dim) for _ in range(n_norms))
+        self.dropout = nn.Dropout(fraction("dropout", dropout))
+        self.fc2 = nn.Linear(hidden_dim, hidden_dim)
+        self.fc3 = nn.Linear(hidden_dim, n_classes)
+
+    def forward(self, embeddings: Mapping[str, Tensor]) -> Tensor:
+        return self.fc3(self.embed(embeddings))  # (n_items, n_classes)
+
+    def embed(self, embeddings: Mapping[str, Tensor]) -> Tensor:
+        """Block-2 embeddings: `(n_items, hidden_dim)`, every row of unit length (Fig. 5)."""
+        hidden = self._normalise({m: self._project(m, x) for m, x in embeddings.items()})
+        hidden = self.dropout(F.relu(hidden))  # (n_items, h): block 1
+        return F.normalize(self.fc2(hidden), dim=1)  # (n_items, h): block 2
+
+    def _project(self, modality: str, x: Tensor) -> Tensor:
+        size = self.embedding_dims.get(modality)
+        if size is None:
+            raise InputError(
+                f"This network has no modality {modality!r}. "
+                f"{did_you_mean(modality, self.modalities)}"
+            )
+        if x.ndim != 2 or x.shape[1] != size:
+            raise InputError(
+                f"{modality!r} must have shape (n, {size}), however: {tuple(x.shape)}."
+            )
+        return self.fc1(self.projections[self.modalities.index(modality)](x))  # (n_m, h)
+
+    def _normalise(self, hidden: Mapping[str, Tensor]) -> Tensor:
+        if len(self.norms) == 1:
+            return self.norms[0](torch.cat(list(hidden.values())))
+        norms = (self.norms[self.modalities.index(modality)] for modality in hidden)
+        return torch.cat([_norm(norm, x) for norm, x in zip(norms, hidden.values(), strict=True)])
+
+
+def _norm(norm: nn.Module, x: Tensor) -> Tensor:
+    """Batch norm that a lone item passes by its running statistics: it has no variance."""
+    if not (norm.training and len(x) == 1):
+        return norm(x)
+    norm.eval()
+    normed = norm(x)
+    norm.train()
+    return normed

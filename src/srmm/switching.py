@@ -1,0 +1,86 @@
+"""Modality switching: the order in which embeddings enter the single branch (paper III-B, V-C).
+
+The unit of the stream is a *pair* (instance, modality) whose item is present; absent items are not
+in the stream, which is all that training with missing modalities needs. Every strategy returns one
+epoch: a list of batches, each an int array of shape (batch, 2) with columns instance and modality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+Batches = list[np.ndarray]
+Strategy = Callable[[np.ndarray, int, np.random.Generator], Batches]
+
+
+def s1(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batches:
+    """S-1: all present pairs in one random order, so that every batch mixes modalities.
+
+    `present` is boolean of shape (n_instances, n_modalities).
+    """
+    return _cut(rng.permutation(np.argwhere(present)), batch_size)
+
+
+def s2(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batches:
+    """S-2: half of the pairs in mixed batches as in S-1, half in unimodal ones as in S-3."""
+    mixed = _draw_half(present, rng)
+    batches = s1(mixed, batch_size, rng) + s3(present & ~mixed, batch_size, rng)
+    return _shuffled(batches, rng)
+
+
+def s3(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batches:
+    """S-3: every batch holds one modality only; the batches come in random order."""
+    batches: Batches = []
+    for m in range(present.shape[1]):
+        pairs = np.argwhere(present)
+        batches += _cut(rng.permutation(pairs[pairs[:, 1] == m]), batch_size)
+    return _shuffled(batches, rng)
+
+
+def one_per_instance(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batches:
+    """The other reading of S-1: each instance shows one random present modality per epoch."""
+    scores = np.where(present, rng.random(present.shape), -1.0)
+    chosen = np.zeros_like(present)
+    rows = np.flatnonzero(present.any(axis=1))
+    chosen[rows, scores[rows].argmax(axis=1)] = True
+    return s1(chosen, batch_size, rng)
+
+
+def whole_instances(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batches:
+    """All present modalities of an instance in the same batch (not in the paper)."""
+    shuffled = rng.permutation(np.flatnonzero(present.any(axis=1)))
+    pairs = np.argwhere(present[shuffled])
+    pairs[:, 0] = shuffled[pairs[:, 0]]
+    return _cut(pairs, batch_size)
+
+
+STRATEGIES: dict[str, Strategy] = {
+    "s1": s1,
+    "s2": s2,
+    "s3": s3,
+    "one-per-instance": one_per_instance,
+    "whole-instances": whole_instances,
+}
+
+
+def _cut(pairs: np.ndarray, batch_size: int) -> Batches:
+    """Batches of `batch_size`; a lone last pair joins the batch before it: batch norm needs two."""
+    batches = [pairs[i : i + batch_size] for i in range(0, len(pairs), batch_size)]
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        lone = batches.pop()
+        batches[-1] = np.concatenate([batches[-1], lone])
+    return batches
+
+
+def _draw_half(present: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Boolean (n, M): a random half of the present pairs."""
+    pairs = rng.permutation(np.argwhere(present))
+    half = np.zeros_like(present)
+    half[tuple(pairs[: len(pairs) // 2].T)] = True
+    return half
+
+
+def _shuffled(batches: Batches, rng: np.random.Generator) -> Batches:
+    return [batches[i] for i in rng.permutation(len(batches))]

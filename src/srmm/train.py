@@ -1,0 +1,119 @@
+"""The training loop: batches in, best epoch on held-out instances out."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from srmm.errors import SrmmError
+from srmm.recipe import Recipe
+
+logger = logging.getLogger("srmm")
+
+
+@dataclass
+class History:
+    """What happened in training: one entry per epoch, and which epoch was kept."""
+
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    """1-based; the epoch whose weights were kept."""
+    seconds: float = 0.0
+
+
+def stratified_split(
+    y: np.ndarray, held_out: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """(kept, held out) row indices, sorted, with every class split in the same proportion.
+
+    A class keeps at least one row, so one with a single row is never held out. Per class the
+    number held out is rounded at random so that the total is as asked.
+    """
+    out: list[np.ndarray] = []
+    for label in np.unique(y):
+        rows = rng.permutation(np.flatnonzero(y == label))
+        count = math.floor(held_out * len(rows) + rng.random())
+        out.append(rows[: min(count, len(rows) - 1)])
+    held = np.sort(np.concatenate(out)) if out else np.empty(0, dtype=np.int64)
+    return np.setdiff1d(np.arange(len(y)), held), held
+
+
+def fit_network(
+    network: nn.Module,
+    epoch_batches: Callable[[], list[Any]],
+    loss_of: Callable[[Any], Tensor],
+    validate: Callable[[], dict[str, float]] | None,
+    recipe: Recipe,
+    *,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> History:
+    """Train `network` in place with Adam and leave it with the weights of its best epoch.
+
+    Parameters
+    ----------
+    epoch_batches : callable returning the batches of one epoch, drawn anew at each call
+    loss_of : callable from a batch to a scalar loss
+    validate : callable returning held-out figures, among them "loss"; None: no instance is held
+        out, and the last epoch is kept. Test data never gets here.
+    recipe : Recipe
+        Learning rate, weight decay, schedule, epochs and patience.
+    progress : wraps the range of epochs, e.g. `tqdm.tqdm`
+    """
+    start = time.perf_counter()
+    history = History()
+    batches = epoch_batches()
+    optimizer = torch.optim.Adam(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    scheduler = None
+    if recipe.schedule == "one-cycle":
+        # Switching may cut epochs into slightly different numbers of batches; a few more steps
+        # than planned simply stay at the schedule's end.
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, recipe.learning_rate, total_steps=recipe.max_epochs * len(batches)
+        )
+    best_loss, best_state, waited = math.inf, None, 0
+    for epoch in progress(range(1, recipe.max_epochs + 1)):
+        network.train()
+        losses: list[Tensor] = []
+        for batch in batches:
+            loss = loss_of(batch)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            if scheduler is not None and scheduler.last_epoch < scheduler.total_steps - 1:
+                scheduler.step()
+            losses.append(loss.detach())
+        batches = epoch_batches()
+        network.eval()
+        figures = {"epoch": epoch, "train_loss": float(torch.stack(losses).mean())}
+        if not math.isfinite(figures["train_loss"]):
+            raise SrmmError(
+                f"Training diverged: the loss of epoch {epoch} is {figures['train_loss']}. "
+                f"Lower learning_rate (now {recipe.learning_rate:g}) or set standardize=True."
+            )
+        if validate is not None:
+            figures |= {f"validation_{name}": value for name, value in validate().items()}
+        history.epochs.append(figures)
+        logger.debug("epoch %(epoch)d: train loss %(train_loss).4f", figures)
+        loss_now = figures.get("validation_loss", -epoch)
+        if loss_now < best_loss:
+            best_loss, waited, history.best_epoch = loss_now, 0, epoch
+            best_state = copy.deepcopy(network.state_dict())
+        else:
+            waited += 1
+            if waited >= recipe.patience:
+                break
+    if best_state is not None:
+        network.load_state_dict(best_state)
+    history.seconds = time.perf_counter() - start
+    return history
