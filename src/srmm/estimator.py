@@ -7,27 +7,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state, compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.nn import functional as F
 
+from srmm.base_classifier import EmbeddingClassifier
 from srmm.embeddings import Embeddings
-from srmm.errors import InputError, one_of
 from srmm.fusion import fit_weights, fuse
-from srmm.inputs import as_embeddings, is_lone_array, match_modalities
 from srmm.recipe import FIELDS, Recipe, resolve_recipe
 from srmm.single_branch import SingleBranch
 from srmm.standardize import Standardizer
 from srmm.switching import STRATEGIES
-from srmm.train import fit_network, stratified_split
+from srmm.train import fit_network
 
 _CHUNK = 4096  # items per forward pass at prediction
 
 
-class SingleBranchClassifier(ClassifierMixin, BaseEstimator):
+class SingleBranchClassifier(EmbeddingClassifier):
     """Classify instances of several modalities, any of which may be missing (SRMM).
 
     One small network with shared weights learns from the embeddings of all modalities; at
@@ -134,57 +130,6 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
         self.device = device
         self.progress = progress
 
-    def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, validation: Any = None
-    ) -> SingleBranchClassifier:
-        """Train on the instances of `X` that have a label.
-
-        Parameters
-        ----------
-        X : Embeddings, dict of str to array, data frame, or array of shape (n, d)
-            See `srmm.inputs.as_embeddings`. Instances with nothing present teach nothing and are
-            skipped.
-        y : array of shape (n_instances,), optional
-            Class labels; by default those of the `Embeddings`, where None means "unknown".
-        sample_weight : array of shape (n_instances,), optional
-        validation : Embeddings, or (X, y), optional
-            The instances for early stopping; by default a stratified share of `X`.
-
-        Raises
-        ------
-        InputError
-            If there are no labels, one class only, or a row is partly NaN or infinite.
-        """
-        recipe = resolve_recipe(self.recipe, {name: getattr(self, name) for name in FIELDS})
-        one_of("when_nothing_present", self.when_nothing_present, ("error", "prior"))
-        if is_lone_array(X):
-            if y is None:
-                raise InputError(
-                    f"{type(self).__name__} requires y to be passed, but the target y is None."
-                )
-            X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite=False)
-        embeddings, y, weight = _labelled(as_embeddings(X), y, sample_weight)
-        self.classes_, y = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise InputError(
-                f"There is only one class, {self.classes_[0]!r}, in the labels: a classifier can't "
-                "train when only one class is present; it needs at least two."
-            )
-        if self.class_weight is not None:
-            weight = weight * compute_sample_weight(self.class_weight, self.classes_[y])
-
-        random = check_random_state(self.random_state)
-        seed = int(random.randint(np.iinfo(np.int32).max))
-        rng = np.random.default_rng(seed)
-        if validation is None:
-            train, held_out = stratified_split(y, recipe.validation_fraction, rng)
-            held, y_held = embeddings[held_out], y[held_out]
-            embeddings, y, weight = embeddings[train], y[train], weight[train]
-        else:
-            held, y_held = self._validation(validation, embeddings)
-        self._fit(embeddings, y, weight, held, y_held, recipe, seed)
-        return self
-
     def _fit(
         self,
         train: Embeddings,
@@ -192,12 +137,9 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
         weight: np.ndarray,
         held: Embeddings,
         y_held: np.ndarray,
-        recipe: Recipe,
         seed: int,
     ) -> None:
-        self.recipe_ = recipe
-        self.modalities_, self.embedding_dims_ = train.modalities, train.embedding_dims
-        self.class_prior_ = np.bincount(y, minlength=len(self.classes_)) / len(y)
+        recipe = self.recipe_ = self._resolved()
         self.standardizer_ = Standardizer.fit(train, active=recipe.standardize)
         self.fusion_weights_ = None
         device = torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -207,7 +149,7 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
         }
         position = torch.from_numpy(train.position).to(device)
         target = torch.from_numpy(y).to(device)
-        weights = torch.from_numpy(weight / weight.mean()).to(device, torch.float32)
+        weights = torch.from_numpy(weight).to(device, torch.float32)
         rng = np.random.default_rng([seed, 1])
 
         def loss_of(pairs: np.ndarray) -> Tensor:
@@ -251,15 +193,6 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
         self.network_.eval()
         if recipe.fusion == "weighted":
             self.fusion_weights_ = fit_weights(self._outputs(held), held.present, y_held)
-        self.training_ = {
-            "n_train": len(train),
-            "n_validation": len(held),
-            "holes": dict(
-                zip(self.modalities_, (1 - train.present.mean(axis=0)).tolist(), strict=True)
-            ),
-            "train_ids": train.ids.tolist(),
-            "validation_ids": held.ids.tolist(),
-        }
 
     @property
     def feature_std_(self) -> dict[str, np.ndarray]:
@@ -272,38 +205,18 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
         """
         return self._outputs(self._matched(X))
 
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities, fused over the present modalities: (n_instances, n_classes).
-
-        Raises `InputError` listing the rows with nothing present, unless
-        `when_nothing_present="prior"`.
-        """
-        embeddings = self._matched(X)
-        return self.fuse(self._outputs(embeddings), embeddings.present)
-
     def fuse(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Late fusion of `predict_per_modality` outputs under a mask (paper III-B).
 
         `present` (n_instances, n_modalities) may hide items that `outputs` has, which is how any
-        presence pattern is evaluated without another forward pass.
+        presence pattern is evaluated without another forward pass. Rows with nothing present are
+        treated as in `predict_proba`.
         """
         check_is_fitted(self)
-        nothing = np.flatnonzero(~present.any(axis=1))
-        if len(nothing) and self.when_nothing_present == "error":
-            listed = ", ".join(map(str, nothing[:10])) + (", …" if len(nothing) > 10 else "")
-            raise InputError(
-                f"{len(nothing)} of {len(present)} rows have no item at all (rows {listed}). "
-                "Remove them, or set when_nothing_present='prior' to get the training set's class "
-                "shares for them."
-            )
+        something = self._something(present)
         fused = self._fuse(outputs, present)
-        fused[nothing] = self.class_prior_
+        fused[~something] = self.class_prior_
         return fused
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The most probable label of each instance: (n_instances,)."""
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
 
     def transform(self, X: Any) -> np.ndarray:
         """Block-2 embeddings: (n_instances, hidden_dim), unit length (paper Fig. 5).
@@ -321,28 +234,14 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
         """Block-2 embeddings, item by item: (n_instances, n_modalities, hidden_dim)."""
         return self._forward(self._matched(X), lambda items: self.network_.embed(items))
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Accuracy on `X`; `y` as in `fit`."""
-        if y is None and isinstance(X, Embeddings):
-            X, y, sample_weight = _labelled(X, y, sample_weight)
-        return super().score(X, y, sample_weight)
+    def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
+        return self._fuse(self._outputs(embeddings), embeddings.present)
 
-    def _matched(self, X: Any) -> Embeddings:
-        check_is_fitted(self)
-        if is_lone_array(X) and hasattr(self, "n_features_in_"):
-            X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
-        return match_modalities(as_embeddings(X), self.embedding_dims_)
+    def _resolved(self) -> Recipe:
+        return resolve_recipe(self.recipe, {name: getattr(self, name) for name in FIELDS})
 
-    def _validation(self, validation: Any, train: Embeddings) -> tuple[Embeddings, np.ndarray]:
-        X, y = validation if isinstance(validation, tuple) else (validation, None)
-        held, y, _ = _labelled(match_modalities(as_embeddings(X), train.embedding_dims), y, None)
-        unknown = sorted(set(np.unique(y)) - set(self.classes_))
-        if unknown:
-            raise InputError(
-                f"The validation labels hold {unknown[0]!r}, which is not among the training "
-                "labels. Remove those rows or add some to the training set."
-            )
-        return held, np.searchsorted(self.classes_, y)
+    def _validation_fraction(self) -> float:
+        return self._resolved().validation_fraction
 
     def _outputs(self, embeddings: Embeddings) -> np.ndarray:
         return self._forward(embeddings, lambda items: self.network_(items).softmax(dim=1))
@@ -370,32 +269,3 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
         if out is None:
             out = np.full((len(embeddings), len(self.modalities_), len(self.classes_)), np.nan)
         return out
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = False
-        tags.non_deterministic = False
-        return tags
-
-
-def _labelled(
-    embeddings: Embeddings, y: Any, sample_weight: Any
-) -> tuple[Embeddings, np.ndarray, np.ndarray]:
-    """The instances that have a label and an item, their labels and weights."""
-    if y is None:
-        y = embeddings.labels
-        if y is None:
-            raise InputError("There are no labels: pass y, or embeddings that have labels.")
-        known = np.array([label is not None and label == label for label in y.tolist()])
-    else:
-        y = np.asarray(y)
-        if len(y) != len(embeddings):
-            raise InputError(f"y has {len(y)} labels for {len(embeddings)} instances.")
-        known = np.ones(len(y), dtype=bool)
-    weight = _check_sample_weight(sample_weight, np.empty(len(y)), dtype=np.float64)
-    kept = known & embeddings.present.any(axis=1) & (weight > 0)
-    if not kept.any():
-        raise InputError("No instance has both a label and at least one item.")
-    labels = np.array(y[kept].tolist())
-    check_classification_targets(labels)
-    return embeddings[kept], labels, weight[kept]

@@ -1,0 +1,202 @@
+"""What every classifier on embeddings shares: labels, inputs, held-out and empty instances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from srmm.embeddings import Embeddings
+from srmm.errors import InputError, one_of
+from srmm.inputs import as_embeddings, is_lone_array, match_modalities
+from srmm.split import stratified_split
+
+
+class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
+    """Base of the classifiers: scikit-learn's protocol over `Embeddings` with holes.
+
+    A subclass has the parameters `class_weight`, `random_state` and `when_nothing_present`, and
+    implements `_fit` and `_probabilities`, which see checked embeddings and class indices only.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+    modalities_ : tuple of str
+    embedding_dims_ : dict of str to int
+    class_prior_ : array of shape (n_classes,)
+    training_ : dict
+        What it was trained on: instances, held-out instances, missing rate per modality, ids.
+    """
+
+    class_weight: Any
+    random_state: Any
+    when_nothing_present: str
+
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, validation: Any = None
+    ) -> Any:
+        """Train on the instances of `X` that have a label.
+
+        Parameters
+        ----------
+        X : Embeddings, dict of str to array, data frame, or array of shape (n, d)
+            See `srmm.inputs.as_embeddings`. Instances with nothing present teach nothing and are
+            skipped.
+        y : array of shape (n_instances,), optional
+            Class labels; by default those of the `Embeddings`, where None means "unknown".
+        sample_weight : array of shape (n_instances,), optional
+        validation : Embeddings, or (X, y), optional
+            The held-out instances, for early stopping; by default a stratified share of `X`.
+
+        Raises
+        ------
+        InputError
+            If there are no labels, one class only, or a row is partly NaN or infinite.
+        """
+        one_of("when_nothing_present", self.when_nothing_present, ("error", "prior"))
+        if is_lone_array(X):
+            if y is None:
+                raise InputError(
+                    f"{type(self).__name__} requires y to be passed, but the target y is None."
+                )
+            X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite=False)
+        embeddings, y, weight = _labelled(as_embeddings(X), y, sample_weight)
+        self.classes_, y = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise InputError(
+                f"There is only one class, {self.classes_[0]!r}, in the labels: a classifier can't "
+                "train when only one class is present; it needs at least two."
+            )
+        if self.class_weight is not None:
+            weight = weight * compute_sample_weight(self.class_weight, self.classes_[y])
+        self.modalities_, self.embedding_dims_ = embeddings.modalities, embeddings.embedding_dims
+
+        random = check_random_state(self.random_state)
+        seed = int(random.randint(np.iinfo(np.int32).max))
+        if validation is None:
+            share = self._validation_fraction()
+            train, held_out = stratified_split(y, share, np.random.default_rng(seed))
+            held, y_held = embeddings[held_out], y[held_out]
+            embeddings, y, weight = embeddings[train], y[train], weight[train]
+        else:
+            held, y_held = self._validation(validation)
+        self.class_prior_ = np.bincount(y, minlength=len(self.classes_)) / len(y)
+        missing = 1 - embeddings.present.mean(axis=0)
+        self.training_ = {
+            "n_train": len(embeddings),
+            "n_validation": len(held),
+            "holes": dict(zip(self.modalities_, missing.tolist(), strict=True)),
+        }
+        self._fit(embeddings, y, weight / weight.mean(), held, y_held, seed)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Class probabilities from whatever is present: (n_instances, n_classes).
+
+        Raises `InputError` listing the rows with nothing present, unless
+        `when_nothing_present="prior"`, which gives them the training set's class shares.
+        """
+        embeddings = self._matched(X)
+        something = self._something(embeddings.present)
+        probabilities = np.tile(self.class_prior_, (len(embeddings), 1))
+        if something.any():
+            probabilities[something] = self._probabilities(embeddings[something])
+        return probabilities
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable label of each instance: (n_instances,)."""
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Accuracy on `X`; `y` as in `fit`."""
+        if y is None and isinstance(X, Embeddings):
+            X, y, sample_weight = _labelled(X, y, sample_weight)
+        return super().score(X, y, sample_weight)
+
+    def _fit(
+        self,
+        train: Embeddings,
+        y: np.ndarray,
+        weight: np.ndarray,
+        held: Embeddings,
+        y_held: np.ndarray,
+        seed: int,
+    ) -> None:
+        """Train on class indices `y` (n,) with weights (n,) of mean 1; `held` may be empty."""
+        raise NotImplementedError
+
+    def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
+        """(n_instances, n_classes) for instances that all have something present."""
+        raise NotImplementedError
+
+    def _validation_fraction(self) -> float:
+        return 0.0
+
+    def _something(self, present: np.ndarray) -> np.ndarray:
+        """Boolean (n,): rows with an item; raises listing the others if they are an error."""
+        something: np.ndarray = present.any(axis=1)
+        nothing = np.flatnonzero(~something)
+        if len(nothing) and self.when_nothing_present == "error":
+            listed = ", ".join(map(str, nothing[:10])) + (", …" if len(nothing) > 10 else "")
+            raise InputError(
+                f"{len(nothing)} of {len(present)} rows have no item at all (rows {listed}). "
+                "Remove them, or set when_nothing_present='prior' to get the training set's class "
+                "shares for them."
+            )
+        return something
+
+    def _matched(self, X: Any) -> Embeddings:
+        check_is_fitted(self)
+        if is_lone_array(X) and hasattr(self, "n_features_in_"):
+            X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
+        return match_modalities(as_embeddings(X), self.embedding_dims_)
+
+    def _validation(self, validation: Any) -> tuple[Embeddings, np.ndarray]:
+        X, y = validation if isinstance(validation, tuple) else (validation, None)
+        held, y, _ = _labelled(match_modalities(as_embeddings(X), self.embedding_dims_), y, None)
+        unknown = sorted(set(y.tolist()) - set(self.classes_.tolist()))
+        if unknown:
+            raise InputError(
+                f"The validation labels hold {unknown[0]!r}, which is not among the training "
+                "labels. Remove those rows or add some to the training set."
+            )
+        return held, np.searchsorted(self.classes_, y)
+
+
+def align_classes(probabilities: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Probabilities over `known` classes (n, n_known) as columns of `classes`, 0 where unknown.
+
+    >>> align_classes(np.array([[0.9, 0.1]]), np.array(["a", "c"]), np.array(["a", "b", "c"]))
+    array([[0.9, 0. , 0.1]])
+    """
+    aligned = np.zeros((len(probabilities), len(classes)))
+    aligned[:, np.searchsorted(classes, known)] = probabilities
+    return aligned
+
+
+def _labelled(
+    embeddings: Embeddings, y: Any, sample_weight: Any
+) -> tuple[Embeddings, np.ndarray, np.ndarray]:
+    """The instances that have a label and an item, their labels and weights."""
+    if y is None:
+        y = embeddings.labels
+        if y is None:
+            raise InputError("There are no labels: pass y, or embeddings that have labels.")
+        known = np.array([label is not None and label == label for label in y.tolist()])
+    else:
+        y = np.asarray(y)
+        if len(y) != len(embeddings):
+            raise InputError(f"y has {len(y)} labels for {len(embeddings)} instances.")
+        known = np.ones(len(y), dtype=bool)
+    weight = _check_sample_weight(sample_weight, np.empty(len(y)), dtype=np.float64)
+    kept = known & embeddings.present.any(axis=1) & (weight > 0)
+    if not kept.any():
+        raise InputError("No instance has both a label and at least one item.")
+    labels = np.array(y[kept].tolist())
+    check_classification_targets(labels)
+    return embeddings[kept], labels, weight[kept]

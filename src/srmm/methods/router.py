@@ -1,0 +1,94 @@
+"""The availability router: the best simple model for whatever is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from srmm.base_classifier import EmbeddingClassifier, align_classes
+from srmm.embeddings import Embeddings
+from srmm.fusion import pattern_codes
+from srmm.methods.logreg import ConcatenatedLogisticRegression
+from srmm.methods.unimodal import UnimodalClassifier
+from srmm.recipe import Recipe
+
+
+class AvailabilityRouter(EmbeddingClassifier):
+    """A model per presence pattern: unimodal where one modality is there, fused where several are.
+
+    The fused model of a pattern is logistic regression on that pattern's concatenated embeddings,
+    trained on the instances that have all of it. It is what SRMM has to beat: 2^M − 1 models
+    instead of one, none of which ever sees a hole.
+
+    Parameters
+    ----------
+    recipe, class_weight, when_nothing_present, random_state, device
+        As in `SingleBranchClassifier`.
+    """
+
+    def __init__(
+        self,
+        *,
+        recipe: str | Recipe = "robust",
+        class_weight: Any = None,
+        when_nothing_present: str = "error",
+        random_state: Any = None,
+        device: str | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.class_weight = class_weight
+        self.when_nothing_present = when_nothing_present
+        self.random_state = random_state
+        self.device = device
+
+    def _fit(
+        self,
+        train: Embeddings,
+        y: np.ndarray,
+        weight: np.ndarray,
+        held: Embeddings,
+        y_held: np.ndarray,
+        seed: int,
+    ) -> None:
+        self.models_: dict[int, Any] = {}
+        labels = self.classes_[y]
+        for code in range(1, 2 ** len(self.modalities_)):
+            names = _members(code, self.modalities_)
+            columns = [self.modalities_.index(name) for name in names]
+            complete = train.present[:, columns].all(axis=1)
+            if len(np.unique(labels[complete])) < 2:
+                continue  # nobody to learn this pattern from
+            if len(names) == 1:
+                model: Any = UnimodalClassifier(
+                    names[0], recipe=self.recipe, random_state=seed, device=self.device
+                )
+            else:
+                model = ConcatenatedLogisticRegression(random_state=seed)
+            self.models_[code] = model.fit(
+                train[complete].select(names), labels[complete], weight[complete]
+            )
+
+    def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
+        probabilities = np.tile(self.class_prior_, (len(embeddings), 1))
+        codes = pattern_codes(embeddings.present)
+        for code in np.unique(codes):
+            model = self.models_.get(_largest_known(int(code), self.models_))
+            if model is None:
+                continue
+            rows = codes == code
+            seen = embeddings[rows].select(model.modalities_)
+            probabilities[rows] = align_classes(
+                model.predict_proba(seen), model.classes_, self.classes_
+            )
+        return probabilities
+
+
+def _members(code: int, modalities: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for m, name in enumerate(modalities) if code >> m & 1)
+
+
+def _largest_known(code: int, models: dict[int, Any]) -> int:
+    """The pattern within `code` that has a model and most modalities; 0 if there is none."""
+    inside = [known for known in models if known & code == known]
+    return max(inside, key=lambda known: (known.bit_count(), -known), default=0)

@@ -1,0 +1,68 @@
+"""One modality alone: the network trained and tested on it (paper V-A, Fig. 4's dotted lines)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from srmm.base_classifier import EmbeddingClassifier, align_classes
+from srmm.embeddings import Embeddings
+from srmm.errors import InputError, did_you_mean
+from srmm.estimator import SingleBranchClassifier
+from srmm.recipe import Recipe
+
+
+class UnimodalClassifier(EmbeddingClassifier):
+    """SRMM's own network and recipe with a single modality; the others are never looked at.
+
+    An instance without that modality counts as one with nothing present.
+
+    Parameters
+    ----------
+    modality : str
+    recipe, class_weight, when_nothing_present, random_state, device
+        As in `SingleBranchClassifier`.
+    """
+
+    def __init__(
+        self,
+        modality: str,
+        *,
+        recipe: str | Recipe = "robust",
+        class_weight: Any = None,
+        when_nothing_present: str = "error",
+        random_state: Any = None,
+        device: str | None = None,
+    ) -> None:
+        self.modality = modality
+        self.recipe = recipe
+        self.class_weight = class_weight
+        self.when_nothing_present = when_nothing_present
+        self.random_state = random_state
+        self.device = device
+
+    def _fit(
+        self,
+        train: Embeddings,
+        y: np.ndarray,
+        weight: np.ndarray,
+        held: Embeddings,
+        y_held: np.ndarray,
+        seed: int,
+    ) -> None:
+        if self.modality not in train.modalities:
+            raise InputError(
+                f"There is no modality {self.modality!r} to train on. "
+                f"{did_you_mean(self.modality, train.modalities)}"
+            )
+        self.model_ = SingleBranchClassifier(
+            self.recipe, random_state=seed, device=self.device
+        ).fit(train.select([self.modality]), self.classes_[y], weight)
+
+    def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
+        known = self.model_.predict_proba(embeddings)
+        return align_classes(known, self.model_.classes_, self.classes_)
+
+    def _matched(self, X: Any) -> Embeddings:
+        return super()._matched(X).select([self.modality])
