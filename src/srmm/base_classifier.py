@@ -139,7 +139,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
 
     def _something(self, present: np.ndarray) -> np.ndarray:
         """Boolean (n,): rows with an item; raises listing the others if they are an error."""
-        something: np.ndarray = present.any(axis=1)
+        something = np.asarray(present.any(axis=1))
         nothing = np.flatnonzero(~something)
         if len(nothing) and self.when_nothing_present == "error":
             listed = ", ".join(map(str, nothing[:10])) + (", …" if len(nothing) > 10 else "")

@@ -1,199 +1,236 @@
-"""Evaluation: presence patterns first, everything else from them (paper IV-D, IV-E, V-A).
-
-A model's outputs are computed once per test item. Every presence pattern is then a cheap
-combination, and the accuracy at any missing rate follows exactly from two patterns.
-"""
+"""`evaluate`: one call from a fitted model and test data to a `RobustnessReport`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from srmm.corrupt import add_noise
-from srmm.embeddings import Embeddings
-from srmm.metrics import (
-    interval,
-    metric_names,
-    point_scores,
-    resample_counts,
-    scores_with_intervals,
+from srmm.atomic import replacing_file
+from srmm.describe import (
+    describe_classes,
+    describe_confusion,
+    describe_data,
+    describe_mistakes,
+    describe_model,
+    describe_training,
+    json_ready,
 )
-from srmm.missing import draw_missing, expected_accuracy, relative_drop
-from srmm.modality import Pattern, pattern_mask, presence_patterns
+from srmm.embeddings import Embeddings
+from srmm.errors import InputError, StoreError
+from srmm.inputs import as_embeddings, match_modalities
+from srmm.metrics import metric_names, scores_with_intervals
+from srmm.patterns import (
+    Scorer,
+    corruption_scores,
+    make_scorer,
+    missing_rate_curve,
+    pattern_scores,
+    usable_patterns,
+)
+from srmm.projection import project
 
-MISSING_RATES = tuple(rate / 10 for rate in range(11))
-SIGMAS = (0.0, 0.1, 0.5, 1.0)
-"""The noise of the paper's Table IX."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(rows, present of shape (len(rows), M)) → probabilities (len(rows), n_classes)."""
-
-_DRAWS = 20  # of masks, for metrics whose curve is no mixture of two patterns
-_NOISE_DRAWS = 3
+FORMAT = "srmm-report"
 
 
-def make_scorer(model: Any, test: Embeddings) -> Scorer:
-    """Probabilities of test rows under any mask.
+@dataclass(frozen=True)
+class RobustnessReport:
+    """What a model does when modalities are there, missing or corrupted, beside its baselines.
 
-    A model with late fusion runs once, here; another predicts anew for each mask.
+    `content` is the JSON document: "data", "model", "patterns", "curves", "corruption",
+    "baselines", "classes", "confusion", "projection", "mistakes", "training", …
     """
-    if hasattr(model, "predict_per_modality"):
-        outputs = model.predict_per_modality(test)
-        return lambda rows, present: model.fuse(outputs[rows], present & test.present[rows])
-    return lambda rows, present: model.predict_proba(test[rows].mask(present))
+
+    content: Mapping[str, Any]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per method and presence pattern, with metrics and interval bounds."""
+        methods = {self.content["model"]["method"]: self.content["patterns"]}
+        methods |= self.content["baselines"]
+        rows = []
+        for method, patterns in methods.items():
+            for entry in patterns:
+                row = {"method": method, "present": "+".join(entry["present"])}
+                for key, value in entry.items():
+                    if key.endswith("_ci"):
+                        row[f"{key}_low"], row[f"{key}_high"] = value
+                    elif key != "present":
+                        row[key] = value
+                rows.append(row)
+        return pd.DataFrame(rows)
+
+    def to_json(self, path: str | Path) -> Path:
+        """Write the content as JSON, atomically."""
+        path = Path(path)
+        text = json.dumps(self.content, indent=1, ensure_ascii=False, allow_nan=False)
+        with replacing_file(path) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+        return path
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> RobustnessReport:
+        """Read what `to_json` wrote."""
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path} cannot be read as a report: {error}.") from None
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise StoreError(f"{path} is not a report (format {FORMAT!r}).")
+        return cls(content)
+
+    def plot(self) -> Figure:
+        """The missing-rate curves, one panel per modality (the paper's Fig. 4)."""
+        from srmm.report import curves_figure
+
+        return curves_figure(self.content)
+
+    def to_html(self, path: str | Path, *, thumbnail: Any = None) -> Path:
+        """Write the report as one self-contained HTML file.
+
+        `thumbnail(modality, raw)` returns PNG or JPEG bytes of a raw picture, or None.
+        """
+        from srmm.report import write_report
+
+        return write_report(self.content, Path(path), thumbnail=thumbnail)
 
 
-def pattern_scores(
-    scorer: Scorer, test: Embeddings, y: np.ndarray, patterns: Sequence[Pattern], seed: int
-) -> list[dict[str, Any]]:
-    """Metrics with intervals for each pattern, over the test instances that have all of it.
+def evaluate(
+    model: Any,
+    test: Any,
+    y: Any = None,
+    *,
+    baselines: Mapping[str, Any] | None = None,
+    title: str | None = None,
+    name: str = "data",
+    attribution: str | None = None,
+    projection: bool = True,
+    seed: int = 0,
+) -> RobustnessReport:
+    """Evaluate a fitted model under every presence pattern, missing rate and level of noise.
 
-    Returns
-    -------
-    list of {"present", "n", "accuracy", "accuracy_ci", "macro_f1", …, "relative_drop"}; patterns
-    that no test instance has are left out, and Δ↓ is relative to the first of the rest.
+    Parameters
+    ----------
+    model : fitted classifier of this package
+    test : Embeddings, dict of str to array, or frame
+        Instances the model has not seen. Those without a label or without any item are left out.
+    y : array of shape (n_instances,), optional
+        Labels; by default those of the `Embeddings`.
+    baselines : dict of str to fitted classifier, optional
+        Shown beside the model; see `fit_baselines`.
+    projection : bool
+        Whether to compute the t-SNE map (paper Fig. 5).
+    seed : int
+        Of bootstrap, masks and noise.
+
+    Notes
+    -----
+    The branch runs once per test item and modality (and once per level of noise); all patterns,
+    rates and draws are combinations of those outputs. Nothing is chosen or tuned here.
     """
-    scored: list[dict[str, Any]] = []
-    for pattern in patterns:
-        mask = pattern_mask(pattern, test.modalities)
-        rows = np.flatnonzero(test.present[:, mask].all(axis=1))
-        if not len(rows):
-            continue
-        probabilities = scorer(rows, np.tile(mask, (len(rows), 1)))
-        entry = {
-            "present": list(pattern),
-            **scores_with_intervals(y[rows], probabilities, seed=seed),
-        }
-        best = scored[0]["accuracy"] if scored else entry["accuracy"]
-        scored.append(entry | {"relative_drop": relative_drop(best, entry["accuracy"])})
-    return scored
+    embeddings = match_modalities(as_embeddings(test), model.embedding_dims_)
+    labels = embeddings.labels if y is None else np.asarray(y, dtype=object)
+    if labels is None or len(labels) != len(embeddings):
+        raise InputError(
+            f"Evaluation needs one label per instance ({len(embeddings)}), got "
+            f"{'none' if labels is None else len(labels)}. Pass y, or embeddings with labels."
+        )
+    usable = embeddings.present.any(axis=1)
+    usable &= np.array([label is not None and label == label for label in labels.tolist()])
+    if not usable.any():
+        raise InputError("No test instance has both a label and at least one item.")
+    embeddings, labels = embeddings[usable], labels[usable]
+    classes = model.classes_.tolist()
+    index = {label: c for c, label in enumerate(classes)}
+    target = np.array([index.get(label, -1) for label in labels.tolist()])
+
+    scorer = make_scorer(model, embeddings)
+    patterns = usable_patterns(model.modalities_)
+    rows = np.arange(len(embeddings))
+    as_it_is = scorer(rows, embeddings.present)
+    shown = {
+        label: _baseline(baseline, embeddings, target, patterns, model, seed)
+        for label, baseline in (baselines or {}).items()
+    }
+    content = {
+        "format": FORMAT,
+        "version": 1,
+        "title": title or f"Robustness to missing modalities: {name}",
+        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "attribution": attribution,
+        "data": describe_data(name, model, embeddings, target, classes),
+        "model": describe_model(model),
+        "metrics": metric_names(len(classes)),
+        "overall": scores_with_intervals(target, as_it_is, seed=seed),
+        "patterns": pattern_scores(scorer, embeddings, target, patterns, seed),
+        "curves": _curves(scorer, embeddings, target, seed),
+        "corruption": corruption_scores(model, embeddings, target, seed=seed),
+        "baselines": {label: scored["patterns"] for label, scored in shown.items()},
+        "baseline_curves": {
+            label: scored["curves"] for label, scored in shown.items() if scored["curves"]
+        },
+        "classes": describe_classes(scorer, embeddings, target, as_it_is, classes, patterns),
+        "confusion": describe_confusion(target, as_it_is.argmax(axis=1), classes),
+        "projection": project(model, embeddings, labels, seed) if projection else None,
+        "mistakes": describe_mistakes(scorer, embeddings, labels, as_it_is, target, classes),
+        "training": describe_training(model),
+    }
+    return RobustnessReport(json_ready(content))
 
 
-def missing_rate_curve(
-    scorer: Scorer,
+def fit_baselines(
+    train: Embeddings, y: Any = None, *, recipe: Any = "robust", random_state: int | None = None
+) -> dict[str, Any]:
+    """The baselines that stand beside SRMM in every report, fitted on the same training set.
+
+    Each modality alone ("unimodal:<modality>"), the availability router, and logistic regression
+    on concatenated embeddings.
+    """
+    from srmm.methods import make_method
+
+    router = make_method("router", recipe=recipe, random_state=random_state).fit(train, y)
+    alone = {
+        f"unimodal:{model.modality}": model
+        for model in router.models_.values()
+        if hasattr(model, "modality")
+    }
+    concatenated = make_method("logreg-concat", random_state=random_state).fit(train, y)
+    return {**alone, "router": router, "logreg-concat": concatenated}
+
+
+def _baseline(
+    model: Any,
     test: Embeddings,
     y: np.ndarray,
-    modality: str,
-    *,
-    missing_rates: Sequence[float] = MISSING_RATES,
-    seed: int = 0,
-) -> dict[str, Any] | None:
-    """Metrics while one modality goes missing at random among the test instances (Fig. 4).
-
-    Accuracy is the exact expectation over masks, with a bootstrap interval over instances.
-    Macro-F1 and AUROC do not mix so: masks are drawn, the scores pooled, and the mean and
-    standard deviation over draws given. The instances are those that have the modality and at
-    least one other; None if there are none.
-    """
-    m = test.modalities.index(modality)
-    others = np.delete(test.present, m, axis=1).any(axis=1)
-    rows = np.flatnonzero(test.present[:, m] & others)
-    if not len(rows):
-        return None
-    rates, y = np.asarray(missing_rates, dtype=float), y[rows]
-    present = test.present[rows]
-    hidden = present & (np.arange(present.shape[1]) != m)
-    with_it, without = scorer(rows, present), scorer(rows, hidden)
-    correct_with, correct_without = (p.argmax(axis=1) == y for p in (with_it, without))
-    accuracy = expected_accuracy(correct_with, correct_without, rates)
-    curve: dict[str, Any] = {
-        "n": len(rows),
-        "missing_rate": rates.tolist(),
-        "available": (1 - rates).round(6).tolist(),
-        "accuracy": accuracy.tolist(),
-        "accuracy_ci": _curve_intervals(correct_with, correct_without, rates, seed),
-        "relative_drop": [relative_drop(float(accuracy[0]), float(a)) for a in accuracy],
-    }
-    return curve | _sampled_metrics(with_it, without, y, present, m, rates, seed)
-
-
-def corruption_scores(
-    model: Any, test: Embeddings, y: np.ndarray, *, sigmas: Sequence[float] = SIGMAS, seed: int = 0
-) -> list[dict[str, Any]]:
-    """Metrics with N(0, σ²) noise on every present embedding (Table IX).
-
-    "absolute": σ as in the paper. "relative": σ times each feature's standard deviation in the
-    training set, for models that know it (`feature_std_`). Mean and standard deviation over draws.
-    """
-    scales: dict[str, Any] = {"absolute": None}
-    if hasattr(model, "feature_std_"):
-        scales["relative"] = model.feature_std_
-    table = []
-    for scale, feature_std in scales.items():
-        clean = None
-        for sigma in sigmas:
-            draws = [
-                point_scores(
-                    y,
-                    model.predict_proba(
-                        add_noise(
-                            test,
-                            sigma,
-                            np.random.default_rng([seed, draw]),
-                            feature_std=feature_std,
-                        )
-                    ),
-                )
-                for draw in range(_NOISE_DRAWS if sigma else 1)
-            ]
-            entry: dict[str, Any] = {"scale": scale, "sigma": float(sigma)}
-            entry |= _mean_and_sd(draws)
-            clean = entry["accuracy"] if clean is None else clean
-            table.append(entry | {"relative_drop": relative_drop(clean, entry["accuracy"])})
-    return table
-
-
-def usable_patterns(modalities: Sequence[str], limit: int = 5) -> list[Pattern]:
-    """All presence patterns; beyond `limit` modalities those with all, all but one, and one."""
-    patterns = presence_patterns(modalities)
-    if len(modalities) <= limit:
-        return patterns
-    return [p for p in patterns if len(p) in (1, len(modalities) - 1, len(modalities))]
-
-
-def _curve_intervals(
-    correct_with: np.ndarray, correct_without: np.ndarray, rates: np.ndarray, seed: int
-) -> list[list[float]]:
-    n = len(correct_with)
-    samples = np.concatenate(
-        [
-            expected_accuracy(counts * correct_with, counts * correct_without, rates)
-            for counts in resample_counts(n, 1000, seed)
-        ]
-    )
-    return [interval(samples[:, r]) for r in range(len(rates))]
-
-
-def _sampled_metrics(
-    with_it: np.ndarray,
-    without: np.ndarray,
-    y: np.ndarray,
-    present: np.ndarray,
-    m: int,
-    rates: np.ndarray,
+    patterns: Sequence[tuple[str, ...]],
+    main: Any,
     seed: int,
-) -> dict[str, list[Any]]:
-    rng = np.random.default_rng(seed)
-    names = [name for name in metric_names(with_it.shape[1]) if name != "accuracy"]
-    table: dict[str, list[Any]] = {key: [] for name in names for key in (name, f"{name}_sd")}
-    for rate in rates:
-        draws = []
-        for _ in range(_DRAWS if 0 < rate < 1 else 1):  # the ends are one mask each
-            left = draw_missing(present, m, float(rate), rng)[:, m]
-            draws.append(point_scores(y, np.where(left[:, None], with_it, without)))
-        summary = _mean_and_sd(draws)
-        for key, column in table.items():
-            column.append(summary[key])
-    return table
+) -> dict[str, Any]:
+    """A baseline's patterns and curves, over the modalities it knows."""
+    if model.classes_.tolist() != main.classes_.tolist():
+        raise InputError(
+            "A baseline was trained on other classes than the model: "
+            f"{len(model.classes_)} against {len(main.classes_)}. Fit it on the same labels."
+        )
+    known = test.select([name for name in test.modalities if name in model.modalities_])
+    scorer = make_scorer(model, known)
+    mine = [pattern for pattern in patterns if set(pattern) <= set(known.modalities)]
+    return {
+        "patterns": pattern_scores(scorer, known, y, mine, seed),
+        "curves": _curves(scorer, known, y, seed),
+    }
 
 
-def _mean_and_sd(draws: list[dict[str, float | None]]) -> dict[str, float | None]:
-    summary: dict[str, float | None] = {}
-    for name in draws[0]:
-        values = [draw[name] for draw in draws]
-        defined = np.array([value for value in values if value is not None])
-        summary[name] = float(defined.mean()) if len(defined) else None
-        summary[f"{name}_sd"] = float(defined.std(ddof=1)) if len(defined) > 1 else 0.0
-    return summary
+def _curves(scorer: Scorer, test: Embeddings, y: np.ndarray, seed: int) -> dict[str, Any]:
+    curves = {
+        name: missing_rate_curve(scorer, test, y, name, seed=seed) for name in test.modalities
+    }
+    return {name: curve for name, curve in curves.items() if curve}

@@ -85,15 +85,15 @@ class ItemReader:
             raise UnreadableItem("is a URL; download it first and give the path of the file")
         if "\0" in path:
             raise UnreadableItem("has a NUL character in its name")
-        full = path if self.folder is None else os.fspath(self.folder / path)
+        full = (self.folder or Path()) / path
         try:
-            status = os.stat(full)
+            status = full.stat()
             if stat.S_ISDIR(status.st_mode):
                 raise UnreadableItem("is a folder")
             if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
                 raise UnreadableItem("is not a file but a device, pipe or socket")
             _check_size(status.st_size)
-            return Path(full).read_bytes()
+            return full.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return self._read_member(path)
         except UnicodeEncodeError:

@@ -12,8 +12,8 @@ import gzip
 import json
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -82,7 +82,8 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> Source:
     beyond the header are one last cell whose commas were never quoted.
     """
     delimiter = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
-    _, header = next(_csv_lines(path, delimiter), (0, None))
+    with closing(_csv_lines(path, delimiter)) as rows:
+        header = next(rows, (0, None))[1]
     if header is None:
         raise InputError(f"{path.name} is empty: expected a header line with the column names.")
 
@@ -90,22 +91,22 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> Source:
         places = {column: header.index(column) for column in wanted}
         cells: dict[str, list[str | None]] = {column: [] for column in wanted}
         starts = []
-        rows = _csv_lines(path, delimiter)
-        next(rows)
-        for line, row in rows:
-            if len(row) > len(header) and join_surplus:
-                last = len(header) - 1
-                row = [*row[:last], delimiter.join(row[last:])]
-            if len(row) != len(header):
-                raise InputError(
-                    f"Line {line} of {path.name} has {len(row)} cells, the header has "
-                    f"{len(header)}. A cell that holds the separator or a line break must be "
-                    'quoted, e.g. "red, blue".'
-                )
-            starts.append(line)
-            for column, place in places.items():
-                cell = row[place]
-                cells[column].append(None if is_empty(cell) else cell)
+        with closing(_csv_lines(path, delimiter)) as rows:
+            next(rows)
+            for line, row in rows:
+                if len(row) > len(header) and join_surplus:
+                    last = len(header) - 1
+                    row = [*row[:last], delimiter.join(row[last:])]
+                if len(row) != len(header):
+                    raise InputError(
+                        f"Line {line} of {path.name} has {len(row)} cells, the header has "
+                        f"{len(header)}. A cell that holds the separator or a line break must be "
+                        'quoted, e.g. "red, blue".'
+                    )
+                starts.append(line)
+                for column, place in places.items():
+                    cell = row[place]
+                    cells[column].append(None if is_empty(cell) else cell)
         arrays = {column: np.array(values, dtype=object) for column, values in cells.items()}
         return Columns(arrays, np.array(starts, dtype=np.int64), len(starts))
 
@@ -125,6 +126,18 @@ def is_empty(cell: Any) -> bool:
     return cell is None or cell is pd.NA or cell is pd.NaT
 
 
+def object_array(values: Any) -> np.ndarray:
+    """The cells as an object array (n,), None where empty.
+
+    Filled one by one: NumPy would unpack lists of one length, and pictures into pixels.
+    """
+    column = np.empty(len(values), dtype=object)
+    for row, cell in enumerate(values):
+        if not is_empty(cell):
+            column[row] = cell
+    return column
+
+
 def _no_such_table(path: Path) -> str:
     if path.is_dir():
         return f"{path} is a folder; a table is a file, e.g. {path / 'table.csv'}."
@@ -134,7 +147,7 @@ def _no_such_table(path: Path) -> str:
     return f"{path} does not exist. {did_you_mean(path.name, sorted(beside))}"
 
 
-def _csv_lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_lines(path: Path, delimiter: str) -> Generator[tuple[int, list[str]]]:
     """(first line, cells) of each row that is not blank, the header among them."""
     start = 1
     with _large_fields(), _text_file(path) as file:
@@ -216,7 +229,7 @@ def _open_json_lines(path: Path) -> Source:
             lines.append(number)
 
     def read(wanted: Sequence[str]) -> Columns:
-        cells = {column: _column([row.get(column) for row in rows]) for column in wanted}
+        cells = {column: object_array([row.get(column) for row in rows]) for column in wanted}
         return Columns(cells, np.array(lines, dtype=np.int64), len(rows))
 
     return Source(path.name, path.parent, tuple(columns), read)
@@ -240,7 +253,7 @@ def _open_parquet(path: Path) -> Source:
             # Vectors stay arrays; everything else becomes Python's own types, so that whole
             # numbers beside nulls stay whole.
             nested = pa.types.is_nested(values.type) and not pa.types.is_struct(values.type)
-            cells[column] = _column(values.to_pandas() if nested else values.to_pylist())
+            cells[column] = object_array(values.to_pandas() if nested else values.to_pylist())
         return Columns(cells, None, n)
 
     return Source(path.name, path.parent, tuple(columns), read)
@@ -250,16 +263,7 @@ def _open_frame(frame: pd.DataFrame) -> Source:
     columns = tuple(str(column) for column in frame.columns)
 
     def read(wanted: Sequence[str]) -> Columns:
-        cells = {c: _column(frame.iloc[:, columns.index(c)].astype(object)) for c in wanted}
+        cells = {c: object_array(frame.iloc[:, columns.index(c)].astype(object)) for c in wanted}
         return Columns(cells, None, len(frame))
 
     return Source("the frame", None, columns, read)
-
-
-def _column(values: Any) -> np.ndarray:
-    """An object array of cells, None where empty (`np.array` would unpack lists of one length)."""
-    column = np.empty(len(values), dtype=object)
-    for row, cell in enumerate(values):
-        if not is_empty(cell):
-            column[row] = cell
-    return column

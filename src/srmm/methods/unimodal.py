@@ -10,6 +10,7 @@ from srmm.base_classifier import EmbeddingClassifier, align_classes
 from srmm.embeddings import Embeddings
 from srmm.errors import InputError, did_you_mean
 from srmm.estimator import SingleBranchClassifier
+from srmm.inputs import as_embeddings
 from srmm.recipe import Recipe
 
 
@@ -56,6 +57,8 @@ class UnimodalClassifier(EmbeddingClassifier):
                 f"There is no modality {self.modality!r} to train on. "
                 f"{did_you_mean(self.modality, train.modalities)}"
             )
+        self.modalities_ = (self.modality,)
+        self.embedding_dims_ = {self.modality: train.embedding_dims[self.modality]}
         self.model_ = SingleBranchClassifier(
             self.recipe, random_state=seed, device=self.device
         ).fit(train.select([self.modality]), self.classes_[y], weight)
@@ -65,4 +68,6 @@ class UnimodalClassifier(EmbeddingClassifier):
         return align_classes(known, self.model_.classes_, self.classes_)
 
     def _matched(self, X: Any) -> Embeddings:
-        return super()._matched(X).select([self.modality])
+        embeddings = as_embeddings(X)
+        known = [name for name in embeddings.modalities if name == self.modality]
+        return super()._matched(embeddings.select(known or embeddings.modalities))

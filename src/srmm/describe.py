@@ -1,0 +1,181 @@
+"""What a report says of data, model, classes and mistakes, besides its scores; JSON-ready."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from srmm.embeddings import Embeddings
+from srmm.modality import pattern_mask
+from srmm.patterns import Scorer
+
+_MISTAKES = 24
+
+
+def describe_model(model: Any) -> dict[str, Any]:
+    """What a reader needs to know of a fitted model, JSON-ready."""
+    import sklearn
+    import torch
+
+    from srmm import __version__
+
+    network = getattr(model, "network_", None)
+    recipe = getattr(model, "recipe_", None)
+    return {
+        "method": "srmm" if network is not None else type(model).__name__,
+        "recipe": model.recipe if isinstance(getattr(model, "recipe", None), str) else "custom",
+        "settings": recipe.to_dict() if recipe else {},
+        "n_parameters": sum(p.numel() for p in network.parameters()) if network else None,
+        "random_state": model.random_state if isinstance(model.random_state, int) else None,
+        "versions": {
+            "srmm": __version__,
+            "torch": torch.__version__,
+            "scikit-learn": sklearn.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def describe_confusion(y: np.ndarray, predicted: np.ndarray, classes: list[Any]) -> dict[str, Any]:
+    """The confusion matrix: rows are true classes, columns predicted ones."""
+    matrix = confusion_matrix(y, predicted, labels=range(len(classes)))
+    return {"labels": classes, "matrix": matrix.tolist()}
+
+
+def describe_classes(
+    scorer: Scorer,
+    test: Embeddings,
+    y: np.ndarray,
+    probabilities: np.ndarray,
+    classes: list[Any],
+    patterns: Sequence[tuple[str, ...]],
+) -> list[dict[str, Any]]:
+    """Precision, recall and F1 of every class, and its recall under every presence pattern."""
+    every = range(len(classes))
+    precision, recall, f1, support = precision_recall_fscore_support(
+        y, probabilities.argmax(axis=1), labels=every, zero_division=0
+    )
+    by_pattern: list[list[dict[str, Any]]] = [[] for _ in classes]
+    for pattern in patterns:
+        mask = pattern_mask(pattern, test.modalities)
+        rows = np.flatnonzero(test.present[:, mask].all(axis=1))
+        if not len(rows):
+            continue
+        right = scorer(rows, np.tile(mask, (len(rows), 1))).argmax(axis=1) == y[rows]
+        for c in every:
+            own = right[y[rows] == c]
+            if len(own):
+                by_pattern[c].append({"present": list(pattern), "recall": own.mean()})
+    return [
+        {
+            "label": classes[c],
+            "n": support[c],
+            "precision": precision[c],
+            "recall": recall[c],
+            "f1": f1[c],
+            "recall_by_pattern": by_pattern[c],
+        }
+        for c in every
+    ]
+
+
+def describe_mistakes(
+    scorer: Scorer,
+    test: Embeddings,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    y: np.ndarray,
+    classes: list[Any],
+) -> list[dict[str, Any]]:
+    """The most confident wrong predictions, with what each modality alone said."""
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != y)
+    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MISTAKES]
+    mistakes = []
+    for row in wrong:
+        there = [name for m, name in enumerate(test.modalities) if test.present[row, m]]
+        alone = {}
+        for name in there:
+            single = scorer(np.array([row]), pattern_mask([name], test.modalities)[None])[0]
+            alone[name] = {"label": classes[single.argmax()], "probability": single.max()}
+        mistakes.append(
+            {
+                "id": test.ids[row],
+                "label": labels[row],
+                "predicted": classes[predicted[row]],
+                "probability": confidence[row],
+                "present": there,
+                "alone": alone,
+                "raw": {name: column[row] for name, column in test.raw.items() if name in there},
+            }
+        )
+    return mistakes
+
+
+def describe_data(
+    name: str, model: Any, test: Embeddings, y: np.ndarray, classes: list[Any]
+) -> dict[str, Any]:
+    """Counts of instances, items and holes, and which encoder made the embeddings."""
+    training = model.training_
+    counts = {"train": training["n_train"], "validation": training["n_validation"]}
+    modalities = {
+        modality: {
+            "embedding_dim": size,
+            "encoder": test.encoders.get(modality),
+            "present": {
+                "train": round((1 - training["holes"][modality]) * training["n_train"]),
+                "test": test.present[:, m].sum(),
+            },
+        }
+        for m, (modality, size) in enumerate(test.embedding_dims.items())
+    }
+    presence = pd.DataFrame(test.present, columns=list(test.modalities)).value_counts()
+    return {
+        "name": name,
+        "n_instances": sum(counts.values()) + len(test),
+        "classes": classes,
+        "splits": {**counts, "test": len(test)},
+        "n_unknown_labels": (y < 0).sum(),
+        "modalities": modalities,
+        "test_presence": [
+            {"present": [m for m, on in zip(test.modalities, row, strict=True) if on], "n": n}
+            for row, n in zip(presence.index, presence, strict=True)
+        ],
+    }
+
+
+def describe_training(model: Any) -> dict[str, Any]:
+    """What the model was trained on, and its learning curve if it has one."""
+    history = getattr(model, "history_", None)
+    described = {key: model.training_[key] for key in ("n_train", "n_validation", "holes")}
+    if history is not None:
+        described |= {
+            "epochs": len(history.epochs),
+            "best_epoch": history.best_epoch,
+            "seconds": history.seconds,
+            "history": history.epochs,
+        }
+    return described
+
+
+def json_ready(value: Any) -> Any:
+    """NumPy numbers as Python's, NaN as None, mappings and sequences through and through."""
+    if isinstance(value, Mapping):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [json_ready(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return json_ready(value.tolist())
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)

@@ -1,0 +1,199 @@
+"""Evaluation: presence patterns first, everything else from them (paper IV-D, IV-E, V-A).
+
+A model's outputs are computed once per test item. Every presence pattern is then a cheap
+combination, and the accuracy at any missing rate follows exactly from two patterns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from srmm.corrupt import add_noise
+from srmm.embeddings import Embeddings
+from srmm.metrics import (
+    interval,
+    metric_names,
+    point_scores,
+    resample_counts,
+    scores_with_intervals,
+)
+from srmm.missing import draw_missing, expected_accuracy, relative_drop
+from srmm.modality import Pattern, pattern_mask, presence_patterns
+
+MISSING_RATES = tuple(rate / 10 for rate in range(11))
+SIGMAS = (0.0, 0.1, 0.5, 1.0)
+"""The noise of the paper's Table IX."""
+
+Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(rows, present of shape (len(rows), M)) → probabilities (len(rows), n_classes)."""
+
+_DRAWS = 20  # of masks, for metrics whose curve is no mixture of two patterns
+_NOISE_DRAWS = 3
+
+
+def make_scorer(model: Any, test: Embeddings) -> Scorer:
+    """Probabilities of test rows under any mask.
+
+    A model with late fusion runs once, here; another predicts anew for each mask.
+    """
+    if hasattr(model, "predict_per_modality"):
+        outputs = model.predict_per_modality(test)
+        return lambda rows, present: model.fuse(outputs[rows], present & test.present[rows])
+    return lambda rows, present: model.predict_proba(test[rows].mask(present))
+
+
+def pattern_scores(
+    scorer: Scorer, test: Embeddings, y: np.ndarray, patterns: Sequence[Pattern], seed: int
+) -> list[dict[str, Any]]:
+    """Metrics with intervals for each pattern, over the test instances that have all of it.
+
+    Returns
+    -------
+    list of {"present", "n", "accuracy", "accuracy_ci", "macro_f1", …, "relative_drop"}; patterns
+    that no test instance has are left out, and Δ↓ is relative to the first of the rest.
+    """
+    scored: list[dict[str, Any]] = []
+    for pattern in patterns:
+        mask = pattern_mask(pattern, test.modalities)
+        rows = np.flatnonzero(test.present[:, mask].all(axis=1))
+        if not len(rows):
+            continue
+        probabilities = scorer(rows, np.tile(mask, (len(rows), 1)))
+        entry = {
+            "present": list(pattern),
+            **scores_with_intervals(y[rows], probabilities, seed=seed),
+        }
+        best = scored[0]["accuracy"] if scored else entry["accuracy"]
+        scored.append(entry | {"relative_drop": relative_drop(best, entry["accuracy"])})
+    return scored
+
+
+def missing_rate_curve(
+    scorer: Scorer,
+    test: Embeddings,
+    y: np.ndarray,
+    modality: str,
+    *,
+    missing_rates: Sequence[float] = MISSING_RATES,
+    seed: int = 0,
+) -> dict[str, Any] | None:
+    """Metrics while one modality goes missing at random among the test instances (Fig. 4).
+
+    Accuracy is the exact expectation over masks, with a bootstrap interval over instances.
+    Macro-F1 and AUROC do not mix so: masks are drawn, the scores pooled, and the mean and
+    standard deviation over draws given. The instances are those that have the modality and at
+    least one other; None if there are none.
+    """
+    m = test.modalities.index(modality)
+    others = np.delete(test.present, m, axis=1).any(axis=1)
+    rows = np.flatnonzero(test.present[:, m] & others)
+    if not len(rows):
+        return None
+    rates, y = np.asarray(missing_rates, dtype=float), y[rows]
+    present = test.present[rows]
+    hidden = present & (np.arange(present.shape[1]) != m)
+    with_it, without = scorer(rows, present), scorer(rows, hidden)
+    correct_with, correct_without = (p.argmax(axis=1) == y for p in (with_it, without))
+    accuracy = expected_accuracy(correct_with, correct_without, rates)
+    curve: dict[str, Any] = {
+        "n": len(rows),
+        "missing_rate": rates.tolist(),
+        "available": (1 - rates).round(6).tolist(),
+        "accuracy": accuracy.tolist(),
+        "accuracy_ci": _curve_intervals(correct_with, correct_without, rates, seed),
+        "relative_drop": [relative_drop(float(accuracy[0]), float(a)) for a in accuracy],
+    }
+    return curve | _sampled_metrics(with_it, without, y, present, m, rates, seed)
+
+
+def corruption_scores(
+    model: Any, test: Embeddings, y: np.ndarray, *, sigmas: Sequence[float] = SIGMAS, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Metrics with N(0, σ²) noise on every present embedding (Table IX).
+
+    "absolute": σ as in the paper. "relative": σ times each feature's standard deviation in the
+    training set, for models that know it (`feature_std_`). Mean and standard deviation over draws.
+    """
+    scales: dict[str, Any] = {"absolute": None}
+    if hasattr(model, "feature_std_"):
+        scales["relative"] = model.feature_std_
+    table = []
+    for scale, feature_std in scales.items():
+        clean = None
+        for sigma in sigmas:
+            draws = [
+                point_scores(
+                    y,
+                    model.predict_proba(
+                        add_noise(
+                            test,
+                            sigma,
+                            np.random.default_rng([seed, draw]),
+                            feature_std=feature_std,
+                        )
+                    ),
+                )
+                for draw in range(_NOISE_DRAWS if sigma else 1)
+            ]
+            entry: dict[str, Any] = {"scale": scale, "sigma": float(sigma)}
+            entry |= _mean_and_sd(draws)
+            clean = entry["accuracy"] if clean is None else clean
+            table.append(entry | {"relative_drop": relative_drop(clean, entry["accuracy"])})
+    return table
+
+
+def usable_patterns(modalities: Sequence[str], limit: int = 5) -> list[Pattern]:
+    """All presence patterns; beyond `limit` modalities those with all, all but one, and one."""
+    patterns = presence_patterns(modalities)
+    if len(modalities) <= limit:
+        return patterns
+    return [p for p in patterns if len(p) in (1, len(modalities) - 1, len(modalities))]
+
+
+def _curve_intervals(
+    correct_with: np.ndarray, correct_without: np.ndarray, rates: np.ndarray, seed: int
+) -> list[list[float]]:
+    n = len(correct_with)
+    samples = np.concatenate(
+        [
+            expected_accuracy(counts * correct_with, counts * correct_without, rates)
+            for counts in resample_counts(n, 1000, seed)
+        ]
+    )
+    return [interval(samples[:, r]) for r in range(len(rates))]
+
+
+def _sampled_metrics(
+    with_it: np.ndarray,
+    without: np.ndarray,
+    y: np.ndarray,
+    present: np.ndarray,
+    m: int,
+    rates: np.ndarray,
+    seed: int,
+) -> dict[str, list[Any]]:
+    rng = np.random.default_rng(seed)
+    names = [name for name in metric_names(with_it.shape[1]) if name != "accuracy"]
+    table: dict[str, list[Any]] = {key: [] for name in names for key in (name, f"{name}_sd")}
+    for rate in rates:
+        draws = []
+        for _ in range(_DRAWS if 0 < rate < 1 else 1):  # the ends are one mask each
+            left = draw_missing(present, m, float(rate), rng)[:, m]
+            draws.append(point_scores(y, np.where(left[:, None], with_it, without)))
+        summary = _mean_and_sd(draws)
+        for key, column in table.items():
+            column.append(summary[key])
+    return table
+
+
+def _mean_and_sd(draws: list[dict[str, float | None]]) -> dict[str, float | None]:
+    summary: dict[str, float | None] = {}
+    for name in draws[0]:
+        values = [draw[name] for draw in draws]
+        defined = np.array([value for value in values if value is not None])
+        summary[name] = float(defined.mean()) if len(defined) else None
+        summary[f"{name}_sd"] = float(defined.std(ddof=1)) if len(defined) > 1 else 0.0
+    return summary

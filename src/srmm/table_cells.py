@@ -1,0 +1,143 @@
+"""From the cells of a table to items, vectors, labels, ids and splits, None where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from srmm.errors import InputError, did_you_mean
+from srmm.table_choice import IN_BRACES, ModalityColumns
+from srmm.table_files import object_array
+
+SPLITS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid", "dev"),
+    "test": ("test",),
+}
+"""The names of the splits here, and the words for them that tables use."""
+
+Where = Callable[[int], str]
+"""How a message names a row, as `Table.where`."""
+
+
+def read_items(where: Where, modality: ModalityColumns, cells: dict[str, np.ndarray]) -> np.ndarray:
+    """The object array (n,) of one modality's items, None where absent."""
+    if modality.kind == "features":
+        return _vectors(where, modality, cells)
+    columns = [[_plain(cell) for cell in cells[column]] for column in modality.columns]
+    if modality.form == "column":
+        return object_array(columns[0])
+    items = np.empty(len(columns[0]), dtype=object)
+    parts = IN_BRACES.split(modality.choice)  # literal, column, literal, …, literal
+    for row, values in enumerate(zip(*columns, strict=True)):
+        if None not in values:
+            parts[1::2] = map(str, values)
+            items[row] = "".join(parts)
+    return items
+
+
+def _plain(cell: Any) -> Any:
+    """Numbers and paths as text; pandas' 7.0 (an integer beside holes) is 7 again."""
+    if isinstance(cell, (float, np.floating)) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, (bool, int, float, np.generic, Path)):
+        return str(cell)
+    return cell
+
+
+def _vectors(where: Where, modality: ModalityColumns, cells: dict[str, np.ndarray]) -> np.ndarray:
+    """float32 vectors, from a column of them or from one column per number."""
+    vectors = np.empty(len(cells[modality.columns[0]]), dtype=object)
+    length: int | None = None
+    for row, values in enumerate(zip(*(cells[c] for c in modality.columns), strict=True)):
+        cell: Any = values if modality.form == "glob" else values[0]
+        if cell is None or (modality.form == "glob" and not any(v is not None for v in values)):
+            continue
+        try:
+            vector = np.array(cell, dtype=np.float64)
+        except (TypeError, ValueError):
+            vector = np.array("not numbers")
+        if vector.ndim != 1:
+            raise InputError(_bad_vector(where, modality, row, cell, "is not a list of numbers"))
+        if np.isnan(vector).all():
+            continue
+        if length is None:
+            length = len(vector)
+        if len(vector) != length:
+            fault = f"has {len(vector)} numbers, the rows before have {length}"
+            raise InputError(_bad_vector(where, modality, row, cell, fault))
+        with np.errstate(over="ignore"):
+            vectors[row] = vector.astype(np.float32)
+        if not np.isfinite(vectors[row]).all():
+            fault = "is partly empty, infinite or too large"
+            raise InputError(_bad_vector(where, modality, row, cell, fault))
+    return vectors
+
+
+def _bad_vector(where: Where, modality: ModalityColumns, row: int, cell: Any, fault: str) -> str:
+    """The message for a vector that is none: which column of which row, and its value."""
+    column, value = modality.columns[0], cell
+    if modality.form == "glob":
+        bad = next(i for i, number in enumerate(cell) if not _is_finite(number))
+        column, value = modality.columns[bad], cell[bad]
+        fault = "is empty, but not the others" if value is None else "is not a finite number"
+    shown = "" if value is None else f" ({str(value)[:40]!r})"
+    return (
+        f"Column {column!r} of {where(row)}{shown} {fault}. The features "
+        f"{modality.name!r} need finite numbers in every row, or none at all where they are "
+        "absent. Vectors in one column need JSON Lines, Parquet or a frame."
+    )
+
+
+def _is_finite(number: Any) -> bool:
+    try:
+        return bool(np.isfinite(np.float32(number)))
+    except (TypeError, ValueError):
+        return False
+
+
+def read_labels(cells: np.ndarray) -> np.ndarray:
+    values = [cell.item() if isinstance(cell, np.generic) else cell for cell in cells]
+    known = [value for value in values if value is not None]
+    # pandas makes whole numbers beside holes floats; undo that.
+    if len(known) < len(values) and all(isinstance(v, float) and v.is_integer() for v in known):
+        values = [None if value is None else int(value) for value in values]
+    return object_array(values)
+
+
+def read_ids(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
+    values = [cell.item() if isinstance(cell, np.generic) else cell for cell in cells]
+    if None in values:
+        raise InputError(
+            f"The id of {where(values.index(None))} is empty (column {column!r}). "
+            "Fill it in, or leave the id out to number the rows."
+        )
+    whole = all(type(value) is int for value in values)
+    ids = np.array(values) if whole else np.array([str(value) for value in values], dtype=object)
+    first: dict[Any, int] = {}
+    for row, value in enumerate(ids.tolist()):
+        if first.setdefault(value, row) != row:
+            raise InputError(
+                f"Id {value!r} (column {column!r}) stands in {where(first[value])} and in "
+                f"{where(row)}; ids must be unique. Remove the repeated row, or leave the "
+                "id out to number the rows."
+            )
+    return ids
+
+
+def read_splits(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
+    words = {word: name for name, synonyms in SPLITS.items() for word in synonyms}
+    split = np.empty(len(cells), dtype=object)
+    for row, cell in enumerate(cells):
+        if cell is None:
+            continue
+        split[row] = words.get(str(cell).strip().lower())
+        if split[row] is None:
+            raise InputError(
+                f"The split of {where(row)} is {cell!r} (column {column!r}), which is "
+                f"unknown. {did_you_mean(str(cell), words)}"
+            )
+    return split

@@ -1,0 +1,122 @@
+"""Which columns of a table are a modality: "photo", "photo=images/{id}.jpg", "motion=v2_*"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from srmm.errors import InputError, did_you_mean
+from srmm.modality import check_modalities, check_modality_name
+from srmm.table_files import Source
+
+IN_BRACES = re.compile(r"\{([^{}]+)\}")
+PATH_KINDS = ("image", "audio", "face")
+
+
+@dataclass(frozen=True)
+class ModalityColumns:
+    """One modality as the user chose it: the columns it uses and how they become an item."""
+
+    name: str
+    kind: str
+    choice: str
+    form: str  # "column", "template" or "glob"
+    columns: tuple[str, ...]
+
+
+def parse_choice(table: Source, kind: str, choice: str, reserved: Sequence[str]) -> ModalityColumns:
+    name, wanted = "", choice
+    if choice not in table.columns and "=" in choice:
+        name, wanted = (part.strip() for part in choice.split("=", 1))
+        name = check_modality_name(name)
+    form = "column"
+    columns: tuple[str, ...] = (wanted,)
+    if wanted in table.columns:
+        pass
+    elif kind == "features" and any(sign in wanted for sign in "*?["):
+        form = "glob"
+        columns = tuple(c for c in table.columns if fnmatchcase(c, wanted) and c not in reserved)
+        if not columns:
+            raise InputError(
+                f"The features {wanted!r} match no column of {table.name}. "
+                f"{did_you_mean(wanted, table.columns)}"
+            )
+    elif kind != "features" and IN_BRACES.search(wanted):
+        form, columns = "template", tuple(IN_BRACES.findall(wanted))
+    for column in columns:
+        check_column(table, f"The {kind}", column)
+    return ModalityColumns(name, kind, wanted, form, columns)
+
+
+def check_column(table: Source, role: str, column: str) -> None:
+    if table.columns.count(column) > 1:
+        raise InputError(
+            f"{role} column {column!r} stands {table.columns.count(column)} times in "
+            f"{table.name}; rename all but one."
+        )
+    if column in table.columns:
+        return
+    hint = did_you_mean(column, table.columns)
+    if len(table.columns) == 1 and ";" in table.columns[0]:
+        hint = f"It seems to be separated by ';': save it with commas. {hint}"
+    raise InputError(f"{role} column {column!r} is not in {table.name}. {hint}")
+
+
+def name_modalities(parsed: list[ModalityColumns], table: Source) -> list[ModalityColumns]:
+    if not parsed:
+        raise InputError(
+            "No modality chosen: name at least one column of items, e.g. image='photo' or "
+            f"text='title' (--image photo, --text title). "
+            f"{table.name} has: {', '.join(map(repr, table.columns))}."
+        )
+    named = []
+    for modality in parsed:
+        alone = sum(other.kind == modality.kind for other in parsed) == 1
+        if not (modality.name or alone or modality.form == "column"):
+            raise InputError(
+                f"There are several {modality.kind} modalities, so {modality.choice!r} needs a "
+                f"name: write e.g. '{modality.kind}1={modality.choice}'."
+            )
+        name = modality.name or (modality.kind if alone else modality.choice)
+        named.append(replace(modality, name=name))
+    check_modalities([modality.name for modality in named])
+    return named
+
+
+def check_roles(modalities: Iterable[ModalityColumns], roles: dict[str, str | None]) -> None:
+    """One column cannot be two things, nor an input hold what is to be predicted.
+
+    The path of a picture may: "images/{split}/{label}/{id}.jpg" is how many data sets are laid
+    out. So may an id, and a photo be both an image and a face.
+    """
+    uses = [(f"the {role}", column) for role, column in roles.items() if column is not None]
+    inputs: list[tuple[str, str, str]] = []
+    for modality in modalities:
+        if modality.form == "template" and modality.kind in PATH_KINDS:
+            continue
+        kind = "image" if modality.kind == "face" else modality.kind
+        inputs += [(f"the {modality.kind} {modality.name!r}", kind, c) for c in modality.columns]
+    clashes = [
+        (first, second, column)
+        for i, (first, column) in enumerate(uses)
+        for second, other in uses[i + 1 :]
+        if column == other
+    ]
+    clashes += [
+        (role, what, column)
+        for role, column in uses
+        for what, _, other in inputs
+        if column == other and role != "the id"
+    ]
+    seen: dict[str, tuple[str, str]] = {}
+    for what, kind, column in inputs:
+        before, other_kind = seen.setdefault(column, (what, kind))
+        if other_kind != kind:
+            clashes.append((before, what, column))
+    if clashes:
+        first, second, column = clashes[0]
+        raise InputError(
+            f"Column {column!r} cannot be both {first} and {second}; choose another for one."
+        )
