@@ -1,3 +1,69 @@
-"""SRMM: classification from several modalities when some are missing."""
+"""SRMM: classification from several modalities when some are missing.
+
+>>> import srmm
+>>> model = srmm.SingleBranchClassifier(recipe="paper", random_state=0)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Embeddings",
+    "Encode",
+    "Recipe",
+    "RobustnessReport",
+    "SingleBranchClassifier",
+    "encode",
+    "evaluate",
+    "fit_baselines",
+    "from_pretrained",
+    "load_dataset",
+    "load_embeddings",
+    "make_method",
+    "read_table",
+    "save_embeddings",
+]
+
+if TYPE_CHECKING:
+    from srmm.datasets import load_dataset
+    from srmm.embeddings import Embeddings
+    from srmm.encoding import Encode, encode
+    from srmm.estimator import SingleBranchClassifier
+    from srmm.evaluation import RobustnessReport, evaluate, fit_baselines
+    from srmm.methods import make_method
+    from srmm.persistence import from_pretrained
+    from srmm.recipe import Recipe
+    from srmm.store import load_embeddings, save_embeddings
+    from srmm.table import read_table
+
+# Names are imported when first used: `import srmm` and `srmm --help` load no torch.
+_HOMES = {
+    "Embeddings": "embeddings",
+    "Encode": "encoding",
+    "Recipe": "recipe",
+    "RobustnessReport": "evaluation",
+    "SingleBranchClassifier": "estimator",
+    "encode": "encoding",
+    "evaluate": "evaluation",
+    "fit_baselines": "evaluation",
+    "from_pretrained": "persistence",
+    "load_dataset": "datasets",
+    "load_embeddings": "store",
+    "make_method": "methods",
+    "read_table": "table",
+    "save_embeddings": "store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'srmm' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"srmm.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from srmm.embeddings import Embeddings
-from srmm.errors import InputError, one_of
+from srmm.errors import InputError, one_of, shown
 from srmm.inputs import as_embeddings, is_lone_array, match_modalities
 from srmm.split import stratified_split
 
@@ -68,7 +68,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, y = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise InputError(
-                f"There is only one class, {self.classes_[0]!r}, in the labels: a classifier can't "
+                f"There is only one class, {shown(self.classes_[0])}, in the labels: a classifier can't "
                 "train when only one class is present; it needs at least two."
             )
         if self.class_weight is not None:
@@ -162,7 +162,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         unknown = sorted(set(y.tolist()) - set(self.classes_.tolist()))
         if unknown:
             raise InputError(
-                f"The validation labels hold {unknown[0]!r}, which is not among the training "
+                f"The validation labels hold {shown(unknown[0])}, which is not among the training "
                 "labels. Remove those rows or add some to the training set."
             )
         return held, np.searchsorted(self.classes_, y)

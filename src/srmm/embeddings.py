@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from srmm.errors import InputError, did_you_mean
+from srmm.errors import InputError, did_you_mean, shown
 from srmm.modality import ABSENT, check_modalities
 
 
@@ -244,7 +244,7 @@ class Embeddings:
             if not finite.all():
                 row = rows[np.argmin(finite)]
                 raise InputError(
-                    f"The {name} embedding of row {row} (id {self.ids[row]!r}) holds NaN or "
+                    f"The {name} embedding of row {row} (id {shown(self.ids[row])}) holds NaN or "
                     "infinity. Absent items must be left out (None or a row entirely NaN); "
                     "repair or remove this one."
                 )
@@ -271,7 +271,7 @@ def check_ids(ids: np.ndarray | None) -> np.ndarray | None:
         twice = ids[int(np.argmax(duplicated))]
         first, second = np.flatnonzero(ids == twice)[:2]
         raise InputError(
-            f"Id {twice!r} stands in rows {first} and {second}; ids must be unique. "
+            f"Id {shown(twice)} stands in rows {first} and {second}; ids must be unique. "
             "Remove the repeated row, or leave the id out to number the rows."
         )
     return ids

@@ -40,6 +40,16 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     return f"{hint}Available: {', '.join(repr(option) for option in options)}."
 
 
+def shown(value: object) -> str:
+    """A user's value as a message shows it: repr, but NumPy's scalars as Python's.
+
+    >>> import numpy as np
+    >>> shown(np.str_("a"))
+    "'a'"
+    """
+    return repr(value.item() if type(value).__module__ == "numpy" else value)
+
+
 def one_of(name: str, value: object, options: Iterable[str]) -> str:
     """Return `value` if it is one of `options`; raise `InputError` naming `name` otherwise."""
     options = list(options)

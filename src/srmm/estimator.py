@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +16,12 @@ from torch.nn import functional as F
 from srmm.base_classifier import EmbeddingClassifier
 from srmm.embeddings import Embeddings
 from srmm.fusion import fit_weights, fuse
-from srmm.recipe import FIELDS, Recipe, resolve_recipe
+from srmm.inputs import LONE_MODALITY
+from srmm.recipe import FIELDS, RECIPES, Recipe, resolve_recipe
 from srmm.single_branch import SingleBranch
 from srmm.standardize import Standardizer
 from srmm.switching import STRATEGIES
-from srmm.train import fit_network
+from srmm.train import History, fit_network
 
 _CHUNK = 4096  # items per forward pass at prediction
 
@@ -142,7 +145,7 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
         recipe = self.recipe_ = self._resolved()
         self.standardizer_ = Standardizer.fit(train, active=recipe.standardize)
         self.fusion_weights_ = None
-        device = torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        device = self._device()
         values = {
             name: torch.from_numpy(self.standardizer_.apply(name, array)).to(device)
             for name, array in train.values.items()
@@ -175,13 +178,7 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
         M = len(self.modalities_)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
-            self.network_ = SingleBranch(
-                self.embedding_dims_,
-                len(self.classes_),
-                recipe.hidden_dim,
-                dropout=recipe.dropout,
-                batch_norm=recipe.batch_norm,
-            ).to(device)
+            self.network_ = self._network().to(device)
             self.history_ = fit_network(
                 self.network_,
                 lambda: STRATEGIES[recipe.switching](train.present, recipe.batch_size, rng),
@@ -193,6 +190,12 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
         self.network_.eval()
         if recipe.fusion == "weighted":
             self.fusion_weights_ = fit_weights(self._outputs(held), held.present, y_held)
+
+    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write config, weights and a model card to `folder`; load with `srmm.from_pretrained`."""
+        from srmm.persistence import save_pretrained
+
+        return save_pretrained(self, folder, overwrite=overwrite)
 
     @property
     def feature_std_(self) -> dict[str, np.ndarray]:
@@ -234,6 +237,54 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
         """Block-2 embeddings, item by item: (n_instances, n_modalities, hidden_dim)."""
         return self._forward(self._matched(X), lambda items: self.network_.embed(items))
 
+    def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""
+        check_is_fitted(self)
+        arrays = {f"network.{k}": v.cpu().numpy() for k, v in self.network_.state_dict().items()}
+        for name in self.modalities_:
+            arrays[f"mean.{name}"] = self.standardizer_.mean[name]
+            arrays[f"std.{name}"] = self.standardizer_.std[name]
+        arrays["class_prior"] = self.class_prior_
+        if self.fusion_weights_ is not None:
+            arrays["fusion_weights"] = self.fusion_weights_
+        state = {
+            "recipe": self.recipe if isinstance(self.recipe, str) else None,
+            "settings": self.recipe_.to_dict(),
+            "when_nothing_present": self.when_nothing_present,
+            "random_state": self.random_state if isinstance(self.random_state, int) else None,
+            "history": asdict(self.history_),
+        }
+        return state, arrays
+
+    def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Become the fitted classifier that `get_state` described."""
+        self.recipe_ = Recipe(**state["settings"])
+        known = RECIPES.get(state["recipe"])
+        self.recipe = state["recipe"] if known is not None else self.recipe_
+        for name in FIELDS:  # so that get_params and clone give the same recipe again
+            value = getattr(self.recipe_, name)
+            setattr(self, name, None if known is None or getattr(known, name) == value else value)
+        self.when_nothing_present = state["when_nothing_present"]
+        self.random_state = state["random_state"]
+        self.history_ = History(**state["history"])
+        self.class_prior_ = arrays["class_prior"]
+        self.fusion_weights_ = arrays.get("fusion_weights")
+        self.standardizer_ = Standardizer(
+            {name: arrays[f"mean.{name}"] for name in self.modalities_},
+            {name: arrays[f"std.{name}"] for name in self.modalities_},
+            self.recipe_.standardize,
+        )
+        self.network_ = self._network()
+        weights = {
+            key.removeprefix("network."): torch.from_numpy(np.array(array))
+            for key, array in arrays.items()
+            if key.startswith("network.")
+        }
+        self.network_.load_state_dict(weights)
+        self.network_.to(self._device()).eval()
+        if self.modalities_ == (LONE_MODALITY,):
+            self.n_features_in_ = self.embedding_dims_[LONE_MODALITY]
+
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         return self._fuse(self._outputs(embeddings), embeddings.present)
 
@@ -242,6 +293,18 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
 
     def _validation_fraction(self) -> float:
         return self._resolved().validation_fraction
+
+    def _network(self) -> SingleBranch:
+        return SingleBranch(
+            self.embedding_dims_,
+            len(self.classes_),
+            self.recipe_.hidden_dim,
+            dropout=self.recipe_.dropout,
+            batch_norm=self.recipe_.batch_norm,
+        )
+
+    def _device(self) -> torch.device:
+        return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     def _outputs(self, embeddings: Embeddings) -> np.ndarray:
         return self._forward(embeddings, lambda items: self.network_(items).softmax(dim=1))

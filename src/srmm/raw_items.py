@@ -152,11 +152,11 @@ class ItemReader:
     def _read_member(self, path: str) -> bytes:
         parts = PurePath(path).parts
         for end in range(1, len(parts)):
-            parent, rest = PurePath(*parts[:end]), "/".join(parts[end:])
-            written = PurePath(path).as_posix()
-            within = {f"{parent}.zip": [written, f"{parent.name}/{rest}", rest]}
+            parent = PurePath(*parts[:end])
+            # Beside a folder's place, the archive's members may start at any level above it.
+            within = {f"{parent}.zip": ["/".join(parts[start:]) for start in range(end + 1)]}
             if parent.suffix.lower() == ".zip":
-                within = {str(parent): [rest]} | within
+                within = {str(parent): ["/".join(parts[end:])]} | within
             for place, members in within.items():
                 data = self._read_first_member(self.folder or Path(), place, members)
                 if data is not None:

@@ -94,7 +94,8 @@ def _bad_vector(where: Where, modality: ModalityColumns, row: int, cell: Any, fa
 
 def _is_finite(number: Any) -> bool:
     try:
-        return bool(np.isfinite(np.float32(number)))
+        with np.errstate(over="ignore"):
+            return bool(np.isfinite(np.float32(number)))
     except (TypeError, ValueError):
         return False
 

@@ -81,7 +81,10 @@ def name_modalities(parsed: list[ModalityColumns], table: Source) -> list[Modali
             )
         name = modality.name or (modality.kind if alone else modality.choice)
         named.append(replace(modality, name=name))
-    check_modalities([modality.name for modality in named])
+    try:
+        check_modalities([modality.name for modality in named])
+    except InputError as error:
+        raise InputError(f"{error} The name goes in front: 'name=column'.") from None
     return named
 
 

@@ -61,7 +61,7 @@ def open_source(source: str | Path | pd.DataFrame) -> Source:
     path = Path(source)
     if not path.is_file():
         raise InputError(_no_such_table(path))
-    form = path.name.removesuffix(".gz").lower()
+    form = path.name.lower().removesuffix(".gz")
     if form.endswith((".csv", ".tsv")):
         return open_csv(path)
     if form.endswith((".jsonl", ".ndjson")):

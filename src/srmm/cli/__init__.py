@@ -1,0 +1,93 @@
+"""The command line. Every command reads its arguments and calls one function below."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.config import Yaml
+from rich.console import Console
+from rich.markup import escape
+
+from srmm import __version__
+from srmm.cli.demo import demo
+from srmm.cli.encode import encode
+from srmm.cli.evaluate import evaluate
+from srmm.cli.fit import fit
+from srmm.cli.lists import datasets, encoders
+from srmm.cli.predict import predict
+from srmm.errors import SrmmError
+
+app = App(
+    name="srmm",
+    help="Classify from several modalities, any of which may be missing.",
+    help_epilogue=(
+        "Start with `srmm demo`, or with a table of your own:\n\n"
+        "`srmm fit products.csv --image photo --text title --label category -o model`\n\n"
+        "`srmm evaluate model -o report.html`\n\n"
+        "Every command takes `--config FILE.yaml` (a section per command, overridden by the "
+        "command line). Exit codes: 0 fine, 1 data or run error, 2 usage."
+    ),
+    help_format="markdown",
+    version=__version__,
+    error_console=Console(stderr=True),
+)
+for command in (demo, fit, evaluate, predict, encode, encoders, datasets):
+    app.command(command)
+
+
+@app.meta.default
+def _launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    config: Path | None = None,
+) -> None:
+    """Run a command, with defaults from a YAML file.
+
+    Parameters
+    ----------
+    config
+        A YAML file with a section per command, e.g. `fit: {recipe: paper}`.
+    """
+    if config is not None:
+        app.config = (Yaml(config, must_exist=True),)
+    app(tokens, exit_on_error=False, print_error=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 fine, 1 data or run error, 2 usage, 130 interrupted."""
+    # Spinning OpenMP threads collapse where several processes share the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return the exit code."""
+    try:
+        app.meta(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        return 2  # already printed
+    except FileNotFoundError as error:
+        _complain(str(error) if error.errno is None else f"{error.strerror}: {error.filename}")
+        return 1
+    except (SrmmError, OSError) as error:
+        _complain(str(error))
+        return 1
+    except KeyboardInterrupt:
+        _complain("Interrupted; what was finished is kept, the same command goes on from there.")
+        return 130
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def _complain(message: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(
+        f"[bold red]error:[/bold red] {escape(message)}"
+    )
+
+
+__all__ = ["app", "cyclopts", "main", "run"]

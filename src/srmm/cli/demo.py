@@ -1,0 +1,51 @@
+"""`srmm demo`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from srmm.cli.options import Talk
+
+
+def demo(
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("demo"),
+    seed: int = 0,
+    talk: Talk = Talk(),  # noqa: B008 - frozen
+) -> None:
+    """The whole way on real data: encode OpenMoji's pictures and names, train, evaluate, report.
+
+    1,897 emoji, each a picture and a name, in 8 categories. Nothing is downloaded.
+
+    Parameters
+    ----------
+    output
+        The folder for embeddings, model and report. A second run reuses the embeddings.
+    seed
+        Of split and training.
+    """
+    from srmm.cli.evaluate import patterns_text
+    from srmm.jobs import evaluate_job, fit_job
+
+    fitted = fit_job(
+        "openmoji",
+        output / "model",
+        store=output / "embeddings",
+        seed=seed,
+        overwrite=True,
+        progress=talk.progress,
+        epochs=talk.epochs(),
+    )
+    report = evaluate_job(output / "model", output / "report.html", seed=seed)
+    places = {
+        "report": output / "report.html",
+        "numbers": output / "report.json",
+        "model": output / "model",
+        "embeddings": output / "embeddings",
+    }
+    shown = "\n".join(f"{name}: {path}" for name, path in places.items())
+    text = f"{fitted.summary}\n\n{patterns_text(report.content)}\n\n{shown}"
+    talk.result({**places, "patterns": report.content["patterns"]}, text)

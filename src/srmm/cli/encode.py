@@ -1,0 +1,61 @@
+"""`srmm encode`"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from srmm.cli.options import Columns, Source, Talk, pairs
+
+
+def encode(
+    table: str,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    columns: Columns = Columns(),  # noqa: B008 - frozen
+    source: Source = Source(),  # noqa: B008 - frozen
+    encoder: list[str] | None = None,
+    batch_size: int | None = None,
+    strict: Annotated[bool, Parameter(negative="")] = False,
+    talk: Talk = Talk(),  # noqa: B008 - frozen
+) -> None:
+    """Turn a table's raw items into a store of embeddings.
+
+    Absent items (empty cells, missing files) stay absent; unreadable ones count as absent and are
+    listed. A killed run goes on where it stopped.
+
+    Parameters
+    ----------
+    table
+        A .csv, .tsv, .jsonl or .parquet file, or the name of a data set.
+    output
+        The folder to write.
+    encoder
+        'modality=encoder', e.g. 'image=clip:openai/clip-vit-large-patch14' (see `srmm encoders`).
+        Repeatable.
+    batch_size
+        Items per pass of the network.
+    strict
+        Make an unreadable item an error.
+    """
+    from srmm.embeddings import Embeddings
+    from srmm.encoding import encode as run
+    from srmm.errors import InputError
+    from srmm.jobs import open_data
+
+    data = open_data(table, columns.choices(), root=source.root, options=source.options())
+    if isinstance(data, Embeddings):
+        raise InputError(f"{table} holds embeddings already; there is nothing to encode.")
+    result = run(
+        data,
+        pairs("--encoder", encoder) or None,
+        output,
+        batch_size=batch_size,
+        strict=strict,
+        progress=talk.progress,
+    )
+    talk.result({"store": output, "summary": asdict(result.summary)}, f"{result.summary}\n{output}")

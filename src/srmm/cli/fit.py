@@ -1,0 +1,113 @@
+"""`srmm fit`"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from srmm.cli.options import Columns, Source, Talk, number, pairs
+
+LEARNING = Group("Learning", sort_key=2)
+
+
+def fit(
+    data: str,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    columns: Columns = Columns(),  # noqa: B008 - frozen
+    source: Source = Source(),  # noqa: B008 - frozen
+    encoder: list[str] | None = None,
+    store: Path | None = None,
+    strict: Annotated[bool, Parameter(negative="")] = False,
+    recipe: Annotated[Literal["robust", "paper"], Parameter(group=LEARNING)] = "robust",
+    setting: Annotated[list[str] | None, Parameter(group=LEARNING)] = None,
+    class_weight: Annotated[Literal["balanced"] | None, Parameter(group=LEARNING)] = None,
+    test_size: Annotated[float, Parameter(group=LEARNING)] = 0.25,
+    seed: Annotated[int, Parameter(group=LEARNING)] = 0,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    talk: Talk = Talk(),  # noqa: B008 - frozen
+) -> None:
+    """Train a classifier on a table of raw items (or a store of embeddings) and save it.
+
+    Parameters
+    ----------
+    data
+        A .csv, .tsv, .jsonl or .parquet file, a store of `srmm encode`, or a data set's name.
+    output
+        The folder to save the model to.
+    encoder
+        'modality=encoder' (see `srmm encoders`). Repeatable.
+    store
+        Where to keep the table's embeddings; by default OUTPUT.embeddings.
+    strict
+        Make an unreadable item an error.
+    recipe
+        "paper" is the paper to the letter, "robust" the best known here.
+    setting
+        A field of the recipe, 'learning_rate=0.001'. Repeatable.
+    class_weight
+        "balanced" weighs rare classes up.
+    test_size
+        Share of the labelled rows held out for `srmm evaluate`, unless the data has a split.
+    seed
+        Of the split and of training: same seed, same machine, same model.
+    overwrite
+        Replace a model that is already there.
+    """
+    from srmm.errors import fraction
+    from srmm.jobs import fit_job
+
+    fraction("--test-size", test_size)
+    settings: dict[str, Any] = {k: _value(v) for k, v in pairs("--setting", setting).items()}
+    if class_weight:
+        settings["class_weight"] = class_weight
+    fitted = fit_job(
+        data,
+        output,
+        columns=columns.choices(),
+        encoders=pairs("--encoder", encoder) or None,
+        store=store,
+        root=source.root,
+        options=source.options(),
+        recipe=recipe,
+        settings=settings,
+        test_size=test_size,
+        seed=seed,
+        strict=strict,
+        overwrite=overwrite,
+        progress=talk.progress,
+        epochs=talk.epochs(),
+    )
+    history = fitted.model.history_
+    best = history.epochs[history.best_epoch - 1] if history.best_epoch else history.epochs[-1]
+    accuracy = best.get("validation_accuracy")
+    lines = [str(fitted.summary)] if fitted.summary else []
+    lines += [
+        f"trained on {fitted.counts.get('train', 0):,} rows in {history.seconds:.1f} s, "
+        f"epoch {history.best_epoch} of {len(history.epochs)} kept"
+        + (f" (held-out accuracy {100 * accuracy:.1f} %)" if accuracy is not None else ""),
+        f"model: {output}",
+    ]
+    if fitted.counts.get("test"):
+        lines.append(
+            f"{fitted.counts['test']:,} rows are held out: srmm evaluate {output} -o report.html"
+        )
+    facts = {
+        "model": output,
+        "store": fitted.store,
+        "rows": fitted.counts,
+        "best_epoch": history.best_epoch,
+        "epochs": len(history.epochs),
+        "seconds": history.seconds,
+        "validation_accuracy": accuracy,
+        "summary": asdict(fitted.summary) if fitted.summary else None,
+    }
+    talk.result(facts, "\n".join(lines))
+
+
+def _value(text: str) -> Any:
+    return {"true": True, "false": False}.get(text.lower(), number(text))

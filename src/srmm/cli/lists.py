@@ -1,0 +1,36 @@
+"""`srmm encoders` and `srmm datasets`"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from srmm.cli.options import Talk
+
+
+def encoders(*, talk: Talk = Talk()) -> None:  # noqa: B008 - frozen
+    """List the encoders: what they read, their size, source and licence."""
+    from srmm.encoders import available_encoders
+
+    _show({name: asdict(about) for name, about in available_encoders().items()}, talk)
+
+
+def datasets(*, talk: Talk = Talk()) -> None:  # noqa: B008 - frozen
+    """List the data sets `srmm` can read by name, and how to get them."""
+    from srmm.datasets import DATASETS
+
+    _show({name: asdict(about) for name, about in DATASETS.items()}, talk)
+
+
+def _show(entries: Mapping[str, Mapping[str, Any]], talk: Talk) -> None:
+    blocks = []
+    for name, about in entries.items():
+        lines = [name]
+        for key, value in about.items():
+            if key == "name" or value in (None, "", ()):
+                continue
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            lines.append(f"  {key.replace('_', ' ')}: {shown}")
+        blocks.append("\n".join(lines))
+    talk.result(entries, "\n\n".join(blocks))

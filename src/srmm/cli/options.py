@@ -1,0 +1,113 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+from rich.console import Console
+
+from srmm.errors import InputError
+
+TABLE = Group("Table", sort_key=1)
+OUTPUT = Group("Output", sort_key=9)
+
+
+@Parameter(name="*", group=TABLE)
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of the table are what."""
+
+    image: list[str] | None = None
+    """Column of image paths, or a template such as 'images/{id}.jpg'; 'name=column' names the
+    modality. Repeatable."""
+    text: list[str] | None = None
+    """Column of texts. Repeatable."""
+    audio: list[str] | None = None
+    """Column of audio paths. Repeatable."""
+    face: list[str] | None = None
+    """Column of face crops. Repeatable."""
+    features: list[str] | None = None
+    """Column of vectors, or numeric columns by pattern: 'motion=v2_*'. Repeatable."""
+    label: str | None = None
+    """Column of class labels; rows without one are for prediction only."""
+    id: str | None = None
+    """Column of unique row names; by default rows are numbered."""
+    split: str | None = None
+    """Column that says train, validation or test."""
+
+    def choices(self) -> dict[str, Any]:
+        """The keyword arguments of `read_table`."""
+        return {key: value for key, value in vars(self).items() if value}
+
+
+@Parameter(name="*", group=TABLE)
+@dataclass(frozen=True)
+class Source:
+    """Where a named data set lies."""
+
+    root: Path | None = None
+    """Folder of a data set that has to be downloaded (see `srmm datasets`)."""
+    set: list[str] | None = None
+    """An option of the data set, e.g. 'target=season'. Repeatable."""
+
+    def options(self) -> dict[str, Any]:
+        """The options as keyword arguments of `load_dataset`."""
+        return {key: number(value) for key, value in pairs("--set", self.set).items()}
+
+
+@Parameter(name="*", group=OUTPUT)
+@dataclass(frozen=True)
+class Talk:
+    """How much to say, and how."""
+
+    json: Annotated[bool, Parameter(negative="")] = False
+    """Print the result as JSON on standard output."""
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False
+    """Show no progress."""
+
+    @property
+    def progress(self) -> bool:
+        """Whether to show progress bars."""
+        return not self.quiet
+
+    def epochs(self, description: str = "train") -> Any:
+        """A progress bar around epochs, or None."""
+        if self.quiet:
+            return None
+        from functools import partial
+
+        from tqdm import tqdm
+
+        return partial(tqdm, desc=description, unit="epoch", leave=False, file=sys.stderr)
+
+    def result(self, facts: Mapping[str, Any], text: str) -> None:
+        """Print what came out: `facts` as JSON if that was asked for, else `text`."""
+        if self.json:
+            print(json.dumps(facts, ensure_ascii=False, indent=1, default=str))
+        else:
+            Console(soft_wrap=True, highlight=False, markup=False).print(text)
+
+
+def pairs(option: str, values: list[str] | None) -> dict[str, str]:
+    """['a=b', …] as a dict; `InputError` naming the option for anything else."""
+    split = [value.partition("=") for value in values or []]
+    for (name, sign, value), given in zip(split, values or [], strict=True):
+        if not (name and sign and value):
+            raise InputError(f"{option} takes NAME=VALUE, got {given!r}.")
+    return {name: value for name, _, value in split}
+
+
+def number(text: str) -> Any:
+    """The text as an int or a float where it is one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

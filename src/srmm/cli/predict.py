@@ -1,0 +1,66 @@
+"""`srmm predict`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from srmm.cli.options import Columns, Source, Talk
+
+
+def predict(
+    model: Path,
+    data: str,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    columns: Columns = Columns(),  # noqa: B008 - frozen
+    source: Source = Source(),  # noqa: B008 - frozen
+    probabilities: Annotated[bool, Parameter(negative="")] = False,
+    when_nothing: Literal["error", "prior"] | None = None,
+    strict: Annotated[bool, Parameter(negative="")] = False,
+    talk: Talk = Talk(),  # noqa: B008 - frozen
+) -> None:
+    """Predict every row of a table, whatever it has; write .csv or .parquet.
+
+    The columns are those the model was trained on unless they are given.
+
+    Parameters
+    ----------
+    model
+        A folder written by `srmm fit`.
+    data
+        A table, store or data set.
+    output
+        The file to write: id, label, probability, which modalities were present, and what each
+        alone would have said.
+    probabilities
+        Also write the probability of every class.
+    when_nothing
+        What to do with a row that has nothing: "error" lists them, "prior" predicts the training
+        set's class shares. By default as the model was fitted (error).
+    strict
+        Make an unreadable item an error.
+    """
+    from srmm.jobs import predict_job
+
+    frame = predict_job(
+        model,
+        data,
+        output,
+        columns=columns.choices(),
+        root=source.root,
+        options=source.options(),
+        probabilities=probabilities,
+        when_nothing_present=when_nothing,
+        strict=strict,
+        progress=talk.progress,
+    )
+    present = [name for name in frame if name.endswith("_present")]
+    holes = int((~frame[present].all(axis=1)).sum())
+    facts = {"predictions": output, "rows": len(frame), "rows_with_missing": holes}
+    talk.result(
+        facts, f"{len(frame):,} predictions ({holes:,} rows with something missing)\n{output}"
+    )

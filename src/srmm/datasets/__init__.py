@@ -1,0 +1,62 @@
+"""Real data sets, read into the same types as a user's own data.
+
+A new one is a file here with an `ABOUT` and a `load`, and its line in `DATASETS`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from srmm.datasets import fashion, htad, mosi, openmoji
+from srmm.datasets.about import About
+from srmm.embeddings import Embeddings
+from srmm.errors import InputError, did_you_mean, one_of
+from srmm.table import Table
+
+__all__ = ["DATASETS", "About", "load_dataset"]
+
+_MODULES = {
+    "openmoji": openmoji,
+    "htad": htad,
+    "fashion": fashion,
+    "mosi": mosi,
+}
+
+DATASETS: dict[str, About] = {name: module.ABOUT for name, module in _MODULES.items()}
+"""What there is: name → description, modalities, source, licence, how to get it."""
+
+
+def load_dataset(name: str, root: str | Path | None = None, **options: Any) -> Table | Embeddings:
+    """A data set by name: a `Table` of raw items, or `Embeddings` where features are published.
+
+    Parameters
+    ----------
+    name : str
+        One of `DATASETS`.
+    root : path, optional
+        The folder it was downloaded to; not used for data sets that come in Python packages.
+    **options
+        Of that data set, e.g. `target` and `min_count` of "fashion".
+
+    Raises
+    ------
+    InputError
+        For an unknown name or option, or files that are not in `root`: it says what to download.
+    MissingExtraError
+        If the package that holds the data is not installed.
+    """
+    about = DATASETS[one_of("The data set", name, DATASETS)]
+    load = _MODULES[name].load
+    known = [option for option in inspect.signature(load).parameters if option != "root"]
+    for option in options:
+        if option not in known:
+            raise InputError(
+                f"The data set {name!r} has no option {option!r}. {did_you_mean(option, known)}"
+            )
+    if not about.needs_root:
+        return load(**options)
+    if root is None:
+        raise InputError(f"The data set {name!r} needs a folder (root=…). {about.how_to_get}")
+    return load(Path(root), **options)

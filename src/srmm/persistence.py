@@ -1,0 +1,204 @@
+"""Saving a fitted classifier as a folder, and loading it without running code.
+
+config.json        parameters, classes, recipe, what it was trained on, how raw items are read
+model.safetensors  every array
+README.md          the model card
+rows.parquet       which instances were trained on and which were held out, if known
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import load_file, save_file
+
+from srmm.atomic import replacing_folder
+from srmm.describe import describe_model, json_ready
+from srmm.errors import InputError, StoreError, did_you_mean
+
+FORMAT = "srmm-model"
+VERSION = 1
+SAVABLE: dict[str, tuple[str, str]] = {
+    "single-branch": ("srmm.estimator", "SingleBranchClassifier"),
+}
+"""Kinds of model a folder can hold: only these classes are ever made from it."""
+
+
+def save_pretrained(
+    model: Any,
+    folder: str | Path,
+    *,
+    inputs: Mapping[str, Mapping[str, Any]] | None = None,
+    origin: Mapping[str, Any] | None = None,
+    rows: pd.DataFrame | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a fitted classifier to `folder`, atomically, and return the path.
+
+    Parameters
+    ----------
+    model : fitted SingleBranchClassifier
+    inputs : dict of modality to {"kind", "column", "encoder"}, optional
+        How raw items become the embeddings this model reads; `srmm predict` follows it.
+    origin : dict, optional
+        Which data the model was made from.
+    rows : frame with columns id and split, optional
+        Which instances were trained on and which were held out; kept as rows.parquet.
+    overwrite : bool
+        Whether a model that is already there is replaced. Anything else that is there never is.
+    """
+    folder = Path(folder)
+    kind = next((k for k, (_, cls) in SAVABLE.items() if cls == type(model).__name__), None)
+    if kind is None:
+        savable = ", ".join(cls for _, cls in SAVABLE.values())
+        raise InputError(f"A {type(model).__name__} cannot be saved; these can: {savable}.")
+    check_writable(folder, overwrite=overwrite)
+    state, arrays = model.get_state()
+    config = {
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": kind,
+        "modalities": model.embedding_dims_,
+        "classes": model.classes_.tolist(),
+        "state": state,
+        "training": model.training_,
+        "inputs": {name: dict(about) for name, about in (inputs or {}).items()},
+        "origin": dict(origin) if origin else None,
+        "about": describe_model(model),
+    }
+    config = json_ready(config)
+    with replacing_folder(folder) as temporary:
+        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()},
+                  temporary / "model.safetensors")  # fmt: skip
+        text = json.dumps(config, indent=2, ensure_ascii=False)
+        (temporary / "config.json").write_text(text + "\n", encoding="utf-8")
+        if rows is not None:
+            rows.to_parquet(temporary / "rows.parquet", index=False)
+        (temporary / "README.md").write_text(model_card(config), encoding="utf-8")
+    return folder
+
+
+def from_pretrained(folder: str | Path, *, device: str | None = None) -> Any:
+    """The classifier saved at `folder`; it predicts what the saved one did, bit for bit.
+
+    Loading unpickles nothing and imports nothing that the folder names. `device` is where it will
+    predict, by default the GPU if there is one. Raises `StoreError` if the folder holds no model,
+    a damaged one, or one of a newer version.
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    import importlib
+
+    module, cls = SAVABLE[config["kind"]]
+    try:
+        arrays = load_file(folder / "model.safetensors")
+        model = getattr(importlib.import_module(module), cls)(device=device)
+        model.classes_ = np.array(config["classes"])
+        model.embedding_dims_ = config["modalities"]
+        model.modalities_ = tuple(config["modalities"])
+        model.training_ = config["training"]
+        model.set_state(config["state"], arrays)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a damaged file makes the readers below us raise
+        raise StoreError(
+            f"{folder} is damaged ({type(error).__name__}: {error}); save the model again."
+        ) from error
+    return model
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The config of a saved model; raises `StoreError` if there is none or it is not ours."""
+    path = Path(folder) / "config.json"
+    if not path.is_file():
+        what = "has no config.json" if Path(folder).is_dir() else "does not exist"
+        raise StoreError(f"{folder} is not a saved model: it {what}. Make one with `srmm fit`.")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StoreError(f"{path} is not readable JSON ({error}); save the model again.") from None
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise StoreError(f"{path} is not the config of a model saved by srmm (format {FORMAT!r}).")
+    if config["version"] > VERSION:
+        raise StoreError(
+            f"{folder} was saved by a newer version (model version {config['version']}, this one "
+            f"reads {VERSION}). Upgrade with: pip install -U srmm"
+        )
+    if config["kind"] not in SAVABLE:
+        raise StoreError(
+            f"{path} names the kind {config['kind']!r}. {did_you_mean(config['kind'], SAVABLE)}"
+        )
+    return config
+
+
+def is_model(folder: str | Path) -> bool:
+    """True if the folder says it is a saved model (it may still be damaged)."""
+    try:
+        read_config(folder)
+    except StoreError:
+        return False
+    return True
+
+
+def check_writable(folder: Path, *, overwrite: bool) -> None:
+    """Raise `InputError` unless a model may be written to `folder`."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        if not is_model(folder):
+            raise InputError(f"{folder} exists and is no saved model. Choose another folder.")
+        if not overwrite:
+            raise InputError(f"{folder} already holds a model. Overwrite it or choose another.")
+
+
+def model_card(config: Mapping[str, Any]) -> str:
+    """The model card: what it reads, what it says, what it was trained on, how to use it."""
+    about, training = config["about"], config["training"]
+    classes = [str(label) for label in config["classes"]]
+    shown = ", ".join(classes[:20]) + (f", … ({len(classes)} in all)" if len(classes) > 20 else "")
+    parameters = f"{about['n_parameters']:,}" if about["n_parameters"] else "unknown"
+    rows = []
+    for name, size in config["modalities"].items():
+        encoder = config["inputs"].get(name, {}).get("encoder") or "not recorded"
+        hole = f"{100 * training['holes'][name]:.1f} %"
+        rows.append(f"| {name} | {size} | {encoder} | {hole} |")
+    settings = "\n".join(f"- {key}: {value}" for key, value in about["settings"].items())
+    example = ", ".join(f'"{m}": array of shape (n, {d})' for m, d in config["modalities"].items())
+    return f"""---
+library_name: srmm
+license: apache-2.0
+tags: [multimodal, missing-modalities, classification]
+---
+
+# SRMM classifier: {", ".join(config["modalities"])} → {len(classes)} classes
+
+A single-branch network (Saeed et al., 2024) that classifies from any subset of its modalities.
+Recipe `{about["recipe"]}`, {parameters} parameters.
+
+| modality | embedding size | encoder | missing in training |
+| --- | --- | --- | --- |
+{chr(10).join(rows)}
+
+Classes: {shown}
+
+Trained on {training["n_train"]:,} instances; {training["n_validation"]:,} more were held out to
+choose the epoch.
+
+## Use
+
+```python
+import srmm
+
+model = srmm.from_pretrained("this folder")
+model.predict({{{example}}})  # leave out what is missing
+```
+
+## Settings
+
+{settings}
+- seed: {about["random_state"]}
+- versions: {", ".join(f"{k} {v}" for k, v in about["versions"].items())}
+"""

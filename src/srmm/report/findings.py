@@ -1,0 +1,266 @@
+"""What the numbers of a report say: the headline, who is best where, what is confused with what.
+
+Pure functions from the report (the dict that is also report.json) to small dicts and sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from srmm.report.words import (
+    baseline_text,
+    is_number,
+    label_text,
+    method_text,
+    pattern_text,
+    percent,
+    rounded,
+)
+
+SEVERE = 0.7
+"""The missing rate of the headline: the paper's "severely missing" (30 % available, Table I)."""
+
+Report = Mapping[str, Any]
+
+
+def modality_names(report: Report) -> list[str]:
+    """The modalities in the model's order."""
+    return list(report["data"]["modalities"])
+
+
+def find_pattern(patterns: Sequence[Mapping[str, Any]], present: Sequence[str]) -> Any:
+    """The entry of a patterns list for exactly these modalities, or None."""
+    wanted = set(present)
+    return next((entry for entry in patterns if set(entry["present"]) == wanted), None)
+
+
+def pattern_rows(report: Report, metric: str) -> list[dict[str, Any]]:
+    """One row per presence pattern: the method's value, each baseline's, and which are best.
+
+    "Best" compares the numbers as printed, so a tie on the page is a tie here.
+    """
+    baselines = report.get("baselines") or {}
+    rows = []
+    for entry in report["patterns"]:
+        cells = [_cell(entry, metric, None)]
+        for name, patterns in baselines.items():
+            cells.append(_cell(find_pattern(patterns, entry["present"]), metric, name))
+        values = [rounded(cell["value"]) for cell in cells if is_number(cell["value"])]
+        for cell in cells:
+            number = is_number(cell["value"])
+            cell["best"] = len(values) > 1 and number and rounded(cell["value"]) == max(values)
+        others = [cell for cell in cells[1:] if is_number(cell["value"])]
+        rows.append(
+            {
+                "entry": entry,
+                "ours": cells[0],
+                "baselines": cells[1:],
+                "rival": max(others, key=lambda cell: cell["value"], default=None),
+            }
+        )
+    return rows
+
+
+def _cell(entry: Any, metric: str, name: str | None) -> dict[str, Any]:
+    entry = entry or {}
+    return {"name": name, "value": entry.get(metric), "ci": entry.get(f"{metric}_ci")}
+
+
+def beaten_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The patterns where a baseline does better than the method, worst first."""
+    beaten = []
+    for row in rows:
+        ours, rival = row["ours"], row["rival"]
+        if rival is None or not is_number(ours["value"]):
+            continue
+        by = rounded(rival["value"]) - rounded(ours["value"])
+        if by > 0:
+            apart = bool(ours["ci"] and rival["ci"] and rival["ci"][0] > ours["ci"][1])
+            beaten.append({"row": row, "rival": rival, "by": by, "apart": apart})
+    return sorted(beaten, key=lambda item: -item["by"])
+
+
+def drawable_curves(report: Report, metric: str = "accuracy") -> dict[str, Any]:
+    """The missing-rate curves that have points; none of them for a model of one modality."""
+    curves = (report.get("curves") or {}).items()
+    return {name: c for name, c in curves if c and c.get("missing_rate") and c.get(metric)}
+
+
+def baseline_names(report: Report) -> list[str]:
+    """Every baseline that has patterns or curves, in the report's order."""
+    both = [*(report.get("baselines") or {}), *(report.get("baseline_curves") or {})]
+    return list(dict.fromkeys(both))
+
+
+def value_at(curve: Mapping[str, Any], rate: float, metric: str = "accuracy") -> float:
+    """The curve's value at a missing rate (between two points: exact, as accuracy is linear)."""
+    values = np.array([np.nan if v is None else v for v in curve[metric]], dtype=float)
+    return float(np.interp(rate, curve["missing_rate"], values))
+
+
+def baseline_value_at(report: Report, name: str, modality: str, rate: float) -> float | None:
+    """A baseline's accuracy when `rate` of `modality` is missing, None if it is not known.
+
+    From its curve if it has one, otherwise from (1−r)·complete + r·without, which is exact if both
+    patterns were measured on the same instances.
+    """
+    curve = (report.get("baseline_curves") or {}).get(name, {}).get(modality)
+    if curve:
+        return value_at(curve, rate)
+    patterns = (report.get("baselines") or {}).get(name, [])
+    names = modality_names(report)
+    complete = find_pattern(patterns, names)
+    without = find_pattern(patterns, [other for other in names if other != modality])
+    ends = (complete, without)
+    if not all(end and is_number(end.get("accuracy")) for end in ends):
+        return None
+    if complete["n"] != without["n"]:
+        return None
+    return (1 - rate) * complete["accuracy"] + rate * without["accuracy"]
+
+
+def severe_case(report: Report) -> dict[str, Any] | None:
+    """70 % of the modality that is missed most: the method against the best baseline there."""
+    curves = drawable_curves(report)
+    ends = {name: value_at(curve, 1.0) for name, curve in curves.items()}
+    ends = {name: value for name, value in ends.items() if is_number(value)}
+    if not ends:
+        return None
+    modality = min(ends, key=lambda name: ends[name])
+    ours = value_at(curves[modality], SEVERE)
+    values = {
+        name: baseline_value_at(report, name, modality, SEVERE) for name in baseline_names(report)
+    }
+    known = {name: value for name, value in values.items() if value is not None}
+    rival = max(known, key=lambda name: known[name], default=None)
+    return {
+        "modality": modality,
+        "value": ours,
+        "n": curves[modality].get("n"),
+        "rival": rival,
+        "rival_value": known[rival] if rival is not None else None,
+        "lead": rounded(ours) - rounded(known[rival]) if rival is not None else None,
+    }
+
+
+def headline(report: Report) -> dict[str, Any]:
+    """The four numbers at the top, and the sentence that says them honestly."""
+    patterns = report["patterns"]
+    measured = [entry for entry in patterns if is_number(entry.get("accuracy"))]
+    dropped = [entry for entry in patterns[1:] if is_number(entry.get("relative_drop"))]
+    return {
+        "complete": patterns[0],
+        "worst": min(measured[1:], key=lambda entry: entry["accuracy"], default=None),
+        "largest_drop": max(dropped, key=lambda entry: entry["relative_drop"], default=None),
+        "severe": severe_case(report),
+        "sentence": verdict(report),
+    }
+
+
+def verdict(report: Report) -> str:
+    """One sentence: how good, how robust, and whether a simpler model does better."""
+    names, complete = modality_names(report), report["patterns"][0]
+    severe = severe_case(report)
+    method = method_text(report["model"]["method"])
+    said = (
+        f"{method} is right on {percent(complete['accuracy'])} % of {complete['n']:,} test items"
+        + (" when everything is present" if len(names) > 1 else "")
+    )
+    if severe is not None:
+        said += (
+            f" and keeps {percent(severe['value'])} % when {100 * SEVERE:.0f} % of "
+            f"{severe['modality']} is missing"
+        )
+        if severe["lead"] is not None:
+            said += f", {_compared(severe['lead'])} {_the(severe['rival'])}, the best baseline there"
+    if not report.get("baselines"):
+        return said + "; no baseline was run, so this does not show what a simpler model would do."
+    rows = pattern_rows(report, "accuracy")
+    beaten = beaten_rows(rows)
+    if not beaten:
+        where = f" in any of the {len(rows)} presence patterns" if len(rows) > 1 else ""
+        return said + f"; no baseline does better{where}."
+    worst = beaten[0]
+    overlap = "the intervals do not overlap" if worst["apart"] else "the intervals overlap"
+    where = f" in {len(beaten)} of {len(rows)} presence patterns" if len(rows) > 1 else ""
+    most = "" if len(beaten) == 1 else "most of all "
+    rival, pattern = worst["rival"], pattern_text(worst["row"]["entry"]["present"], names)
+    return said + (
+        f"; a baseline does better{where}: {most}{_the(rival['name'])}"
+        + (f" with {pattern}" if len(rows) > 1 else "")
+        + f", by {worst['by']:.1f} points ({overlap})."
+    )
+
+
+def _compared(lead: float) -> str:
+    if round(lead, 1) == 0:
+        return "level with"
+    return f"{abs(lead):.1f} points {'above' if lead > 0 else 'below'}"
+
+
+def _the(name: str) -> str:
+    text = baseline_text(name)
+    return f"the {text}" if name == "router" else text
+
+
+def majority_share(report: Report) -> float | None:
+    """The accuracy of always answering the most frequent class of the test set."""
+    sizes = [entry["n"] for entry in report.get("classes") or []]
+    return max(sizes) / sum(sizes) if sum(sizes) else None
+
+
+def confused_pairs(confusion: Mapping[str, Any], limit: int = 12) -> list[dict[str, Any]]:
+    """The off-diagonal cells with the most instances: true, predicted, n, share of the true."""
+    matrix, labels = np.asarray(confusion["matrix"]), confusion["labels"]
+    if matrix.size == 0:
+        return []
+    totals = matrix.sum(axis=1)
+    wrong = matrix * ~np.eye(len(matrix), dtype=bool)
+    # Stable order: by count, then by share of the class, then as in the matrix.
+    share = wrong / np.maximum(totals, 1)[:, None]
+    order = np.lexsort((-share.ravel(), -wrong.ravel()))[:limit]
+    pairs = [np.unravel_index(flat, matrix.shape) for flat in order if wrong.ravel()[flat] > 0]
+    return [
+        {
+            "true": labels[i],
+            "predicted": labels[j],
+            "n": int(matrix[i, j]),
+            "of": int(totals[i]),
+            "share": float(share[i, j]),
+        }
+        for i, j in pairs
+    ]
+
+
+def class_remarks(report: Report) -> list[str]:
+    """The hardest class, and per modality the class that loses most when it goes missing."""
+    classes = [entry for entry in report.get("classes") or [] if entry["n"]]
+    scored = [entry for entry in classes if is_number(entry.get("f1"))]
+    if len(scored) < 2:
+        return []
+    names = modality_names(report)
+    hardest = min(scored, key=lambda entry: entry["f1"])
+    remarks = [f"Hardest: “{_short(hardest['label'])}” (F1 {percent(hardest['f1'])} %)."]
+    for modality in names if len(names) > 1 else []:
+        kept = [name for name in names if name != modality]
+        losses = []
+        for entry in classes:
+            recalls = entry.get("recall_by_pattern") or []
+            ends = [(find_pattern(recalls, who) or {}).get("recall") for who in (names, kept)]
+            if all(is_number(end) for end in ends):
+                losses.append((ends[0] - ends[1], entry))
+        if losses and max(loss for loss, _ in losses) > 0:
+            loss, entry = max(losses, key=lambda pair: pair[0])
+            remarks.append(
+                f"Loses most without {modality}: “{_short(entry['label'])}” "
+                f"(recall −{percent(loss)} points)."
+            )
+    return remarks
+
+
+def _short(label: Any) -> str:
+    text = label_text(label)
+    return text if len(text) <= 40 else text[:39] + "…"

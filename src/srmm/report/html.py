@@ -1,0 +1,190 @@
+"""From the report's numbers to one HTML file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from srmm.atomic import replacing_file
+from srmm.errors import InputError
+from srmm.report import drawings, figures, findings, words
+from srmm.report.style import PALETTE, line_styles
+
+FORMAT = "srmm-report"
+VERSION = 1
+
+Thumbnail = Callable[[str, Any], bytes | None]
+
+_HERE = Path(__file__).parent
+_SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+}
+_LONGEST_TEXT = 700
+_LEGEND_CLASSES = 20
+# Legal in a Python string, but not in an HTML page.
+_CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in range(32) if chr(code) not in "\t\n\r"}
+
+
+def write_report(
+    report: Mapping[str, Any], path: str | Path, *, thumbnail: Thumbnail | None = None
+) -> Path:
+    """Write the report as one HTML file that needs no network, atomically, and return the path.
+
+    The same report gives the same bytes.
+
+    Parameters
+    ----------
+    report : mapping
+        The content of `report.json`.
+    path : path
+        The file to write; its folder is made if it does not exist.
+    thumbnail : callable (modality, raw item) -> bytes or None, optional
+        A small PNG or JPEG of a mistake's raw item, or None if it has no picture; then the raw
+        item is printed as text.
+
+    Raises
+    ------
+    InputError
+        If `report` is not a report, or one of a newer version.
+    """
+    _check(report)
+    html = render(report, thumbnail)
+    path = Path(path)
+    with replacing_file(path) as temporary:
+        # A lone surrogate, as in the name of a file that is not UTF-8, becomes "?".
+        temporary.write_bytes(html.encode("utf-8", errors="replace"))
+    return path
+
+
+def render(report: Mapping[str, Any], thumbnail: Thumbnail | None = None) -> str:
+    """The page as a string."""
+    template = _environment().get_template("template.html.j2")
+    script = (_HERE / "script.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    names = findings.modality_names(report)
+    metrics = [name for name in report["metrics"] if name in words.METRICS]
+    rows = {metric: findings.pattern_rows(report, metric) for metric in metrics}
+    html = template.render(
+        report=report,
+        baselines=report.get("baselines") or {},
+        style=Markup(_variables() + (_HERE / "styles.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_digest=digest,
+        modalities=names,
+        metrics=metrics,
+        headline=findings.headline(report),
+        rows=rows,
+        scales={metric: drawings.interval_scale(rows[metric]) for metric in metrics},
+        beaten=findings.beaten_rows(rows["accuracy"]),
+        curves=findings.drawable_curves(report),
+        panels={metric: figures.curve_panels(report, metric) for metric in metrics},
+        corruption=figures.corruption_panels(report),
+        maps=drawings.projection_svgs(report),
+        pairs=findings.confused_pairs(report["confusion"]),
+        remarks=findings.class_remarks(report),
+        majority=findings.majority_share(report),
+        training=figures.training_panels(report),
+        mistakes=[_mistake(report, mistake, thumbnail) for mistake in report.get("mistakes") or []],
+        styles=line_styles(report),
+        legend_classes=_LEGEND_CLASSES,
+    )
+    return html.translate(_CONTROLS)
+
+
+def _check(report: Mapping[str, Any]) -> None:
+    if report.get("format") != FORMAT:
+        raise InputError(
+            f"This is not a report: its format is {report.get('format')!r}, expected {FORMAT!r}. "
+            "Pass the content of a report.json written by `srmm evaluate`."
+        )
+    if report.get("version", VERSION) > VERSION:
+        raise InputError(
+            f"The report was written by a newer version (report version {report['version']}, this "
+            f"one reads {VERSION}). Upgrade with: pip install -U srmm"
+        )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: "" if value is None else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": words.percent,
+        "points": words.points,
+        "interval": words.interval,
+        "count": words.count,
+        "label": words.label_text,
+        "short": words.shorten,
+        "baseline": words.baseline_text,
+        "method": words.method_text,
+        "date": words.date_text,
+        "duration": words.duration_text,
+        "is_number": words.is_number,
+    }
+    environment.globals |= {
+        "METRICS": words.METRICS,
+        "SEVERE": findings.SEVERE,
+        "pattern_text": words.pattern_text,
+        "find_pattern": findings.find_pattern,
+        "curve_floor": figures.curve_floor,
+        "drawn_styles": figures.drawn_styles,
+        "interval_bar": drawings.interval_bar,
+        "confusion_svg": drawings.confusion_svg,
+        "line_sample": drawings.line_sample,
+        "class_sample": drawings.class_sample,
+    }
+    return environment
+
+
+def _variables() -> str:
+    """The palette as CSS variables: light, dark where the reader prefers it, light on paper."""
+    light, dark = (
+        "".join(f"--{role}:{colours[mode]};" for role, colours in PALETTE.items()) for mode in (0, 1)
+    )
+    return (
+        f":root{{color-scheme:light dark;{light}}}\n"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
+    )
+
+
+def _mistake(
+    report: Mapping[str, Any], mistake: Mapping[str, Any], thumbnail: Thumbnail | None
+) -> dict[str, Any]:
+    """The mistake with its raw items made showable: a picture as data URI, or a text cut short."""
+    shown = []
+    for modality in findings.modality_names(report):
+        raw = (mistake.get("raw") or {}).get(modality)
+        picture = thumbnail(modality, raw) if thumbnail is not None and raw is not None else None
+        text = None if raw is None else str(raw)
+        shown.append(
+            {
+                "modality": modality,
+                "present": modality in mistake["present"],
+                "picture": _data_uri(picture),
+                "text": text and words.shorten(text, _LONGEST_TEXT),
+                "length": len(text or ""),
+                "alone": (mistake.get("alone") or {}).get(modality),
+            }
+        )
+    return {**mistake, "items": shown}
+
+
+def _data_uri(picture: bytes | None) -> str | None:
+    """The picture inside the page; None for bytes that no browser would show."""
+    for signature, kind in _SIGNATURES.items():
+        if picture and picture.startswith(signature):
+            return f"data:{kind};base64,{base64.b64encode(picture).decode()}"
+    return None

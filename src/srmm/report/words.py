@@ -1,0 +1,156 @@
+"""How the report says numbers, names and patterns. Text only: nothing here draws or escapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+NOTHING = "–"
+"""Printed where there is no number."""
+
+METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "auroc": "AUROC"}
+
+_BASELINES = {
+    "router": "availability router",
+    "logreg-concat": "logistic regression",
+}
+
+
+def is_number(value: Any) -> bool:
+    """True for a number that can be printed: not None, not NaN, not infinite.
+
+    >>> is_number(0.5), is_number(None), is_number(float("nan"))
+    (True, False, False)
+    """
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def percent(value: Any) -> str:
+    """A share as a percentage with one decimal, without the sign.
+
+    >>> percent(0.9304), percent(-0.012), percent(-0.0001), percent(None)
+    ('93.0', '−1.2', '0.0', '–')
+    """
+    if not is_number(value):
+        return NOTHING
+    return f"{rounded(value):.1f}".replace("-", "−")
+
+
+def rounded(value: float) -> float:
+    """The share as the percentage that is printed. Comparing these never contradicts the page."""
+    return round(100 * value, 1) + 0.0
+
+
+def points(difference: float) -> str:
+    """A difference of two percentages, signed.
+
+    >>> points(0.0123), points(-0.02)
+    ('+1.2', '−2.0')
+    """
+    return f"{rounded(difference):+.1f}".replace("-", "−")
+
+
+def interval(bounds: Sequence[Any] | None) -> str:
+    """The two ends of an interval of shares, in percent; empty if there is none.
+
+    >>> interval([0.905, 0.951]), interval(None)
+    ('90.5–95.1', '')
+    """
+    if bounds is None or not all(is_number(bound) for bound in bounds):
+        return ""
+    return "–".join(percent(bound) for bound in bounds)
+
+
+def count(number: Any) -> str:
+    """A count with thousands separated.
+
+    >>> count(1260389), count(None)
+    ('1,260,389', '–')
+    """
+    return f"{number:,}" if is_number(number) else NOTHING
+
+
+def label_text(label: Any) -> str:
+    """A class label as words, also where it is empty.
+
+    >>> label_text("cat"), label_text(3), label_text(" "), label_text(None)
+    ('cat', '3', '(empty)', '(none)')
+    """
+    if label is None:
+        return "(none)"
+    return str(label) if str(label).strip() else "(empty)"
+
+
+def shorten(text: Any, length: int) -> str:
+    """The text, cut to `length` characters with an ellipsis if it is longer.
+
+    >>> shorten("a long label", 7)
+    'a long…'
+    """
+    text = str(text)
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def pattern_text(present: Sequence[str], modalities: Sequence[str]) -> str:
+    """A presence pattern in words that fit after "with".
+
+    >>> pattern_text(["image", "text"], ["image", "text"])
+    'everything'
+    >>> pattern_text(["text"], ["image", "text"])
+    'only text'
+    >>> pattern_text(["image", "text"], ["image", "text", "audio"])
+    'all but audio'
+    """
+    absent = [modality for modality in modalities if modality not in present]
+    if not absent:
+        return "everything"
+    if not present:
+        return "nothing"
+    if len(present) == 1:
+        return f"only {present[0]}"
+    return f"all but {absent[0]}" if len(absent) == 1 else " + ".join(present)
+
+
+def method_text(method: Any) -> str:
+    """The method's name as the paper prints it."""
+    return "SRMM" if str(method).lower() == "srmm" else str(method)
+
+
+def baseline_text(name: str) -> str:
+    """A baseline's name in words.
+
+    >>> baseline_text("unimodal:image"), baseline_text("router"), baseline_text("tbn-early")
+    ('image alone', 'availability router', 'tbn-early')
+    """
+    kind, _, modality = name.partition(":")
+    return f"{modality} alone" if kind == "unimodal" and modality else _BASELINES.get(name, name)
+
+
+def date_text(created: Any) -> str:
+    """An ISO date in words; anything else unchanged.
+
+    >>> date_text("2026-11-24T10:00:00")
+    '24 November 2026, 10:00'
+    """
+    try:
+        moment = datetime.fromisoformat(str(created))
+    except ValueError:
+        return str(created)
+    months = "January February March April May June July August September October November December"
+    return f"{moment.day} {months.split()[moment.month - 1]} {moment.year}, {moment:%H:%M}"
+
+
+def duration_text(seconds: Any) -> str:
+    """Seconds in the unit a person would choose.
+
+    >>> duration_text(8.21), duration_text(130), duration_text(7300)
+    ('8.2 s', '2 min 10 s', '2 h 1 min')
+    """
+    if not is_number(seconds):
+        return NOTHING
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

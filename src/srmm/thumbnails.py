@@ -1,0 +1,31 @@
+"""Small pictures of raw items, for a report to show."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from srmm.raw_items import AbsentFile, ItemReader, UnreadableItem
+
+_SIDE = 160
+
+
+class Thumbnails:
+    """A callable `(modality, raw) → PNG bytes or None` over the images an `ItemReader` can open."""
+
+    def __init__(self, reader: ItemReader, kinds: Mapping[str, str]) -> None:
+        self.reader = reader
+        self.kinds = kinds
+
+    def __call__(self, modality: str, raw: Any) -> bytes | None:
+        if self.kinds.get(modality) not in ("image", "face") or raw is None:
+            return None
+        try:
+            image = self.reader.image(raw)
+        except (AbsentFile, UnreadableItem):
+            return None
+        image.thumbnail((_SIDE, _SIDE))
+        buffer = io.BytesIO()
+        image.save(buffer, format="JPEG", quality=85)
+        return buffer.getvalue()

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from srmm.embeddings import Embeddings
+from srmm.errors import InputError
+
+holes = arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 4)))
+
+
+def with_holes(present: np.ndarray, seed: int = 0) -> Embeddings:
+    """Embeddings of sizes 2, 3, 4, … whose numbers say where they belong."""
+    rng = np.random.default_rng(seed)
+    dense = {}
+    for m in range(present.shape[1]):
+        array = rng.normal(size=(len(present), m + 2))
+        array[~present[:, m]] = np.nan
+        dense[f"m{m}"] = array
+    labels = np.array(["a", "b"] * len(present), dtype=object)[: len(present)]
+    return Embeddings.from_arrays(dense, labels=labels, ids=[f"id{i}" for i in range(len(present))])
+
+
+@given(holes)
+def test_present_is_where_rows_are_not_nan(present: np.ndarray) -> None:
+    embeddings = with_holes(present)
+    np.testing.assert_array_equal(embeddings.present, present)
+    for m, name in enumerate(embeddings.modalities):
+        assert len(embeddings.values[name]) == present[:, m].sum()  # only present items are kept
+        np.testing.assert_array_equal(~np.isnan(embeddings.to_array(name)[:, 0]), present[:, m])
+
+
+@given(holes, st.data())
+def test_rows_keep_their_items(present: np.ndarray, data: st.DataObject) -> None:
+    embeddings = with_holes(present)
+    rows = np.array(data.draw(st.lists(st.integers(0, len(present) - 1), max_size=20)), dtype=int)
+    chosen = embeddings[rows]
+    assert len(chosen) == len(rows)
+    for name in embeddings.modalities:
+        np.testing.assert_array_equal(chosen.to_array(name), embeddings.to_array(name)[rows])
+        assert chosen.values[name] is embeddings.values[name]  # nothing is copied
+    assert chosen.ids.tolist() == embeddings.ids[rows].tolist()
+
+
+@given(holes, st.data())
+def test_mask_only_hides(present: np.ndarray, data: st.DataObject) -> None:
+    wanted = data.draw(arrays(bool, present.shape))
+    masked = with_holes(present).mask(wanted)
+    np.testing.assert_array_equal(masked.present, present & wanted)
+
+
+@given(holes)
+def test_frame_round_trip(present: np.ndarray) -> None:
+    embeddings = with_holes(present)
+    if not present.any(axis=0).all():
+        return  # a column without a single vector has no size
+    again = Embeddings.from_frame(embeddings.to_frame(), label="label", id="id")
+    for name in embeddings.modalities:
+        np.testing.assert_array_equal(again.to_array(name), embeddings.to_array(name))
+    assert again.ids.tolist() == embeddings.ids.tolist()
+
+
+def test_none_leaves_a_modality_out() -> None:
+    assert Embeddings.from_arrays({"image": np.eye(2), "text": None}).modalities == ("image",)
+
+
+def test_present_hides_rows_that_hold_numbers() -> None:
+    present = np.array([[True], [False]])
+    assert Embeddings.from_arrays({"x": np.eye(2)}, present=present).present.tolist() == [
+        [True],
+        [False],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [([1.0, np.nan], "partly NaN"), ([1.0, np.inf], "infinity"), ([1.0, 1e300], "float32")],
+)
+def test_a_bad_row_is_named(row: list[float], fault: str) -> None:
+    array = np.zeros((4, 2))
+    array[2] = row
+    with pytest.raises(InputError, match=rf"Row 2 of modality 'text' .*{fault}"):
+        Embeddings.from_arrays({"image": np.zeros((4, 3)), "text": array})
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, "No modality"),
+        ({"a": np.zeros(3)}, r"shape \(n_instances, embedding_dim\)"),
+        ({"a": np.zeros((3, 2)), "b": np.zeros((4, 2))}, "one row per instance"),
+        ({"a/b": np.zeros((3, 2))}, "cannot name a modality"),
+        ({"a": np.array([["x", "y"]])}, "must hold numbers"),
+    ],
+)
+def test_bad_arrays(arrays: dict[str, np.ndarray], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Embeddings.from_arrays(arrays)
+
+
+def test_a_repeated_id_is_named() -> None:
+    with pytest.raises(InputError, match="Id 'x' stands in rows 0 and 2"):
+        Embeddings.from_arrays({"a": np.zeros((3, 2))}, ids=["x", "y", "x"])
+
+
+def test_vectors_of_two_lengths_in_a_column() -> None:
+    frame = pd.DataFrame({"a": [np.zeros(2), np.zeros(3), None]})
+    with pytest.raises(InputError, match="one length"):
+        Embeddings.from_frame(frame)
+
+
+def test_an_unknown_column_or_modality_is_suggested() -> None:
+    embeddings = with_holes(np.ones((2, 2), dtype=bool))
+    with pytest.raises(InputError, match="Did you mean 'label'"):
+        Embeddings.from_frame(embeddings.to_frame(), label="lable")
+    with pytest.raises(InputError, match="Available: 'm0', 'm1'"):
+        embeddings.select(["image"])
+
+
+def test_check_names_modality_and_row_of_a_number_that_is_not_finite() -> None:
+    values = {"a": np.array([[1.0], [np.nan]], dtype=np.float32)}
+    broken = Embeddings(values, np.array([[0], [-1], [1]]), ids=np.array(["x", "y", "z"]))
+    with pytest.raises(InputError, match=r"a embedding of row 2 \(id 'z'\)"):
+        broken.check()

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srmm.errors import InputError, SrmmError
+from srmm.recipe import RECIPES, Recipe, resolve_recipe
+from srmm.split import stratified_split
+from srmm.train import fit_network
+
+
+def test_the_paper_recipe_is_the_paper() -> None:
+    paper = RECIPES["paper"]
+    assert (paper.hidden_dim, paper.learning_rate, paper.dropout) == (768, 0.01, 0.5)
+    assert (paper.switching, paper.fusion, paper.batch_norm) == ("s1", "mean", "shared")
+    assert not paper.standardize
+    assert paper.weight_decay == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dropout": 50}, "did you mean 0.5"),
+        ({"switching": "s4"}, "Did you mean 's1'|Available"),
+        ({"batch_size": 1}, "batch_size must be a whole number, at least 2"),
+        ({"learning_rate": -1}, "learning_rate must be a positive number, got -1"),
+        ({"learnin_rate": 0.1}, "Did you mean 'learning_rate'"),
+        ({"max_epochs": 0}, "at least 1"),
+    ],
+)
+def test_a_bad_field_is_named(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        resolve_recipe("paper", change)
+
+
+def test_an_unknown_recipe_is_suggested() -> None:
+    with pytest.raises(InputError, match="Did you mean 'paper'"):
+        resolve_recipe("papier")
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=60), st.floats(0, 0.9), st.integers(0, 9))
+def test_a_split_is_a_partition_and_keeps_every_class(
+    labels: list[int], share: float, seed: int
+) -> None:
+    y = np.array(labels)
+    kept, held = stratified_split(y, share, np.random.default_rng(seed))
+    assert sorted([*kept, *held]) == list(range(len(y)))
+    assert set(y[kept]) == set(y)
+    for label in set(labels):
+        count = labels.count(label)
+        assert abs((y[held] == label).sum() - min(share * count, count - 1)) <= 1
+
+
+def _network_and_loss() -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    x = torch.randn(64, 3)
+    return torch.nn.Linear(3, 1), x, (x @ torch.tensor([1.0, -2.0, 0.5]))[:, None]
+
+
+def test_the_best_held_out_epoch_is_kept() -> None:
+    network, x, y = _network_and_loss()
+    losses = iter([3.0, 1.0, 2.0, 2.5, 9.0, 9.0])
+    weights = []
+
+    def validate() -> dict[str, float]:
+        weights.append(network.weight.detach().clone())
+        return {"loss": next(losses)}
+
+    def loss_of(rows: torch.Tensor) -> torch.Tensor:
+        return ((network(x[rows]) - y[rows]) ** 2).mean()
+
+    recipe = Recipe(max_epochs=6, patience=3)
+    batches = list(torch.arange(64).split(16))
+    history = fit_network(network, lambda: batches, loss_of, validate, recipe)
+    assert history.best_epoch == 2
+    assert len(history.epochs) == 5  # patience: three epochs without a better one
+    assert torch.equal(network.weight, weights[1])
+    assert history.epochs[0].keys() == {"epoch", "train_loss", "validation_loss"}
+
+
+@pytest.mark.parametrize("schedule", ["constant", "one-cycle"])
+def test_without_held_out_instances_the_last_epoch_is_kept(schedule: str) -> None:
+    network, x, y = _network_and_loss()
+    recipe = Recipe(max_epochs=30, schedule=schedule, learning_rate=0.1, patience=1)
+    history = fit_network(
+        network, lambda: [None] * 4, lambda _: ((network(x) - y) ** 2).mean(), None, recipe
+    )
+    assert history.best_epoch == len(history.epochs) == 30
+    assert history.epochs[-1]["train_loss"] < 0.2 * history.epochs[0]["train_loss"]
+
+
+def test_divergence_is_an_error_that_says_what_to_do() -> None:
+    network, x, y = _network_and_loss()
+    with pytest.raises(SrmmError, match=r"diverged.*Lower learning_rate \(now 0\.01\)"):
+        fit_network(
+            network, lambda: [None], lambda _: network(x * torch.nan).mean(), None, Recipe()
+        )

@@ -1,0 +1,410 @@
+"""Tables: what every format means by empty, how columns become modalities, what each error says."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from srmm.embeddings import Embeddings
+from srmm.errors import InputError
+from srmm.table import Table, check_labels, read_table
+
+
+def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+PRODUCTS = "sku,photo,title,kind\nx1,a.jpg,Red shoe,shoe\nx2,,Blue hat,hat\nx3,c.jpg,  ,\n"
+
+
+@pytest.fixture
+def products(tmp_path: Path) -> Path:
+    return write(tmp_path / "products.csv", PRODUCTS)
+
+
+# --- what is read ---------------------------------------------------------------------------
+
+
+def test_a_csv_with_holes(products: Path) -> None:
+    table = read_table(products, image="photo", text="title", label="kind", id="sku")
+    assert table.modalities == ("image", "text")
+    assert table.kinds == {"image": "image", "text": "text"}
+    assert table.items["image"].tolist() == ["a.jpg", None, "c.jpg"]
+    assert table.items["text"].tolist() == ["Red shoe", "Blue hat", None]
+    assert table.present.tolist() == [[True, True], [False, True], [True, False]]
+    assert table.labels is not None
+    assert table.labels.tolist() == ["shoe", "hat", None]
+    assert table.ids.tolist() == ["x1", "x2", "x3"]
+    assert table.split is None
+    assert (table.folder, table.name, table.first_line) == (products.parent, "products.csv", 2)
+    assert len(table) == 3
+    assert "image: 2" in repr(table)
+
+
+@pytest.mark.parametrize("text", ["NA", "null", "007", "nan", "None", "1e5", "TRUE", " x ", "-"])
+def test_text_in_csv_stays_text(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "t.csv", f"id,title,label\n{text},{text},{text}\n")
+    table = read_table(path, text="title", id="id", label="label")
+    assert table.items["text"][0] == table.ids[0] == text
+    assert table.labels is not None
+    assert table.labels[0] == text
+
+
+@given(cells=st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=6))
+def test_any_text_survives_csv(tmp_path_factory: pytest.TempPathFactory, cells: list[str]) -> None:
+    path = tmp_path_factory.mktemp("csv") / "t.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+        writer.writerow(["title", "other"])
+        writer.writerows([cell, "here"] for cell in cells)
+    table = read_table(path, text=["title", "other"])
+    assert table.items["title"].tolist() == [c if c.strip() else None for c in cells]
+
+
+def test_byte_order_mark_crlf_and_gzip_change_nothing(tmp_path: Path) -> None:
+    plain = read_table(write(tmp_path / "a.csv", PRODUCTS), image="photo", id="sku")
+    marked = write(tmp_path / "b.csv", "\ufeff" + PRODUCTS.replace("\n", "\r\n"))
+    zipped = tmp_path / "c.csv.gz"
+    zipped.write_bytes(gzip.compress(PRODUCTS.encode()))
+    for path in (marked, zipped):
+        table = read_table(path, image="photo", id="sku")
+        assert table.items["image"].tolist() == plain.items["image"].tolist()
+        assert table.ids.tolist() == plain.ids.tolist()
+
+
+def test_tsv_and_a_cell_beyond_the_limit_of_the_csv_module(tmp_path: Path) -> None:
+    limit = csv.field_size_limit()
+    long = "word, " * 100_000
+    table = read_table(write(tmp_path / "t.tsv", f"title\tn\n{long}\t1\n"), text="title")
+    assert table.items["text"][0] == long
+    assert csv.field_size_limit() == limit
+
+
+def test_json_lines_keeps_types_and_null(tmp_path: Path) -> None:
+    rows = [
+        {"t": "a", "v": [1, 2.5], "y": True},
+        {"t": None, "v": [3, 4], "y": False},
+        {"t": "", "y": None, "v": None},
+        {"v": [float("nan"), float("nan")], "t": "d"},
+    ]
+    text = "\n\n".join(json.dumps(row) for row in rows)
+    path = write(tmp_path / "t.jsonl", text)
+    table = read_table(path, text="t", features="motion=v", label="y")
+    assert table.items["text"].tolist() == ["a", None, None, "d"]
+    assert [v if v is None else v.tolist() for v in table.items["motion"]] == [
+        [1, 2.5],
+        [3, 4],
+        None,
+        None,
+    ]
+    assert table.items["motion"][0].dtype == np.float32
+    assert table.labels is not None
+    assert table.labels.tolist() == [True, False, None, None]
+    assert table.where(1) == "row 1 (line 3 of t.jsonl)"  # blank lines are counted
+
+
+def test_parquet_and_frame_give_the_same(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "sku": [7, 8, 9],
+            "photo": [{"bytes": b"x", "path": None}, {"bytes": None, "path": None}, None],
+            "title": ["a", None, " "],
+            "v": [[1.0, 2.0], None, [3.0, 4.0]],
+            "kind": pd.array([1, None, 2], dtype="Int64"),
+            "part": ["train", "test", None],
+        }
+    )
+    path = tmp_path / "t.parquet"
+    frame.to_parquet(path)
+    roles = {"label": "kind", "id": "sku", "split": "part"}
+    for source in (frame, path):
+        table = read_table(source, image="photo", text="title", features="v", **roles)
+        assert table.present.tolist() == [[1, 1, 1], [0, 0, 0], [0, 0, 1]]
+        assert table.items["image"][0]["bytes"] == b"x"
+        assert table.labels is not None
+        assert table.split is not None
+        assert table.labels.tolist() == [1, None, 2]
+        assert [type(label) for label in table.labels] == [int, type(None), int]
+        assert table.ids.tolist() == [7, 8, 9]
+        assert table.split.tolist() == ["train", "test", None]
+        assert table.first_line is None
+    assert table.name == "t.parquet"
+    assert table.where(1) == "row 1 of t.parquet (id 8)"
+
+
+def test_whole_numbers_that_pandas_made_floats_are_whole_again() -> None:
+    frame = pd.DataFrame({"n": [15970, None], "title": ["a", "b"], "y": [1, None]})
+    table = read_table(frame, image="images/{n}.jpg", text="title", label="y")
+    assert table.items["image"].tolist() == ["images/15970.jpg", None]
+    assert table.labels is not None
+    assert table.labels.tolist() == [1, None]
+    assert isinstance(table.labels[0], int)
+
+
+def test_pictures_in_a_frame_stay_pictures() -> None:
+    picture = Image.new("RGB", (3, 2))
+    frame = pd.DataFrame({"photo": pd.Series([picture, None, picture], dtype=object)})
+    table = read_table(frame, image="photo", folder="somewhere")
+    assert table.items["image"][0] is picture
+    assert table.present.tolist() == [[True], [False], [True]]
+    assert table.folder == Path("somewhere")
+
+
+def test_only_the_columns_that_are_used_must_be_sound(tmp_path: Path) -> None:
+    frame = pd.DataFrame([["a", 1, 2]], columns=["title", "twice", "twice"])
+    assert len(read_table(frame, text="title")) == 1
+    with pytest.raises(InputError, match="'twice' stands 2 times in the frame"):
+        read_table(frame, text="twice")
+
+
+# --- columns, templates, patterns -------------------------------------------------------------
+
+
+def test_names_of_modalities(products: Path) -> None:
+    assert read_table(products, text="title").modalities == ("text",)
+    assert read_table(products, text=["title", "kind"]).modalities == ("title", "kind")
+    assert read_table(products, text=["title", "what=kind"]).modalities == ("title", "what")
+    assert read_table(products, image="front=photo").modalities == ("front",)
+    assert read_table(products, image="photo", face="photo").modalities == ("image", "face")
+
+
+def test_a_column_may_have_an_equals_sign_or_braces_in_its_name() -> None:
+    frame = pd.DataFrame({"a=b": ["x"], "{c}": ["y"]})
+    assert read_table(frame, text="a=b").items["text"].tolist() == ["x"]
+    assert read_table(frame, text="note={c}").items["note"].tolist() == ["y"]
+
+
+def test_templates(products: Path) -> None:
+    table = read_table(
+        products,
+        image="images/{kind}/{sku}.jpg",
+        text="what={title} ({kind})",
+        id="sku",
+    )
+    assert table.items["image"].tolist() == ["images/shoe/x1.jpg", "images/hat/x2.jpg", None]
+    assert table.items["what"].tolist() == ["Red shoe (shoe)", "Blue hat (hat)", None]
+    two = read_table(products, image=["front={sku}.jpg", "back={sku}_b.jpg"])
+    assert two.modalities == ("front", "back")
+    with pytest.raises(InputError, match=r"'\{sku\}_b\.jpg' needs a name"):
+        read_table(products, image=["photo", "{sku}_b.jpg"])
+    with pytest.raises(InputError, match=r"'skuu' is not in products.csv. Did you mean 'sku'"):
+        read_table(products, image="images/{skuu}.jpg")
+
+
+NUMBERS = "v2_a,v2_b,v2_y,t\n1,2.5,u,x\n,,w,x\n 3,-4e2,u,x\n"
+
+
+def test_a_pattern_over_numeric_columns(tmp_path: Path) -> None:
+    path = write(tmp_path / "n.csv", NUMBERS)
+    table = read_table(path, features="motion=v2_*", text="t", label="v2_y")
+    assert table.kinds["motion"] == "features"
+    vectors = table.items["motion"]
+    assert vectors[1] is None
+    np.testing.assert_array_equal(np.stack([vectors[0], vectors[2]]), [[1, 2.5], [3, -400]])
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("", r"Column 'v2_b' of row 0 \(line 2 of n.csv\) is empty, but not the others"),
+        ("abc", r"Column 'v2_b' of row 0 \(line 2 of n.csv\) \('abc'\) is not a finite number"),
+        ("inf", "'inf'.*not a finite number"),
+        ("1e300", "'1e300'.*not a finite number"),
+    ],
+)
+def test_a_partly_empty_or_textual_row_of_numbers(tmp_path: Path, cell: str, says: str) -> None:
+    path = write(tmp_path / "n.csv", NUMBERS.replace("2.5", cell))
+    with pytest.raises(InputError, match=says):
+        read_table(path, features="motion=v2_[ab]")
+
+
+def test_columns_of_vectors_must_be_vectors_of_one_length(tmp_path: Path) -> None:
+    for cells, says in [
+        ([[1, 2], [3]], "row 1 of the frame.*has 1 numbers, the rows before have 2"),
+        ([[1, 2], [3, np.nan]], "row 1 of the frame.*partly empty"),
+        ([[1, 2], "3, 4"], "row 1 of the frame.*'3, 4'.*not a list of numbers"),
+        ([[1, 2], [[3], [4]]], "row 1 of the frame.*not a list of numbers"),
+    ]:
+        with pytest.raises(InputError, match=says):
+            read_table(pd.DataFrame({"v": cells}), features="v")
+    path = write(tmp_path / "v.csv", 'v\n"[1, 2]"\n')
+    with pytest.raises(InputError, match="need JSON Lines, Parquet or a frame"):
+        read_table(path, features="v")
+
+
+# --- rows and messages ------------------------------------------------------------------------
+
+
+def test_where_names_row_line_and_id(products: Path, tmp_path: Path) -> None:
+    named = read_table(products, text="title", id="sku")
+    assert named.where(2) == "row 2 (line 4 of products.csv, id 'x3')"
+    assert read_table(products, text="title").where(2) == "row 2 (line 4 of products.csv)"
+    assert named[[2, 0]].where(0) == "row 0 (line 4 of products.csv, id 'x3')"
+    broken = write(tmp_path / "b.csv", 't,n\n"one\ntwo",1\n\nthree,2\n')
+    table = read_table(broken, text="t")
+    assert table.where(0) == "row 0 (line 2 of b.csv)"
+    assert table.where(1) == "row 1 (line 5 of b.csv)"
+    assert read_table(pd.DataFrame({"t": ["a"]}), text="t").where(0) == "row 0 of the frame"
+
+
+def test_selecting_rows(products: Path) -> None:
+    table = read_table(products, image="photo", text="title", label="kind", id="sku")
+    for rows in ([2, 0], np.array([2, 0])):
+        assert table[rows].ids.tolist() == ["x3", "x1"]
+    mask = np.array([False, True, True])
+    for part in (table[1:], table[mask]):
+        assert part.items["image"].tolist() == [None, "c.jpg"]
+        assert part.labels is not None
+        assert part.labels.tolist() == ["hat", None]
+        assert part.present.tolist() == [[False, True], [True, False]]
+    assert len(table[1]) == 1
+    assert table[[]].present.shape == (0, 2)
+
+
+@pytest.mark.parametrize("word", ["Train", "TRAINING", " train "])
+def test_split_words(tmp_path: Path, word: str) -> None:
+    text = f"t,part\na,{word}\nb,dev\nc,VALID\nd,val\ne,Validation\nf,test\ng,\n"
+    split = read_table(write(tmp_path / "s.csv", text), text="t", split="part").split
+    assert split is not None
+    assert split.tolist() == ["train", *["validation"] * 4, "test", None]
+    with pytest.raises(InputError, match=r"row 1 \(line 3 of s.csv\) is 'devv'.*Did you mean"):
+        read_table(write(tmp_path / "s.csv", text.replace("dev", "devv")), text="t", split="part")
+
+
+@pytest.mark.parametrize(
+    ("choices", "says"),
+    [
+        ({}, "No modality chosen.*products.csv has: 'sku', 'photo', 'title', 'kind'"),
+        ({"image": "phto"}, "image column 'phto' is not in products.csv. Did you mean 'photo'"),
+        ({"text": "title", "label": "kinds"}, "label column 'kinds'.*Did you mean 'kind'"),
+        ({"text": "title", "id": "ski"}, "id column 'ski'.*Did you mean 'sku'"),
+        ({"text": "title", "split": "part"}, "split column 'part' is not in products.csv"),
+        ({"text": "title", "label": "title"}, "'title' cannot be both the label and the text"),
+        ({"text": "a {kind}", "label": "kind"}, "'kind' cannot be both the label and the text"),
+        ({"text": "title", "label": "sku", "id": "sku"}, "both the label and the id"),
+        ({"text": "title", "image": "title"}, "both the image 'image' and the text 'text'"),
+        ({"text": ["a=title", "a=kind"]}, "'a' is given more than once.*'name=column'"),
+        ({"text": "ti/tle=title"}, "'ti/tle' cannot name a modality"),
+        ({"features": "v_*"}, "features 'v_\\*' match no column of products.csv"),
+        ({"text": "title", "id": "photo"}, "id of row 1 .line 3 of products.csv.*is empty"),
+    ],
+)
+def test_errors_name_the_thing_and_the_remedy(
+    products: Path, choices: dict[str, str], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        read_table(products, **choices)
+
+
+def test_paths_may_be_made_of_any_column_and_ids_be_items(products: Path) -> None:
+    table = read_table(products, image="{kind}/{sku}.jpg", label="kind", id="sku")
+    assert table.items["image"][0] == "shoe/x1.jpg"
+    assert read_table(products, text="sku", id="sku").items["text"][0] == "x1"
+
+
+def test_duplicate_ids(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.csv", "id,t\nx1,a\nx2,b\nx1,c\n")
+    with pytest.raises(InputError, match=r"Id 'x1'.*row 0 \(line 2 .*row 2 \(line 4 .*unique"):
+        read_table(path, text="t", id="id")
+    mixed = pd.DataFrame({"id": [1, "1"], "t": ["a", "b"]})
+    with pytest.raises(InputError, match="Id '1'"):
+        read_table(mixed, text="t", id="id")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.csv", b"", "a.csv is empty"),
+        ("a.csv", b"\n \n", "'t' is not in a.csv"),
+        ("a.csv", b"t,u\n", "a.csv has no rows"),
+        ("a.csv", b"t,u\n,x\n ,y\n", "No row of a.csv has an item: 't' is empty in all 2 rows"),
+        ("a.csv", b"t,u\na,b\nc,d,e\n", "Line 3 of a.csv has 3 cells, the header has 2"),
+        ("a.csv", b"t,u\na,b\n\nc\n", "Line 4 of a.csv has 1 cells, the header has 2"),
+        ("a.csv", b't,u\na,b\n"c,d\ne,f\n', "starts at line 3 of a.csv is not well quoted"),
+        ("a.csv", b't,u\n"a"b,c\n', "starts at line 2 of a.csv is not well quoted"),
+        ("a.csv", "t,u\na,b\né,x\n".encode("latin-1"), "not UTF-8 text .byte 0xe9 in line 3"),
+        ("a.csv", "t,u\na,b\n".encode("utf-16"), "starts like UTF-16"),
+        ("a.csv", b"t;u\na;b\n", "separated by ';'"),
+        ("a.csv.gz", b"t,u\na,b\n", "damaged or not gzipped"),
+        ("a.csv.gz", gzip.compress(b"t,u\na,b\n" * 99)[:-9], "damaged or not gzipped"),
+        ("a.jsonl", b"", "'t' is not in a.jsonl. None are available"),
+        ("a.jsonl", b'{"t": "a"}\n{"t": \n', "Line 2 of a.jsonl is not JSON"),
+        ("a.jsonl", b'["t"]\n', "Line 1 of a.jsonl must be a JSON object.*got list"),
+        ("a.parquet", b"PAR1 no", "a.parquet is not a readable Parquet file"),
+        ("a.xlsx", b"PK", "unknown extension '.xlsx'.*.csv"),
+        ("a.json", b"[]", "name it .jsonl"),
+    ],
+)
+def test_files_that_are_no_table(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=says):
+        read_table(tmp_path / name, text="t")
+
+
+def test_a_table_that_is_not_there(products: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"does not exist. Did you mean 'products.csv'"):
+        read_table(tmp_path / "product.csv", text="title")
+    with pytest.raises(InputError, match="nor does its folder"):
+        read_table(tmp_path / "no" / "product.csv", text="title")
+    with pytest.raises(InputError, match="is a folder"):
+        read_table(tmp_path, text="title")
+    with pytest.raises(InputError, match="got dict"):
+        read_table({"title": ["a"]}, text="title")  # type: ignore[arg-type]
+
+
+def test_after_an_error_the_next_table_still_opens(products: Path, tmp_path: Path) -> None:
+    """The csv module's limit is guarded by a lock, which an error must not keep."""
+    with pytest.raises(InputError) as kept:
+        read_table(write(tmp_path / "a.csv", "t,u\na,b,c\n"), text="t")
+    assert len(read_table(products, text="title")) == 3
+    assert kept.value.args
+
+
+# --- labels -----------------------------------------------------------------------------------
+
+
+def labelled(labels: list[object], texts: list[str | None] | None = None) -> Table:
+    frame = pd.DataFrame({"t": texts or ["x"] * len(labels), "y": pd.Series(labels, dtype=object)})
+    return read_table(frame, text="t", label="y")
+
+
+def test_check_labels_says_which_rows_to_learn_from() -> None:
+    table = labelled(["a", "b", None, "a", "b", "b"], ["x", "x", "x", "x", "x", None])
+    assert check_labels(table).tolist() == [True, True, False, True, True, False]
+    assert check_labels(np.array([0, 1, 0, 1])).all()
+    assert check_labels([True, False, True, False]).all()
+    embeddings = Embeddings.from_arrays({"a": np.eye(4)}, labels=["u", "v", "u", "v"])
+    assert check_labels(embeddings).all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        ([None, None], "No row has both a label and an item in the frame"),
+        (["a", "a", None], "All 2 labelled rows in the frame have the one class 'a'"),
+        (["Shoe", "a", "a"], "Class 'Shoe' has one row in the frame; .* at least 2 to be split"),
+        (list("aabcdefgh"), r"7 classes have one row \('b', 'c', 'd', 'e', 'f', …\)"),
+        (["a", "a", 1, 1], "mix text and numbers"),
+        ([0.37, 1.5, 2.0], "label 0.37 in the frame is a measurement"),
+    ],
+)
+def test_labels_nobody_can_learn_from(labels: list[object], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        check_labels(labelled(labels))
+
+
+def test_a_row_with_nothing_in_it_does_not_count() -> None:
+    with pytest.raises(InputError, match="Class 'b' has one row"):
+        check_labels(labelled(["a", "a", "b", "b"], ["x", "x", "x", None]))
+    with pytest.raises(InputError, match="There are no labels in the frame"):
+        check_labels(read_table(pd.DataFrame({"t": ["a"]}), text="t"))
