@@ -12,8 +12,14 @@ from hypothesis import HealthCheck, given, settings
 
 from srmm.embeddings import Embeddings
 from srmm.errors import InputError, StoreError
-from srmm.interchange import from_arrow, read_numpy, read_parquet, to_arrow, write_numpy
-from srmm.interchange import write_parquet
+from srmm.interchange import (
+    from_arrow,
+    read_numpy,
+    read_parquet,
+    to_arrow,
+    write_numpy,
+    write_parquet,
+)
 from srmm.store import load_embeddings, save_embeddings
 from tests.test_embeddings import holes, with_holes
 

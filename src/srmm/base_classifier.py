@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -14,6 +14,16 @@ from srmm.embeddings import Embeddings
 from srmm.errors import InputError, one_of, shown
 from srmm.inputs import as_embeddings, is_lone_array, match_modalities
 from srmm.split import stratified_split
+
+
+class Labelled(NamedTuple):
+    """Instances to learn from, none of them empty."""
+
+    embeddings: Embeddings
+    y: np.ndarray
+    """Class indices (n,)."""
+    weight: np.ndarray
+    """Sample times class weights (n,), of mean 1 over the training instances."""
 
 
 class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
@@ -79,11 +89,11 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         seed = int(random.randint(np.iinfo(np.int32).max))
         if validation is None:
             share = self._validation_fraction()
-            train, held_out = stratified_split(y, share, np.random.default_rng(seed))
-            held, y_held = embeddings[held_out], y[held_out]
-            embeddings, y, weight = embeddings[train], y[train], weight[train]
+            kept, held_out = stratified_split(y, share, np.random.default_rng(seed))
+            held, y_held, weight_held = embeddings[held_out], y[held_out], weight[held_out]
+            embeddings, y, weight = embeddings[kept], y[kept], weight[kept]
         else:
-            held, y_held = self._validation(validation)
+            held, y_held, weight_held = self._validation(validation)
         self.class_prior_ = np.bincount(y, minlength=len(self.classes_)) / len(y)
         missing = 1 - embeddings.present.mean(axis=0)
         self.training_ = {
@@ -91,7 +101,9 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
             "n_validation": len(held),
             "holes": dict(zip(self.modalities_, missing.tolist(), strict=True)),
         }
-        self._fit(embeddings, y, weight / weight.mean(), held, y_held, seed)
+        mean = weight.mean()
+        train = Labelled(embeddings, y, weight / mean)
+        self._fit(train, Labelled(held, y_held, weight_held / mean), seed)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -118,16 +130,8 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
             X, y, sample_weight = _labelled(X, y, sample_weight)
         return super().score(X, y, sample_weight)
 
-    def _fit(
-        self,
-        train: Embeddings,
-        y: np.ndarray,
-        weight: np.ndarray,
-        held: Embeddings,
-        y_held: np.ndarray,
-        seed: int,
-    ) -> None:
-        """Train on class indices `y` (n,) with weights (n,) of mean 1; `held` may be empty."""
+    def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
+        """Train on `train`; `held` may be empty."""
         raise NotImplementedError
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
@@ -156,16 +160,19 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
             X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
         return match_modalities(as_embeddings(X), self.embedding_dims_)
 
-    def _validation(self, validation: Any) -> tuple[Embeddings, np.ndarray]:
+    def _validation(self, validation: Any) -> tuple[Embeddings, np.ndarray, np.ndarray]:
         X, y = validation if isinstance(validation, tuple) else (validation, None)
-        held, y, _ = _labelled(match_modalities(as_embeddings(X), self.embedding_dims_), y, None)
+        given = match_modalities(as_embeddings(X), self.embedding_dims_)
+        held, y, weight = _labelled(given, y, None)
         unknown = sorted(set(y.tolist()) - set(self.classes_.tolist()))
         if unknown:
             raise InputError(
                 f"The validation labels hold {shown(unknown[0])}, which is not among the training "
                 "labels. Remove those rows or add some to the training set."
             )
-        return held, np.searchsorted(self.classes_, y)
+        if self.class_weight is not None:
+            weight = weight * compute_sample_weight(self.class_weight, y)
+        return held, np.searchsorted(self.classes_, y), weight
 
 
 def align_classes(probabilities: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:

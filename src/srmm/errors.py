@@ -47,7 +47,8 @@ def shown(value: object) -> str:
     >>> shown(np.str_("a"))
     "'a'"
     """
-    return repr(value.item() if type(value).__module__ == "numpy" else value)
+    item = getattr(value, "item", None) if type(value).__module__ == "numpy" else None
+    return repr(item() if item else value)
 
 
 def one_of(name: str, value: object, options: Iterable[str]) -> str:

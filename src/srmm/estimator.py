@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.nn import functional as F
 
-from srmm.base_classifier import EmbeddingClassifier
+from srmm.base_classifier import EmbeddingClassifier, Labelled
 from srmm.embeddings import Embeddings
 from srmm.fusion import fit_weights, fuse
 from srmm.inputs import LONE_MODALITY
@@ -26,7 +27,9 @@ from srmm.train import History, fit_network
 _CHUNK = 4096  # items per forward pass at prediction
 
 
-class SingleBranchClassifier(EmbeddingClassifier):
+class SingleBranchClassifier(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingClassifier
+):
     """Classify instances of several modalities, any of which may be missing (SRMM).
 
     One small network with shared weights learns from the embeddings of all modalities; at
@@ -133,26 +136,18 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
         self.device = device
         self.progress = progress
 
-    def _fit(
-        self,
-        train: Embeddings,
-        y: np.ndarray,
-        weight: np.ndarray,
-        held: Embeddings,
-        y_held: np.ndarray,
-        seed: int,
-    ) -> None:
+    def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         recipe = self.recipe_ = self._resolved()
-        self.standardizer_ = Standardizer.fit(train, active=recipe.standardize)
+        self.standardizer_ = Standardizer.fit(train.embeddings, active=recipe.standardize)
         self.fusion_weights_ = None
         device = self._device()
         values = {
             name: torch.from_numpy(self.standardizer_.apply(name, array)).to(device)
-            for name, array in train.values.items()
+            for name, array in train.embeddings.values.items()
         }
-        position = torch.from_numpy(train.position).to(device)
-        target = torch.from_numpy(y).to(device)
-        weights = torch.from_numpy(weight).to(device, torch.float32)
+        position = torch.from_numpy(train.embeddings.position).to(device)
+        target = torch.from_numpy(train.y).to(device)
+        weights = torch.from_numpy(train.weight).to(device, torch.float32)
         rng = np.random.default_rng([seed, 1])
 
         def loss_of(pairs: np.ndarray) -> Tensor:
@@ -167,35 +162,42 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
             return (losses * weights[stacked]).mean()  # eq. 3
 
         def validate() -> dict[str, float]:
-            outputs = self._outputs(held)
-            fused = self._fuse(outputs, held.present)
-            own = fused[np.arange(len(y_held)), y_held]
+            fused = self._fuse(self._outputs(held.embeddings), held.embeddings.present)
+            own = fused[np.arange(len(held.y)), held.y]
+            right = fused.argmax(axis=1) == held.y
             return {
-                "loss": float(-np.log(np.maximum(own, 1e-12)).mean()),
-                "accuracy": float((fused.argmax(axis=1) == y_held).mean()),
+                "loss": float(np.average(-np.log(np.maximum(own, 1e-12)), weights=held.weight)),
+                "accuracy": float(np.average(right, weights=held.weight)),
             }
 
         M = len(self.modalities_)
+        switch = STRATEGIES[recipe.switching]
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             self.network_ = self._network().to(device)
             self.history_ = fit_network(
                 self.network_,
-                lambda: STRATEGIES[recipe.switching](train.present, recipe.batch_size, rng),
+                lambda: switch(train.embeddings.present, recipe.batch_size, rng),
                 loss_of,
-                validate if len(y_held) else None,
+                validate if len(held.y) else None,
                 recipe,
                 progress=self.progress or iter,
             )
         self.network_.eval()
         if recipe.fusion == "weighted":
-            self.fusion_weights_ = fit_weights(self._outputs(held), held.present, y_held)
+            self.fusion_weights_ = fit_weights(
+                self._outputs(held.embeddings), held.embeddings.present, held.y, held.weight
+            )
 
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write config, weights and a model card to `folder`; load with `srmm.from_pretrained`."""
         from srmm.persistence import save_pretrained
 
         return save_pretrained(self, folder, overwrite=overwrite)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.recipe_.hidden_dim
 
     @property
     def feature_std_(self) -> dict[str, np.ndarray]:

@@ -48,7 +48,12 @@ def fuse(
     return softmax(np.einsum("nm,nmc->nc", share, _log(outputs)), axis=1)
 
 
-def fit_weights(outputs: np.ndarray, present: np.ndarray, y: np.ndarray) -> np.ndarray:
+def fit_weights(
+    outputs: np.ndarray,
+    present: np.ndarray,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None = None,
+) -> np.ndarray:
     """Fusion weights of every presence pattern, fitted on held-out outputs.
 
     For a pattern P the fused output is softmax(Σ_{m∈P} w_m · log p_m). The weights (≥ 0) minimise
@@ -60,6 +65,7 @@ def fit_weights(outputs: np.ndarray, present: np.ndarray, y: np.ndarray) -> np.n
     outputs, present : as in `fuse`, of instances the branch was not trained on
     y : int array of shape (n_instances,)
         Class indices.
+    sample_weight : array of shape (n_instances,), optional
 
     Returns
     -------
@@ -67,11 +73,12 @@ def fit_weights(outputs: np.ndarray, present: np.ndarray, y: np.ndarray) -> np.n
     """
     n_modalities = present.shape[1]
     logs = _log(np.where(present[..., None], outputs, 1.0))
+    counts = np.ones(len(y)) if sample_weight is None else sample_weight
     weights = np.zeros((2**n_modalities, n_modalities))
     for code in range(1, 2**n_modalities):
         members = np.flatnonzero(code & (1 << np.arange(n_modalities)))
         rows = present[:, members].all(axis=1)
-        weights[code, members] = _fit_pattern(logs[rows][:, members], y[rows])
+        weights[code, members] = _fit_pattern(logs[rows][:, members], y[rows], counts[rows])
     return weights
 
 
@@ -84,8 +91,8 @@ def pattern_codes(present: np.ndarray) -> np.ndarray:
     return present @ (1 << np.arange(present.shape[1]))
 
 
-def _fit_pattern(logs: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Weights (|P|,) for log outputs of shape (n, |P|, C)."""
+def _fit_pattern(logs: np.ndarray, y: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Weights (|P|,) for log outputs of shape (n, |P|, C); an instance counts `counts` times."""
     size = logs.shape[1]
     equal = np.full(size, 1 / size)
     if not len(y):
@@ -95,9 +102,9 @@ def _fit_pattern(logs: np.ndarray, y: np.ndarray) -> np.ndarray:
     def loss_and_gradient(w: np.ndarray) -> tuple[float, np.ndarray]:
         fused = np.einsum("m,nmc->nc", w, logs)
         total = logsumexp(fused, axis=1)
-        loss = (total - own @ w).sum() + _PULL * ((w - equal) ** 2).sum()
-        expected = np.einsum("nc,nmc->m", np.exp(fused - total[:, None]), logs)
-        return loss, expected - own.sum(axis=0) + 2 * _PULL * (w - equal)
+        loss = counts @ (total - own @ w) + _PULL * ((w - equal) ** 2).sum()
+        expected = np.einsum("n,nc,nmc->m", counts, np.exp(fused - total[:, None]), logs)
+        return loss, expected - counts @ own + 2 * _PULL * (w - equal)
 
     found = minimize(loss_and_gradient, equal, jac=True, method="L-BFGS-B", bounds=[(0, 20)] * size)
     return found.x

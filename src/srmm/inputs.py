@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_array
 
 from srmm.embeddings import Embeddings
@@ -29,7 +30,7 @@ def as_embeddings(X: Any) -> Embeddings:
     """
     if isinstance(X, Embeddings):
         return X.check()
-    if isinstance(X, Mapping):
+    if isinstance(X, Mapping) and not issparse(X):
         return Embeddings.from_arrays(X)
     if isinstance(X, pd.DataFrame) and _has_vectors(X):
         return Embeddings.from_frame(X)
@@ -44,7 +45,9 @@ def as_embeddings(X: Any) -> Embeddings:
 def is_lone_array(X: Any) -> bool:
     """True if `X` is one array or numeric frame, for which scikit-learn's own checks apply."""
     vectors = isinstance(X, pd.DataFrame) and _has_vectors(X)
-    return not (isinstance(X, Embeddings | Mapping) or vectors)
+    if isinstance(X, Mapping) and not issparse(X):  # some sparse matrices are mappings, too
+        return False
+    return not (isinstance(X, Embeddings) or vectors)
 
 
 def match_modalities(embeddings: Embeddings, embedding_dims: Mapping[str, int]) -> Embeddings:

@@ -6,7 +6,7 @@ Each is one function over paths and plain values, so that a script can do what a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,7 +136,7 @@ def fit_job(
     }
     rows = pd.DataFrame({"id": embeddings.ids, "split": split})
     save_pretrained(model, output, inputs=inputs, origin=origin, rows=rows, overwrite=overwrite)
-    counts = rows["split"].value_counts().to_dict()
+    counts = {str(name): int(n) for name, n in rows["split"].value_counts().items()}
     return Fitted(model, output, store, summary, counts)
 
 
@@ -252,7 +252,8 @@ def predictions_frame(
         # An absent item says nothing; any finite number will do to find no argmax in.
         alone = np.where(present[:, m, None], outputs[:, m], 0.0)
         label = model.classes_[alone.argmax(axis=1)].astype(object)
-        columns[f"{name}_label"] = np.where(present[:, m], label, None)
+        label[~present[:, m]] = None
+        columns[f"{name}_label"] = label
         columns[f"{name}_probability"] = np.where(present[:, m], alone.max(axis=1), np.nan)
     if probabilities:
         for c, label in enumerate(model.classes_):
@@ -303,7 +304,8 @@ def _split(embeddings: Embeddings, test_size: float, seed: int) -> np.ndarray:
     """The split of every instance, object array: the data's own, or a stratified draw."""
     known = check_labels(embeddings)
     if embeddings.split is not None:
-        split = np.where(known | (embeddings.split == "test"), embeddings.split, None)
+        split = embeddings.split.copy()
+        split[~known & (split != "test")] = None  # nothing to learn from
         if not (split == "train").any():
             raise InputError("The split column has no labelled 'train' row to learn from.")
         return split
@@ -333,10 +335,9 @@ def _describe_inputs(
         for kind, chosen in columns.items()
         if kind in ("image", "text", "audio", "face", "features")
     }
-    taken: dict[str, Sequence[str]] = {}
     described = {}
     for name, kind in table.kinds.items():
-        mine = taken.setdefault(kind, list(choices.get(kind, [])))
+        mine = choices.get(kind, [])
         column = mine.pop(0).rpartition("=")[2] if mine else name
         encoder = embeddings.encoders.get(name, {})
         described[name] = {"kind": kind, "column": column, "encoder": encoder.get("spec")}

@@ -58,7 +58,7 @@ def predict(
         strict=strict,
         progress=talk.progress,
     )
-    present = [name for name in frame if name.endswith("_present")]
+    present = [name for name in frame.columns if str(name).endswith("_present")]
     holes = int((~frame[present].all(axis=1)).sum())
     facts = {"predictions": output, "rows": len(frame), "rows_with_missing": holes}
     talk.result(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from srmm.base_classifier import EmbeddingClassifier
+from srmm.base_classifier import EmbeddingClassifier, Labelled
 from srmm.embeddings import Embeddings
 from srmm.standardize import Standardizer
 
@@ -41,25 +41,17 @@ class ConcatenatedLogisticRegression(EmbeddingClassifier):
     def _validation_fraction(self) -> float:
         return 0.1
 
-    def _fit(
-        self,
-        train: Embeddings,
-        y: np.ndarray,
-        weight: np.ndarray,
-        held: Embeddings,
-        y_held: np.ndarray,
-        seed: int,
-    ) -> None:
-        self.standardizer_ = Standardizer.fit(train, active=True)
-        x, x_held = self._concatenated(train), self._concatenated(held)
+    def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
+        self.standardizer_ = Standardizer.fit(train.embeddings, active=True)
+        x, x_held = self._concatenated(train.embeddings), self._concatenated(held.embeddings)
         models = [LogisticRegression(C=strength, max_iter=200) for strength in _STRENGTHS]
-        if len(held):
-            scores = [model.fit(x, y, weight).score(x_held, y_held) for model in models]
+        best = models[1]
+        if len(held.y):
+            fitted = [model.fit(x, train.y, train.weight) for model in models]
+            scores = [model.score(x_held, held.y, held.weight) for model in fitted]
             best = models[int(np.argmax(scores))]
-        else:
-            best = models[1]
-        both = np.concatenate([weight, np.ones(len(held))])
-        self.model_ = best.fit(np.concatenate([x, x_held]), np.concatenate([y, y_held]), both)
+        everything = zip((x, train.y, train.weight), (x_held, held.y, held.weight), strict=True)
+        self.model_ = best.fit(*(np.concatenate(both) for both in everything))
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         return self.model_.predict_proba(self._concatenated(embeddings))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from srmm.base_classifier import EmbeddingClassifier, align_classes
+from srmm.base_classifier import EmbeddingClassifier, Labelled, align_classes
 from srmm.embeddings import Embeddings
 from srmm.fusion import pattern_codes
 from srmm.methods.logreg import ConcatenatedLogisticRegression
@@ -42,21 +42,13 @@ class AvailabilityRouter(EmbeddingClassifier):
         self.random_state = random_state
         self.device = device
 
-    def _fit(
-        self,
-        train: Embeddings,
-        y: np.ndarray,
-        weight: np.ndarray,
-        held: Embeddings,
-        y_held: np.ndarray,
-        seed: int,
-    ) -> None:
+    def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         self.models_: dict[int, Any] = {}
-        labels = self.classes_[y]
+        embeddings, labels = train.embeddings, self.classes_[train.y]
         for code in range(1, 2 ** len(self.modalities_)):
             names = _members(code, self.modalities_)
             columns = [self.modalities_.index(name) for name in names]
-            complete = train.present[:, columns].all(axis=1)
+            complete = embeddings.present[:, columns].all(axis=1)
             if len(np.unique(labels[complete])) < 2:
                 continue  # nobody to learn this pattern from
             if len(names) == 1:
@@ -66,7 +58,7 @@ class AvailabilityRouter(EmbeddingClassifier):
             else:
                 model = ConcatenatedLogisticRegression(random_state=seed)
             self.models_[code] = model.fit(
-                train[complete].select(names), labels[complete], weight[complete]
+                embeddings[complete].select(names), labels[complete], train.weight[complete]
             )
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from srmm.base_classifier import EmbeddingClassifier, align_classes
+from srmm.base_classifier import EmbeddingClassifier, Labelled, align_classes
 from srmm.embeddings import Embeddings
 from srmm.errors import InputError, did_you_mean
 from srmm.estimator import SingleBranchClassifier
@@ -43,25 +43,17 @@ class UnimodalClassifier(EmbeddingClassifier):
         self.random_state = random_state
         self.device = device
 
-    def _fit(
-        self,
-        train: Embeddings,
-        y: np.ndarray,
-        weight: np.ndarray,
-        held: Embeddings,
-        y_held: np.ndarray,
-        seed: int,
-    ) -> None:
-        if self.modality not in train.modalities:
+    def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
+        if self.modality not in train.embeddings.modalities:
             raise InputError(
                 f"There is no modality {self.modality!r} to train on. "
-                f"{did_you_mean(self.modality, train.modalities)}"
+                f"{did_you_mean(self.modality, train.embeddings.modalities)}"
             )
         self.modalities_ = (self.modality,)
-        self.embedding_dims_ = {self.modality: train.embedding_dims[self.modality]}
+        self.embedding_dims_ = {self.modality: train.embeddings.embedding_dims[self.modality]}
         self.model_ = SingleBranchClassifier(
             self.recipe, random_state=seed, device=self.device
-        ).fit(train.select([self.modality]), self.classes_[y], weight)
+        ).fit(train.embeddings.select([self.modality]), self.classes_[train.y], train.weight)
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         known = self.model_.predict_proba(embeddings)

@@ -36,7 +36,16 @@ _POLYGONS = {
     "^": [(-1.05, 0.8), (0, -1.05), (1.05, 0.8)],
     "v": [(-1.05, -0.8), (0, 1.05), (1.05, -0.8)],
     "X": [(-1, -0.6), (-0.6, -1), (1, 0.6), (0.6, 1), (0, 0.4), (-0.6, 1), (-1, 0.6), (1, -0.6)],
-    "P": [(-0.4, -1), (0.4, -1), (0.4, 1), (-0.4, 1), (-0.4, 0.4), (-1, 0.4), (-1, -0.4), (1, -0.4)],
+    "P": [
+        (-0.4, -1),
+        (0.4, -1),
+        (0.4, 1),
+        (-0.4, 1),
+        (-0.4, 0.4),
+        (-1, 0.4),
+        (-1, -0.4),
+        (1, -0.4),
+    ],
 }
 
 
@@ -237,8 +246,13 @@ def projection_svgs(report: Report) -> list[dict[str, Any]]:
             mark = marker(shape, 8 + (size - 16) * x, size - 8 - (size - 16) * y, 2.6)
             paths.setdefault(label, []).append(mark)
         classes = [
-            Markup('<path class="k" data-class="{}" style="fill:var(--{})" d="{}"><title>{}</title></path>').format(
-                index.get(label, -1), class_look(index.get(label, 0))[0], "".join(marks),
+            Markup(
+                '<path class="k" data-class="{}" style="fill:var(--{})" d="{}">'
+                "<title>{}</title></path>"
+            ).format(
+                index.get(label, -1),
+                class_look(index.get(label, 0))[0],
+                "".join(marks),
                 shorten(label_text(label), 200),
             )
             for label, marks in sorted(paths.items(), key=lambda item: index.get(item[0], -1))

@@ -7,13 +7,14 @@ rcParams neither matter nor change.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from markupsafe import Markup
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from srmm.errors import InputError
@@ -24,8 +25,21 @@ from srmm.report.findings import (
     find_pattern,
     modality_names,
 )
-from srmm.report.style import LIGHT, LineStyle, line_styles, report_style, to_svg
+from srmm.report.style import (
+    LIGHT,
+    LineStyle,
+    add_tips,
+    draw_line,
+    line_handle,
+    line_styles,
+    number,
+    numbers,
+    report_style,
+    to_svg,
+)
 from srmm.report.words import METRICS, interval, is_number, percent
+
+Panel = tuple[str, Markup]
 
 _PANEL = (5.2, 3.6)
 
@@ -44,27 +58,33 @@ def curves_figure(report: Report, metric: str = "accuracy") -> Figure:
     columns = min(len(curves), 2)
     rows = math.ceil(len(curves) / columns)
     with report_style():
-        figure = Figure(figsize=(4.7 * columns, 3.5 * rows + 0.5), layout="constrained")
+        size = (4.7 * columns, 3.6 * rows + 0.5)
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
         grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
-        for axes, modality in zip(grid.flat, curves, strict=False):
+        for i, (axes, modality) in enumerate(zip(grid.flat, curves, strict=False)):
             _draw_curve(axes, report, modality, metric)
+            if i % columns:
+                axes.set_ylabel("")
             axes.set_title(f"{modality} goes missing", loc="left", pad=10, parse_math=False)
         for axes in list(grid.flat)[len(curves) :]:
             axes.remove()
-        handles = [_sample(style) for style in drawn_styles(report, metric).values()]
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
+        handles = [line_handle(style) for style in drawn_styles(report, metric).values()]
+        columns = min(len(handles), 4)
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
     return figure
 
 
-def curve_panels(report: Report, metric: str) -> list[tuple[str, Markup]]:
+def curve_panels(report: Report, metric: str) -> list[Panel]:
     """(modality, SVG) of each panel of `curves_figure`, for a page that lays them out itself."""
-    panels = []
+    panels: list[Panel] = []
     for modality in drawable_curves(report, metric):
         with report_style():
             figure = Figure(figsize=_PANEL, layout="constrained")
             axes = figure.subplots()
             _draw_curve(axes, report, modality, metric)
-            _tips(axes, *_curve_tips(report, modality, metric))
+            add_tips(axes, *_curve_tips(report, modality, metric))
         about = f"{METRICS[metric]} while {modality} goes missing, from 0 to 100 percent"
         panels.append((modality, to_svg(figure, f"curve-{metric}-{len(panels)}", about)))
     return panels
@@ -78,17 +98,19 @@ def drawn_styles(report: Report, metric: str) -> dict[str, LineStyle]:
     return {name: style for name, style in line_styles(report).items() if name in drawn}
 
 
-def curve_floor(report: Report, metric: str) -> float:
-    """Where the vertical axis of all panels starts, in percent: a multiple of ten."""
-    values = [100.0]
+def curve_limits(report: Report, metric: str) -> tuple[float, float]:
+    """The vertical axis that all panels share, in percent; it starts at a multiple of ten."""
+    values: list[float] = []
     for modality, curve in drawable_curves(report, metric).items():
-        values += _spread(curve, metric)[0].tolist()
+        values += np.concatenate(_spread(curve, metric)).tolist()
         for _, _, line in _baseline_lines(report, modality, metric):
             values += line.tolist()
-    return max(0.0, 10 * math.floor((float(np.nanmin(values)) - 1) / 10))
+    known = [value for value in values if math.isfinite(value)] or [0.0, 100.0]
+    low = 10 * math.floor((min(known) - 1) / 10)
+    return max(0.0, low), min(101.0, 5 * math.ceil((max(known) + 1) / 5))
 
 
-def corruption_panels(report: Report) -> list[tuple[str, Markup]]:
+def corruption_panels(report: Report) -> list[Panel]:
     """(scale, SVG): accuracy and macro-F1 under Gaussian noise, one panel per scale of σ."""
     rows = report.get("corruption") or []
     units = {
@@ -99,10 +121,10 @@ def corruption_panels(report: Report) -> list[tuple[str, Markup]]:
         "accuracy": LineStyle("accuracy", "c0", (), "o", 2.3),
         "macro_f1": LineStyle("macro-F1", "c3", (5.0, 2.5), "D", 1.8),
     }
-    panels = []
+    panels: list[Panel] = []
     for scale in dict.fromkeys(row["scale"] for row in rows):
         chosen = sorted((row for row in rows if row["scale"] == scale), key=lambda r: r["sigma"])
-        sigmas = _numbers([row["sigma"] for row in chosen])
+        sigmas = numbers([row["sigma"] for row in chosen])
         tips = []
         for row in chosen:
             said = [f"{look.label} {_with_sd(row, key)}" for key, look in looks.items()]
@@ -111,24 +133,26 @@ def corruption_panels(report: Report) -> list[tuple[str, Markup]]:
             figure = Figure(figsize=(_PANEL[0], 3.0), layout="constrained")
             axes = figure.subplots()
             for metric, look in looks.items():
-                y = 100 * _numbers([row.get(metric) for row in chosen])
-                sd = 100 * np.nan_to_num(_numbers([row.get(f"{metric}_sd") for row in chosen]))
-                _line(axes, sigmas, y, look)
-                axes.fill_between(sigmas, y - sd, y + sd, color=LIGHT[look.colour], alpha=0.15, lw=0)
+                y = 100 * numbers([row.get(metric) for row in chosen])
+                sd = 100 * np.nan_to_num(numbers([row.get(f"{metric}_sd") for row in chosen]))
+                draw_line(axes, sigmas, y, look)
+                axes.fill_between(
+                    sigmas, y - sd, y + sd, color=LIGHT[look.colour], alpha=0.15, lw=0
+                )
             axes.set_ylim(0, 103)
             axes.set(xlabel=f"σ of the noise, {units.get(scale, scale)}", ylabel="%")
-            axes.legend(handles=[_sample(look) for look in looks.values()], loc="lower left")
-            _tips(axes, sigmas, tips)
+            axes.legend(handles=[line_handle(look) for look in looks.values()], loc="lower left")
+            add_tips(axes, sigmas, tips)
         about = f"accuracy and macro-F1 under Gaussian noise of growing {scale} sigma"
         panels.append((scale, to_svg(figure, f"corruption-{len(panels)}", about)))
     return panels
 
 
-def training_panels(report: Report) -> list[tuple[str, Markup]]:
+def training_panels(report: Report) -> list[Panel]:
     """(what, SVG): the losses and the validation accuracy per epoch, the chosen epoch marked."""
     training = report["training"]
     history = training.get("history") or []
-    epochs = _numbers([entry["epoch"] for entry in history])
+    epochs = numbers([entry["epoch"] for entry in history])
     marks = {
         "Loss": {
             "train_loss": LineStyle("training", "c1", (5.0, 2.5), "", 1.8),
@@ -136,9 +160,9 @@ def training_panels(report: Report) -> list[tuple[str, Markup]]:
         },
         "Accuracy": {"validation_accuracy": LineStyle("validation", "c0", (), "", 2.1)},
     }
-    panels = []
+    panels: list[Panel] = []
     for title, looks in marks.items():
-        series = {key: _numbers([entry.get(key) for entry in history]) for key in looks}
+        series = {key: numbers([entry.get(key) for entry in history]) for key in looks}
         known = {key: values for key, values in series.items() if np.isfinite(values).any()}
         if not known:
             continue
@@ -148,17 +172,17 @@ def training_panels(report: Report) -> list[tuple[str, Markup]]:
             for key, values in known.items():
                 # One epoch alone is no line: mark it.
                 look = looks[key] if len(epochs) > 1 else looks[key]._replace(marker="o")
-                _line(axes, epochs, values * (100 if title == "Accuracy" else 1), look)
+                draw_line(axes, epochs, values * (100 if title == "Accuracy" else 1), look)
             axes.set(xlabel="epoch", ylabel="%" if title == "Accuracy" else "cross entropy")
             axes.locator_params(axis="x", integer=True)
-            handles = [_sample(looks[key]) for key in known]
+            handles = [line_handle(looks[key]) for key in known]
             best = training.get("best_epoch")
             if is_number(best):
                 axes.axvline(best, color=LIGHT["ink"], lw=1, ls=(0, (2, 2)))
                 handles.append(Line2D([], [], color=LIGHT["ink"], lw=1, ls=(0, (2, 2))))
                 handles[-1].set_label(f"epoch kept ({best})")
             axes.legend(handles=handles, fontsize=8.5)
-            _tips(axes, epochs, [_epoch_tip(entry) for entry in history])
+            add_tips(axes, epochs, [_epoch_tip(entry) for entry in history])
         panels.append((title, to_svg(figure, f"training-{len(panels)}", f"{title} per epoch")))
     return panels
 
@@ -166,23 +190,27 @@ def training_panels(report: Report) -> list[tuple[str, Markup]]:
 def _draw_curve(axes: Axes, report: Report, modality: str, metric: str) -> None:
     """One panel: the method with its band, unimodal models level and dotted, others dashed."""
     curve, styles = drawable_curves(report, metric)[modality], line_styles(report)
-    rates = 100 * _numbers(curve["missing_rate"])
+    rates = 100 * numbers(curve["missing_rate"])
     for name, x, y in _baseline_lines(report, modality, metric):
-        _line(axes, x, y, styles[name], size=6)
+        draw_line(axes, x, y, styles[name], size=6)
     low, high = _spread(curve, metric)
     axes.fill_between(rates, low, high, color=LIGHT[styles[""].colour], alpha=0.16, lw=0)
-    _line(axes, rates, 100 * _numbers(curve[metric]), styles[""])
+    draw_line(axes, rates, 100 * numbers(curve[metric]), styles[""])
     axes.set_xlim(-2, 102)
-    axes.set_ylim(curve_floor(report, metric), None)
+    axes.set_ylim(*curve_limits(report, metric))
     axes.set_xticks(range(0, 101, 20))
     axes.locator_params(axis="y", nbins=6)
     axes.set_xlabel(f"{modality} missing, %", parse_math=False)
     axes.set_ylabel(f"{METRICS[metric]}, %")
-    above = axes.secondary_xaxis("top", functions=(lambda x: 100 - x, lambda x: 100 - x))
+    above = axes.secondary_xaxis("top", functions=(_other_share, _other_share))
     above.set_xticks(range(0, 101, 20))
     above.tick_params(length=0, labelsize=8.5)
     above.spines["top"].set_visible(False)
     above.set_xlabel(f"{modality} available, %", fontsize=8.5, parse_math=False)
+
+
+def _other_share(percentage: Any) -> Any:
+    return 100 - percentage
 
 
 def _baseline_lines(
@@ -200,13 +228,13 @@ def _baseline_lines(
             continue
         curve = (report.get("baseline_curves") or {}).get(name, {}).get(modality) or {}
         if curve.get("missing_rate") and curve.get(metric):
-            lines.append((name, 100 * _numbers(curve["missing_rate"]), 100 * _numbers(curve[metric])))
+            lines.append((name, 100 * numbers(curve["missing_rate"]), 100 * numbers(curve[metric])))
     return lines
 
 
 def _curve_tips(report: Report, modality: str, metric: str) -> tuple[np.ndarray, list[str]]:
     curve, styles = drawable_curves(report, metric)[modality], line_styles(report)
-    rates = 100 * _numbers(curve["missing_rate"])
+    rates = 100 * numbers(curve["missing_rate"])
     low, high = _spread(curve, metric)
     tips = []
     for i, rate in enumerate(rates):
@@ -221,48 +249,12 @@ def _curve_tips(report: Report, modality: str, metric: str) -> tuple[np.ndarray,
 
 def _spread(curve: Mapping[str, Any], metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Low and high end of the band in percent: the interval, or one standard deviation each way."""
-    values = _numbers(curve[metric])
+    values = numbers(curve[metric])
     if curve.get(f"{metric}_ci"):
-        bounds = np.array([[_number(end) for end in ends] for ends in curve[f"{metric}_ci"]])
+        bounds = np.array([[number(end) for end in ends] for ends in curve[f"{metric}_ci"]])
         return 100 * bounds[:, 0], 100 * bounds[:, 1]
-    sd = np.nan_to_num(_numbers(curve.get(f"{metric}_sd") or [0.0] * len(values)))
+    sd = np.nan_to_num(numbers(curve.get(f"{metric}_sd") or [0.0] * len(values)))
     return 100 * (values - sd), 100 * (values + sd)
-
-
-def _line(axes: Axes, x: np.ndarray, y: np.ndarray, style: LineStyle, size: float = 5.5) -> None:
-    axes.add_line(_sample(style, x, y, size))
-    axes.autoscale_view()
-
-
-def _sample(
-    style: LineStyle, x: Sequence[float] | np.ndarray = (), y: Any = (), size: float = 5.5
-) -> Line2D:
-    return Line2D(
-        x,
-        y,
-        color=LIGHT[style.colour],
-        lw=style.width,
-        ls=(0, style.dash) if style.dash else "-",
-        marker=style.marker or None,
-        markersize=size,
-        markeredgecolor=LIGHT["surface"],
-        markeredgewidth=0.8,
-        label=style.label,
-        clip_on=False,
-    )
-
-
-def _tips(axes: Axes, x: np.ndarray, texts: Sequence[str]) -> None:
-    """Invisible columns, one around each x, that `to_svg` gives a hover title."""
-    if len(x) < 2:
-        return
-    middles = (x[1:] + x[:-1]) / 2
-    edges = np.concatenate([[x[0] - (middles[0] - x[0])], middles, [x[-1] + (x[-1] - middles[-1])]])
-    limits = axes.get_xlim()
-    for left, right, text in zip(edges, edges[1:], texts, strict=False):
-        column = axes.axvspan(left, right, color=LIGHT["ink"], alpha=0, lw=0, zorder=9)
-        column.set_gid("tip:" + text.replace('"', "”"))
-    axes.set_xlim(limits)
 
 
 def _epoch_tip(entry: Mapping[str, Any]) -> str:
@@ -277,11 +269,3 @@ def _epoch_tip(entry: Mapping[str, Any]) -> str:
 def _with_sd(row: Mapping[str, Any], metric: str) -> str:
     sd = row.get(f"{metric}_sd")
     return f"{percent(row.get(metric))} %" + (f" ± {percent(sd)}" if is_number(sd) else "")
-
-
-def _number(value: Any) -> float:
-    return float(value) if is_number(value) else math.nan
-
-
-def _numbers(values: Sequence[Any]) -> np.ndarray:
-    return np.array([_number(value) for value in values], dtype=float)

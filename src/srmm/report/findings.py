@@ -37,22 +37,36 @@ def find_pattern(patterns: Sequence[Mapping[str, Any]], present: Sequence[str]) 
     return next((entry for entry in patterns if set(entry["present"]) == wanted), None)
 
 
+def baseline_entry(name: str, patterns: Sequence[Mapping[str, Any]], present: Sequence[str]) -> Any:
+    """A baseline's entry for a pattern, or None.
+
+    A unimodal model says the same whatever else is there: its one entry serves every pattern with
+    its modality.
+    """
+    kind, _, modality = name.partition(":")
+    exact = find_pattern(patterns, present)
+    if exact is None and kind == "unimodal" and modality in present:
+        return find_pattern(patterns, [modality])
+    return exact
+
+
 def pattern_rows(report: Report, metric: str) -> list[dict[str, Any]]:
     """One row per presence pattern: the method's value, each baseline's, and which are best.
 
-    "Best" compares the numbers as printed, so a tie on the page is a tie here.
+    "Best" compares the numbers as printed, so a tie on the page is a tie here. A baseline that was
+    measured on another number of instances (a test set with holes) is shown but not compared.
     """
     baselines = report.get("baselines") or {}
     rows = []
     for entry in report["patterns"]:
         cells = [_cell(entry, metric, None)]
         for name, patterns in baselines.items():
-            cells.append(_cell(find_pattern(patterns, entry["present"]), metric, name))
-        values = [rounded(cell["value"]) for cell in cells if is_number(cell["value"])]
-        for cell in cells:
-            number = is_number(cell["value"])
-            cell["best"] = len(values) > 1 and number and rounded(cell["value"]) == max(values)
-        others = [cell for cell in cells[1:] if is_number(cell["value"])]
+            cells.append(_cell(baseline_entry(name, patterns, entry["present"]), metric, name))
+        compared = [c for c in cells if is_number(c["value"]) and c["n"] == entry["n"]]
+        top = max((rounded(cell["value"]) for cell in compared), default=None)
+        for cell in compared:
+            cell["best"] = len(compared) > 1 and rounded(cell["value"]) == top
+        others = [cell for cell in compared if cell["name"] is not None]
         rows.append(
             {
                 "entry": entry,
@@ -66,7 +80,8 @@ def pattern_rows(report: Report, metric: str) -> list[dict[str, Any]]:
 
 def _cell(entry: Any, metric: str, name: str | None) -> dict[str, Any]:
     entry = entry or {}
-    return {"name": name, "value": entry.get(metric), "ci": entry.get(f"{metric}_ci")}
+    values = {"value": entry.get(metric), "ci": entry.get(f"{metric}_ci"), "n": entry.get("n")}
+    return {"name": name, "best": False, **values}
 
 
 def beaten_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -105,21 +120,19 @@ def baseline_value_at(report: Report, name: str, modality: str, rate: float) -> 
     """A baseline's accuracy when `rate` of `modality` is missing, None if it is not known.
 
     From its curve if it has one, otherwise from (1−r)·complete + r·without, which is exact if both
-    patterns were measured on the same instances.
+    patterns were measured on the instances of the method's own curve.
     """
     curve = (report.get("baseline_curves") or {}).get(name, {}).get(modality)
     if curve:
         return value_at(curve, rate)
     patterns = (report.get("baselines") or {}).get(name, [])
     names = modality_names(report)
-    complete = find_pattern(patterns, names)
-    without = find_pattern(patterns, [other for other in names if other != modality])
-    ends = (complete, without)
-    if not all(end and is_number(end.get("accuracy")) for end in ends):
+    rest = [other for other in names if other != modality]
+    ends = [baseline_entry(name, patterns, present) for present in (names, rest)]
+    n = drawable_curves(report)[modality].get("n")
+    if not all(end and is_number(end.get("accuracy")) and end["n"] == n for end in ends):
         return None
-    if complete["n"] != without["n"]:
-        return None
-    return (1 - rate) * complete["accuracy"] + rate * without["accuracy"]
+    return (1 - rate) * ends[0]["accuracy"] + rate * ends[1]["accuracy"]
 
 
 def severe_case(report: Report) -> dict[str, Any] | None:
@@ -149,11 +162,11 @@ def severe_case(report: Report) -> dict[str, Any] | None:
 def headline(report: Report) -> dict[str, Any]:
     """The four numbers at the top, and the sentence that says them honestly."""
     patterns = report["patterns"]
-    measured = [entry for entry in patterns if is_number(entry.get("accuracy"))]
-    dropped = [entry for entry in patterns[1:] if is_number(entry.get("relative_drop"))]
+    measured = [entry for entry in patterns[1:] if is_number(entry.get("accuracy"))]
+    dropped = [entry for entry in measured if is_number(entry.get("relative_drop"))]
     return {
         "complete": patterns[0],
-        "worst": min(measured[1:], key=lambda entry: entry["accuracy"], default=None),
+        "worst": min(measured, key=lambda entry: entry["accuracy"], default=None),
         "largest_drop": max(dropped, key=lambda entry: entry["relative_drop"], default=None),
         "severe": severe_case(report),
         "sentence": verdict(report),
@@ -161,13 +174,16 @@ def headline(report: Report) -> dict[str, Any]:
 
 
 def verdict(report: Report) -> str:
-    """One sentence: how good, how robust, and whether a simpler model does better."""
+    """One sentence: how good, how robust, and whether a simpler model does better.
+
+    The first pattern is the complete one, or the fullest that a test set with holes has.
+    """
     names, complete = modality_names(report), report["patterns"][0]
     severe = severe_case(report)
     method = method_text(report["model"]["method"])
     said = (
         f"{method} is right on {percent(complete['accuracy'])} % of {complete['n']:,} test items"
-        + (" when everything is present" if len(names) > 1 else "")
+        + (f" with {pattern_text(complete['present'], names)}" if len(names) > 1 else "")
     )
     if severe is not None:
         said += (
@@ -175,7 +191,9 @@ def verdict(report: Report) -> str:
             f"{severe['modality']} is missing"
         )
         if severe["lead"] is not None:
-            said += f", {_compared(severe['lead'])} {_the(severe['rival'])}, the best baseline there"
+            said += (
+                f", {_compared(severe['lead'])} {_the(severe['rival'])}, the best baseline there"
+            )
     if not report.get("baselines"):
         return said + "; no baseline was run, so this does not show what a simpler model would do."
     rows = pattern_rows(report, "accuracy")
@@ -246,12 +264,12 @@ def class_remarks(report: Report) -> list[str]:
     remarks = [f"Hardest: “{_short(hardest['label'])}” (F1 {percent(hardest['f1'])} %)."]
     for modality in names if len(names) > 1 else []:
         kept = [name for name in names if name != modality]
-        losses = []
+        losses: list[tuple[float, Mapping[str, Any]]] = []
         for entry in classes:
             recalls = entry.get("recall_by_pattern") or []
-            ends = [(find_pattern(recalls, who) or {}).get("recall") for who in (names, kept)]
-            if all(is_number(end) for end in ends):
-                losses.append((ends[0] - ends[1], entry))
+            full, left = ((find_pattern(recalls, who) or {}).get("recall") for who in (names, kept))
+            if is_number(full) and is_number(left):
+                losses.append((full - left, entry))
         if losses and max(loss for loss, _ in losses) > 0:
             loss, entry = max(losses, key=lambda pair: pair[0])
             remarks.append(

@@ -139,7 +139,7 @@ def _environment() -> jinja2.Environment:
         "SEVERE": findings.SEVERE,
         "pattern_text": words.pattern_text,
         "find_pattern": findings.find_pattern,
-        "curve_floor": figures.curve_floor,
+        "curve_limits": figures.curve_limits,
         "drawn_styles": figures.drawn_styles,
         "interval_bar": drawings.interval_bar,
         "confusion_svg": drawings.confusion_svg,
@@ -152,7 +152,8 @@ def _environment() -> jinja2.Environment:
 def _variables() -> str:
     """The palette as CSS variables: light, dark where the reader prefers it, light on paper."""
     light, dark = (
-        "".join(f"--{role}:{colours[mode]};" for role, colours in PALETTE.items()) for mode in (0, 1)
+        "".join(f"--{role}:{colours[mode]};" for role, colours in PALETTE.items())
+        for mode in (0, 1)
     )
     return (
         f":root{{color-scheme:light dark;{light}}}\n"

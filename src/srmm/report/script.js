@@ -1,54 +1,59 @@
 // Conveniences only: the page says everything without them.
-(function () {
-  "use strict";
-  function value(row, column) {
-    var cell = row.cells[column];
-    var text = cell.dataset.value !== undefined ? cell.dataset.value : cell.textContent.trim();
-    return text;
-  }
-  document.querySelectorAll("table.sortable").forEach(function (table) {
-    var heads = table.tHead.rows[0].cells;
-    Array.prototype.forEach.call(heads, function (head, column) {
-      var button = document.createElement("button");
-      button.type = "button";
-      while (head.firstChild) button.appendChild(head.firstChild);
-      head.appendChild(button);
-      button.addEventListener("click", function () {
-        var numeric = head.classList.contains("n");
-        // Numbers start with the lowest: the weak classes are what one looks for.
-        var up = head.getAttribute("aria-sort") !== "ascending";
-        Array.prototype.forEach.call(heads, function (other) { other.removeAttribute("aria-sort"); });
-        head.setAttribute("aria-sort", up ? "ascending" : "descending");
-        var rows = Array.prototype.slice.call(table.tBodies[0].rows);
-        rows.sort(function (a, b) {
-          var x = value(a, column), y = value(b, column), order;
-          if (numeric) {
-            x = parseFloat(x); y = parseFloat(y);
-            if (isNaN(x) || isNaN(y)) return isNaN(x) - isNaN(y);  // no number: always last
-            order = x - y;
-          } else {
-            order = x.localeCompare(y, undefined, { numeric: true });
-          }
-          return up ? order : -order;
-        });
-        rows.forEach(function (row) { table.tBodies[0].appendChild(row); });
-      });
+"use strict";
+
+// A head of a sortable table sorts by its column: numbers from the lowest, as weak classes are
+// what one looks for; a second time, the other way. Cells without a number stay last.
+function sortBy(table, column, head) {
+  const up = head.getAttribute("aria-sort") !== "ascending";
+  for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", up ? "ascending" : "descending");
+  const rows = Array.from(table.tBodies[0].rows);
+  const text = (row) => row.cells[column].textContent.trim();
+  const number = (row) => parseFloat(row.cells[column].dataset.value);
+  rows.sort((a, b) => {
+    if (!head.classList.contains("n")) {
+      return (up ? 1 : -1) * text(a).localeCompare(text(b), undefined, { numeric: true });
+    }
+    const x = number(a), y = number(b);
+    if (isNaN(x) || isNaN(y)) return isNaN(x) - isNaN(y);
+    return up ? x - y : y - x;
+  });
+  table.tBodies[0].append(...rows);
+}
+
+for (const table of document.querySelectorAll("table.sortable")) {
+  Array.from(table.tHead.rows[0].cells).forEach((head, column) => {
+    // Not a <button>: browsers leave form controls out of the head they repeat on printed pages.
+    const button = document.createElement("span");
+    button.setAttribute("role", "button");
+    button.tabIndex = 0;
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => sortBy(table, column, head));
+    button.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      sortBy(table, column, head);
     });
   });
-  // Pointing at a class in one map, or in the legend, shows it in all of them.
-  var maps = document.getElementById("maps");
-  if (maps) {
-    maps.addEventListener("pointerover", function (event) {
-      var marked = event.target.closest("[data-class]");
-      maps.classList.toggle("pointing", !!marked);
-      maps.querySelectorAll("[data-class]").forEach(function (element) {
-        element.classList.toggle("pointed", !!marked && element.dataset.class === marked.dataset.class);
-      });
-    });
-    maps.addEventListener("pointerleave", function () { maps.classList.remove("pointing"); });
-  }
-  // A closed <details> would be missing from the print.
-  window.addEventListener("beforeprint", function () {
-    document.querySelectorAll("details").forEach(function (details) { details.open = true; });
+}
+
+// Pointing at a class in one map, or in the legend, shows it in all of them.
+const maps = document.getElementById("maps");
+if (maps) {
+  const point = (name) => {
+    maps.classList.toggle("pointing", name !== undefined);
+    for (const element of maps.querySelectorAll("[data-class]")) {
+      element.classList.toggle("pointed", element.dataset.class === name);
+    }
+  };
+  maps.addEventListener("pointerover", (event) => {
+    point(event.target.closest("[data-class]")?.dataset.class);
   });
-})();
+  maps.addEventListener("pointerleave", () => point(undefined));
+}
+
+// A closed <details> would be missing from the print.
+window.addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll("details")) details.open = true;
+});

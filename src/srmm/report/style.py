@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
 import matplotlib.style
+import numpy as np
 from markupsafe import Markup, escape
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from srmm.report.findings import Report, baseline_names
-from srmm.report.words import baseline_text, method_text
+from srmm.report.words import baseline_text, is_number, method_text
 
 PALETTE: dict[str, tuple[str, str]] = {
     "surface": ("#ffffff", "#1a1e26"),
@@ -99,6 +103,56 @@ def report_style() -> Iterator[None]:
     """Matplotlib's defaults with the report's style on top; the user's rcParams come back after."""
     with matplotlib.style.context(["default", _RC]):
         yield
+
+
+def draw_line(
+    axes: Axes, x: np.ndarray, y: np.ndarray, style: LineStyle, size: float = 5.5
+) -> None:
+    """Add a line in this style to the axes and make room for it."""
+    axes.add_line(line_handle(style, x, y, size))
+    axes.autoscale_view()
+
+
+def line_handle(
+    style: LineStyle, x: Sequence[float] | np.ndarray = (), y: Any = (), size: float = 5.5
+) -> Line2D:
+    """A line in this style; without points, the sample that a legend shows."""
+    return Line2D(
+        x,
+        y,
+        color=LIGHT[style.colour],
+        lw=style.width,
+        ls=(0, style.dash) if style.dash else "-",
+        marker=style.marker or None,
+        markersize=size * (1.3 if style.marker in ("^", "v") else 1),
+        markeredgecolor=LIGHT["surface"],
+        markeredgewidth=0.8,
+        label=style.label,
+        clip_on=False,
+    )
+
+
+def add_tips(axes: Axes, x: np.ndarray, texts: Sequence[str]) -> None:
+    """Invisible columns, one around each x, that `to_svg` gives a hover title."""
+    if len(x) < 2:
+        return
+    middles = (x[1:] + x[:-1]) / 2
+    edges = np.concatenate([[x[0] - (middles[0] - x[0])], middles, [x[-1] + (x[-1] - middles[-1])]])
+    limits = axes.get_xlim()
+    for left, right, text in zip(edges, edges[1:], texts, strict=False):
+        column = axes.axvspan(left, right, color=LIGHT["ink"], alpha=0, lw=0, zorder=9)
+        column.set_gid("tip:" + text.replace('"', "”"))
+    axes.set_xlim(limits)
+
+
+def number(value: Any) -> float:
+    """The value as a float, NaN where the report has none."""
+    return float(value) if is_number(value) else math.nan
+
+
+def numbers(values: Sequence[Any]) -> np.ndarray:
+    """The values as an array, NaN where the report has none."""
+    return np.array([number(value) for value in values], dtype=float)
 
 
 def to_svg(figure: Figure, name: str, about: str) -> Markup:

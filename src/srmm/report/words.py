@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 NOTHING = "–"
 """Printed where there is no number."""
@@ -18,7 +18,7 @@ _BASELINES = {
 }
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """True for a number that can be printed: not None, not NaN, not infinite.
 
     >>> is_number(0.5), is_number(None), is_number(float("nan"))

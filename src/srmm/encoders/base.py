@@ -1,0 +1,79 @@
+"""What an encoder is, and the few things that all encoders need."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A frozen network that turns raw items of one kind into embeddings.
+
+    `prepare` is called in several threads while `encode` runs in one, so that reading and
+    resizing overlap with the network. What an embedding is must not depend, beyond float noise, on
+    which other items share its batch.
+
+    Attributes
+    ----------
+    kind : str
+        What it reads, one of `srmm.modality.KINDS`.
+    embedding_dim : int or None
+        The length of an embedding; None if it is the length of the item, as for features.
+    batch_size : int
+        A good number of items per call of `encode` on this machine.
+    settings : dict
+        JSON values: "spec", the text `load_encoder` makes it again from (None if it cannot);
+        "weights", a digest of the weights; and everything else that decides what an embedding
+        means, such as the preprocessing. Stored beside the embeddings. Embeddings of two encoders
+        may share a store only if their settings are equal, "spec" aside.
+    """
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def embedding_dim(self) -> int | None: ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+    @property
+    def settings(self) -> dict[str, Any]: ...
+
+    def prepare(self, item: Any) -> Any:
+        """An opened item (RGB picture, text, vector) → what `encode` takes; safe in threads."""
+        ...
+
+    def encode(self, prepared: Sequence[Any]) -> np.ndarray:
+        """n prepared items → their embeddings, float32 of shape (n, embedding_dim)."""
+        ...
+
+
+def weights_digest(module: nn.Module) -> str:
+    """SHA-256 of the network's numbers: the same for the same weights in any file format.
+
+    The names of the parameters and their order are left out: libraries change them between
+    versions. So are integer buffers, which count batches or positions.
+    """
+    import torch
+
+    digests = {
+        hashlib.sha256(tensor.detach().cpu().contiguous().view(torch.uint8).numpy()).hexdigest()
+        for tensor in module.state_dict().values()
+        if tensor.is_floating_point() and tensor.ndim
+    }
+    return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+
+
+def pick_device() -> str:
+    """"cuda" where there is one, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

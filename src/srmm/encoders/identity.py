@@ -1,0 +1,32 @@
+"""The encoder of items that are vectors already: features, or embeddings made elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from srmm.errors import InputError
+
+
+class IdentityEncoder:
+    """Takes vectors as they are."""
+
+    kind = "features"
+    embedding_dim = None
+    batch_size = 1024
+
+    def __init__(self) -> None:
+        self.settings: dict[str, Any] = {"spec": "identity"}
+
+    def prepare(self, item: np.ndarray) -> np.ndarray:
+        """The vector itself, float32 of shape (d,)."""
+        return np.asarray(item, dtype=np.float32)
+
+    def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """n vectors of shape (d,) → float32 of shape (n, d)."""
+        lengths = sorted({len(vector) for vector in prepared})
+        if len(lengths) > 1:
+            raise InputError(f"The vectors of one modality must have one length, got {lengths}.")
+        return np.stack(prepared)
