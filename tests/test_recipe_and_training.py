@@ -62,12 +62,13 @@ def _network_and_loss() -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
 
 def test_the_best_held_out_epoch_is_kept() -> None:
     network, x, y = _network_and_loss()
-    losses = iter([3.0, 1.0, 2.0, 2.5, 9.0, 9.0])
+    scores = iter([0.3, 0.9, 0.9, 0.5, 0.1, 0.1])
+    losses = iter([9.0, 3.0, 3.5, 0.1, 0.1, 0.1])  # the tie between 2 and 3 goes to 2
     weights = []
 
     def validate() -> dict[str, float]:
         weights.append(network.weight.detach().clone())
-        return {"loss": next(losses)}
+        return {"score": next(scores), "loss": next(losses)}
 
     def loss_of(rows: torch.Tensor) -> torch.Tensor:
         return ((network(x[rows]) - y[rows]) ** 2).mean()
@@ -78,7 +79,7 @@ def test_the_best_held_out_epoch_is_kept() -> None:
     assert history.best_epoch == 2
     assert len(history.epochs) == 5  # patience: three epochs without a better one
     assert torch.equal(network.weight, weights[1])
-    assert history.epochs[0].keys() == {"epoch", "train_loss", "validation_loss"}
+    assert history.epochs[0]["validation_score"] == 0.3
 
 
 @pytest.mark.parametrize("schedule", ["constant", "one-cycle"])

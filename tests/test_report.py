@@ -1,188 +1,246 @@
-"""The report page: complete, safe, self-contained, the same bytes every time, whatever is absent."""
+"""The report page: complete, safe, self-contained, the same bytes every time."""
 
 from __future__ import annotations
 
+import base64
+import copy
+import hashlib
+import re
+import subprocess
+import sys
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+import matplotlib
+import pytest
 
-from srmm.modality import presence_patterns
+from srmm.report import write_report
+from srmm.report.words import interval, percent
+from tests.simulated_report import make_report
 
-RATES = [rate / 10 for rate in range(11)]
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+SIZES = {
+    "two classes": (2, ["image", "text"]),
+    "eight classes": (8, ["image", "text"]),
+    "three modalities": (7, ["audio", "motion", "video"]),
+    "four modalities": (5, ["image", "text", "audio", "face"]),
+    "one modality": (4, ["image"]),
+    "many classes": (70, ["image", "text"]),
+}
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
 
 
-def make_report(
-    n_classes: int, modalities: list[str], *, n: int = 480, seed: int = 0
-) -> dict[str, Any]:
-    """A report as `srmm evaluate` writes it, of a simulated test set: its numbers hang together.
+class Page(HTMLParser):
+    """What a browser would find: elements, attributes, text, table cells; checks the nesting."""
 
-    Each modality alone is right with its own probability, later ones more often; a pattern is
-    right when one of its modalities is, and baselines differ from the method by a little noise.
-    """
-    rng = np.random.default_rng(seed)
-    classes = [f"class {i:02d}" for i in range(n_classes)]
-    metrics = ["accuracy", "macro_f1"] + ["auroc"] * (n_classes == 2)
-    truth = np.arange(n) % n_classes
-    skill = np.linspace(0.62, 0.8, len(modalities))
-    right = rng.random((n, len(modalities))) < skill
-    other = (
-        truth + 1 + rng.integers(0, max(n_classes - 1, 1), n) ** 2 % max(n_classes - 1, 1)
-    ) % n_classes
-    patterns = presence_patterns(modalities)
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.source = path.read_text(encoding="utf-8")
+        self.tags: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.text = ""
+        self.cells: list[str] = []
+        self.open: list[str] = []
+        self.feed(self.source)
+        assert self.open == []
 
-    def hits(pattern, shift=0.0):
-        chosen = right[:, [modalities.index(m) for m in pattern]].any(axis=1)
-        return chosen ^ (rng.random(n) < 0.04 + shift)
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag in ("td", "th"):
+            self.cells.append("")
+        if tag not in VOID:
+            self.open.append(tag)
 
-    def entry(pattern, shift=0.0):
-        accuracy = float(hits(pattern, shift).mean())
-        half = 1.96 * (accuracy * (1 - accuracy) / n) ** 0.5
-        values = {"accuracy": accuracy, "macro_f1": accuracy - 0.013, "auroc": accuracy + 0.04}
-        out: dict[str, Any] = {"present": list(pattern), "n": n}
-        for metric in metrics:
-            out[metric] = values[metric]
-            out[f"{metric}_ci"] = [values[metric] - half, min(1.0, values[metric] + half)]
-        return out
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
 
-    ours = [entry(pattern) for pattern in patterns]
-    for e in ours:
-        e["relative_drop"] = 1 - e["accuracy"] / ours[0]["accuracy"]
-    by = {tuple(e["present"]): e for e in ours}
-    router = [entry(pattern, 0.02) for pattern in patterns]
-    alone = {
-        f"unimodal:{m}": [entry([m], 0.01)]
-        for m in modalities
-    }
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
 
-    def curve(entries, modality):
-        rest = tuple(m for m in modalities if m != modality)
-        ends = [
-            next(e for e in entries if tuple(e["present"]) == p) for p in (tuple(modalities), rest)
-        ]
-        mixed = {k: [(1 - r) * ends[0][k] + r * ends[1][k] for r in RATES] for k in metrics}
-        out = {"n": n, "missing_rate": RATES, "available": [1 - r for r in RATES], **mixed}
-        out["accuracy_ci"] = [[a - 0.02, a + 0.02] for a in mixed["accuracy"]]
-        out["relative_drop"] = [1 - a / mixed["accuracy"][0] for a in mixed["accuracy"]]
-        return out | {f"{k}_sd": [0.006] * 11 for k in metrics[1:]}
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("script", "style"):
+            return
+        self.text += data
+        if "td" in self.open or "th" in self.open:
+            self.cells[-1] += data + " "
 
-    several = len(modalities) > 1
-    hit = hits(modalities)
-    predicted = np.where(hit, truth, other)
-    matrix = np.zeros((n_classes, n_classes), dtype=int)
-    np.add.at(matrix, (truth, predicted), 1)
-    recall = matrix.diagonal() / matrix.sum(axis=1)
-    centres = rng.normal(size=(n_classes, 2)) * 12
-    shown = [tuple(modalities)] + [p for p in patterns if len(p) == len(modalities) - 1]
-    points = [centres[truth] + rng.normal(size=(n, 2)) * (1 + i) for i in range(len(shown))]
-    return {
-        "format": "srmm-report",
-        "version": 1,
-        "title": f"{n_classes} classes",
-        "created": "2026-11-24T10:00:00",
-        "attribution": "Pictures: somebody, CC BY-SA 4.0.",
-        "data": {
-            "name": "simulated",
-            "n_instances": 4 * n,
-            "classes": classes,
-            "splits": {"train": 3 * n, "validation": 0, "test": n},
-            "modalities": {
-                m: {
-                    "embedding_dim": 384 + i,
-                    "encoder": {"name": "minilm", "normalize": False} if i else None,
-                    "present": {"train": 3 * n - 10 * i, "test": n},
-                }
-                for i, m in enumerate(modalities)
-            },
-            "test_presence": [{"present": modalities, "n": n}],
-        },
-        "model": {
-            "method": "srmm",
-            "recipe": "paper",
-            "settings": {"hidden_dim": 768, "standardize": False},
-            "n_parameters": 1260389,
-            "random_state": 0,
-            "versions": {"srmm": "0.1.0", "torch": "2.13.0"},
-        },
-        "metrics": metrics,
-        "patterns": ours,
-        "curves": {m: curve(ours, m) for m in modalities} if several else {},
-        "corruption": [
-            {
-                "scale": scale,
-                "sigma": s,
-                "accuracy": 0.9 - 0.5 * s,
-                "accuracy_sd": 0.01 * s,
-                "macro_f1": 0.88 - 0.55 * s,
-                "macro_f1_sd": 0.02 * s,
-                "relative_drop": 0.5 * s / 0.9,
-            }
-            for scale in ("absolute", "relative")
-            for s in (0, 0.1, 0.5, 1.0)
-        ],
-        "baselines": alone
-        | (
-            {"router": router, "logreg-concat": [entry(p, 0.03) for p in patterns]}
-            if several
-            else {}
-        ),
-        "baseline_curves": {"router": {m: curve(router, m) for m in modalities}} if several else {},
-        "classes": [
-            {
-                "label": c,
-                "n": int(matrix[i].sum()),
-                "precision": recall[i] * 0.98,
-                "recall": recall[i],
-                "f1": recall[i] * 0.99,
-                "recall_by_pattern": [
-                    {"present": list(p), "recall": recall[i] * (1 - 0.2 * rng.random() * (j > 0))}
-                    for j, p in enumerate(patterns)
-                ],
-            }
-            for i, c in enumerate(classes)
-        ],
-        "confusion": {"labels": classes, "matrix": matrix.tolist()},
-        "projection": {
-            "method": "t-SNE",
-            "panels": [
-                {
-                    "present": list(p),
-                    "x": xy[:, 0].tolist(),
-                    "y": xy[:, 1].tolist(),
-                    "label": [classes[t] for t in truth],
-                }
-                for p, xy in zip(shown, points, strict=True)
-            ],
-        },
-        "mistakes": [
-            {
-                "id": f"item-{i}",
-                "label": classes[truth[i]],
-                "predicted": classes[predicted[i]],
-                "probability": 0.99 - 0.01 * k,
-                "present": modalities,
-                "alone": {
-                    m: {"label": classes[(truth[i] + j) % n_classes], "probability": 0.8 / (j + 1)}
-                    for j, m in enumerate(modalities)
-                },
-                "raw": {m: f"raw {m} of {i}" for m in modalities},
-            }
-            for k, i in enumerate(np.flatnonzero(~hit)[:8])
-        ],
-        "training": {
-            "epochs": 30,
-            "best_epoch": 22,
-            "seconds": 71.3,
-            "n_train": 3 * n - 150,
-            "n_validation": 150,
-            "holes": dict.fromkeys(modalities, 0.02),
-            "history": [
-                {
-                    "epoch": e,
-                    "train_loss": 2 / e,
-                    "validation_loss": 2.2 / e + e / 99,
-                    "validation_accuracy": 0.9 - 0.5 / e,
-                }
-                for e in range(1, 31)
-            ],
-        },
-    }
+    def values(self, attribute: str) -> list[str]:
+        return [value for _, name, value in self.attributes if name == attribute]
+
+
+def page(report: dict[str, Any], folder: Path, **options: Any) -> Page:
+    return Page(write_report(report, folder / "report.html", **options))
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def sized(request, tmp_path_factory) -> tuple[dict[str, Any], Page]:
+    """A report of each size, and its page."""
+    report = make_report(*SIZES[request.param])
+    return report, page(report, tmp_path_factory.mktemp("report"))
+
+
+def test_page_needs_nothing_from_outside(sized):
+    _, html = sized
+    assert "://" not in html.source
+    assert not html.tags.keys() & {"link", "iframe", "object", "base", "form"}
+    assert all(href.startswith("#") for href in html.values("href"))
+    assert all(src.startswith("data:") for src in html.values("src"))
+    assert not re.search(r"@import|url\((?!#)", html.source)
+
+
+def test_ids_are_unique_and_every_reference_has_one(sized):
+    _, html = sized
+    ids = Counter(html.values("id"))
+    assert max(ids.values()) == 1
+    assert {h[1:] for h in html.values("href")} | set(
+        re.findall(r"url\(#([^)]+)\)", html.source)
+    ) <= ids.keys()
+
+
+def test_every_number_of_the_pattern_table_is_there(sized):
+    report, html = sized
+    cells = Counter(" ".join(cell.split()) for cell in html.cells)
+    lists = [report["patterns"], *report["baselines"].values()]
+    for entry in (entry for patterns in lists for entry in patterns):
+        for metric in report["metrics"]:
+            assert cells[f"{percent(entry[metric])} {interval(entry[f'{metric}_ci'])}"]
+    for entry in report["patterns"]:
+        assert cells[f"{entry['n']:,}"]
+        assert cells[percent(entry["relative_drop"])]
+
+
+def test_available_share_stands_beside_the_missing_rate(tmp_path):
+    html = page(make_report(2, ["image", "text"]), tmp_path)
+    assert "70 % missing, 30 % available" in html.text
+    assert "text available, %" in html.text
+
+
+def test_pictures_and_tables_are_described(tmp_path):
+    html = page(make_report(8, ["image", "text"]), tmp_path, thumbnail=lambda m, raw: PNG)
+    described = [attrs for attrs in html.attributes if attrs[1] in ("aria-label", "aria-hidden")]
+    assert sum(tag == "svg" for tag, _, _ in described) == html.tags["svg"]
+    assert len(html.values("alt")) == html.tags["img"] > 0
+    assert html.tags["caption"] == html.tags["table"]
+
+
+HOSTILE = "<script>x</script><marquee>$\"' onclick=x &amp;\x00\ud800 🧢" + "long " * 3000
+
+
+def poison(value: Any) -> Any:
+    """The same report with a hostile text for every class, id, raw text, name and setting."""
+    if isinstance(value, dict):
+        return {key: poison(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [poison(item) for item in value]
+    free = isinstance(value, str) and value.startswith(("class ", "item-", "raw ", "minilm", "sim"))
+    return value + HOSTILE if free else value
+
+
+def test_hostile_text_stays_text(tmp_path):
+    report = make_report(3, ["image", "text"])
+    bad = poison(report) | {"title": HOSTILE, "attribution": HOSTILE, "created": HOSTILE}
+    bad["model"] |= {"recipe": HOSTILE, "method": HOSTILE, "settings": {HOSTILE: HOSTILE}}
+    bad["baselines"] = {HOSTILE: report["baselines"]["router"], **report["baselines"]}
+    bad["baseline_curves"][HOSTILE] = report["baseline_curves"]["router"]
+    html = page(bad, tmp_path)
+    assert html.tags["script"] == 1
+    assert html.tags["marquee"] == 0
+    assert html.text.count("<marquee>") > 50
+    assert not any(name.startswith("on") for _, name, _ in html.attributes)
+    assert "\x00" not in html.source
+    assert len(html.source) < 600_000  # long texts are cut, not repeated everywhere
+
+
+def test_the_only_script_is_ours(tmp_path):
+    html = page(make_report(3, ["image", "text"]), tmp_path)
+    (script,) = re.findall(r"<script>(.*?)</script>", html.source, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = [value for value in html.values("content") if "default-src" in value]
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+
+
+def test_labels_that_are_no_text(tmp_path):
+    report = make_report(3, ["image", "text"])
+    names = dict(zip(report["data"]["classes"], [None, "", 7], strict=True))
+    report = _renamed(report, names)
+    html = page(report, tmp_path)
+    assert {"(none)", "(empty)", "7"} <= {cell.strip() for cell in html.cells}
+
+
+def _renamed(value: Any, names: dict[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, names) for item in value]
+    return names.get(value, value) if isinstance(value, str) else value
+
+
+ABSENT: dict[str, dict[str, Any]] = {
+    "projection": {"projection": None},
+    "mistakes": {"mistakes": []},
+    "baselines": {"baselines": {}, "baseline_curves": {}},
+    "curves": {"curves": {}, "baseline_curves": {}},
+    "corruption": {"corruption": []},
+    "classes": {"classes": [], "confusion": {"labels": [], "matrix": []}},
+    "attribution": {"attribution": None},
+}
+
+
+@pytest.mark.parametrize("absent", [*ABSENT, "everything"])
+def test_absent_sections(absent, tmp_path):
+    changes = ABSENT.get(absent) or {k: v for part in ABSENT.values() for k, v in part.items()}
+    report = make_report(3, ["image", "text"]) | changes
+    html = page(report, tmp_path)
+    assert html.tags["section"] == 9  # each says what is not there
+    linked = {href[1:] for href in html.values("href")}
+    assert not linked & (changes.keys() - {"baselines"})
+    assert "None" not in html.text
+    assert "nan" not in html.text.lower().split()
+
+
+def test_undefined_numbers_are_dashes(tmp_path):
+    report = make_report(2, ["image", "text"])
+    curve = report["curves"]["text"]
+    report["patterns"][1] |= {"auroc": None, "auroc_ci": None, "macro_f1": None}
+    curve["auroc"] = [None] * 11
+    curve["accuracy"][-1] = curve["accuracy_ci"][-1] = None
+    report["training"] |= {"history": [], "best_epoch": None, "seconds": None, "epochs": None}
+    report["model"]["n_parameters"] = None
+    report["curves"]["image"] = {}
+    assert "–" in page(report, tmp_path).text
+
+
+def test_a_test_set_with_holes(tmp_path):
+    report = make_report(3, ["image", "text"])
+    report["data"]["test_presence"] = [
+        {"present": ["text"], "n": 300},
+        {"present": ["image"], "n": 9},
+    ]
+    report["patterns"] = report["patterns"][1:]  # no test item is complete
+    report["baselines"]["unimodal:image"][0]["n"] = 77
+    report["overall"] = {"n": 309, "accuracy": 0.8123, "accuracy_ci": [0.7, 0.9]}
+    html = page(report, tmp_path)
+    assert "right on 81.2 %" in html.text
+    assert "n = 77" in html.text
+    assert "Everything present" not in html.text
+
+
+def test_same_report_same_bytes_whatever_the_users_style(tmp_path):
+    report = make_report(8, ["image", "text"])
+    first = write_report(report, tmp_path / "a.html").read_bytes()
+    with matplotlib.rc_context({"axes.facecolor": "black", "font.size": 30, "lines.linewidth": 9}):
+        before = dict(matplotlib.rcParams)
+        second = write_report(copy.deepcopy(report), tmp_path / "b" / "b.html").read_bytes()
+        assert dict(matplotlib.rcParams) == before
+    assert first == second
+
+
+def test_neither_pyplot_nor_torch_is_imported():
+    code = "import sys, srmm.report; print({'torch', 'matplotlib.pyplot'} & sys.modules.keys())"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"

@@ -162,12 +162,20 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
             return (losses * weights[stacked]).mean()  # eq. 3
 
         def validate() -> dict[str, float]:
-            fused = self._fuse(self._outputs(held.embeddings), held.embeddings.present)
+            outputs, present = self._outputs(held.embeddings), held.embeddings.present
+            fused = self._fuse(outputs, present)
             own = fused[np.arange(len(held.y)), held.y]
+            rows, modality = np.nonzero(present)
             right = fused.argmax(axis=1) == held.y
+            right_alone = outputs[rows, modality].argmax(axis=1) == held.y[rows]
+            accuracy = float(np.average(right, weights=held.weight))
+            alone = float(np.average(right_alone, weights=held.weight[rows]))
             return {
                 "loss": float(np.average(-np.log(np.maximum(own, 1e-12)), weights=held.weight)),
-                "accuracy": float(np.average(right, weights=held.weight)),
+                "accuracy": accuracy,
+                "accuracy_alone": alone,
+                # An epoch is as good as its fused outputs and its items alone: both get used.
+                "score": (accuracy + alone) / 2,
             }
 
         M = len(self.modalities_)

@@ -39,9 +39,9 @@ class Recipe:
     weight_decay: float = 0.0
     schedule: str = "constant"
     """"constant" or "one-cycle"."""
-    patience: int = 15
-    """Epochs without a better validation loss before training stops; with a schedule that needs
-    its whole length, the best epoch is still the one kept."""
+    patience: int = 30
+    """Epochs without a better held-out score (accuracy, fused and alone) before training stops.
+    Whatever happens, the best epoch is the one kept."""
     validation_fraction: float = 0.1
     """Stratified share of the training instances held out for early stopping."""
     fusion: str = "mean"
@@ -80,7 +80,6 @@ RECIPES: dict[str, Recipe] = {
         max_epochs=30,
         learning_rate=0.003,
         schedule="one-cycle",
-        patience=30,
         fusion="weighted",
     ),
 }

@@ -44,8 +44,9 @@ def fit_network(
     ----------
     epoch_batches : callable returning the batches of one epoch, drawn anew at each call
     loss_of : callable from a batch to a scalar loss
-    validate : callable returning held-out figures, among them "loss"; None: no instance is held
-        out, and the last epoch is kept. Test data never gets here.
+    validate : callable returning held-out figures, among them "score" (the higher the better) and
+        "loss", which decides between equal scores; None: no instance is held out, and the last
+        epoch is kept. Test data never gets here.
     recipe : Recipe
         Learning rate, weight decay, schedule, epochs and patience.
     progress : wraps the range of epochs, e.g. `tqdm.tqdm`
@@ -63,7 +64,7 @@ def fit_network(
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, recipe.learning_rate, total_steps=recipe.max_epochs * len(batches)
         )
-    best_loss, best_state, waited = math.inf, None, 0
+    best, best_state, waited = (-math.inf, -math.inf), None, 0
     for epoch in progress(range(1, recipe.max_epochs + 1)):
         network.train()
         losses: list[Tensor] = []
@@ -87,9 +88,9 @@ def fit_network(
             figures |= {f"validation_{name}": value for name, value in validate().items()}
         history.epochs.append(figures)
         logger.debug("epoch %(epoch)d: train loss %(train_loss).4f", figures)
-        loss_now = figures.get("validation_loss", -epoch)
-        if loss_now < best_loss:
-            best_loss, waited, history.best_epoch = loss_now, 0, epoch
+        reached = (figures.get("validation_score", epoch), -figures.get("validation_loss", 0.0))
+        if reached > best:
+            best, waited, history.best_epoch = reached, 0, epoch
             best_state = copy.deepcopy(network.state_dict())
         else:
             waited += 1

@@ -60,7 +60,7 @@ def weights_digest(module: nn.Module) -> str:
     """SHA-256 of the network's numbers: the same for the same weights in any file format.
 
     The names of the parameters and their order are left out: libraries change them between
-    versions. So are integer buffers, which count batches or positions.
+    versions. So are integers, which count batches or positions, and single numbers.
     """
     import torch
 
@@ -73,7 +73,7 @@ def weights_digest(module: nn.Module) -> str:
 
 
 def pick_device() -> str:
-    """"cuda" where there is one, else "cpu"."""
+    """ "cuda" where there is one, else "cpu"."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"

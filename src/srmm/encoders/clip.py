@@ -1,0 +1,210 @@
+"""CLIP and SigLIP: images and texts in one space, any model of transformers with two towers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+from PIL import Image
+
+from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.hub import load_pretrained, local_or_hub
+from srmm.errors import InputError
+
+_MAX_ASPECT = 16
+"""A strip 20,000 times as long as it is wide would be resized to gigabytes before it is cropped."""
+
+_CHARACTERS_PER_TOKEN = 1000
+"""No text needs so many: what is beyond is cut off by the tokenizer in any case, but slowly."""
+
+
+class CLIPImageEncoder:
+    """Pooled and *projected* image features, at the scale the model gives them (not unit length).
+
+    Pictures go through the model's own image processor, in its Pillow form, so that the result
+    does not depend on whether torchvision is installed.
+
+    Parameters
+    ----------
+    name : str
+        A model at the hub, "openai/clip-vit-large-patch14" (768 numbers), or a folder.
+    """
+
+    kind = "image"
+
+    def __init__(self, name: str, *, device: str | None = None) -> None:
+        self.loaded = _load_once(name, device or pick_device())
+        self.embedding_dim = self.loaded.embedding_dim("vision")
+        self.batch_size = 8 if self.loaded.device == "cpu" else 128
+        processor = self.loaded.load_part("AutoImageProcessor", backend="pil")
+        further = set(processor.model_input_names) - {"pixel_values"}
+        if further:
+            raise InputError(
+                f"{name!r} reads pictures of varying size ({', '.join(sorted(further))}), which is "
+                "not supported; choose a variant with a fixed size, e.g. ending in '-224'."
+            )
+        self._processor = processor
+        self.settings: dict[str, Any] = {
+            **self.loaded.settings,
+            "preprocessing": _plain(
+                {
+                    key: value
+                    for key, value in processor.to_dict().items()
+                    if key.startswith(("do_", "image_m", "image_s", "resample", "rescale"))
+                    or key in ("size", "crop_size")
+                }
+            ),
+            "output": "projected image features",
+        }
+
+    def prepare(self, item: Image.Image) -> np.ndarray:
+        """An RGB picture of any size → float32 of shape (3, side, side)."""
+        if self.settings["preprocessing"].get("do_center_crop"):
+            item = _bounded_aspect(item)
+        return self._processor(images=item, return_tensors="np")["pixel_values"][0]
+
+    def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """n pictures of shape (3, side, side) → float32 of shape (n, embedding_dim)."""
+        import torch
+
+        pixels = torch.from_numpy(np.stack(prepared)).to(self.loaded.device)
+        with torch.inference_mode():
+            return _projected(self.loaded.model.get_image_features(pixel_values=pixels))
+
+
+class CLIPTextEncoder:
+    """Pooled and *projected* text features, at the scale the model gives them (not unit length).
+
+    Texts are cut at the model's length: 77 tokens for CLIP, 64 for SigLIP.
+
+    Parameters
+    ----------
+    name : str
+        As for `CLIPImageEncoder`; the two share one model in memory.
+    """
+
+    kind = "text"
+
+    def __init__(self, name: str, *, device: str | None = None) -> None:
+        self.loaded = _load_once(name, device or pick_device())
+        self.embedding_dim = self.loaded.embedding_dim("text")
+        self.batch_size = 32 if self.loaded.device == "cpu" else 256
+        self._tokenizer = self.loaded.load_part("AutoTokenizer")
+        config = self.loaded.model.config
+        self._max_tokens = int(config.text_config.max_position_embeddings)
+        # SigLIP was trained with every text padded to the full length, and reads its last place.
+        self._padding = "max_length" if "siglip" in config.model_type else "longest"
+        self.settings: dict[str, Any] = {
+            **self.loaded.settings,
+            "preprocessing": {
+                "max_tokens": self._max_tokens,
+                "padding": self._padding,
+                "vocabulary": len(self._tokenizer),
+            },
+            "output": "projected text features",
+        }
+
+    def prepare(self, item: str) -> str:
+        """The text, without an end that no model would see."""
+        return item[: _CHARACTERS_PER_TOKEN * self._max_tokens]
+
+    def encode(self, prepared: Sequence[str]) -> np.ndarray:
+        """n texts → float32 of shape (n, embedding_dim)."""
+        import torch
+
+        tokens = self._tokenizer(
+            list(prepared),
+            padding=self._padding,
+            truncation=True,
+            max_length=self._max_tokens,
+            return_tensors="pt",
+        ).to(self.loaded.device)
+        with torch.inference_mode():
+            return _projected(self.loaded.model.get_text_features(**tokens))
+
+
+@dataclass
+class _Loaded:
+    """A model in memory, and where its other parts are."""
+
+    name: str
+    device: str
+    model: Any
+    settings: dict[str, Any]
+
+    def embedding_dim(self, tower: str) -> int:
+        config = self.model.config
+        projection = getattr(config, "projection_dim", None)  # SigLIP projects to its own width
+        return int(projection or getattr(config, f"{tower}_config").hidden_size)
+
+    def load_part(self, factory: str, **options: Any) -> Any:
+        """The tokenizer or the image processor, by the name of its class in transformers."""
+        import transformers
+
+        make = getattr(transformers, factory).from_pretrained
+        return load_pretrained(
+            self.name, lambda local: make(self.name, local_files_only=local, **options)
+        )
+
+
+_LOADED: WeakValueDictionary[tuple[str, str], _Loaded] = WeakValueDictionary()
+
+
+def _load_once(name: str, device: str) -> _Loaded:
+    """The model, shared by every encoder that holds it, and gone with the last of them."""
+    name = local_or_hub(name)
+    loaded = _LOADED.get((name, device))
+    if loaded is None:
+        model = load_pretrained(name, lambda local: _load(name, local)).to(device)
+        settings = {"spec": f"clip:{name}", "weights": weights_digest(model)}
+        loaded = _LOADED[name, device] = _Loaded(name, device, model, settings)
+    return loaded
+
+
+def _load(name: str, local: bool) -> Any:
+    import torch
+    from transformers import AutoModel
+
+    model, loading = AutoModel.from_pretrained(
+        name, dtype=torch.float32, local_files_only=local, output_loading_info=True
+    )
+    if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
+        raise InputError(
+            f"{name!r} is a {type(model).__name__}, which does not embed both images and texts; "
+            "'clip:' needs a CLIP or SigLIP model."
+        )
+    if loading["missing_keys"]:
+        missing = sorted(loading["missing_keys"])
+        raise InputError(
+            f"The weights of {name!r} lack {len(missing)} parameters of {type(model).__name__}, "
+            f"the first being {missing[0]!r}; they would be random. Download the model again."
+        )
+    return model.eval().requires_grad_(False)
+
+
+def _projected(features: Any) -> np.ndarray:
+    # transformers 5 returns an object whose `pooler_output` is projected, earlier ones the tensor.
+    return getattr(features, "pooler_output", features).float().cpu().numpy()
+
+
+def _bounded_aspect(image: Image.Image) -> Image.Image:
+    """The central part of a strip; the square that the processor keeps is well inside it."""
+    longest = _MAX_ASPECT * min(image.size)
+    if max(image.size) <= longest:
+        return image
+    left, top = (max(0, (side - longest) // 2) for side in image.size)
+    return image.crop((left, top, image.width - left, image.height - top))
+
+
+def _plain(value: Any) -> Any:
+    """The same in JSON's types, so that it is equal to itself after a round trip."""
+    if isinstance(value, dict):
+        return {
+            str(key): _plain(entry) for key, entry in sorted(value.items()) if entry is not None
+        }
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value if isinstance(value, (str, bool, int, float)) else str(value)

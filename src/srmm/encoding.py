@@ -1,0 +1,254 @@
+"""Encode: a table of raw items, with holes → embeddings, with the same holes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from srmm.embeddings import Embeddings
+from srmm.encoders import Encoder, default_encoder, encoder_kind, load_encoder
+from srmm.encoding_modality import EncodedModality, Options, Progress, encode_modality
+from srmm.encoding_store import (
+    check_encoders,
+    explaining_full_disk,
+    open_earlier,
+    open_partial,
+    same_content,
+    write_store,
+)
+from srmm.encoding_summary import EncodingSummary
+from srmm.errors import InputError, did_you_mean
+from srmm.modality import KINDS
+from srmm.raw_items import ItemReader
+from srmm.store import load_embeddings
+from srmm.table import Table, read_table
+
+__all__ = ["Encode", "EncodingResult", "EncodingSummary", "encode"]
+
+
+@dataclass(frozen=True)
+class EncodingResult:
+    """The embeddings (memory-mapped if they were written to a store), and what was done."""
+
+    embeddings: Embeddings
+    summary: EncodingSummary
+
+
+def encode(
+    table: Table,
+    encoders: Mapping[str, str | Encoder | None] | None = None,
+    output: str | Path | None = None,
+    *,
+    batch_size: int | None = None,
+    strict: bool = False,
+    progress: Progress = False,
+    workers: int | None = None,
+) -> EncodingResult:
+    """Embed every present item of `table`; what is absent stays absent.
+
+    A missing file is absent like an empty cell. An item that is there but broken counts as absent
+    and is listed in the summary. Equal items (the same text, the same file) are encoded once.
+
+    Parameters
+    ----------
+    table : Table
+    encoders : dict of str to str or Encoder, optional
+        Per modality, a name of `srmm.encoders.available_encoders()` or an object like
+        `srmm.encoders.Encoder`; by default `default_encoder` of its kind.
+    output : path, optional
+        Where to write a store. Work in progress is kept in `<output>.partial/`: after a kill the
+        same call goes on where it stopped, and the store has the same bits. If there is a store
+        already, made with the same encoders, only what it lacks is encoded: nothing, new rows,
+        changed files, another modality.
+    batch_size : int, optional
+        Items per pass of the network; by default the encoder's own choice.
+    strict : bool
+        Make an unreadable item an error.
+    progress : bool or callable
+        True shows a progress bar on standard error. A callable is called with the modality, the
+        number of items done, and the number of all.
+    workers : int, optional
+        Threads that open and prepare items while the network runs; by default one per core.
+
+    Raises
+    ------
+    InputError
+        For an unknown modality or encoder, or an encoder of another kind of items; if the files
+        of a modality are all missing; for an unreadable item if `strict`; if there is a store at
+        `output` made by other encoders, or one with rows or modalities that the table lacks.
+    """
+    started = time.perf_counter()
+    for option, value in {"batch_size": batch_size, "workers": workers}.items():
+        if value is not None and value < 1:
+            raise InputError(f"{option} must be at least 1, got {value}.")
+    chosen = dict(encoders or {})
+    for name in chosen:
+        if name not in table.items:
+            raise InputError(
+                f"There is no modality {name!r} to encode in {table.name}. "
+                f"{did_you_mean(name, table.modalities)}"
+            )
+    output = None if output is None else Path(output)
+    earlier = open_earlier(output, table)
+    loaded = {name: _load(name, kind, chosen.get(name)) for name, kind in table.kinds.items()}
+    partial = None
+    if output is not None:
+        if earlier is not None:
+            check_encoders(earlier, output, loaded)
+        partial = open_partial(output)
+
+    options = Options(batch_size, workers, strict, progress)
+    with ItemReader(table.folder) as reader, explaining_full_disk(partial):
+        done = {
+            name: encode_modality(table, name, encoder, reader, earlier, partial, options)
+            for name, encoder in loaded.items()
+        }
+        embeddings = _assemble(table, loaded, done)
+        if output is not None and partial is not None:
+            as_before = earlier is not None and all(part.as_before for part in done.values())
+            if not (as_before and earlier and same_content(earlier.embeddings, embeddings)):
+                keys = {name: done[name].keys for name in embeddings.modalities}
+                write_store(embeddings, keys, output, partial)
+            embeddings = load_embeddings(output)
+            rmtree(partial)
+    summary = EncodingSummary(
+        rows=len(table),
+        seconds=time.perf_counter() - started,
+        modalities={name: part.summary for name, part in done.items()},
+        unreadable=[entry for part in done.values() for entry in part.unreadable],
+    )
+    return EncodingResult(embeddings, summary)
+
+
+class Encode(TransformerMixin, BaseEstimator):
+    """`encode` as a scikit-learn transformer: raw items → `Embeddings`.
+
+    Stands in front of a `SingleBranchClassifier` in a `Pipeline`. The encoders are frozen: fitting
+    loads them and learns nothing.
+
+    Parameters
+    ----------
+    encoders : dict of str to str or Encoder
+        Per modality its encoder, as in `encode`. In a frame, a modality is the column of its name.
+    folder : path, optional
+        What relative paths in a frame resolve against; by default the current folder.
+    batch_size, strict, progress, workers
+        As in `encode`.
+
+    Attributes
+    ----------
+    encoders_ : dict of str to Encoder
+        The loaded encoders.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"text": ["red shoe", None, "blue shirt"]})
+    >>> Encode({"text": "minilm"}).fit_transform(frame)
+    Embeddings(3 instances; text: 2 × 384)
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, str | Encoder],
+        *,
+        folder: str | Path | None = None,
+        batch_size: int | None = None,
+        strict: bool = False,
+        progress: Progress = False,
+        workers: int | None = None,
+    ) -> None:
+        self.encoders = encoders
+        self.folder = folder
+        self.batch_size = batch_size
+        self.strict = strict
+        self.progress = progress
+        self.workers = workers
+
+    def fit(self, X: Table | pd.DataFrame, y: Any = None) -> Encode:
+        """Load the encoders; raises `InputError` for one that is unknown or of the wrong kind."""
+        if not self.encoders:
+            raise InputError("Encode needs at least one encoder, e.g. Encode({'text': 'minilm'}).")
+        kinds = X.kinds if isinstance(X, Table) else {}
+        self.encoders_ = {
+            name: _load(name, kinds.get(name) or _kind(name, choice), choice)
+            for name, choice in self.encoders.items()
+        }
+        return self
+
+    def transform(self, X: Table | pd.DataFrame) -> Embeddings:
+        """The embeddings of the modalities that have an encoder."""
+        check_is_fitted(self, "encoders_")
+        return encode(
+            self._table(X),
+            self.encoders_,
+            batch_size=self.batch_size,
+            strict=self.strict,
+            progress=self.progress,
+            workers=self.workers,
+        ).embeddings
+
+    def _table(self, X: Table | pd.DataFrame) -> Table:
+        if isinstance(X, Table):
+            items = {name: X.items[name] for name in self.encoders_ if name in X.items}
+            return replace(X, items=items, kinds={name: X.kinds[name] for name in items})
+        if not isinstance(X, pd.DataFrame):
+            raise InputError(f"Encode takes a Table or a DataFrame, got {type(X).__name__}.")
+        columns: dict[str, list[str]] = {}
+        for name, encoder in self.encoders_.items():
+            columns.setdefault(encoder.kind, []).append(f"{name}={name}")
+        return read_table(X, folder=self.folder, **columns)  # type: ignore[arg-type]
+
+
+def _load(name: str, kind: str, choice: str | Encoder | None) -> Encoder:
+    if choice is None or isinstance(choice, str):
+        return load_encoder(choice or default_encoder(kind), kind)
+    if not isinstance(choice, Encoder):
+        raise InputError(
+            f"The encoder of {name!r} must be a name such as 'minilm', or an object with the "
+            f"methods of srmm.encoders.Encoder, got {type(choice).__name__}."
+        )
+    if choice.kind != kind:
+        raise InputError(
+            f"The encoder of {name!r} reads {choice.kind} items, but those of {name!r} are {kind}."
+        )
+    return choice
+
+
+def _kind(name: str, choice: str | Encoder) -> str:
+    """The kind of a frame's column: what its encoder reads, or what it is called after."""
+    kind = encoder_kind(choice) if isinstance(choice, str) else choice.kind
+    if kind is None and name not in KINDS:
+        raise InputError(
+            f"{choice!r} reads several kinds of items, and {name!r} does not say which: call the "
+            f"column 'image' or 'text', or pass load_encoder({choice!r}, 'image')."
+        )
+    return kind or name
+
+
+def _assemble(
+    table: Table, encoders: Mapping[str, Encoder], done: Mapping[str, EncodedModality]
+) -> Embeddings:
+    # Vectors of unknown length, none of which is there, are nothing that could be stored.
+    kept = [name for name, part in done.items() if part.values.shape[1]]
+    if not kept:
+        raise InputError(f"No item of {table.name} could be encoded.")
+    return Embeddings(
+        {name: done[name].values for name in kept},
+        np.column_stack([done[name].position for name in kept]),
+        labels=table.labels,
+        ids=table.ids,
+        split=table.split,
+        raw={name: raw for name in kept if (raw := done[name].raw) is not None},
+        encoders={name: json.loads(json.dumps(encoders[name].settings)) for name in kept},
+    )

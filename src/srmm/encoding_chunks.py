@@ -1,0 +1,245 @@
+"""The long loop of an encoding job: items → embeddings, in chunks that outlive the process.
+
+A chunk is up to 1,024 unique items. Its file is named by a digest of everything that decides its
+content: the encoder's settings, the batch size and the items. So a run that was killed finds the
+chunks it finished and no others, whatever changed in between; and because the batches inside a
+chunk do not depend on where the run stopped, it ends with the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from srmm.atomic import replacing_file
+from srmm.encoders import Encoder
+from srmm.errors import InputError, StoreError
+from srmm.raw_items import AbsentFile, ItemReader, UnreadableItem
+from srmm.store import map_safetensors
+
+CHUNK_ITEMS = 1024
+"""Unique items per chunk: what a kill can lose at most, and what memory holds."""
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The outcome for `len(row)` items.
+
+    Parameters
+    ----------
+    values : float32 array of shape (n_encoded, embedding_dim)
+    row : int array of shape (n_items,)
+        Per item its row of `values`, or −1.
+    failures : dict of int to str or None
+        Per item without an embedding the reason, None where its file does not exist.
+    resumed : bool
+        Whether it was encoded by an earlier run.
+    """
+
+    values: np.ndarray
+    row: np.ndarray
+    failures: dict[int, str | None] = field(default_factory=dict)
+    resumed: bool = False
+
+
+def encode_in_chunks(
+    items: list[Any],
+    keys: np.ndarray,
+    encoder: Encoder,
+    reader: ItemReader,
+    *,
+    batch_size: int,
+    workers: int,
+    folder: Path | None,
+    prefix: str,
+    progress: Callable[[int], None],
+) -> Iterator[Chunk]:
+    """The chunks of `items`, in order; each is in `folder` (if any) before it is yielded.
+
+    While the network works on one batch, `workers` threads open and prepare the items of the
+    next. `progress` is called with a number of items as they are done.
+    """
+    starts = range(0, len(items), CHUNK_ITEMS)
+    spans = [range(start, min(start + CHUNK_ITEMS, len(items))) for start in starts]
+    files: list[Path | None] = [None] * len(spans)
+    if folder is not None:
+        files = [
+            folder / f"{prefix}-{_chunk_name(encoder, batch_size, keys[span])}.safetensors"
+            for span in spans
+        ]
+    finished = [file is not None and _is_whole(file) for file in files]
+    orders = {
+        number: _batch_order(items, span, encoder.kind)
+        for number, span in enumerate(spans)
+        if not finished[number]
+    }
+    opened = _opener(encoder, reader)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="srmm-prepare")
+    try:
+        prepared = _ahead(
+            pool,
+            opened,
+            (items[i] for order in orders.values() for i in order),
+            depth=2 * batch_size + workers,
+        )
+        for number, (span, file) in enumerate(zip(spans, files, strict=True)):
+            if finished[number]:
+                assert file is not None
+                chunk = _read_chunk(file)
+                progress(len(span))
+            else:
+                chunk = _encode_chunk(orders[number], span, prepared, encoder, batch_size, progress)
+                if file is not None:
+                    _write_chunk(chunk, file)
+            yield chunk
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def same_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that decide what an embedding means, as JSON gives them back.
+
+    The name is not one of them where there is a digest of the weights: a model's folder may move.
+    """
+    try:
+        plain = json.loads(json.dumps(settings, sort_keys=True))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"An encoder's settings must be JSON values: {error}.") from None
+    if plain.get("weights"):
+        plain.pop("spec", None)
+    return plain
+
+
+def _chunk_name(encoder: Encoder, batch_size: int, keys: np.ndarray) -> str:
+    settings = json.dumps([same_settings(encoder.settings), batch_size], sort_keys=True)
+    digest = hashlib.sha256(settings.encode())
+    digest.update(keys.tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _batch_order(items: list[Any], span: range, kind: str) -> list[int]:
+    """Texts of similar length share a batch, so that little of it is padding."""
+    if kind != "text":
+        return list(span)
+    return sorted(span, key=lambda i: len(items[i]) if isinstance(items[i], (str, bytes)) else 0)
+
+
+def _opener(encoder: Encoder, reader: ItemReader) -> Callable[[Any], Any]:
+    """A function: raw item → what `encoder.encode` takes, or the exception that says why not."""
+    kinds = {
+        "image": reader.image,
+        "face": reader.image,
+        "text": reader.text,
+        "features": reader.vector,
+    }
+    if encoder.kind not in kinds:
+        raise InputError(f"Items of kind {encoder.kind!r} cannot be read yet.")
+    read = kinds[encoder.kind]
+
+    def opened(item: Any) -> Any:
+        try:
+            return encoder.prepare(read(item))
+        except (AbsentFile, UnreadableItem) as failure:
+            return failure
+
+    return opened
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, function: Callable[[S], T], inputs: Iterable[S], *, depth: int
+) -> Iterator[T]:
+    """`map(function, inputs)` in threads, at most `depth` results ahead of the reader."""
+    waiting: deque[Future[T]] = deque()
+    for value in inputs:
+        waiting.append(pool.submit(function, value))
+        if len(waiting) >= depth:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _encode_chunk(
+    order: list[int],
+    span: range,
+    prepared: Iterator[Any],
+    encoder: Encoder,
+    batch_size: int,
+    progress: Callable[[int], None],
+) -> Chunk:
+    vectors: dict[int, np.ndarray] = {}
+    failures: dict[int, str | None] = {}
+    for start in range(0, len(order), batch_size):
+        good: dict[int, Any] = {}
+        batch = [i - span.start for i in order[start : start + batch_size]]
+        for i in batch:
+            outcome = next(prepared)
+            if isinstance(outcome, AbsentFile):
+                failures[i] = None
+            elif isinstance(outcome, UnreadableItem):
+                failures[i] = str(outcome)
+            else:
+                good[i] = outcome
+        if good:
+            encoded = _checked(encoder, list(good.values()))
+            finite = np.isfinite(encoded).all(axis=1)
+            vectors |= {i: v for i, v, ok in zip(good, encoded, finite, strict=True) if ok}
+            failures |= {
+                i: "gives an embedding that holds NaN or infinity"
+                for i, ok in zip(good, finite, strict=True)
+                if not ok
+            }
+        progress(len(batch))
+    kept = sorted(vectors)
+    row = np.full(len(span), -1, dtype=np.int64)
+    row[kept] = np.arange(len(kept))
+    empty = np.empty((0, encoder.embedding_dim or 0), dtype=np.float32)
+    values = np.stack([vectors[i] for i in kept]) if kept else empty
+    return Chunk(values, row, dict(sorted(failures.items())))
+
+
+def _checked(encoder: Encoder, prepared: list[Any]) -> np.ndarray:
+    encoded = np.asarray(encoder.encode(prepared), dtype=np.float32)
+    d = encoder.embedding_dim
+    if encoded.ndim != 2 or len(encoded) != len(prepared) or d not in (None, encoded.shape[1]):
+        expected = (len(prepared), "d" if d is None else d)
+        raise InputError(
+            f"The encoder {encoder.settings.get('spec') or type(encoder).__name__!r} returned an "
+            f"array of shape {encoded.shape} for {len(prepared)} items, expected {expected}."
+        )
+    return encoded
+
+
+def _write_chunk(chunk: Chunk, file: Path) -> None:
+    failures = json.dumps(list(chunk.failures.items()))
+    with replacing_file(file) as temporary:
+        save_file(
+            {"values": chunk.values, "row": chunk.row}, temporary, metadata={"failures": failures}
+        )
+
+
+def _read_chunk(file: Path) -> Chunk:
+    with safe_open(file, "numpy") as opened:
+        failures = dict(json.loads(opened.metadata()["failures"]))
+        return Chunk(opened.get_tensor("values"), opened.get_tensor("row"), failures, resumed=True)
+
+
+def _is_whole(file: Path) -> bool:
+    """False also for a damaged file, which is then encoded again."""
+    try:
+        map_safetensors(file)
+    except StoreError:
+        return False
+    return True

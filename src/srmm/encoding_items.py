@@ -1,0 +1,139 @@
+"""Which items of a table are the same, and whether one is the same as in an earlier run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from srmm.table import Table
+from srmm.table_choice import PATH_KINDS
+
+KEY_BYTES = 16
+
+
+@dataclass(frozen=True)
+class UniqueItems:
+    """The items of one modality, each once, in the order in which they first appear.
+
+    Parameters
+    ----------
+    rows : int array of shape (n_present,)
+        The rows of the table that have an item.
+    index : int array of shape (n_present,)
+        Which unique item each of them has.
+    items : list of length n_unique
+    keys : uint8 array of shape (n_unique, 16)
+        What identifies an item, see `ItemKeys`.
+    """
+
+    rows: np.ndarray
+    index: np.ndarray
+    items: list[Any]
+    keys: np.ndarray
+
+
+def unique_items(table: Table, modality: str) -> UniqueItems:
+    """The present items of one modality, with those that are equal told apart from the others."""
+    column = table.items[modality]
+    rows = np.flatnonzero(table.present[:, table.modalities.index(modality)])
+    key_of = ItemKeys(table.kinds[modality], table.folder)
+    numbers: dict[bytes, int] = {}
+    items: list[Any] = []
+    index = np.empty(len(rows), dtype=np.int64)
+    for place, row in enumerate(rows):
+        key = key_of(column[row])
+        number = numbers.setdefault(key, len(items))
+        if number == len(items):
+            items.append(column[row])
+        index[place] = number
+    keys = np.frombuffer(b"".join(numbers), dtype=np.uint8).reshape(-1, KEY_BYTES)
+    return UniqueItems(rows, index, items, keys)
+
+
+class ItemKeys:
+    """A callable: item → 16 bytes that are equal only for items with equal embeddings.
+
+    A text, bytes, a picture in memory or a vector is its content. A file is its path as the table
+    writes it, its size and its time of modification, as in `make` and `rsync`: reading every file
+    to find out that nothing changed would take as long as encoding does on a large disk. A member
+    of a zip is its path with the size and time of the archive. Moving a table and its files
+    together therefore changes nothing, and a copy without times is encoded again.
+    """
+
+    def __init__(self, kind: str, folder: Path | None) -> None:
+        self.is_path = kind in PATH_KINDS
+        self.folder = folder or Path()
+        self._archives: dict[PurePath, str] = {}
+
+    def __call__(self, item: Any) -> bytes:
+        digest = hashlib.blake2b(digest_size=KEY_BYTES)
+        for part in self._parts(item):
+            digest.update(len(part).to_bytes(8, "little"))
+            digest.update(part)
+        return digest.digest()
+
+    def _parts(self, item: Any) -> Iterator[bytes]:
+        if isinstance(item, dict):
+            item = item.get("bytes") or item.get("path")
+        if isinstance(item, (str, Path)):
+            yield b"path" if self.is_path else b"text"
+            # Lone surrogates are legal in str; the reader says what is wrong with them.
+            yield str(item).encode("utf-8", "surrogatepass")
+            if self.is_path:
+                yield self._stamp(str(item)).encode()
+        elif isinstance(item, (bytes, bytearray, memoryview)):
+            yield b"bytes"
+            yield bytes(item)
+        elif isinstance(item, Image.Image):
+            yield b"image"
+            yield repr((item.mode, item.size, item.getpalette())).encode()
+            yield _pixels(item)
+        else:
+            array = np.asarray(item)
+            yield b"array"
+            yield repr((array.dtype.str, array.shape)).encode()
+            yield repr(item).encode() if array.dtype.hasobject else array.tobytes()
+
+    def _stamp(self, path: str) -> str:
+        try:
+            status = (self.folder / path).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return "".join(self._archive_stamp(parent) for parent in PurePath(path).parents)
+        except (OSError, ValueError):
+            return ""  # whatever is wrong with it, the reader will say
+        return f"{status.st_size}:{status.st_mtime_ns}"
+
+    def _archive_stamp(self, parent: PurePath) -> str:
+        """What "parent.zip", and `parent` if it is a zip itself, look like; "" if neither is."""
+        known = self._archives.get(parent)
+        if known is None:
+            known = ""
+            for file in (self.folder / parent, self.folder / f"{parent}.zip"):
+                if file.is_file():
+                    status = file.stat()
+                    known += f"{status.st_size}:{status.st_mtime_ns};"
+            self._archives[parent] = known
+        return known
+
+
+def _pixels(image: Image.Image) -> bytes:
+    try:
+        return image.tobytes()
+    except Exception:  # opened but not decoded yet, and broken: like no other
+        return repr(id(image)).encode()
+
+
+def shown_source(kind: str, item: Any, folder: Path | None) -> str | None:
+    """What a report can show the item from: a text itself, the absolute path of a file."""
+    if isinstance(item, dict):
+        item = None if item.get("bytes") else item.get("path")
+    if kind in PATH_KINDS and isinstance(item, (str, Path)):
+        return os.path.abspath((folder or Path()) / item)  # noqa: PTH100 - keeps symbolic links
+    return item if kind == "text" and isinstance(item, str) else None

@@ -1,0 +1,240 @@
+"""One modality of an encoding job: which items are new, what became of them, where they go."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from srmm.encoders import Encoder
+from srmm.encoding_chunks import encode_in_chunks
+from srmm.encoding_items import KEY_BYTES, UniqueItems, shown_source, unique_items
+from srmm.encoding_store import Earlier, Packed
+from srmm.encoding_summary import ModalitySummary, UnreadableEntry
+from srmm.errors import InputError
+from srmm.modality import ABSENT
+from srmm.raw_items import ItemReader
+from srmm.table import Table
+
+Progress = bool | Callable[[str, int, int], None]
+
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to encode."""
+
+    batch_size: int | None
+    workers: int | None
+    strict: bool
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class EncodedModality:
+    """What became of one modality.
+
+    Parameters
+    ----------
+    values : float32 array of shape (n_items, d)
+        The embedding of each unique item that has one.
+    position : int array of shape (n_rows,)
+        Row of `values`, or −1.
+    keys : uint8 array of shape (n_items, 16)
+    raw : object array of shape (n_rows,) or None
+        What a report can show an item from; None if there is nothing of the kind.
+    as_before : bool
+        Whether `values` are those of the store that was there before, all of them.
+    """
+
+    values: np.ndarray
+    position: np.ndarray
+    keys: np.ndarray
+    raw: np.ndarray | None
+    as_before: bool
+    summary: ModalitySummary
+    unreadable: list[UnreadableEntry]
+
+
+def encode_modality(
+    table: Table,
+    name: str,
+    encoder: Encoder,
+    reader: ItemReader,
+    earlier: Earlier | None,
+    partial: Path | None,
+    options: Options,
+) -> EncodedModality:
+    """Encode the items of one modality that `earlier` does not have."""
+    started = time.perf_counter()
+    unique = unique_items(table, name)
+    stored = None if earlier is None else earlier.embeddings.values.get(name)
+    known = {} if earlier is None else earlier.rows(name)
+    stored_row = np.array([known.get(key.tobytes(), ABSENT) for key in unique.keys], dtype=int)
+    packed = Packed(None if partial is None else partial / f"{name}.values")
+
+    new, reused = np.flatnonzero(stored_row == ABSENT), np.flatnonzero(stored_row != ABSENT)
+    wanted = stored_row[reused]
+    row = np.full(len(unique.items), ABSENT)  # of `values`, per unique item
+    row[reused] = np.arange(len(reused))  # what is reused comes first
+    failures: dict[int, str | None] = {}
+    encoded = resumed = passed = 0
+    with _shown(options.progress, name, len(new)) as advance:
+        for chunk in encode_in_chunks(
+            [unique.items[i] for i in new],
+            unique.keys[new],
+            encoder,
+            reader,
+            batch_size=options.batch_size or encoder.batch_size,
+            workers=options.workers or os.cpu_count() or 1,
+            folder=partial,
+            prefix=name,
+            progress=advance,
+        ):
+            if len(chunk.values) and not packed.length:
+                packed.append_rows(stored, wanted)
+            numbers = new[passed : passed + len(chunk.row)]
+            good = chunk.row != ABSENT
+            row[numbers[good]] = packed.length + chunk.row[good]
+            packed.append(chunk.values)
+            failures |= {int(numbers[i]): reason for i, reason in chunk.failures.items()}
+            passed += len(chunk.row)
+            resumed += int(good.sum()) if chunk.resumed else 0
+            encoded += 0 if chunk.resumed else int(good.sum())
+            if options.strict:
+                _refuse_unreadable(table, name, unique, failures)
+    _refuse_all_missing(table, name, unique, failures)
+
+    as_before = stored is not None and not packed.length and len(wanted) == len(stored)
+    if as_before:
+        values, row[reused] = stored, wanted
+    else:
+        if not packed.length:
+            packed.append_rows(stored, wanted)
+        values = packed.array(encoder.embedding_dim)
+    position = np.full(len(table), ABSENT)
+    position[unique.rows] = row[unique.index]
+    keys = np.empty((len(values), KEY_BYTES), dtype=np.uint8)
+    keys[row[row != ABSENT]] = unique.keys[row != ABSENT]
+    missing = np.array([i for i, reason in failures.items() if reason is None], dtype=int)
+    unreadable = _unreadable_entries(table, name, unique, failures)
+    seconds = time.perf_counter() - started
+    summary = ModalitySummary(
+        kind=table.kinds[name],
+        encoder=encoder.settings.get("spec"),
+        present=int((position != ABSENT).sum()),
+        empty=len(table) - len(unique.rows),
+        missing_files=int(np.isin(unique.index, missing).sum()),
+        unreadable=len(unreadable),
+        unique_items=len(unique.items),
+        encoded=encoded,
+        resumed=resumed,
+        reused=len(reused),
+        seconds=seconds,
+        items_per_second=encoded / seconds if encoded else None,
+        first_missing=_shown_path(table, name, unique, missing[0]) if len(missing) else None,
+    )
+    raw = _raw(table, name, unique, row)
+    return EncodedModality(values, position, keys, raw, as_before, summary, unreadable)
+
+
+def _raw(table: Table, name: str, unique: UniqueItems, row: np.ndarray) -> np.ndarray | None:
+    shown = np.array(
+        [
+            shown_source(table.kinds[name], item, table.folder) if at != ABSENT else None
+            for item, at in zip(unique.items, row, strict=True)
+        ],
+        dtype=object,
+    )
+    raw = np.full(len(table), None, dtype=object)
+    raw[unique.rows] = shown[unique.index]
+    return None if all(source is None for source in shown) else raw
+
+
+def _unreadable_entries(
+    table: Table, name: str, unique: UniqueItems, failures: Mapping[int, str | None]
+) -> list[UnreadableEntry]:
+    broken = {i: reason for i, reason in failures.items() if reason is not None}
+    places = np.flatnonzero(np.isin(unique.index, list(broken)))
+    entries = []
+    for row, number in zip(
+        unique.rows[places].tolist(), unique.index[places].tolist(), strict=True
+    ):
+        item, id = unique.items[number], table.ids[row]
+        entries.append(
+            UnreadableEntry(
+                row=row,
+                id=id.item() if isinstance(id, np.generic) else id,
+                modality=name,
+                item=str(item)[:200] if isinstance(item, (str, Path)) else None,
+                reason=broken[number],
+                where=table.where(row),
+            )
+        )
+    return entries
+
+
+def _refuse_unreadable(
+    table: Table, name: str, unique: UniqueItems, failures: Mapping[int, str | None]
+) -> None:
+    entries = _unreadable_entries(table, name, unique, failures)
+    if not entries:
+        return
+    named = "".join(f"\n  {entry.where}: {entry.reason}" for entry in entries[:_NAMED])
+    more = f"\n  … and {len(entries) - _NAMED:,} more" if len(entries) > _NAMED else ""
+    raise InputError(
+        f"{len(entries):,} {name} {'item' if len(entries) == 1 else 'items'} of {table.name} "
+        f"cannot be read:{named}{more}\nRepair or remove them. Without strict they count as absent."
+    )
+
+
+def _refuse_all_missing(
+    table: Table, name: str, unique: UniqueItems, failures: Mapping[int, str | None]
+) -> None:
+    missing = sum(reason is None for reason in failures.values())
+    if not missing or missing < len(unique.items):
+        return
+    raise InputError(
+        f"None of the {len(unique.items):,} {name} files of {table.name} exists. The first is "
+        f"{str(unique.items[0])!r}, which was looked for at {_shown_path(table, name, unique, 0)}. "
+        "Choose the right column, or the folder that its paths start from."
+    )
+
+
+def _shown_path(table: Table, name: str, unique: UniqueItems, number: int) -> str:
+    item = unique.items[number]
+    return shown_source(table.kinds[name], item, table.folder) or str(item)
+
+
+@contextmanager
+def _shown(progress: Progress, name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with a number of items done."""
+    if callable(progress):
+        done = 0
+
+        def report(n: int) -> None:
+            nonlocal done
+            done += n
+            progress(name, done, total)
+
+        yield report
+    elif progress and total:
+        from tqdm import tqdm
+
+        with tqdm(
+            total=total, desc=f"encode {name}", unit=" items", leave=False, file=sys.stderr
+        ) as bar:
+
+            def advance(n: int) -> None:
+                bar.update(n)
+
+            yield advance
+    else:
+        yield lambda n: None

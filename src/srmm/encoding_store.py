@@ -1,0 +1,220 @@
+"""The two folders of an encoding job: the store that it makes, and the unfinished work beside it.
+
+`<output>.partial/` holds chunks until the store is complete, and is removed then. Beside the files
+of every store, one made here has `items.safetensors`: per modality the 16 bytes that identify each
+packed item, by which a later run knows what it need not encode again.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from srmm.atomic import replacing_folder
+from srmm.embeddings import Embeddings
+from srmm.encoders import Encoder
+from srmm.encoding_chunks import same_settings
+from srmm.errors import InputError, SrmmError
+from srmm.store import is_store, load_embeddings, map_safetensors, save_embeddings
+from srmm.table import Table
+
+_ITEMS = "items.safetensors"
+_NOTE = "README.txt"
+_COPIED_ROWS = 4096
+_NOTE_TEXT = (
+    "Parts of an unfinished encoding job. The same command goes on from here and removes this "
+    "folder when it is done. It can be deleted: the work is then done again.\n"
+)
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The store that was at the output before this run."""
+
+    embeddings: Embeddings
+    keys: dict[str, np.ndarray]
+    """Per modality, uint8 of shape (n_items, 16), in the order of the packed values."""
+
+    def rows(self, modality: str) -> dict[bytes, int]:
+        """The packed row of every item it has."""
+        return {key.tobytes(): row for row, key in enumerate(self.keys.get(modality, ()))}
+
+
+def open_earlier(output: Path | None, table: Table) -> Earlier | None:
+    """The store at `output`, if there is one that this table may be added to.
+
+    Raises `InputError` if there is something else, or a store with rows or modalities that the
+    table lacks: they would be lost.
+    """
+    if output is None or not output.exists():
+        return None
+    other = "Choose another output, or delete it to encode everything again."
+    if not is_store(output):
+        raise InputError(f"{output} exists and is no embedding store. Choose another output.")
+    if not (output / _ITEMS).is_file():
+        raise InputError(
+            f"{output} is an embedding store but was not made by encoding a table, so nothing can "
+            f"be added to it. {other}"
+        )
+    earlier = Earlier(load_embeddings(output), _read_keys(output / _ITEMS))
+    lost = [name for name in earlier.embeddings.modalities if name not in table.items]
+    if lost:
+        raise InputError(
+            f"{output} also holds embeddings of {lost[0]!r}, which {table.name} lacks; they would "
+            f"be lost. {other}"
+        )
+    ids = set(table.ids.tolist())
+    gone = [id for id in earlier.embeddings.ids.tolist() if id not in ids]
+    if gone:
+        raise InputError(
+            f"{output} holds {len(gone):,} rows that {table.name} lacks, the first being "
+            f"{gone[0]!r}; they would be lost. Rows and modalities can be added to a store, not "
+            f"removed. {other}"
+        )
+    return earlier
+
+
+def check_encoders(earlier: Earlier, output: Path, encoders: Mapping[str, Encoder]) -> None:
+    """Raise `InputError` if a modality was encoded otherwise before: it names the difference."""
+    for name, before in earlier.embeddings.encoders.items():
+        now = encoders[name].settings
+        differences = list(_differences(same_settings(before), same_settings(now)))
+        if differences:
+            raise InputError(
+                f"{output} holds {name} embeddings made by {before.get('spec')!r}, which differs "
+                f"from {now.get('spec')!r} in: {'; '.join(differences)}. Embeddings of two "
+                "encoders cannot be mixed: choose another output, or delete it to encode "
+                "everything again."
+            )
+
+
+def write_store(
+    embeddings: Embeddings, keys: dict[str, np.ndarray], output: Path, partial: Path
+) -> None:
+    """Put the finished store at `output`, in the place of what was there."""
+    finished = partial / "store"
+    shutil.rmtree(finished, ignore_errors=True)
+    save_embeddings(embeddings, finished)
+    with replacing_folder(output) as temporary:
+        for file in finished.iterdir():
+            file.rename(temporary / file.name)
+        save_file(keys, temporary / _ITEMS)
+
+
+def same_content(first: Embeddings, second: Embeddings) -> bool:
+    """Whether two stores of the same packed values say the same of every row."""
+    return (
+        first.modalities == second.modalities
+        and np.array_equal(first.position, second.position)
+        and first.encoders == second.encoders
+        and first.raw.keys() == second.raw.keys()
+        and all(
+            (a is None) == (b is None) and (a is None or b is None or a.tolist() == b.tolist())
+            for a, b in [
+                (first.ids, second.ids),
+                (first.labels, second.labels),
+                (first.split, second.split),
+                *((first.raw[name], second.raw[name]) for name in first.raw),
+            ]
+        )
+    )
+
+
+def open_partial(output: Path) -> Path:
+    """The folder of unfinished work for `output`, made if it does not exist."""
+    partial = output.with_name(output.name + ".partial")
+    note = partial / _NOTE
+    if partial.exists() and not note.is_file() and (partial.is_file() or any(partial.iterdir())):
+        raise InputError(
+            f"{partial}, where unfinished work is kept, exists and is something else. Move it "
+            "away, or choose another output."
+        )
+    partial.mkdir(parents=True, exist_ok=True)
+    note.write_text(_NOTE_TEXT, encoding="utf-8")
+    return partial
+
+
+@contextmanager
+def explaining_full_disk(partial: Path | None) -> Iterator[None]:
+    """Say that nothing is lost when there is no room to go on."""
+    try:
+        yield
+    except OSError as error:
+        if partial is None or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise SrmmError(
+            f"There is no space left for {partial}. What is encoded so far is kept there: free "
+            "some space and run the same command again, and it goes on."
+        ) from error
+
+
+class Packed:
+    """Grows an (n, d) float32 array block by block: in memory, or in a file that is then mapped."""
+
+    def __init__(self, file: Path | None) -> None:
+        self.file = file
+        self.blocks: list[np.ndarray] = []
+        self.length = 0
+        self.dim: int | None = None
+        if file is not None:
+            file.write_bytes(b"")
+
+    def append(self, block: np.ndarray) -> None:
+        """Add rows of the length of the rows before."""
+        if not len(block):
+            return
+        if self.dim not in (None, block.shape[1]):
+            raise InputError(
+                f"The embeddings of one modality must have one length, got {self.dim} and "
+                f"{block.shape[1]}."
+            )
+        self.dim = block.shape[1]
+        self.length += len(block)
+        block = np.ascontiguousarray(block, dtype=np.float32)
+        if self.file is None:
+            self.blocks.append(block)
+        else:
+            with self.file.open("ab") as opened:
+                opened.write(block.data)
+
+    def append_rows(self, source: np.ndarray | None, rows: np.ndarray) -> None:
+        """Add these rows of an array, which may be larger than memory; None has none."""
+        for start in range(0, len(rows) if source is not None else 0, _COPIED_ROWS):
+            assert source is not None
+            self.append(source[rows[start : start + _COPIED_ROWS]])
+
+    def array(self, dim: int | None) -> np.ndarray:
+        """All rows; `dim` is their length if there is none."""
+        if not self.length:
+            return np.empty((0, dim or 0), dtype=np.float32)
+        if self.file is None:
+            return np.concatenate(self.blocks)
+        assert self.dim is not None
+        return np.memmap(self.file, np.float32, "r", shape=(self.length, self.dim))
+
+
+def _read_keys(path: Path) -> dict[str, np.ndarray]:
+    return {name: np.asarray(keys) for name, keys in map_safetensors(path).items()}
+
+
+def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in dict.fromkeys([*before, *now]):
+            yield from _differences(
+                before.get(key), now.get(key), f"{name}.{key}" if name else str(key)
+            )
+    elif before != now:
+        yield f"{name} ({_short(before)} there, {_short(now)} now)"
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"

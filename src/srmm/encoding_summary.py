@@ -1,0 +1,112 @@
+"""What an encoding job did, for a person and for a program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class UnreadableEntry:
+    """A row whose item is there but broken, so that it counts as absent."""
+
+    row: int
+    id: Any
+    modality: str
+    item: str | None
+    reason: str
+    where: str
+    """The row as messages name it: "row 5 (line 7 of products.csv, id 'x12')"."""
+
+
+@dataclass(frozen=True)
+class ModalitySummary:
+    """One modality: rows by what became of them, and unique items by where they came from."""
+
+    kind: str
+    encoder: str | None
+    present: int
+    empty: int
+    missing_files: int
+    unreadable: int
+    unique_items: int
+    encoded: int
+    """Unique items that went through the network now."""
+    resumed: int
+    """Unique items taken from an unfinished run."""
+    reused: int
+    """Unique items taken from the store that was there before."""
+    seconds: float
+    items_per_second: float | None
+    """Of those encoded now, everything included; None if none was."""
+    first_missing: str | None
+    """The path of the first missing file."""
+
+
+@dataclass(frozen=True)
+class EncodingSummary:
+    """What `encode` did; `str(summary)` is for a terminal."""
+
+    rows: int
+    seconds: float
+    modalities: dict[str, ModalitySummary]
+    unreadable: list[UnreadableEntry] = field(default_factory=list)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The unreadable items: row, id, modality, item, reason."""
+        columns = ["row", "id", "modality", "item", "reason"]
+        return pd.DataFrame(
+            [[getattr(entry, column) for column in columns] for entry in self.unreadable],
+            columns=columns,
+        )
+
+    def __str__(self) -> str:
+        lines = [f"{self.rows:,} rows in {_duration(self.seconds)}"]
+        width = max((len(name) for name in self.modalities), default=0)
+        lines += [f"  {name:<{width}}  {_line(about)}" for name, about in self.modalities.items()]
+        missing = {n: m.first_missing for n, m in self.modalities.items() if m.first_missing}
+        lines += [f"The first missing {name} file is {path}" for name, path in missing.items()]
+        if self.unreadable:
+            lines.append("Unreadable, and counted as absent:")
+            lines += [
+                f"  {entry.where}, {entry.modality}: {entry.reason}"
+                for entry in self.unreadable[:_SHOWN]
+            ]
+        if len(self.unreadable) > _SHOWN:
+            lines.append(f"  … and {len(self.unreadable) - _SHOWN:,} more")
+        return "\n".join(lines)
+
+
+def _line(about: ModalitySummary) -> str:
+    counts = {
+        "present": about.present,
+        "empty": about.empty,
+        "missing files": about.missing_files,
+        "unreadable": about.unreadable,
+    }
+    parts = [f"{n:,} {word}" for word, n in counts.items() if n or word == "present"]
+    done = []
+    if about.reused:
+        done.append(f"{about.reused:,} reused")
+    if about.resumed:
+        done.append(f"{about.resumed:,} resumed")
+    if about.encoded:
+        rate = f", {about.items_per_second:,.0f} items/s" if about.items_per_second else ""
+        by = f" by {about.encoder}" if about.encoder else ""
+        done.append(f"{about.encoded:,} encoded{by} in {_duration(about.seconds)}{rate}")
+    return ", ".join(parts) + (f" ({'; '.join(done)})" if done else "")
+
+
+def _duration(seconds: float) -> str:
+    """
+    >>> _duration(3.25), _duration(75), _duration(3700)
+    ('3.2 s', '1 min 15 s', '1 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,70 @@
+"""Shared fixtures. Nothing is downloaded: networks are tiny, random, and written to disk here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CLIP_SIDE = 30
+CLIP_DIM = 16
+
+
+def write_tiny_two_towers(folder: Path, *, siglip: bool = False, seed: int = 0) -> Path:
+    """A random CLIP (or SigLIP) with tokenizer and image processor, as `save_pretrained` writes.
+
+    Its tokenizer knows every byte as a token of its own and merges nothing.
+    """
+    import torch
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, SiglipConfig, SiglipModel
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+    letters = sorted(ByteLevel.alphabet())
+    tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{c}</w>" for c in letters)]
+    tower = {
+        "hidden_size": CLIP_DIM if siglip else 32,
+        "intermediate_size": 37,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
+    text = {
+        **tower,
+        "vocab_size": len(tokens),
+        "max_position_embeddings": 64 if siglip else 77,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+        "pad_token_id": 1,
+    }
+    vision = {**tower, "image_size": CLIP_SIDE, "patch_size": 10}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if siglip:
+            model = SiglipModel(SiglipConfig(text_config=text, vision_config=vision))
+        else:
+            model = CLIPModel(
+                CLIPConfig(text_config=text, vision_config=vision, projection_dim=CLIP_DIM)
+            )
+    model.save_pretrained(folder)
+    side = {"height": CLIP_SIDE, "width": CLIP_SIDE}
+    if siglip:
+        SiglipImageProcessorPil(size=side).save_pretrained(folder)
+    else:
+        size = {"shortest_edge": CLIP_SIDE}
+        CLIPImageProcessorPil(size=size, crop_size=side).save_pretrained(folder)
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=77).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random CLIP: embeddings of 16 numbers, pictures of 30 × 30 pixels."""
+    return write_tiny_two_towers(tmp_path_factory.mktemp("clip"))
+
+
+@pytest.fixture(scope="session")
+def tiny_siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random SigLIP: embeddings of 16 numbers, pictures of 30 × 30 pixels."""
+    return write_tiny_two_towers(tmp_path_factory.mktemp("siglip"), siglip=True)
