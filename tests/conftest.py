@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,12 @@ def write_tiny_two_towers(folder: Path, *, siglip: bool = False, seed: int = 0) 
     vocabulary = {token: i for i, token in enumerate(tokens)}
     CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=77).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_two_towers() -> Callable[..., Path]:
+    """`write_tiny_two_towers`, for a test that needs a model of its own."""
+    return write_tiny_two_towers
 
 
 @pytest.fixture(scope="session")

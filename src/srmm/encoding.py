@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from srmm.encoding_store import (
     explaining_full_disk,
     open_earlier,
     open_partial,
+    remove_partial,
     same_content,
     write_store,
 )
@@ -120,7 +120,7 @@ def encode(
                 keys = {name: done[name].keys for name in embeddings.modalities}
                 write_store(embeddings, keys, output, partial)
             embeddings = load_embeddings(output)
-            rmtree(partial)
+            remove_partial(partial)
     summary = EncodingSummary(
         rows=len(table),
         seconds=time.perf_counter() - started,

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from srmm.atomic import replacing_file
@@ -223,17 +222,15 @@ def _checked(encoder: Encoder, prepared: list[Any]) -> np.ndarray:
 
 
 def _write_chunk(chunk: Chunk, file: Path) -> None:
-    failures = json.dumps(list(chunk.failures.items()))
+    failures = np.frombuffer(json.dumps(list(chunk.failures.items())).encode(), dtype=np.uint8)
     with replacing_file(file) as temporary:
-        save_file(
-            {"values": chunk.values, "row": chunk.row}, temporary, metadata={"failures": failures}
-        )
+        save_file({"values": chunk.values, "row": chunk.row, "failures": failures}, temporary)
 
 
 def _read_chunk(file: Path) -> Chunk:
-    with safe_open(file, "numpy") as opened:
-        failures = dict(json.loads(opened.metadata()["failures"]))
-        return Chunk(opened.get_tensor("values"), opened.get_tensor("row"), failures, resumed=True)
+    tensors = map_safetensors(file)
+    failures = dict(json.loads(tensors["failures"].tobytes()))
+    return Chunk(tensors["values"], np.asarray(tensors["row"]), failures, resumed=True)
 
 
 def _is_whole(file: Path) -> bool:

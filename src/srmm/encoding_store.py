@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from srmm.atomic import replacing_folder
@@ -142,18 +143,34 @@ def open_partial(output: Path) -> Path:
     return partial
 
 
+def remove_partial(partial: Path) -> None:
+    """Remove the folder of finished work; what says that it is ours goes last."""
+    for path in partial.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != _NOTE:
+            path.unlink()
+    shutil.rmtree(partial)
+
+
 @contextmanager
 def explaining_full_disk(partial: Path | None) -> Iterator[None]:
     """Say that nothing is lost when there is no room to go on."""
     try:
         yield
-    except OSError as error:
-        if partial is None or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, SafetensorError) as error:
+        if partial is None or not _is_full(error):
             raise
         raise SrmmError(
             f"There is no space left for {partial}. What is encoded so far is kept there: free "
             "some space and run the same command again, and it goes on."
         ) from error
+
+
+def _is_full(error: OSError | SafetensorError) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return any(f"(os error {code})" in str(error) for code in (errno.ENOSPC, errno.EDQUOT))
 
 
 class Packed:

@@ -40,8 +40,9 @@ class SingleBranchClassifier(
     ----------
     recipe : "robust", "paper" or Recipe
         Every setting below by one name; "paper" is the paper to the letter (section IV-B).
-    hidden_dim, dropout, batch_norm, standardize, switching, batch_size, max_epochs, \
-learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : optional
+    hidden_dim, dropout, input_dropout, share_first_layer, batch_norm, standardize, switching, \
+batch_size, max_epochs, learning_rate, weight_decay, schedule, patience, validation_fraction, \
+fusion : optional
         Fields of `srmm.Recipe`; None keeps the recipe's value.
     class_weight : None, "balanced" or dict of label to float
     when_nothing_present : "error" or "prior"
@@ -99,6 +100,8 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
         *,
         hidden_dim: int | None = None,
         dropout: float | None = None,
+        input_dropout: float | None = None,
+        share_first_layer: bool | None = None,
         batch_norm: str | None = None,
         standardize: bool | None = None,
         switching: str | None = None,
@@ -119,6 +122,8 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
         self.recipe = recipe
         self.hidden_dim = hidden_dim
         self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.share_first_layer = share_first_layer
         self.batch_norm = batch_norm
         self.standardize = standardize
         self.switching = switching
@@ -310,6 +315,8 @@ learning_rate, weight_decay, schedule, patience, validation_fraction, fusion : o
             len(self.classes_),
             self.recipe_.hidden_dim,
             dropout=self.recipe_.dropout,
+            input_dropout=self.recipe_.input_dropout,
+            share_first_layer=self.recipe_.share_first_layer,
             batch_norm=self.recipe_.batch_norm,
         )
 

@@ -17,10 +17,11 @@ import pandas as pd
 from srmm.atomic import replacing_file
 from srmm.embeddings import Embeddings
 from srmm.encoding import EncodingSummary, encode
-from srmm.errors import InputError, did_you_mean
+from srmm.errors import InputError, did_you_mean, fraction
 from srmm.evaluation import RobustnessReport, evaluate, fit_baselines
 from srmm.persistence import check_writable, from_pretrained, read_config, save_pretrained
 from srmm.raw_items import ItemReader
+from srmm.recipe import resolve_recipe
 from srmm.split import stratified_split
 from srmm.store import is_store, load_embeddings
 from srmm.table import Table, check_labels, read_table
@@ -87,6 +88,7 @@ def fit_job(
     options: Mapping[str, Any] | None = None,
     recipe: str = "robust",
     settings: Mapping[str, Any] | None = None,
+    class_weight: str | None = None,
     test_size: float = 0.25,
     seed: int = 0,
     strict: bool = False,
@@ -102,12 +104,15 @@ def fit_job(
         As in `open_data`. A table's embeddings are kept in `store`, by default
         `<output>.embeddings`, and reused by the next run.
     settings : dict, optional
-        Further parameters of `SingleBranchClassifier`.
+        Fields of the recipe to change.
     test_size : float
         Share of the labelled instances held out, stratified, where the data has no split.
     """
     from srmm.estimator import SingleBranchClassifier
 
+    # Whatever can be wrong without looking at the items is said before hours of encoding.
+    resolve_recipe(recipe, settings)
+    fraction("test_size", test_size)
     check_writable(output, overwrite=overwrite)
     data = open_data(source, columns, root=root, options=options)
     check_labels(data)
@@ -124,7 +129,13 @@ def fit_job(
 
     check_labels(embeddings)  # again: items may have turned out unreadable
     split = _split(embeddings, test_size, seed)
-    model = SingleBranchClassifier(recipe, random_state=seed, progress=epochs, **(settings or {}))
+    model = SingleBranchClassifier(
+        recipe,
+        class_weight=class_weight,
+        random_state=seed,
+        progress=epochs,
+        **(settings or {}),
+    )
     held = embeddings[split == "validation"] if (split == "validation").any() else None
     model.fit(embeddings[split == "train"], validation=held)
     origin: dict[str, Any] = {

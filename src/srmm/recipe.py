@@ -25,6 +25,10 @@ class Recipe:
     hidden_dim: int = 768
     """Width h of the branch (paper IV-B: 768 image-text, 2048 face-voice)."""
     dropout: float = 0.5
+    input_dropout: float = 0.0
+    """Share of each embedding's numbers dropped in training."""
+    share_first_layer: bool = True
+    """False: each modality has its own first FC, and all that follows is shared."""
     batch_norm: str = "shared"
     """"shared" (the paper) or "per-modality"."""
     standardize: bool = False
@@ -49,6 +53,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         fraction("dropout", self.dropout)
+        fraction("input_dropout", self.input_dropout)
         fraction("validation_fraction", self.validation_fraction)
         one_of("batch_norm", self.batch_norm, BATCH_NORMS)
         one_of("switching", self.switching, STRATEGIES)
@@ -74,6 +79,8 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     "paper": Recipe(),
     "robust": Recipe(
+        input_dropout=0.3,
+        share_first_layer=False,
         batch_norm="per-modality",
         standardize=True,
         switching="whole-instances",

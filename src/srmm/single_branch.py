@@ -34,6 +34,12 @@ class SingleBranch(nn.Module):
         Width h of the branch; the paper uses 768 for image-text and 2048 for face-voice.
     dropout : float
         Share of block 1's outputs dropped in training.
+    input_dropout : float
+        Share of an embedding's numbers dropped in training; 0 in the paper.
+    share_first_layer : bool
+        True is the paper's network. False gives each modality its own first FC (d_m → h), which
+        then also stands for the projection; all that follows is shared. Where sizes differ this is
+        the same set of functions with a matrix less: two linear layers in a row are one.
     batch_norm : "shared" or "per-modality"
         Whether the modalities also share the batch norm (the paper), or have one each.
 
@@ -51,6 +57,8 @@ class SingleBranch(nn.Module):
         hidden_dim: int = 768,
         *,
         dropout: float = 0.5,
+        input_dropout: float = 0.0,
+        share_first_layer: bool = True,
         batch_norm: str = "shared",
     ) -> None:
         super().__init__()
@@ -59,13 +67,16 @@ class SingleBranch(nn.Module):
         self.embedding_dims = dict(embedding_dims)
         sizes = set(embedding_dims.values())
         equal = len(sizes) == 1
+        project = not (equal and share_first_layer)
         n_norms = 1 if batch_norm == "shared" else len(self.modalities)
 
         self.projections = nn.ModuleList(
-            nn.Identity() if equal else nn.Linear(size, hidden_dim)
+            nn.Linear(size, hidden_dim) if project else nn.Identity()
             for size in embedding_dims.values()
         )
-        self.fc1 = nn.Linear(sizes.pop() if equal else hidden_dim, hidden_dim)
+        width = hidden_dim if project else sizes.pop()
+        self.input_dropout = nn.Dropout(fraction("input_dropout", input_dropout))
+        self.fc1 = nn.Linear(width, hidden_dim) if share_first_layer else nn.Identity()
         self.norms = nn.ModuleList(nn.BatchNorm1d(hidden_dim) for _ in range(n_norms))
         self.dropout = nn.Dropout(fraction("dropout", dropout))
         self.fc2 = nn.Linear(hidden_dim, hidden_dim)
@@ -91,7 +102,8 @@ class SingleBranch(nn.Module):
             raise InputError(
                 f"{modality!r} must have shape (n, {size}), however: {tuple(x.shape)}."
             )
-        return self.fc1(self.projections[self.modalities.index(modality)](x))  # (n_m, h)
+        projection = self.projections[self.modalities.index(modality)]
+        return self.fc1(projection(self.input_dropout(x)))  # (n_m, h)
 
     def _normalise(self, hidden: Mapping[str, Tensor]) -> Tensor:
         if len(self.norms) == 1:

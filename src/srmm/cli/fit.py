@@ -58,13 +58,8 @@ def fit(
     overwrite
         Replace a model that is already there.
     """
-    from srmm.errors import fraction
     from srmm.jobs import fit_job
 
-    fraction("--test-size", test_size)
-    settings: dict[str, Any] = {k: _value(v) for k, v in pairs("--setting", setting).items()}
-    if class_weight:
-        settings["class_weight"] = class_weight
     fitted = fit_job(
         data,
         output,
@@ -74,7 +69,8 @@ def fit(
         root=source.root,
         options=source.options(),
         recipe=recipe,
-        settings=settings,
+        settings={key: _value(text) for key, text in pairs("--setting", setting).items()},
+        class_weight=class_weight,
         test_size=test_size,
         seed=seed,
         strict=strict,

@@ -140,7 +140,7 @@ def corruption_panels(report: Report) -> list[Panel]:
                 )
             axes.set_ylim(0, 103)
             axes.set(xlabel=f"σ of the noise, {units.get(scale, scale)}", ylabel="%")
-            axes.legend(handles=[line_handle(look) for look in looks.values()], loc="lower left")
+            axes.legend(handles=[line_handle(look) for look in looks.values()], loc="best")
             add_tips(axes, sigmas, tips)
         about = f"accuracy and macro-F1 under Gaussian noise of growing {scale} sigma"
         panels.append((scale, to_svg(figure, f"corruption-{len(panels)}", about)))
