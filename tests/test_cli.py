@@ -138,7 +138,14 @@ def test_rows_with_nothing_are_an_error_or_the_prior(
     shop: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (shop / "holes.csv").write_text("photo,title\npictures/0.png,\n,\n")
-    arguments = ["predict", str(model), str(shop / "holes.csv"), "-q", "-o", str(shop / "p.parquet")]
+    arguments = [
+        "predict",
+        str(model),
+        str(shop / "holes.csv"),
+        "-q",
+        "-o",
+        str(shop / "p.parquet"),
+    ]
     assert run(arguments) == 1
     assert "1 of 2 rows have no item at all (rows 1)" in capsys.readouterr().err
     assert run([*arguments, "--when-nothing", "prior"]) == 0

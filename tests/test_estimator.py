@@ -68,7 +68,8 @@ def test_learns_from_data_with_holes(recipe: str) -> None:
 
 def test_same_seed_same_bits_and_another_seed_others() -> None:
     first, again, other = (
-        SingleBranchClassifier(**SMALL | {"random_state": seed}).fit(problem()) for seed in (0, 0, 1)
+        SingleBranchClassifier(**SMALL | {"random_state": seed}).fit(problem())
+        for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(
         first.predict_proba(problem(seed=1)), again.predict_proba(problem(seed=1))
@@ -100,7 +101,9 @@ def test_masking_commutes(fitted: SingleBranchClassifier, data: st.DataObject) -
     order = np.array(data.draw(st.permutations(rows.tolist())))
     together = fitted.predict_proba(masked[order])
     one = data.draw(st.integers(0, len(order) - 1))
-    np.testing.assert_allclose(fitted.predict_proba(masked[order[one]])[0], together[one], atol=1e-6)
+    np.testing.assert_allclose(
+        fitted.predict_proba(masked[order[one]])[0], together[one], atol=1e-6
+    )
     free = {
         name: masked.to_array(name)[order[one]][None]
         for m, name in enumerate(masked.modalities)
@@ -136,7 +139,9 @@ def test_one_modality_is_its_own_output_and_several_are_fused() -> None:
     whole = problem(20, missing=0, seed=4)
     outputs = model.predict_per_modality(whole)
     np.testing.assert_allclose(model.predict_proba(whole), outputs.mean(axis=1))
-    np.testing.assert_allclose(model.predict_proba(whole.select(["text"])), outputs[:, 1], atol=1e-6)
+    np.testing.assert_allclose(
+        model.predict_proba(whole.select(["text"])), outputs[:, 1], atol=1e-6
+    )
 
 
 def test_rows_with_nothing_present() -> None:
@@ -214,7 +219,9 @@ def test_weights_of_zero_are_rows_left_out() -> None:
     weight = np.r_[np.zeros(100), np.ones(200)]
     a = SingleBranchClassifier(**SMALL).fit(embeddings, sample_weight=weight)
     b = SingleBranchClassifier(**SMALL).fit(embeddings[100:])
-    np.testing.assert_array_equal(a.predict_proba(problem(seed=1)), b.predict_proba(problem(seed=1)))
+    np.testing.assert_array_equal(
+        a.predict_proba(problem(seed=1)), b.predict_proba(problem(seed=1))
+    )
 
 
 def test_balanced_class_weight_helps_the_rare_class() -> None:

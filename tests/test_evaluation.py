@@ -88,8 +88,7 @@ def test_curve_equals_brute_force_sampling(
     chosen, rng = test_set[rows], np.random.default_rng(0)
     for rate in (0.3, 0.7):
         draws = [
-            model.score(chosen.mask(draw_missing(chosen.present, 0, rate, rng)))
-            for _ in range(200)
+            model.score(chosen.mask(draw_missing(chosen.present, 0, rate, rng))) for _ in range(200)
         ]
         expected = curve["accuracy"][curve["missing_rate"].index(rate)]
         error = np.std(draws) / np.sqrt(len(draws))
@@ -171,7 +170,8 @@ def test_report_as_frame_plot_and_page(report: RobustnessReport, tmp_path: Path)
     assert set(frame["method"]) == {"srmm", *report.content["baselines"]}
     assert len(frame) == 7 + 3 + 7 + 7
     assert len(report.plot().axes) >= 3
-    assert report.to_html(tmp_path / "r.html").read_text().lstrip().lower().startswith("<!doctype html>")
+    page = report.to_html(tmp_path / "r.html").read_text()
+    assert page.lstrip().lower().startswith("<!doctype html>")
 
 
 def test_unseen_classes_count_as_wrong(model: SingleBranchClassifier) -> None:

@@ -94,7 +94,7 @@ def test_without_held_out_instances_the_last_epoch_is_kept(schedule: str) -> Non
 
 
 def test_divergence_is_an_error_that_says_what_to_do() -> None:
-    network, x, y = _network_and_loss()
+    network, x, _ = _network_and_loss()
     with pytest.raises(SrmmError, match=r"diverged.*Lower learning_rate \(now 0\.01\)"):
         fit_network(
             network, lambda: [None], lambda _: network(x * torch.nan).mean(), None, Recipe()

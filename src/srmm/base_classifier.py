@@ -78,8 +78,8 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, y = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise InputError(
-                f"There is only one class, {shown(self.classes_[0])}, in the labels: a classifier can't "
-                "train when only one class is present; it needs at least two."
+                f"There is only one class, {shown(self.classes_[0])}, in the labels: a classifier "
+                "can't train when only one class is present; it needs at least two."
             )
         if self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, self.classes_[y])

@@ -112,9 +112,9 @@ def encode_modality(
                 _refuse_unreadable(table, name, unique, failures)
     _refuse_all_missing(table, name, unique, failures)
 
-    as_before = stored is not None and not packed.length and len(wanted) == len(stored)
-    if as_before:
-        values, row[reused] = stored, wanted
+    as_before = False
+    if stored is not None and not packed.length and len(wanted) == len(stored):
+        values, row[reused], as_before = stored, wanted, True
     else:
         if not packed.length:
             packed.append_rows(stored, wanted)

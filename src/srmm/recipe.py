@@ -79,7 +79,7 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     "paper": Recipe(),
     "robust": Recipe(
-        input_dropout=0.3,
+        input_dropout=0.1,
         share_first_layer=False,
         batch_norm="per-modality",
         standardize=True,

@@ -1,0 +1,48 @@
+"""What the README shows is run: its commands and its Python, in order, in a folder with a table."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from srmm.cli import run
+from tests.test_cli import shop  # noqa: F401 - the fixture
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+BLOCK = re.compile(r"<!-- test: (\w+) -->\n```\w+\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture
+def folder(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: F811
+    new = pd.DataFrame({"photo": ["pictures/0.png", None], "title": [None, "a black cross"]})
+    new.to_csv(shop / "new_products.csv", index=False)
+    monkeypatch.chdir(shop)
+    return shop
+
+
+def blocks(kind: str) -> list[str]:
+    return [text for found, text in BLOCK.findall(README.read_text()) if found == kind]
+
+
+def test_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [line for block in blocks("cli") for line in block.splitlines()]
+    assert len(lines) == 3
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == "srmm"
+        assert run([*arguments, "--quiet"]) == 0, capsys.readouterr().err
+    assert (folder / "report.html").stat().st_size > 50_000
+    assert len(pd.read_csv(folder / "predictions.csv")) == 2
+
+
+def test_python(folder: Path) -> None:
+    names: dict[str, object] = {}
+    assert len(blocks("python")) == 3
+    for block in blocks("python"):
+        exec(compile(block, str(README), "exec"), names)
+    assert names["report"].content["patterns"][0]["present"] == ["image", "audio"]
+    assert (folder / "report.html").is_file()
