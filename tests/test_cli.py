@@ -252,3 +252,38 @@ def test_help_and_import_load_no_torch() -> None:
         "assert 'torch' not in sys.modules and 'pandas' not in sys.modules, 'heavy'\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ, capture_output=True)
+
+
+def test_other_data_is_evaluated_whole_and_its_rows_are_not_taken_for_training_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Numbered rows share their numbers with the training rows; named ones are recognised."""
+    train, other = problem(120), problem(80, seed=1)
+    save_embeddings(train, tmp_path / "store")
+    save_embeddings(other, tmp_path / "other")
+    fit = ["fit", str(tmp_path / "store"), "-o", str(tmp_path / "m"), "--setting", "hidden_dim=16"]
+    assert run([*fit, "--setting", "max_epochs=3", "-q"]) == 0
+    report = tmp_path / "r.html"
+    assert run(["evaluate", str(tmp_path / "m"), str(tmp_path / "other"), "-q",
+                "-o", str(report)]) == 0  # fmt: skip
+    content = json.loads(report.with_suffix(".json").read_text())
+    assert content["data"]["splits"]["test"] == 80
+    assert "router" in content["baselines"]  # trained on the model's own training rows
+
+    named = problem(120)
+    named.ids = np.array([f"row {i}" for i in range(120)], dtype=object)
+    save_embeddings(named, tmp_path / "named")
+    fit = ["fit", str(tmp_path / "named"), "-o", str(tmp_path / "n"), "--setting", "hidden_dim=16"]
+    assert run([*fit, "--setting", "max_epochs=3", "-q"]) == 0
+    assert run(["evaluate", str(tmp_path / "n"), str(tmp_path / "named"), "-q", "--no-baselines",
+                "-o", str(report)]) == 0  # fmt: skip
+    content = json.loads(report.with_suffix(".json").read_text())
+    assert content["data"]["splits"]["test"] == 30
+
+
+def test_published_features_are_evaluated_without_a_store(tmp_path: Path) -> None:
+    pytest.importorskip("multiviewstacking")
+    fit = ["fit", "htad", "-o", str(tmp_path / "m"), "--setting", "hidden_dim=16"]
+    assert run([*fit, "--setting", "max_epochs=2", "-q"]) == 0
+    assert run(["evaluate", str(tmp_path / "m"), "-q", "--no-baselines",
+                "-o", str(tmp_path / "r.html")]) == 0  # fmt: skip

@@ -120,6 +120,7 @@ def test_labels_ids_split_and_sources_come_along(tmp_path):
     image = result.summary.modalities["image"]
     assert (image.present, image.empty, image.missing_files, image.unreadable) == (1, 1, 1, 0)
     assert str(tmp_path / "p/2.png") in str(result.summary)
+    assert "1 present, 1 empty, 1 missing file (" in str(result.summary)
 
 
 def test_pictures_in_memory_and_in_archives(tmp_path):
@@ -281,6 +282,8 @@ def test_a_store_is_made_and_found_again(tmp_path, small_chunks):
     assert not (tmp_path / "store.partial").exists()
     in_memory = encode(table, {"text": HashEncoder("text")}).embeddings
     np.testing.assert_array_equal(made.embeddings.to_array("text"), in_memory.to_array("text"))
+    about = made.summary.modalities["text"]
+    assert (about.unique_items, about.encoded, about.present) == (8, 8, 9)
     assert sorted(first.seen) == list("abcdefgh")
 
     before, stamps = contents(output), {f: f.stat().st_mtime_ns for f in output.iterdir()}

@@ -145,11 +145,14 @@ def test_baselines_stand_beside_the_model(report: RobustnessReport) -> None:
     assert list(baselines) == [
         "unimodal:image", "unimodal:text", "unimodal:audio", "router", "logreg-concat",
     ]  # fmt: skip
-    assert [entry["present"] for entry in baselines["unimodal:text"]] == [["text"]]
+    assert all("text" in entry["present"] for entry in baselines["unimodal:text"])
+    assert len(baselines["unimodal:text"]) == 4
     assert len(baselines["router"]) == 7
     by_pattern = {tuple(e["present"]): e for e in baselines["router"]}
     for name in ("image", "text", "audio"):  # the router is the unimodal model there
-        assert by_pattern[(name,)] | {"relative_drop": 0.0} == baselines[f"unimodal:{name}"][0]
+        alone = {tuple(e["present"]): e for e in baselines[f"unimodal:{name}"]}[(name,)]
+        for key in ("n", "accuracy", "accuracy_ci", "macro_f1"):
+            assert by_pattern[(name,)][key] == alone[key]
     assert report.content["baseline_curves"].keys() == {"router", "logreg-concat"}
 
 
@@ -168,7 +171,7 @@ def test_report_is_json_all_through(report: RobustnessReport, tmp_path: Path) ->
 def test_report_as_frame_plot_and_page(report: RobustnessReport, tmp_path: Path) -> None:
     frame = report.to_frame()
     assert set(frame["method"]) == {"srmm", *report.content["baselines"]}
-    assert len(frame) == 7 + 3 + 7 + 7
+    assert len(frame) == 7 + 3 * 4 + 7 + 7
     assert len(report.plot().axes) >= 3
     page = report.to_html(tmp_path / "r.html").read_text()
     assert page.lstrip().lower().startswith("<!doctype html>")

@@ -229,7 +229,12 @@ def _shown(progress: Progress, name: str, total: int) -> Iterator[Callable[[int]
         from tqdm import tqdm
 
         with tqdm(
-            total=total, desc=f"encode {name}", unit=" items", leave=False, file=sys.stderr
+            disable=None,  # in a log file a bar is noise
+            total=total,
+            desc=f"encode {name}",
+            unit=" items",
+            leave=False,
+            file=sys.stderr,
         ) as bar:
 
             def advance(n: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from srmm.atomic import replacing_folder
 from srmm.embeddings import Embeddings
@@ -107,7 +107,7 @@ def write_store(
     with replacing_folder(output) as temporary:
         for file in finished.iterdir():
             file.rename(temporary / file.name)
-        save_file(keys, temporary / _ITEMS)
+        (temporary / _ITEMS).write_bytes(save(keys))
 
 
 def same_content(first: Embeddings, second: Embeddings) -> bool:

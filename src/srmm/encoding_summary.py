@@ -85,7 +85,7 @@ def _line(about: ModalitySummary) -> str:
     counts = {
         "present": about.present,
         "empty": about.empty,
-        "missing files": about.missing_files,
+        f"missing file{'s' * (about.missing_files != 1)}": about.missing_files,
         "unreadable": about.unreadable,
     }
     parts = [f"{n:,} {word}" for word, n in counts.items() if n or word == "present"]

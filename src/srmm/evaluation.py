@@ -214,18 +214,21 @@ def _baseline(
     main: Any,
     seed: int,
 ) -> dict[str, Any]:
-    """A baseline's patterns and curves, over the modalities it knows."""
+    """A baseline's patterns and curves; it is shown the modalities it knows."""
     if model.classes_.tolist() != main.classes_.tolist():
         raise InputError(
             "A baseline was trained on other classes than the model: "
             f"{len(model.classes_)} against {len(main.classes_)}. Fit it on the same labels."
         )
-    known = test.select([name for name in test.modalities if name in model.modalities_])
-    scorer = make_scorer(model, known)
-    mine = [pattern for pattern in patterns if set(pattern) <= set(known.modalities)]
+    known = [m for m, name in enumerate(test.modalities) if name in model.modalities_]
+    seen = test.select([test.modalities[m] for m in known])
+    scorer = make_scorer(model, seen)
+    mine = [pattern for pattern in patterns if set(pattern) & set(seen.modalities)]
     return {
-        "patterns": pattern_scores(scorer, known, y, mine, seed),
-        "curves": _curves(scorer, known, y, seed),
+        "patterns": pattern_scores(
+            lambda rows, present: scorer(rows, present[:, known]), test, y, mine, seed
+        ),
+        "curves": _curves(scorer, seen, y, seed),
     }
 
 

@@ -142,9 +142,10 @@ def fit_job(
         "name": source if not isinstance(data, Table) else data.name,
         "attribution": getattr(data, "attribution", "") or None,
         "store": os.path.relpath(store, output.parent) if store else None,
-        "source": source,
-        "options": {"root": str(root) if root else None, **(options or {})},
     }
+    if store is None:  # features that a data set publishes: nothing was encoded
+        where = str(root.resolve()) if root else None
+        origin["dataset"] = {"name": source, "root": where, **(options or {})}
     rows = pd.DataFrame({"id": embeddings.ids, "split": split})
     save_pretrained(model, output, inputs=inputs, origin=origin, rows=rows, overwrite=overwrite)
     counts = {str(name): int(n) for name, n in rows["split"].value_counts().items()}
@@ -169,34 +170,36 @@ def evaluate_job(
     test split if it has one, else all its labelled rows that the model was not trained on.
     """
     model, config = from_pretrained(model_folder), read_config(model_folder)
-    embeddings, name = _embeddings_of(
-        model_folder, config, source, columns, root, options, progress
-    )
-    known = _splits_of(model_folder)
-    split = np.array([known.get(id) for id in embeddings.ids.tolist()], dtype=object)
-    if source is not None and embeddings.split is not None:
-        test = embeddings.rows_in("test")
-    elif source is None:
-        test = split == "test"
+    origin, splits = config.get("origin") or {}, _splits_of(model_folder)
+    own = _own_embeddings(model_folder, origin)
+    if source is None:
+        if own is None:
+            raise InputError(
+                f"The embeddings that {model_folder} was trained on are gone "
+                f"({origin.get('store') or 'it names none'}). Name a table, store or data set."
+            )
+        data, name = own, origin["name"]
+        test = _split_column(own, splits) == "test"
     else:
-        test = ~np.isin(split, ["train", "validation"])
+        data, name = _embeddings_of(config, source, columns, root, options, progress)
+        test = _unseen(data, splits)
     if not test.any():
         raise InputError(
             f"{name} has no test instance: every row was used in training. Name other data, or "
             "fit with --test-size above 0."
         )
-    train = embeddings[split == "train"]
     fitted = None
-    if baselines and len(train):
-        recipe = model.recipe_
-        fitted = fit_baselines(train, recipe=recipe, random_state=model.random_state)
+    if baselines and own is not None:
+        train = own[_split_column(own, splits) == "train"]
+        fitted = fit_baselines(train, recipe=model.recipe_, random_state=model.random_state)
+        # A class that is there in the model's validation rows only is unknown to them.
         fitted = {k: m for k, m in fitted.items() if len(m.classes_) == len(model.classes_)}
     result = evaluate(
         model,
-        embeddings[test],
+        data[test],
         baselines=fitted,
         name=name,
-        attribution=(config.get("origin") or {}).get("attribution"),
+        attribution=origin.get("attribution"),
         seed=seed,
     )
     kinds = {m: about["kind"] for m, about in config["inputs"].items()}
@@ -231,9 +234,7 @@ def predict_job(
     model, config = from_pretrained(model_folder), read_config(model_folder)
     if when_nothing_present is not None:
         model.when_nothing_present = when_nothing_present
-    embeddings, _ = _embeddings_of(
-        model_folder, config, source, columns, root, options, progress, strict=strict
-    )
+    embeddings, _ = _embeddings_of(config, source, columns, root, options, progress, strict=strict)
     frame = predictions_frame(model, embeddings, probabilities=probabilities)
     with replacing_file(output) as temporary:
         if output.suffix == ".csv":
@@ -272,10 +273,42 @@ def predictions_frame(
     return pd.DataFrame(columns)
 
 
+def _own_embeddings(model_folder: Path, origin: Mapping[str, Any]) -> Embeddings | None:
+    """The embeddings a model was made from, None if they are not there any more."""
+    if origin.get("store"):
+        store = model_folder.parent / origin["store"]
+        return load_embeddings(store) if is_store(store) else None
+    if not origin.get("dataset"):
+        return None
+    options = dict(origin["dataset"])
+    from srmm.datasets import load_dataset
+
+    data = load_dataset(options.pop("name"), options.pop("root"), **options)
+    assert isinstance(data, Embeddings)  # a table would have been encoded to a store
+    return data
+
+
+def _split_column(embeddings: Embeddings, splits: Mapping[Any, str]) -> np.ndarray:
+    """The split `fit_job` gave each instance, None where it has never seen it."""
+    return np.array([splits.get(id) for id in embeddings.ids.tolist()], dtype=object)
+
+
+def _unseen(data: Embeddings, splits: Mapping[Any, str]) -> np.ndarray:
+    """Boolean (n,): the test split if the data has one, else what the model was not trained on.
+
+    Instances are recognised by their ids if these are names. Rows that are merely numbered could
+    be anybody's: data given by hand is then taken to be new.
+    """
+    if data.split is not None:
+        return data.rows_in("test")
+    named = data.ids.dtype.kind not in "iu"
+    seen = np.isin(_split_column(data, splits), ["train", "validation"])
+    return ~seen if named else np.ones(len(data), dtype=bool)
+
+
 def _embeddings_of(
-    model_folder: Path,
     config: Mapping[str, Any],
-    source: str | None,
+    source: str,
     columns: Mapping[str, Any] | None,
     root: Path | None,
     options: Mapping[str, Any] | None,
@@ -283,22 +316,7 @@ def _embeddings_of(
     *,
     strict: bool = False,
 ) -> tuple[Embeddings, str]:
-    """(embeddings, name) of `source`, read and encoded as the model's training data was.
-
-    None: the data the model was made from.
-    """
-    origin = config.get("origin") or {}
-    if source is None:
-        if origin.get("store"):
-            return load_embeddings(model_folder.parent / origin["store"]), origin["name"]
-        source = origin.get("source")
-        if source is None:
-            raise InputError(
-                f"{model_folder} does not say which data it was made from; name a table or store."
-            )
-        made = dict(origin.get("options") or {})
-        root, options = root or made.pop("root", None), options or made
-        made.pop("root", None)
+    """(embeddings, name) of `source`, read and encoded as the model's training data was."""
     chosen = {key: value for key, value in (columns or {}).items() if value}
     inputs = config["inputs"]
     if not any(kind in chosen for kind in ("image", "text", "audio", "face", "features")):

@@ -11,13 +11,13 @@ whole, so a killed job leaves the old store or none.
 from __future__ import annotations
 
 import json
+import mmap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors.numpy import save_file
 
 from srmm.atomic import replacing_folder
 from srmm.embeddings import Embeddings
@@ -27,6 +27,7 @@ from srmm.modality import ABSENT
 FORMAT = "srmm-embeddings"
 VERSION = 1
 _RAW = "raw:"
+_ROWS_AT_ONCE = 4096
 
 
 def save_embeddings(embeddings: Embeddings, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -42,14 +43,14 @@ def save_embeddings(embeddings: Embeddings, folder: str | Path, *, overwrite: bo
     with replacing_folder(folder) as temporary:
         described = {}
         for name in embeddings.modalities:
-            values, position = _packed(embeddings, name)
+            values, (used, position) = embeddings.values[name], _packed(embeddings, name)
             file = f"{name}.safetensors"
-            save_file({"values": values, "position": position}, temporary / file)
+            _write_modality(temporary / file, values, used, position)
             described[name] = {
                 "file": file,
                 "embedding_dim": int(values.shape[1]),
                 "dtype": str(values.dtype),
-                "n_items": len(values),
+                "n_items": len(used),
                 "n_present": int((position != ABSENT).sum()),
                 "encoder": embeddings.encoders.get(name),
             }
@@ -148,6 +149,7 @@ def map_safetensors(path: Path) -> dict[str, np.ndarray]:
             header = json.loads(file.read(length)) if length < size else None
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read ({error}); encode it again.") from None
+    header = header and {key: entry for key, entry in header.items() if key != "__metadata__"}
     end = max((entry["data_offsets"][1] for entry in (header or {}).values()), default=0)
     if header is None or size != 8 + length + end:
         raise StoreError(
@@ -156,8 +158,6 @@ def map_safetensors(path: Path) -> dict[str, np.ndarray]:
         )
     tensors = {}
     for name, entry in header.items():
-        if name == "__metadata__":
-            continue
         shape, offset = tuple(entry["shape"]), 8 + length + entry["data_offsets"][0]
         dtype = np.dtype(dtypes[entry["dtype"]])
         # An empty file region cannot be mapped.
@@ -177,12 +177,39 @@ def label_names(labels: np.ndarray | None) -> list[Any] | None:
 
 
 def _packed(embeddings: Embeddings, modality: str) -> tuple[np.ndarray, np.ndarray]:
-    """(values, position) with only the rows that some instance points to, in their order."""
+    """(used, position): the rows of the values that some instance points to, in their order, and
+    where each instance finds its own among them."""
     position = embeddings.position[:, embeddings.modalities.index(modality)]
     used, renumbered = np.unique(position[position != ABSENT], return_inverse=True)
     packed = np.full(len(position), ABSENT, dtype=np.int64)
     packed[position != ABSENT] = renumbered
-    return np.ascontiguousarray(embeddings.values[modality][used]), packed
+    return used, packed
+
+
+def _write_modality(path: Path, values: np.ndarray, used: np.ndarray, position: np.ndarray) -> None:
+    """A safetensors file of `values[used]` and `position`; the values may exceed the memory."""
+    shape, begin = [len(used), values.shape[1]], position.nbytes
+    end = begin + len(used) * values.shape[1] * values.dtype.itemsize
+    header = json.dumps(
+        {
+            "position": {"dtype": "I64", "shape": [len(position)], "data_offsets": [0, begin]},
+            "values": {
+                "dtype": f"F{8 * values.dtype.itemsize}",
+                "shape": shape,
+                "data_offsets": [begin, end],
+            },
+        }
+    ).encode()
+    header += b" " * (-len(header) % 8)  # so that the tensors are aligned
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.write(position.astype("<i8").data)
+        for start in range(0, len(used), _ROWS_AT_ONCE):
+            block = values[used[start : start + _ROWS_AT_ONCE]]
+            file.write(np.ascontiguousarray(block).data)
+            if isinstance(values, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+                # Pages that were read count as memory until they are let go.
+                values._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def _write_rows(embeddings: Embeddings, path: Path) -> None:

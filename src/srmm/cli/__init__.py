@@ -52,8 +52,7 @@ def _launch(
     config
         A YAML file with a section per command, e.g. `fit: {recipe: paper}`.
     """
-    if config is not None:
-        app.config = (Yaml(config, must_exist=True),)
+    app.config = () if config is None else (Yaml(config, must_exist=True),)
     app(tokens, exit_on_error=False, print_error=True)
 
 
