@@ -262,3 +262,15 @@ def test_predictions_are_labels_of_the_given_kind(y: list[object]) -> None:
     predicted = SingleBranchClassifier(**SMALL).fit(x, labels).predict(x)
     assert predicted.dtype == labels.dtype
     assert set(predicted.tolist()) <= set(y)
+
+
+def test_raw_tables_are_cross_validated_through_encode_and_classifier() -> None:
+    from srmm import Encode, read_table
+
+    words = {"hot": ["fire", "sun", "oven", "lava"], "cold": ["ice", "snow", "frost", "winter"]}
+    rows = [(w, label) for _ in range(4) for label, ws in words.items() for w in ws]
+    frame = pd.DataFrame(rows, columns=["text", "label"])
+    table = read_table(frame, text="text", label="label")
+    pipeline = make_pipeline(Encode({"text": "minilm"}), SingleBranchClassifier(**SMALL))
+    assert cross_val_score(pipeline, table, frame["label"], cv=2).mean() > 0.8
+    assert cross_val_score(pipeline, frame[["text"]], frame["label"], cv=2).mean() > 0.8

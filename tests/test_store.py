@@ -150,3 +150,23 @@ store.save_embeddings(changed, {str(tmp_path / "s")!r}, overwrite=True)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
     assert load_embeddings(tmp_path / "s").to_array("a").tolist() == [[1, 1]] * 3
+
+
+def test_a_kill_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
+    """Replacing a folder takes two renames; whoever comes next finds the old one in its place."""
+    program = f"""
+import os, pathlib, numpy as np
+from srmm.embeddings import Embeddings
+from srmm.store import save_embeddings
+embeddings = Embeddings.from_arrays({{"a": np.ones((3, 2))}})
+save_embeddings(embeddings, {str(tmp_path / "s")!r})
+rename = pathlib.Path.rename
+def rename_then_die(self, target):
+    rename(self, target)
+    os._exit(9)
+pathlib.Path.rename = rename_then_die
+save_embeddings(embeddings, {str(tmp_path / "s")!r}, overwrite=True)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
+    assert not (tmp_path / "s").exists()
+    assert load_embeddings(tmp_path / "s").to_array("a").tolist() == [[1, 1]] * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import tempfile
@@ -30,6 +31,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; move it into place if the block ends well."""
+    restore_interrupted(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
     try:
@@ -47,6 +49,17 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         _to_disk(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def restore_interrupted(path: Path) -> None:
+    """Put the old folder back if a kill came between the two renames that replace it."""
+    if path.exists():
+        return
+    for aside in path.parent.glob(f".{glob.escape(path.name)}.*.old"):
+        if (aside / path.name).exists():
+            (aside / path.name).rename(path)
+            aside.rmdir()
+            return
 
 
 def _to_disk(path: Path) -> None:

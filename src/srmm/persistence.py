@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save_file
 
-from srmm.atomic import replacing_folder
+from srmm.atomic import replacing_folder, restore_interrupted
 from srmm.describe import describe_model, json_ready
 from srmm.errors import InputError, StoreError, did_you_mean
 
@@ -114,6 +114,7 @@ def from_pretrained(folder: str | Path, *, device: str | None = None) -> Any:
 
 def read_config(folder: str | Path) -> dict[str, Any]:
     """The config of a saved model; raises `StoreError` if there is none or it is not ours."""
+    restore_interrupted(Path(folder))
     path = Path(folder) / "config.json"
     if not path.is_file():
         what = "has no config.json" if Path(folder).is_dir() else "does not exist"

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from srmm.atomic import replacing_folder
+from srmm.atomic import replacing_folder, restore_interrupted
 from srmm.embeddings import Embeddings
 from srmm.errors import InputError, StoreError
 from srmm.modality import ABSENT
@@ -115,6 +115,7 @@ def is_store(folder: str | Path) -> bool:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a store; raises `StoreError` if there is none or it is not ours."""
+    restore_interrupted(folder)
     path = folder / "manifest.json"
     if not path.is_file():
         what = "does not exist" if not folder.exists() else "has no manifest.json"

@@ -66,6 +66,11 @@ class Table:
         """Boolean (n, n_modalities): True where the table has an item (its file may be missing)."""
         return np.column_stack([pd.notna(column) for column in self.items.values()])
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_rows, n_modalities), which is what scikit-learn's splitters look at."""
+        return len(self), len(self.modalities)
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -76,6 +81,8 @@ class Table:
 
     def __getitem__(self, rows: Any) -> Table:
         """The rows chosen by a slice, indices or a boolean mask."""
+        if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:
+            rows = rows[0]  # scikit-learn indexes arrays as X[rows, ...]
         if isinstance(rows, (int, np.integer)):
             rows = [rows]
         lines = self.lines
