@@ -202,7 +202,10 @@ def fit_baselines(
         for model in router.models_.values()
         if hasattr(model, "modality")
     }
-    concatenated = make_method("logreg-concat", random_state=random_state).fit(train, y)
+    # Without holes the router's model of the complete pattern is that very model.
+    concatenated = router.models_.get(2 ** len(train.modalities) - 1)
+    if len(train.modalities) == 1 or not train.present.all():
+        concatenated = make_method("logreg-concat", random_state=random_state).fit(train, y)
     return {**alone, "router": router, "logreg-concat": concatenated}
 
 
