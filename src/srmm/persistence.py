@@ -23,6 +23,7 @@ from srmm.errors import InputError, StoreError, did_you_mean
 
 FORMAT = "srmm-model"
 VERSION = 1
+ROWS_FILE = "rows.parquet"
 SAVABLE: dict[str, tuple[str, str]] = {
     "single-branch": ("srmm.estimator", "SingleBranchClassifier"),
 }
@@ -78,7 +79,7 @@ def save_pretrained(
         text = json.dumps(config, indent=2, ensure_ascii=False)
         (temporary / "config.json").write_text(text + "\n", encoding="utf-8")
         if rows is not None:
-            rows.to_parquet(temporary / "rows.parquet", index=False)
+            rows.to_parquet(temporary / ROWS_FILE, index=False)
         (temporary / "README.md").write_text(model_card(config), encoding="utf-8")
     return folder
 

@@ -34,6 +34,7 @@ app = App(
     ),
     help_format="markdown",
     version=__version__,
+    default_parameter=Parameter(negative_iterable=()),
     error_console=Console(stderr=True),
 )
 for command in (demo, fit, evaluate, predict, encode, encoders, datasets):

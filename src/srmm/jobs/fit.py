@@ -1,0 +1,146 @@
+"""From a table or a store to a saved model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from srmm.embeddings import Embeddings
+from srmm.encoding import EncodingSummary, encode
+from srmm.errors import InputError, fraction
+from srmm.jobs.data import open_data
+from srmm.modality import KINDS
+from srmm.persistence import check_writable, save_pretrained
+from srmm.recipe import resolve_recipe
+from srmm.split import stratified_split
+from srmm.store import is_store
+from srmm.table import Table, check_labels
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `fit_job` made."""
+
+    model: Any
+    folder: Path
+    store: Path | None
+    summary: EncodingSummary | None
+    counts: dict[str, int]
+    """Instances per split."""
+
+
+def fit_job(
+    source: str,
+    output: Path,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    encoders: Mapping[str, str] | None = None,
+    store: Path | None = None,
+    root: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    recipe: str = "robust",
+    settings: Mapping[str, Any] | None = None,
+    class_weight: str | None = None,
+    test_size: float = 0.25,
+    seed: int = 0,
+    strict: bool = False,
+    overwrite: bool = False,
+    progress: Any = False,
+    epochs: Callable[[Iterable[int]], Iterable[int]] | None = None,
+) -> Fitted:
+    """Encode what is not encoded, hold out test instances, train, and save the model.
+
+    Parameters
+    ----------
+    source : str
+        As in `open_data`. A table's embeddings are kept in `store`, by default
+        `<output>.embeddings`, and reused by the next run.
+    settings : dict, optional
+        Fields of the recipe to change.
+    test_size : float
+        Share of the labelled instances held out, stratified, where the data has no split.
+    """
+    from srmm.estimator import SingleBranchClassifier
+
+    # Whatever can be wrong without looking at the items is said before hours of encoding.
+    resolve_recipe(recipe, settings)
+    fraction("test_size", test_size)
+    check_writable(output, overwrite=overwrite)
+    data = open_data(source, columns, root=root, options=options)
+    check_labels(data)
+    embeddings, summary = data, None
+    inputs: dict[str, dict[str, Any]] = {}
+    if isinstance(data, Table):
+        store = store or output.with_name(output.name + ".embeddings")
+        result = encode(data, encoders, store, strict=strict, progress=progress)
+        embeddings, summary = result.embeddings, result.summary
+        inputs = _describe_inputs(data, columns or {}, embeddings)
+    elif is_store(Path(source)):
+        store = Path(source)
+    assert isinstance(embeddings, Embeddings)
+
+    check_labels(embeddings)  # again: items may have turned out unreadable
+    split = _split(embeddings, test_size, seed)
+    model = SingleBranchClassifier(
+        recipe,
+        class_weight=class_weight,
+        random_state=seed,
+        progress=epochs,
+        **(settings or {}),
+    )
+    held = embeddings[split == "validation"] if (split == "validation").any() else None
+    model.fit(embeddings[split == "train"], validation=held)
+    origin: dict[str, Any] = {
+        "name": source if not isinstance(data, Table) else data.name,
+        "attribution": getattr(data, "attribution", "") or None,
+        "store": os.path.relpath(store, output.parent) if store else None,
+    }
+    if store is None:  # features that a data set publishes: nothing was encoded
+        where = str(root.resolve()) if root else None
+        origin["dataset"] = {"name": source, "root": where, **(options or {})}
+    rows = pd.DataFrame({"id": embeddings.ids, "split": split})
+    save_pretrained(model, output, inputs=inputs, origin=origin, rows=rows, overwrite=overwrite)
+    counts = {str(name): int(n) for name, n in rows["split"].value_counts().items()}
+    return Fitted(model, output, store, summary, counts)
+
+
+def _split(embeddings: Embeddings, test_size: float, seed: int) -> np.ndarray:
+    """The split of every instance, object array: the data's own, or a stratified draw."""
+    known = check_labels(embeddings)
+    if embeddings.split is not None:
+        split = embeddings.split.copy()
+        split[~known & (split != "test")] = None  # nothing to learn from
+        if not (split == "train").any():
+            raise InputError("The split column has no labelled 'train' row to learn from.")
+        return split
+    split = np.full(len(embeddings), None, dtype=object)
+    rows = np.flatnonzero(known)
+    assert embeddings.labels is not None
+    codes = pd.factorize(pd.Series(embeddings.labels[rows]))[0]
+    train, test = stratified_split(codes, test_size, np.random.default_rng(seed))
+    split[rows[train]], split[rows[test]] = "train", "test"
+    return split
+
+
+def _describe_inputs(
+    table: Table, columns: Mapping[str, Any], embeddings: Embeddings
+) -> dict[str, dict[str, Any]]:
+    """Per modality: its kind, the column (or template) it was read from, its encoder."""
+    choices: dict[str, list[str]] = {
+        kind: [chosen] if isinstance(chosen, str) else list(chosen or ())
+        for kind, chosen in columns.items()
+        if kind in KINDS
+    }
+    described = {}
+    for name, kind in table.kinds.items():
+        mine = choices.get(kind, [])
+        column = mine.pop(0).rpartition("=")[2] if mine else name
+        encoder = embeddings.encoders.get(name, {})
+        described[name] = {"kind": kind, "column": column, "encoder": encoder.get("spec")}
+    return described

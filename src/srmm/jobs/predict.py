@@ -1,0 +1,79 @@
+"""From a saved model and any rows to predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from srmm.atomic import replacing_file
+from srmm.embeddings import Embeddings
+from srmm.errors import InputError
+from srmm.inputs import match_modalities
+from srmm.jobs.data import embeddings_for
+from srmm.persistence import from_pretrained, read_config
+
+
+def predict_job(
+    model_folder: Path,
+    source: str,
+    output: Path,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    root: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    probabilities: bool = False,
+    when_nothing_present: str | None = None,
+    strict: bool = False,
+    progress: Any = False,
+) -> pd.DataFrame:
+    """Predict every row of a table or store and write Parquet or CSV.
+
+    Columns: id, label, probability; `<modality>_present`, and what each modality alone would have
+    said, `<modality>_label` and `<modality>_probability` (null where absent); on request
+    `probability:<class>` for every class. A row with nothing present has the training set's class
+    shares if `when_nothing_present` is "prior", and is an error otherwise.
+    """
+    if output.suffix not in (".csv", ".parquet", ".pq"):
+        raise InputError(f"Predictions are written as .csv or .parquet, not {output.name!r}.")
+    model, config = from_pretrained(model_folder), read_config(model_folder)
+    if when_nothing_present is not None:
+        model.when_nothing_present = when_nothing_present
+    embeddings, _ = embeddings_for(config, source, columns, root, options, progress, strict=strict)
+    frame = predictions_frame(model, embeddings, probabilities=probabilities)
+    with replacing_file(output) as temporary:
+        if output.suffix == ".csv":
+            frame.to_csv(temporary, index=False)
+        else:
+            frame.to_parquet(temporary, index=False)
+    return frame
+
+
+def predictions_frame(
+    model: Any, embeddings: Embeddings, *, probabilities: bool = False
+) -> pd.DataFrame:
+    """The table that `predict_job` writes."""
+    embeddings = match_modalities(embeddings, model.embedding_dims_)
+    outputs = model.predict_per_modality(embeddings)
+    present = embeddings.present
+    fused = model.fuse(outputs, present)
+    columns: dict[str, Any] = {
+        "id": embeddings.ids,
+        "label": model.classes_[fused.argmax(axis=1)],
+        "probability": fused.max(axis=1),
+    }
+    for m, name in enumerate(model.modalities_):
+        columns[f"{name}_present"] = present[:, m]
+        # An absent item says nothing; any finite number will do to find no argmax in.
+        alone = np.where(present[:, m, None], outputs[:, m], 0.0)
+        label = model.classes_[alone.argmax(axis=1)].astype(object)
+        label[~present[:, m]] = None
+        columns[f"{name}_label"] = label
+        columns[f"{name}_probability"] = np.where(present[:, m], alone.max(axis=1), np.nan)
+    if probabilities:
+        for c, label in enumerate(model.classes_):
+            columns[f"probability:{label}"] = fused[:, c]
+    return pd.DataFrame(columns)
