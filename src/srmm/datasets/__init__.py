@@ -9,7 +9,18 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from srmm.datasets import fashion, htad, mosi, openmoji
+from srmm.datasets import (
+    av_digits,
+    face_voice40,
+    fashion,
+    ferramenta,
+    food101,
+    hateful_memes,
+    htad,
+    mosi,
+    openmoji,
+    voxceleb1,
+)
 from srmm.datasets.about import About
 from srmm.embeddings import Embeddings
 from srmm.errors import InputError, did_you_mean, one_of
@@ -22,6 +33,12 @@ _MODULES = {
     "htad": htad,
     "fashion": fashion,
     "mosi": mosi,
+    "face_voice40": face_voice40,
+    "av_digits": av_digits,
+    "food101": food101,
+    "hateful_memes": hateful_memes,
+    "ferramenta": ferramenta,
+    "voxceleb1": voxceleb1,
 }
 
 DATASETS: dict[str, About] = {name: module.ABOUT for name, module in _MODULES.items()}
