@@ -287,3 +287,64 @@ def test_published_features_are_evaluated_without_a_store(tmp_path: Path) -> Non
     assert run([*fit, "--setting", "max_epochs=2", "-q"]) == 0
     assert run(["evaluate", str(tmp_path / "m"), "-q", "--no-baselines",
                 "-o", str(tmp_path / "r.html")]) == 0  # fmt: skip
+
+
+def small_fit(store: Path, output: Path, *more: str) -> int:
+    settings = ["--setting", "hidden_dim=16", "--setting", "max_epochs=2"]
+    return run(["fit", str(store), "-o", str(output), *settings, "-q", *more])
+
+
+def test_trained_rows_are_recognised_by_content_under_other_names(tmp_path: Path) -> None:
+    data = problem(120)
+    save_embeddings(data, tmp_path / "store")
+    assert small_fit(tmp_path / "store", tmp_path / "m") == 0
+    shuffled = data[np.random.default_rng(0).permutation(120)]
+    shuffled.ids = np.arange(120)
+    save_embeddings(shuffled, tmp_path / "shuffled")
+    report = tmp_path / "r"
+    assert run(["evaluate", str(tmp_path / "m"), str(tmp_path / "shuffled"), "-q",
+                "--no-baselines", "-o", str(report)]) == 0  # fmt: skip
+    content = json.loads((tmp_path / "r.json").read_text())
+    assert content["data"]["splits"]["test"] == 30
+    assert (tmp_path / "r.html").exists()
+
+
+def test_a_store_that_changed_under_its_model_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_embeddings(problem(120), tmp_path / "store")
+    assert small_fit(tmp_path / "store", tmp_path / "m") == 0
+    save_embeddings(problem(120)[::-1], tmp_path / "other", overwrite=True)
+    shuffled = problem(120)[::-1]
+    shuffled.ids = np.arange(120)
+    save_embeddings(shuffled, tmp_path / "store", overwrite=True)
+    assert run(["evaluate", str(tmp_path / "m"), "-q", "-o", str(tmp_path / "r.html")]) == 1
+    assert "have changed in" in capsys.readouterr().err
+
+
+def test_model_and_output_by_relative_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_embeddings(problem(80), tmp_path / "store")
+    assert small_fit(tmp_path / "store", tmp_path / "m") == 0
+    monkeypatch.chdir(tmp_path / "m")
+    assert small_fit(Path("../store"), Path(), "--overwrite") == 1
+    assert "cannot replace the folder you are in" in capsys.readouterr().err
+    assert run(["evaluate", ".", "-q", "--no-baselines", "-o", "../r.html"]) == 0
+    assert small_fit(Path("../store"), Path("../n"), "--store", "../n/inside") == 1
+    assert "inside the model" in capsys.readouterr().err
+
+
+def test_rows_that_left_the_table_leave_its_cache(shop: Path, model: Path) -> None:
+    lines = (shop / "products.csv").read_text().splitlines()
+    (shop / "fewer.csv").write_text("\n".join(lines[:80]) + "\n")
+    arguments = ["fit", str(shop / "fewer.csv"), *CHOICE, "-o", str(model), "--overwrite", "-q"]
+    assert run([*arguments, "--setting", "hidden_dim=16", "--setting", "max_epochs=2"]) == 0
+    assert len(load_embeddings(shop / "model.embeddings")) == 79
+
+
+def test_a_table_without_a_column_of_the_model_lacks_that_modality(shop: Path, model: Path) -> None:
+    (shop / "texts.csv").write_text("title\na black cross\na black circle\n")
+    output = shop / "texts-out.csv"
+    assert run(["predict", str(model), str(shop / "texts.csv"), "-q", "-o", str(output)]) == 0
+    assert pd.read_csv(output)["image_present"].tolist() == [False, False]

@@ -274,3 +274,51 @@ def test_raw_tables_are_cross_validated_through_encode_and_classifier() -> None:
     pipeline = make_pipeline(Encode({"text": "minilm"}), SingleBranchClassifier(**SMALL))
     assert cross_val_score(pipeline, table, frame["label"], cv=2).mean() > 0.8
     assert cross_val_score(pipeline, frame[["text"]], frame["label"], cv=2).mean() > 0.8
+
+
+def test_a_modality_nobody_has_in_training_is_left_out_with_a_warning() -> None:
+    embeddings = problem()
+    hidden = embeddings.mask(np.array([True, False, True]))
+    with pytest.warns(UserWarning, match="No labelled training instance has 'text'"):
+        model = SingleBranchClassifier(**SMALL).fit(hidden)
+    assert model.modalities_ == ("image", "audio")
+    with pytest.raises(InputError, match="no modality 'text'"):
+        model.predict({"text": embeddings.to_array("text")})
+
+
+@pytest.mark.parametrize("switching", ["s1", "s2", "s3", "one-per-instance", "whole-instances"])
+@pytest.mark.parametrize("batch_norm", ["shared", "per-modality"])
+def test_every_switching_trains_with_a_single_item_of_a_modality(
+    switching: str, batch_norm: str
+) -> None:
+    embeddings = problem(40)
+    only_one = embeddings.present.copy()
+    only_one[1:, 1] = False
+    only_one[0] = True
+    model = SingleBranchClassifier(switching=switching, batch_norm=batch_norm, **SMALL)
+    assert model.fit(embeddings.mask(only_one)).predict(embeddings[:3]).shape == (3,)
+
+
+@pytest.mark.parametrize("y", [[1, "a"], [b"x", b"y"], [2.5, 1.0], [True, 1], [10**25, 1]])
+def test_labels_that_cannot_name_classes_are_refused(y: list[object]) -> None:
+    x = {"image": np.random.default_rng(0).normal(size=(20, 3))}
+    labels = np.empty(20, dtype=object)
+    labels[:] = y * 10
+    with pytest.raises(InputError, match="label"):
+        SingleBranchClassifier(**SMALL).fit(x, labels)
+
+
+def test_embeddings_of_another_encoder_are_refused() -> None:
+    train, other = problem(), problem(seed=1)
+    train.encoders = {"image": {"spec": "clip:one", "weights": "abc"}}
+    model = SingleBranchClassifier(**SMALL).fit(train)
+    other.encoders = {"image": {"spec": "moved:one", "weights": "abc"}}
+    model.predict(other)  # the same weights from another place
+    other.encoders = {"image": {"spec": "clip:two", "weights": "xyz"}}
+    with pytest.raises(InputError, match=r"made by 'clip:two', the model was trained on.*clip:one"):
+        model.predict(other)
+
+
+def test_the_width_of_an_empty_transform(fitted: SingleBranchClassifier) -> None:
+    fitted.when_nothing_present = "error"
+    assert fitted.transform({"image": np.full((3, 6), np.nan)}).shape == (3, 32)

@@ -11,8 +11,8 @@ from srmm import Embeddings, RobustnessReport, SingleBranchClassifier, evaluate,
 from srmm.errors import InputError, StoreError
 from srmm.metrics import interval, point_scores, resample_counts, scores_with_intervals
 from srmm.missing import draw_missing
-from srmm.modality import presence_patterns
-from srmm.patterns import corruption_scores, make_scorer, missing_rate_curve, usable_patterns
+from srmm.modality import presence_patterns, usable_patterns
+from srmm.patterns import corruption_scores, make_scorer, missing_rate_curve
 from tests.test_estimator import SMALL, problem
 
 
@@ -215,3 +215,33 @@ def test_one_modality_evaluates_too() -> None:
 def test_many_modalities_do_not_explode() -> None:
     assert len(usable_patterns("abcde")) == 31
     assert len(usable_patterns("abcdefghij")) == 1 + 10 + 10
+
+
+def test_relative_drop_compares_the_same_instances(model: SingleBranchClassifier) -> None:
+    """Easy rows that lack a modality must not make its absence look like a gain."""
+    test = problem(150, missing=0, seed=8)
+    right = model.predict(test) == test.labels
+    present = test.present.copy()
+    present[right & (np.cumsum(right) % 2 == 0), 1] = False  # rows it gets right have no text
+    content = evaluate(model, test.mask(present), projection=False).content
+    whole = test[present.all(axis=1)]
+    complete = model.score(whole)
+    for entry in content["patterns"]:
+        mask = np.isin(model.modalities_, entry["present"])
+        expected = (complete - model.score(whole.mask(mask))) / complete
+        assert entry["relative_drop"] == pytest.approx(expected)
+
+
+def test_labels_of_another_type_are_named(model: SingleBranchClassifier) -> None:
+    test = problem(20, seed=2)
+    with pytest.raises(InputError, match=r"like 0 \(int\), the classes like 'ant' \(str\)"):
+        evaluate(model, test, [0, 1] * 10)
+
+
+def test_a_baseline_that_lacks_a_class_is_still_shown() -> None:
+    train, test = problem(), problem(seed=1)
+    train = train.mask(np.column_stack([train.labels != "cat", np.ones((300, 2), dtype=bool)]))
+    model = SingleBranchClassifier(**SMALL).fit(train)
+    baselines = fit_baselines(train, recipe=model.recipe_, random_state=0)
+    content = evaluate(model, test, baselines=baselines, projection=False).content
+    assert "unimodal:image" in content["baselines"]

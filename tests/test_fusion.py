@@ -82,3 +82,25 @@ def test_pattern_codes_tell_patterns_apart(present: np.ndarray) -> None:
     same = (present[:, None] == present[None]).all(axis=2)
     codes = pattern_codes(present)
     np.testing.assert_array_equal(codes[:, None] == codes[None], same)
+
+
+def test_a_lone_modality_is_its_own_output_whatever_its_weight() -> None:
+    outputs = random_outputs((5, 2, 3))
+    weights = np.zeros((4, 2))
+    weights[3] = [1.0, 0.0]
+    for m in (0, 1):
+        present = np.zeros((5, 2), dtype=bool)
+        present[:, m] = True
+        fused = fuse(outputs, present, "weighted", weights)
+        np.testing.assert_allclose(fused, outputs[:, m])
+    both = np.ones((5, 2), dtype=bool)
+    silent = fuse(outputs, both, "weighted", np.zeros((4, 2)))  # as good as no weights
+    np.testing.assert_allclose(silent, fuse(outputs, both, "log-mean"))
+
+
+def test_many_modalities_share_one_set_of_weights() -> None:
+    outputs, present = random_outputs((40, 7, 3)), np.random.default_rng(0).random((40, 7)) < 0.6
+    weights = fit_weights(outputs, present, np.arange(40) % 3)
+    assert weights.shape == (1, 7)
+    fused = fuse(outputs, present, "weighted", weights)
+    np.testing.assert_allclose(fused[present.any(axis=1)].sum(axis=1), 1)

@@ -99,3 +99,13 @@ def test_divergence_is_an_error_that_says_what_to_do() -> None:
         fit_network(
             network, lambda: [None], lambda _: network(x * torch.nan).mean(), None, Recipe()
         )
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=80), st.floats(0.05, 0.5))
+def test_a_split_holds_out_as_many_as_asked(labels: list[int], share: float) -> None:
+    y = np.array(labels)
+    _, held = stratified_split(y, share, np.random.default_rng(0))
+    most = len(y) - len(set(labels))  # every class keeps one
+    assert abs(len(held) - min(round(share * len(y)), most)) <= len(set(labels)) - 1
+    many = np.repeat(np.arange(100), 2)
+    assert len(stratified_split(many, 0.25, np.random.default_rng(0))[1]) == 50

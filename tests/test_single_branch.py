@@ -79,3 +79,14 @@ def test_any_number_of_modalities() -> None:
 def test_wrong_input_is_named(items: dict[str, torch.Tensor], message: str) -> None:
     with pytest.raises(InputError, match=message):
         SingleBranch({"image": 5}, 3, 8)(items)
+
+
+def test_a_lone_item_passes_the_shared_batch_norm_in_training() -> None:
+    network = SingleBranch({"a": 5, "b": 5}, 3, 8).train()
+    assert torch.isfinite(network({"a": torch.randn(1, 5)})).all()
+
+
+def test_an_own_first_layer_per_modality() -> None:
+    network = SingleBranch({"a": 5, "b": 7}, 3, 8, share_first_layer=False)
+    assert not list(network.fc1.parameters())
+    assert network({"a": torch.randn(4, 5), "b": torch.randn(2, 7)}).shape == (6, 3)

@@ -394,7 +394,7 @@ def test_check_labels_says_which_rows_to_learn_from() -> None:
         (["a", "a", None], "All 2 labelled rows in the frame have the one class 'a'"),
         (["Shoe", "a", "a"], "Class 'Shoe' has one row in the frame; .* at least 2 to be split"),
         (list("aabcdefgh"), r"7 classes have one row \('b', 'c', 'd', 'e', 'f', …\)"),
-        (["a", "a", 1, 1], "mix text and numbers"),
+        (["a", "a", 1, 1], "mix numbers and text"),
         ([0.37, 1.5, 2.0], "label 0.37 in the frame is a measurement"),
     ],
 )

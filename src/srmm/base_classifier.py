@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state, compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from srmm.embeddings import Embeddings
 from srmm.errors import InputError, one_of, shown
 from srmm.inputs import as_embeddings, is_lone_array, match_modalities
+from srmm.labels import check_label_types, known_labels
 from srmm.split import stratified_split
 
 
@@ -24,6 +25,15 @@ class Labelled(NamedTuple):
     """Class indices (n,)."""
     weight: np.ndarray
     """Sample times class weights (n,), of mean 1 over the training instances."""
+
+    def of(self, classes: np.ndarray, like: Embeddings) -> tuple[Embeddings, np.ndarray] | None:
+        """These instances as another classifier's `validation`: those with a modality of `like`.
+
+        None if there are none, so that the other holds some out itself.
+        """
+        seen = self.embeddings.select(like.modalities)
+        rows = seen.present.any(axis=1)
+        return (seen[rows], classes[self.y[rows]]) if rows.any() else None
 
 
 class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
@@ -39,7 +49,9 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
     embedding_dims_ : dict of str to int
     class_prior_ : array of shape (n_classes,)
     training_ : dict
-        What it was trained on: instances, held-out instances, missing rate per modality, ids.
+        What it was trained on: instances, held-out instances, missing rate per modality.
+    encoders_ : dict of str to dict or None
+        Per modality, which encoder made the training embeddings, where that is known.
     """
 
     class_weight: Any
@@ -75,6 +87,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
                 )
             X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite=False)
         embeddings, y, weight = _labelled(as_embeddings(X), y, sample_weight)
+        embeddings = _with_items(embeddings)
         self.classes_, y = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise InputError(
@@ -84,6 +97,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         if self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, self.classes_[y])
         self.modalities_, self.embedding_dims_ = embeddings.modalities, embeddings.embedding_dims
+        self.encoders_ = {name: embeddings.encoders.get(name) for name in self.modalities_}
 
         random = check_random_state(self.random_state)
         seed = int(random.randint(np.iinfo(np.int32).max))
@@ -158,11 +172,13 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         if is_lone_array(X) and hasattr(self, "n_features_in_"):
             X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
-        return match_modalities(as_embeddings(X), self.embedding_dims_)
+        return match_modalities(as_embeddings(X), self.embedding_dims_, self.encoders_)
 
     def _validation(self, validation: Any) -> tuple[Embeddings, np.ndarray, np.ndarray]:
         X, y = validation if isinstance(validation, tuple) else (validation, None)
-        given = match_modalities(as_embeddings(X), self.embedding_dims_)
+        given = as_embeddings(X)
+        given = given.select([name for name in given.modalities if name in self.embedding_dims_])
+        given = match_modalities(given, self.embedding_dims_, self.encoders_)
         held, y, weight = _labelled(given, y, None)
         unknown = sorted(set(y.tolist()) - set(self.classes_.tolist()))
         if unknown:
@@ -173,6 +189,21 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         if self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, y)
         return held, np.searchsorted(self.classes_, y), weight
+
+
+def _with_items(embeddings: Embeddings) -> Embeddings:
+    """The modalities that some training instance has; a warning names the others."""
+    there = np.asarray(embeddings.present.any(axis=0))
+    if there.all():
+        return embeddings
+    kept = [name for name, some in zip(embeddings.modalities, there, strict=True) if some]
+    gone = [name for name in embeddings.modalities if name not in kept]
+    warnings.warn(
+        f"No labelled training instance has {', '.join(map(repr, gone))}: left out of the model, "
+        "which will not accept it in prediction either.",
+        stacklevel=3,
+    )
+    return embeddings.select(kept)
 
 
 def align_classes(probabilities: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -194,7 +225,7 @@ def _labelled(
         y = embeddings.labels
         if y is None:
             raise InputError("There are no labels: pass y, or embeddings that have labels.")
-        known = np.array([label is not None and label == label for label in y.tolist()])
+        known = known_labels(y)
     else:
         y = np.asarray(y)
         if len(y) != len(embeddings):
@@ -204,6 +235,5 @@ def _labelled(
     kept = known & embeddings.present.any(axis=1) & (weight > 0)
     if not kept.any():
         raise InputError("No instance has both a label and at least one item.")
-    labels = np.array(y[kept].tolist())
-    check_classification_targets(labels)
+    labels = check_label_types(y[kept])
     return embeddings[kept], labels, weight[kept]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,31 +14,6 @@ from srmm.modality import pattern_mask
 from srmm.patterns import Scorer
 
 _MISTAKES = 24
-
-
-def describe_model(model: Any) -> dict[str, Any]:
-    """What a reader needs to know of a fitted model, JSON-ready."""
-    import sklearn
-    import torch
-
-    from srmm import __version__
-
-    network = getattr(model, "network_", None)
-    recipe = getattr(model, "recipe_", None)
-    return {
-        "method": "srmm" if network is not None else type(model).__name__,
-        "recipe": model.recipe if isinstance(getattr(model, "recipe", None), str) else "custom",
-        "settings": recipe.to_dict() if recipe else {},
-        "n_parameters": sum(p.numel() for p in network.parameters()) if network else None,
-        "random_state": model.random_state if isinstance(model.random_state, int) else None,
-        "versions": {
-            "srmm": __version__,
-            "torch": torch.__version__,
-            "scikit-learn": sklearn.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-    }
 
 
 def describe_confusion(y: np.ndarray, predicted: np.ndarray, classes: list[Any]) -> dict[str, Any]:
@@ -162,20 +136,3 @@ def describe_training(model: Any) -> dict[str, Any]:
             "history": history.epochs,
         }
     return described
-
-
-def json_ready(value: Any) -> Any:
-    """NumPy numbers as Python's, NaN as None, mappings and sequences through and through."""
-    if isinstance(value, Mapping):
-        return {str(key): json_ready(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | range):
-        return [json_ready(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return json_ready(value.tolist())
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return str(value)

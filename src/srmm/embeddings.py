@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -236,6 +237,17 @@ class Embeddings:
             columns["split"] = self.split
         return pd.DataFrame(columns)
 
+    def compact(self) -> Embeddings:
+        """The same instances with only the packed rows they need, copied out of a larger store."""
+        values, columns = {}, []
+        for m, name in enumerate(self.modalities):
+            used, position = packed_rows(self.position[:, m])
+            values[name] = self.values[name][used]
+            columns.append(position)
+        compacted = self._with(position=np.column_stack(columns))
+        compacted.values = values
+        return compacted
+
     def check(self) -> Embeddings:
         """Raise `InputError` naming modality and row if a present embedding is not finite."""
         for name in self.modalities:
@@ -262,6 +274,15 @@ class Embeddings:
         )
 
 
+def packed_rows(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(used, position): the rows that some instance points to, in their order, and where each
+    instance finds its own among them."""
+    used, renumbered = np.unique(position[position != ABSENT], return_inverse=True)
+    packed = np.full(len(position), ABSENT, dtype=np.int64)
+    packed[position != ABSENT] = renumbered
+    return used, packed
+
+
 def check_ids(ids: np.ndarray | None) -> np.ndarray | None:
     """Return `ids` if they are unique; raise `InputError` naming the first that is not."""
     if ids is None:
@@ -275,6 +296,20 @@ def check_ids(ids: np.ndarray | None) -> np.ndarray | None:
             "Remove the repeated row, or leave the id out to number the rows."
         )
     return ids
+
+
+def same_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that decide what an embedding means, as JSON gives them back.
+
+    The name is not one of them where there is a digest of the weights: a model's folder may move.
+    """
+    try:
+        plain = json.loads(json.dumps(settings, sort_keys=True))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"An encoder's settings must be JSON values: {error}.") from None
+    if plain.get("weights"):
+        plain.pop("spec", None)
+    return plain
 
 
 def _as_matrix(name: str, array: Any) -> np.ndarray:

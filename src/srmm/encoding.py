@@ -53,6 +53,7 @@ def encode(
     strict: bool = False,
     progress: Progress = False,
     workers: int | None = None,
+    prune: bool = False,
 ) -> EncodingResult:
     """Embed every present item of `table`; what is absent stays absent.
 
@@ -79,13 +80,17 @@ def encode(
         number of items done, and the number of all.
     workers : int, optional
         Threads that open and prepare items while the network runs; by default one per core.
+    prune : bool
+        Whether rows and modalities of the store at `output` that the table lacks are dropped from
+        it, rather than being an error.
 
     Raises
     ------
     InputError
         For an unknown modality or encoder, or an encoder of another kind of items; if the files
         of a modality are all missing; for an unreadable item if `strict`; if there is a store at
-        `output` made by other encoders, or one with rows or modalities that the table lacks.
+        `output` made by other encoders, or (unless `prune`) one with rows or modalities that the
+        table lacks.
     """
     started = time.perf_counter()
     for option, value in {"batch_size": batch_size, "workers": workers}.items():
@@ -99,7 +104,7 @@ def encode(
                 f"{did_you_mean(name, table.modalities)}"
             )
     output = None if output is None else Path(output)
-    earlier = open_earlier(output, table)
+    earlier = open_earlier(output, table, prune=prune)
     loaded = {name: _load(name, kind, chosen.get(name)) for name, kind in table.kinds.items()}
     partial = None
     if output is not None:

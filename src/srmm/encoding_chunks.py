@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from srmm.atomic import replacing_file
+from srmm.embeddings import same_settings
 from srmm.encoders import Encoder
 from srmm.errors import InputError, StoreError
 from srmm.raw_items import AbsentFile, ItemReader, UnreadableItem
@@ -106,20 +107,6 @@ def encode_in_chunks(
             yield chunk
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def same_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that decide what an embedding means, as JSON gives them back.
-
-    The name is not one of them where there is a digest of the weights: a model's folder may move.
-    """
-    try:
-        plain = json.loads(json.dumps(settings, sort_keys=True))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"An encoder's settings must be JSON values: {error}.") from None
-    if plain.get("weights"):
-        plain.pop("spec", None)
-    return plain
 
 
 def _chunk_name(encoder: Encoder, batch_size: int, keys: np.ndarray) -> str:

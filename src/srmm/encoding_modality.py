@@ -229,7 +229,6 @@ def _shown(progress: Progress, name: str, total: int) -> Iterator[Callable[[int]
         from tqdm import tqdm
 
         with tqdm(
-            disable=None,  # in a log file a bar is noise
             total=total,
             desc=f"encode {name}",
             unit=" items",

@@ -1,7 +1,7 @@
 """The two folders of an encoding job: the store that it makes, and the unfinished work beside it.
 
 `<output>.partial/` holds chunks until the store is complete, and is removed then. Beside the files
-of every store, one made here has `items.safetensors`: per modality the 16 bytes that identify each
+of every store, one made here has `_items.safetensors`: per modality the 16 bytes that identify each
 packed item, by which a later run knows what it need not encode again.
 """
 
@@ -20,14 +20,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import save
 
 from srmm.atomic import replacing_folder
-from srmm.embeddings import Embeddings
+from srmm.embeddings import Embeddings, same_settings
 from srmm.encoders import Encoder
-from srmm.encoding_chunks import same_settings
 from srmm.errors import InputError, SrmmError
 from srmm.store import is_store, load_embeddings, map_safetensors, save_embeddings
 from srmm.table import Table
 
-_ITEMS = "items.safetensors"
+_ITEMS = "_items.safetensors"  # no modality may be called so
 _NOTE = "README.txt"
 _COPIED_ROWS = 4096
 _NOTE_TEXT = (
@@ -49,11 +48,11 @@ class Earlier:
         return {key.tobytes(): row for row, key in enumerate(self.keys.get(modality, ()))}
 
 
-def open_earlier(output: Path | None, table: Table) -> Earlier | None:
+def open_earlier(output: Path | None, table: Table, *, prune: bool) -> Earlier | None:
     """The store at `output`, if there is one that this table may be added to.
 
     Raises `InputError` if there is something else, or a store with rows or modalities that the
-    table lacks: they would be lost.
+    table lacks: they would be lost, which `prune` allows.
     """
     if output is None or not output.exists():
         return None
@@ -67,14 +66,14 @@ def open_earlier(output: Path | None, table: Table) -> Earlier | None:
         )
     earlier = Earlier(load_embeddings(output), _read_keys(output / _ITEMS))
     lost = [name for name in earlier.embeddings.modalities if name not in table.items]
-    if lost:
+    if lost and not prune:
         raise InputError(
             f"{output} also holds embeddings of {lost[0]!r}, which {table.name} lacks; they would "
             f"be lost. {other}"
         )
     ids = set(table.ids.tolist())
     gone = [id for id in earlier.embeddings.ids.tolist() if id not in ids]
-    if gone:
+    if gone and not prune:
         raise InputError(
             f"{output} holds {len(gone):,} rows that {table.name} lacks, the first being "
             f"{gone[0]!r}; they would be lost. Rows and modalities can be added to a store, not "
@@ -86,6 +85,8 @@ def open_earlier(output: Path | None, table: Table) -> Earlier | None:
 def check_encoders(earlier: Earlier, output: Path, encoders: Mapping[str, Encoder]) -> None:
     """Raise `InputError` if a modality was encoded otherwise before: it names the difference."""
     for name, before in earlier.embeddings.encoders.items():
+        if name not in encoders:
+            continue  # to be pruned
         now = encoders[name].settings
         differences = list(_differences(same_settings(before), same_settings(now)))
         if differences:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.nn import functional as F
 
+from srmm.about import class_weight_from_json, class_weight_to_json, plain_seed
 from srmm.base_classifier import EmbeddingClassifier, Labelled
 from srmm.embeddings import Embeddings
 from srmm.fusion import fit_weights, fuse
@@ -143,6 +144,7 @@ fusion : optional
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         recipe = self.recipe_ = self._resolved()
+        train = train._replace(embeddings=train.embeddings.compact())
         self.standardizer_ = Standardizer.fit(train.embeddings, active=recipe.standardize)
         self.fusion_weights_ = None
         device = self._device()
@@ -250,7 +252,8 @@ fusion : optional
 
     def transform_per_modality(self, X: Any) -> np.ndarray:
         """Block-2 embeddings, item by item: (n_instances, n_modalities, hidden_dim)."""
-        return self._forward(self._matched(X), lambda items: self.network_.embed(items))
+        embed = self.network_.embed
+        return self._forward(self._matched(X), embed, self.recipe_.hidden_dim)
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""
@@ -266,7 +269,8 @@ fusion : optional
             "recipe": self.recipe if isinstance(self.recipe, str) else None,
             "settings": self.recipe_.to_dict(),
             "when_nothing_present": self.when_nothing_present,
-            "random_state": self.random_state if isinstance(self.random_state, int) else None,
+            "class_weight": class_weight_to_json(self.class_weight),
+            "random_state": plain_seed(self.random_state),
             "history": asdict(self.history_),
         }
         return state, arrays
@@ -281,6 +285,7 @@ fusion : optional
             setattr(self, name, None if known is None or getattr(known, name) == value else value)
         self.when_nothing_present = state["when_nothing_present"]
         self.random_state = state["random_state"]
+        self.class_weight = class_weight_from_json(state["class_weight"])
         self.history_ = History(**state["history"])
         self.class_prior_ = arrays["class_prior"]
         self.fusion_weights_ = arrays.get("fusion_weights")
@@ -324,28 +329,24 @@ fusion : optional
         return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     def _outputs(self, embeddings: Embeddings) -> np.ndarray:
-        return self._forward(embeddings, lambda items: self.network_(items).softmax(dim=1))
+        return self._forward(
+            embeddings, lambda items: self.network_(items).softmax(dim=1), len(self.classes_)
+        )
 
     def _fuse(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
         return fuse(outputs, present, self.recipe_.fusion, self.fusion_weights_)
 
     @torch.inference_mode()
     def _forward(
-        self, embeddings: Embeddings, network: Callable[[dict[str, Tensor]], Tensor]
+        self, embeddings: Embeddings, network: Callable[[dict[str, Tensor]], Tensor], width: int
     ) -> np.ndarray:
-        """Every present item through `network` alone: (n_instances, n_modalities, out), float64."""
+        """Every present item through `network` alone: (n_instances, n_modalities, width)."""
         device = next(self.network_.parameters()).device
-        out: np.ndarray | None = None
+        out = np.full((len(embeddings), len(self.modalities_), width), np.nan)
         for m, name in enumerate(self.modalities_):
             rows, vectors = embeddings.items(name)
             for start in range(0, len(rows), _CHUNK):
                 part = slice(start, start + _CHUNK)
                 items = torch.from_numpy(self.standardizer_.apply(name, vectors[part]))
-                result = network({name: items.to(device)}).double().cpu().numpy()
-                if out is None:
-                    shape = (len(embeddings), len(self.modalities_), result.shape[1])
-                    out = np.full(shape, np.nan)
-                out[rows[part], m] = result
-        if out is None:
-            out = np.full((len(embeddings), len(self.modalities_), len(self.classes_)), np.nan)
+                out[rows[part], m] = network({name: items.to(device)}).double().cpu().numpy()
         return out

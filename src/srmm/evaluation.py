@@ -12,27 +12,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from srmm.about import describe_model, json_ready
 from srmm.atomic import replacing_file
+from srmm.base_classifier import align_classes
 from srmm.describe import (
     describe_classes,
     describe_confusion,
     describe_data,
     describe_mistakes,
-    describe_model,
     describe_training,
-    json_ready,
 )
 from srmm.embeddings import Embeddings
-from srmm.errors import InputError, StoreError
+from srmm.errors import InputError, StoreError, shown
 from srmm.inputs import as_embeddings, match_modalities
+from srmm.labels import known_labels
 from srmm.metrics import metric_names, scores_with_intervals
+from srmm.modality import usable_patterns
 from srmm.patterns import (
     Scorer,
     corruption_scores,
     make_scorer,
     missing_rate_curve,
     pattern_scores,
-    usable_patterns,
 )
 from srmm.projection import project
 
@@ -144,19 +145,25 @@ def evaluate(
             f"{'none' if labels is None else len(labels)}. Pass y, or embeddings with labels."
         )
     usable = embeddings.present.any(axis=1)
-    usable &= np.array([label is not None and label == label for label in labels.tolist()])
+    usable &= known_labels(labels)
     if not usable.any():
         raise InputError("No test instance has both a label and at least one item.")
     embeddings, labels = embeddings[usable], labels[usable]
     classes = model.classes_.tolist()
     index = {label: c for c, label in enumerate(classes)}
     target = np.array([index.get(label, -1) for label in labels.tolist()])
+    if (target < 0).all():
+        raise InputError(
+            f"No test label is a class of the model: the labels are like {shown(labels[0])} "
+            f"({type(labels.tolist()[0]).__name__}), the classes like {shown(classes[0])} "
+            f"({type(classes[0]).__name__}). Choose another label column, or convert it."
+        )
 
     scorer = make_scorer(model, embeddings)
     patterns = usable_patterns(model.modalities_)
     rows = np.arange(len(embeddings))
     as_it_is = scorer(rows, embeddings.present)
-    shown = {
+    beside = {
         label: _baseline(baseline, embeddings, target, patterns, model, seed)
         for label, baseline in (baselines or {}).items()
     }
@@ -173,9 +180,9 @@ def evaluate(
         "patterns": pattern_scores(scorer, embeddings, target, patterns, seed),
         "curves": _curves(scorer, embeddings, target, seed),
         "corruption": corruption_scores(model, embeddings, target, seed=seed),
-        "baselines": {label: scored["patterns"] for label, scored in shown.items()},
+        "baselines": {label: scored["patterns"] for label, scored in beside.items()},
         "baseline_curves": {
-            label: scored["curves"] for label, scored in shown.items() if scored["curves"]
+            label: scored["curves"] for label, scored in beside.items() if scored["curves"]
         },
         "classes": describe_classes(scorer, embeddings, target, as_it_is, classes, patterns),
         "confusion": describe_confusion(target, as_it_is.argmax(axis=1), classes),
@@ -187,16 +194,23 @@ def evaluate(
 
 
 def fit_baselines(
-    train: Embeddings, y: Any = None, *, recipe: Any = "robust", random_state: int | None = None
+    train: Embeddings,
+    y: Any = None,
+    *,
+    validation: Any = None,
+    recipe: Any = "robust",
+    class_weight: Any = None,
+    random_state: int | None = None,
 ) -> dict[str, Any]:
-    """The baselines that stand beside SRMM in every report, fitted on the same training set.
+    """The baselines that stand beside SRMM in every report, fitted as it was fitted.
 
     Each modality alone ("unimodal:<modality>"), the availability router, and logistic regression
-    on concatenated embeddings.
+    on concatenated embeddings; parameters as in `SingleBranchClassifier` and its `fit`.
     """
     from srmm.methods import make_method
 
-    router = make_method("router", recipe=recipe, random_state=random_state).fit(train, y)
+    common = {"class_weight": class_weight, "random_state": random_state}
+    router = make_method("router", recipe=recipe, **common).fit(train, y, validation=validation)
     alone = {
         f"unimodal:{model.modality}": model
         for model in router.models_.values()
@@ -205,7 +219,8 @@ def fit_baselines(
     # Without holes the router's model of the complete pattern is that very model.
     concatenated = router.models_.get(2 ** len(train.modalities) - 1)
     if len(train.modalities) == 1 or not train.present.all():
-        concatenated = make_method("logreg-concat", random_state=random_state).fit(train, y)
+        concatenated = make_method("logreg-concat", **common)
+        concatenated.fit(train, y, validation=validation)
     return {**alone, "router": router, "logreg-concat": concatenated}
 
 
@@ -218,14 +233,20 @@ def _baseline(
     seed: int,
 ) -> dict[str, Any]:
     """A baseline's patterns and curves; it is shown the modalities it knows."""
-    if model.classes_.tolist() != main.classes_.tolist():
+    unknown = sorted(set(model.classes_.tolist()) - set(main.classes_.tolist()))
+    if unknown:
         raise InputError(
-            "A baseline was trained on other classes than the model: "
-            f"{len(model.classes_)} against {len(main.classes_)}. Fit it on the same labels."
+            f"A baseline was trained on the class {shown(unknown[0])}, which the model does not "
+            "know. Fit both on the same labels."
         )
     known = [m for m, name in enumerate(test.modalities) if name in model.modalities_]
     seen = test.select([test.modalities[m] for m in known])
-    scorer = make_scorer(model, seen)
+    narrow = make_scorer(model, seen)
+
+    def scorer(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
+        # A class that no instance with these modalities had in training has probability 0.
+        return align_classes(narrow(rows, present), model.classes_, main.classes_)
+
     mine = [pattern for pattern in patterns if set(pattern) & set(seen.modalities)]
     return {
         "patterns": pattern_scores(

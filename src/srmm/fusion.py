@@ -10,6 +10,8 @@ from srmm.errors import one_of
 
 FUSIONS = ("mean", "log-mean", "weighted")
 _SMALLEST = 1e-12
+_SILENT = 1e-3  # weights that sum to less say nothing at all
+_MOST_PATTERNS = 5  # modalities; a set of weights for each of 2^M patterns grows out of hand
 _PULL = 1.0  # strength, in validation instances, of the pull of fitted weights to equal ones
 
 
@@ -28,9 +30,11 @@ def fuse(
     present : bool array of shape (n_instances, n_modalities)
     fusion : "mean", "log-mean" or "weighted"
         "mean": the mean of the probabilities (the paper). "log-mean": the normalised mean of the
-        log-probabilities. "weighted": as "log-mean", with `weights` of the presence pattern.
+        log-probabilities. "weighted": as "log-mean", with `weights` of the presence pattern. One
+        modality alone is its own output in all three.
     weights : array of shape (2 ** n_modalities, n_modalities), for "weighted"
-        From `fit_weights`; row k belongs to the pattern whose bits make up k.
+        From `fit_weights`; row k belongs to the pattern whose bits make up k. A single row serves
+        every pattern.
 
     Returns
     -------
@@ -44,7 +48,7 @@ def fuse(
     if fusion == "mean":
         return np.einsum("nm,nmc->nc", share, outputs)
     if fusion == "weighted" and weights is not None:
-        share = np.where(count > 0, weights[pattern_codes(present)] * present, np.nan)
+        share = np.where(count > 0, _weights_of(weights, present), np.nan)
     return softmax(np.einsum("nm,nmc->nc", share, _log(outputs)), axis=1)
 
 
@@ -58,7 +62,8 @@ def fit_weights(
 
     For a pattern P the fused output is softmax(Σ_{m∈P} w_m · log p_m). The weights (≥ 0) minimise
     its cross entropy over the instances that have all of P, a convex problem in |P| numbers, with
-    a weak pull towards equal ones. A weak modality gets a small weight instead of a full vote.
+    a weak pull towards equal ones. A weak modality gets a small weight instead of a full vote. Of
+    more than five modalities there is one set of weights for all patterns.
 
     Parameters
     ----------
@@ -69,11 +74,13 @@ def fit_weights(
 
     Returns
     -------
-    array of shape (2 ** n_modalities, n_modalities), for `fuse`
+    array of shape (2 ** n_modalities, n_modalities), or (1, n_modalities), for `fuse`
     """
     n_modalities = present.shape[1]
     logs = _log(np.where(present[..., None], outputs, 1.0))
     counts = np.ones(len(y)) if sample_weight is None else sample_weight
+    if n_modalities > _MOST_PATTERNS:
+        return _fit_pattern(logs, y, counts)[None]
     weights = np.zeros((2**n_modalities, n_modalities))
     for code in range(1, 2**n_modalities):
         members = np.flatnonzero(code & (1 << np.arange(n_modalities)))
@@ -89,6 +96,14 @@ def pattern_codes(present: np.ndarray) -> np.ndarray:
     array([1, 3])
     """
     return present @ (1 << np.arange(present.shape[1]))
+
+
+def _weights_of(weights: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Each instance's weights (n, M): 1 for a lone modality, equal ones where all would be 0."""
+    chosen = (weights[pattern_codes(present)] if len(weights) > 1 else weights) * present
+    equal = present / np.maximum(present.sum(axis=1, keepdims=True), 1)
+    alone = present.sum(axis=1, keepdims=True) == 1
+    return np.where(alone | (chosen.sum(axis=1, keepdims=True) < _SILENT), equal, chosen)
 
 
 def _fit_pattern(logs: np.ndarray, y: np.ndarray, counts: np.ndarray) -> np.ndarray:

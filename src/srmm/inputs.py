@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_array
 
-from srmm.embeddings import Embeddings
+from srmm.embeddings import Embeddings, same_settings
 from srmm.errors import InputError, did_you_mean
 from srmm.modality import ABSENT
 
@@ -50,11 +50,15 @@ def is_lone_array(X: Any) -> bool:
     return not (isinstance(X, Embeddings) or vectors)
 
 
-def match_modalities(embeddings: Embeddings, embedding_dims: Mapping[str, int]) -> Embeddings:
+def match_modalities(
+    embeddings: Embeddings,
+    embedding_dims: Mapping[str, int],
+    encoders: Mapping[str, Mapping[str, Any] | None] | None = None,
+) -> Embeddings:
     """The embeddings with exactly the modalities a model was trained on, in its order.
 
     A modality that is not given is absent everywhere. Raises `InputError` for one the model does
-    not know, or of another size, naming both sizes.
+    not know, of another size, naming both sizes, or made by another encoder than `encoders` says.
     """
     for name, size in embeddings.embedding_dims.items():
         if name not in embedding_dims:
@@ -66,6 +70,13 @@ def match_modalities(embeddings: Embeddings, embedding_dims: Mapping[str, int]) 
             raise InputError(
                 f"Modality {name!r} has embeddings of size {size}, the model was trained on size "
                 f"{embedding_dims[name]}. Encode with the encoder the model was trained with."
+            )
+        trained, made = (encoders or {}).get(name), embeddings.encoders.get(name)
+        if trained and made and same_settings(trained) != same_settings(made):
+            raise InputError(
+                f"The {name} embeddings were made by {made.get('spec')!r}, the model was trained "
+                f"on those of {trained.get('spec')!r} (or its settings differ). Encode with the "
+                "encoder the model was trained with."
             )
     values, position = {}, np.full((len(embeddings), len(embedding_dims)), ABSENT)
     for m, (name, size) in enumerate(embedding_dims.items()):

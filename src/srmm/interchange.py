@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from srmm.atomic import replacing_file
 from srmm.embeddings import Embeddings
 from srmm.errors import InputError, MissingExtraError, did_you_mean
+from srmm.labels import known_labels
 from srmm.modality import ABSENT
 
 
@@ -27,8 +28,10 @@ def to_arrow(embeddings: Embeddings) -> pa.Table:
         # Offsets repeat over an absent row; a null offset at its start marks the row as null.
         ends = np.concatenate([[0], np.cumsum(present) * vectors.shape[1]])
         absent = np.concatenate([~present, [False]])
-        columns[name] = pa.ListArray.from_arrays(
-            pa.array(ends.astype(np.int32), mask=absent), pa.array(vectors.reshape(-1))
+        many = ends[-1] > np.iinfo(np.int32).max
+        lists, width = (pa.LargeListArray, np.int64) if many else (pa.ListArray, np.int32)
+        columns[name] = lists.from_arrays(
+            pa.array(ends.astype(width), mask=absent), pa.array(vectors.reshape(-1))
         )
     for name, column in {"label": embeddings.labels, "split": embeddings.split}.items():
         if column is not None:
@@ -76,13 +79,15 @@ def write_numpy(embeddings: Embeddings, path: str | Path) -> None:
     """Write an `.npz` with one dense (n, d_m) array per modality, NaN rows where absent."""
     arrays = {name: embeddings.to_array(name) for name in embeddings.modalities}
     extra = {"id": embeddings.ids, "label": embeddings.labels, "split": embeddings.split}
-    # Text as fixed-width unicode: an object array would need pickle to be read.
-    text = {
-        key: column.astype(str) if column.dtype == object else column
-        for key, column in extra.items()
-        if column is not None
-    }
-    content: dict[str, Any] = {**arrays, **{f"_{key}": column for key, column in text.items()}}
+    content: dict[str, Any] = dict(arrays)
+    for key, column in extra.items():
+        if column is None:
+            continue
+        known = known_labels(column)
+        # An object array would need pickle to be read: its known values have a plain type, and a
+        # mask says where they stand.
+        content[f"_{key}"] = np.array(column[known].tolist())
+        content[f"_{key}_known"] = known
     with replacing_file(Path(path)) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **content)
 
@@ -91,9 +96,20 @@ def read_numpy(path: str | Path) -> Embeddings:
     """Read an `.npz` written by `write_numpy`; unpickles nothing."""
     with np.load(path, allow_pickle=False) as archive:
         arrays = {key: archive[key] for key in archive.files if not key.startswith("_")}
-        extra = {f"{key[1:]}": archive[key] for key in archive.files if key.startswith("_")}
+        extra = {key: archive[key] for key in archive.files if key.startswith("_")}
+
+    def column(key: str) -> np.ndarray | None:
+        if f"_{key}" not in extra:
+            return None
+        known, values = extra[f"_{key}_known"], extra[f"_{key}"]
+        if known.all() and values.dtype.kind != "U":
+            return values
+        whole = np.full(len(known), None, dtype=object)
+        whole[known] = values.tolist()
+        return whole
+
     return Embeddings.from_arrays(
-        arrays, ids=extra.get("id"), labels=extra.get("label"), split=extra.get("split")
+        arrays, ids=column("id"), labels=column("label"), split=column("split")
     )
 
 

@@ -29,6 +29,10 @@ def check_modality_name(name: object) -> str:
             f"{name!r} cannot name a modality: expected a letter or digit, then "
             "letters, digits, spaces, '_', '-' or '.'. Rename it, e.g. 'image'."
         )
+    if name in ("id", "label", "split"):
+        raise InputError(
+            f"{name!r} cannot name a modality: it is a column of every table. Rename it."
+        )
     return name
 
 
@@ -51,6 +55,14 @@ def presence_patterns(modalities: Sequence[str]) -> list[Pattern]:
     """
     sizes = range(len(modalities), 0, -1)
     return [pattern for size in sizes for pattern in combinations(modalities, size)]
+
+
+def usable_patterns(modalities: Sequence[str], limit: int = 5) -> list[Pattern]:
+    """All presence patterns; beyond `limit` modalities those with all, all but one, and one."""
+    patterns = presence_patterns(modalities)
+    if len(modalities) <= limit:
+        return patterns
+    return [p for p in patterns if len(p) in (1, len(modalities) - 1, len(modalities))]
 
 
 def pattern_mask(pattern: Sequence[str], modalities: Sequence[str]) -> np.ndarray:

@@ -21,7 +21,7 @@ from srmm.metrics import (
     scores_with_intervals,
 )
 from srmm.missing import draw_missing, expected_accuracy, relative_drop
-from srmm.modality import Pattern, pattern_mask, presence_patterns
+from srmm.modality import Pattern, pattern_mask
 
 MISSING_RATES = tuple(rate / 10 for rate in range(11))
 SIGMAS = (0.0, 0.1, 0.5, 1.0)
@@ -53,9 +53,12 @@ def pattern_scores(
     Returns
     -------
     list of {"present", "n", "accuracy", "accuracy_ci", "macro_f1", …, "relative_drop"}; patterns
-    that no test instance has are left out, and Δ↓ is relative to the first of the rest.
+    that no test instance has are left out. Δ↓ compares like with like: accuracy with everything
+    and with the pattern on the instances that have everything (None if there are none).
     """
     scored: list[dict[str, Any]] = []
+    whole = np.flatnonzero(test.present.all(axis=1))
+    complete = _accuracy(scorer, whole, test.present[whole], y) if len(whole) else None
     for pattern in patterns:
         mask = pattern_mask(pattern, test.modalities)
         rows = np.flatnonzero(test.present[:, mask].all(axis=1))
@@ -66,8 +69,11 @@ def pattern_scores(
             "present": list(pattern),
             **scores_with_intervals(y[rows], probabilities, seed=seed),
         }
-        best = scored[0]["accuracy"] if scored else entry["accuracy"]
-        scored.append(entry | {"relative_drop": relative_drop(best, entry["accuracy"])})
+        drop = None
+        if complete is not None:
+            hidden = np.tile(mask, (len(whole), 1))
+            drop = relative_drop(complete, _accuracy(scorer, whole, hidden, y))
+        scored.append(entry | {"relative_drop": drop})
     return scored
 
 
@@ -145,12 +151,8 @@ def corruption_scores(
     return table
 
 
-def usable_patterns(modalities: Sequence[str], limit: int = 5) -> list[Pattern]:
-    """All presence patterns; beyond `limit` modalities those with all, all but one, and one."""
-    patterns = presence_patterns(modalities)
-    if len(modalities) <= limit:
-        return patterns
-    return [p for p in patterns if len(p) in (1, len(modalities) - 1, len(modalities))]
+def _accuracy(scorer: Scorer, rows: np.ndarray, present: np.ndarray, y: np.ndarray) -> float:
+    return float((scorer(rows, present).argmax(axis=1) == y[rows]).mean())
 
 
 def _curve_intervals(

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save_file
 
+from srmm.about import describe_model, json_ready
 from srmm.atomic import replacing_folder, restore_interrupted
-from srmm.describe import describe_model, json_ready
 from srmm.errors import InputError, StoreError, did_you_mean
 
 FORMAT = "srmm-model"
@@ -51,7 +51,8 @@ def save_pretrained(
     rows : frame with columns id and split, optional
         Which instances were trained on and which were held out; kept as rows.parquet.
     overwrite : bool
-        Whether a model that is already there is replaced. Anything else that is there never is.
+        Whether a model that is already there is replaced, with all that its folder holds. A folder
+        that is no model is never touched.
     """
     folder = Path(folder)
     kind = next((k for k, (_, cls) in SAVABLE.items() if cls == type(model).__name__), None)
@@ -68,6 +69,7 @@ def save_pretrained(
         "classes": model.classes_.tolist(),
         "state": state,
         "training": model.training_,
+        "encoders": model.encoders_,
         "inputs": {name: dict(about) for name, about in (inputs or {}).items()},
         "origin": dict(origin) if origin else None,
         "about": describe_model(model),
@@ -103,6 +105,7 @@ def from_pretrained(folder: str | Path, *, device: str | None = None) -> Any:
         model.embedding_dims_ = config["modalities"]
         model.modalities_ = tuple(config["modalities"])
         model.training_ = config["training"]
+        model.encoders_ = config["encoders"]
         model.set_state(config["state"], arrays)
     except InputError:
         raise
@@ -149,6 +152,8 @@ def is_model(folder: str | Path) -> bool:
 
 def check_writable(folder: Path, *, overwrite: bool) -> None:
     """Raise `InputError` unless a model may be written to `folder`."""
+    if folder.resolve() == Path.cwd():
+        raise InputError("A model cannot replace the folder you are in; name one of its own.")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         if not is_model(folder):
             raise InputError(f"{folder} exists and is no saved model. Choose another folder.")
@@ -201,6 +206,7 @@ model.predict({{{example}}})  # leave out what is missing
 ## Settings
 
 {settings}
+- class weights: {about["class_weight"] or "none"}
 - seed: {about["random_state"]}
 - versions: {", ".join(f"{k} {v}" for k, v in about["versions"].items())}
 """

@@ -107,7 +107,7 @@ class SingleBranch(nn.Module):
 
     def _normalise(self, hidden: Mapping[str, Tensor]) -> Tensor:
         if len(self.norms) == 1:
-            return self.norms[0](torch.cat(list(hidden.values())))
+            return _norm(self.norms[0], torch.cat(list(hidden.values())))
         norms = (self.norms[self.modalities.index(modality)] for modality in hidden)
         return torch.cat([_norm(norm, x) for norm, x in zip(norms, hidden.values(), strict=True)])
 

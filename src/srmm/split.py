@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 
@@ -12,13 +10,19 @@ def stratified_split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(kept, held out) row indices, sorted, with every class split in the same proportion.
 
-    A class keeps at least one row, so one with a single row is never held out. Per class the
-    number held out is rounded at random so that the total is as asked.
+    `round(held_out · n)` rows are held out, shared among the classes by largest remainder (ties at
+    random). A class keeps at least one row, so one with a single row is never held out.
     """
-    out: list[np.ndarray] = []
-    for label in np.unique(y):
-        rows = rng.permutation(np.flatnonzero(y == label))
-        count = math.floor(held_out * len(rows) + rng.random())
-        out.append(rows[: min(count, len(rows) - 1)])
-    held = np.sort(np.concatenate(out)) if out else np.empty(0, dtype=np.int64)
-    return np.setdiff1d(np.arange(len(y)), held), held
+    labels, counts = np.unique(y, return_counts=True)
+    quota = held_out * counts
+    share = np.minimum(np.floor(quota).astype(int), counts - 1)
+    # Whoever is furthest below its quota gets the next row, as long as it keeps one itself.
+    order = np.lexsort((rng.random(len(labels)), share - quota))
+    open_ = order[share[order] < counts[order] - 1]
+    share[open_[: max(0, round(held_out * len(y)) - share.sum())]] += 1
+    held = [
+        rng.permutation(np.flatnonzero(y == label))[:count]
+        for label, count in zip(labels, share, strict=True)
+    ]
+    out = np.sort(np.concatenate([np.empty(0, dtype=np.int64), *held]))
+    return np.setdiff1d(np.arange(len(y)), out), out

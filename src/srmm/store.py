@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srmm.atomic import replacing_folder, restore_interrupted
-from srmm.embeddings import Embeddings
+from srmm.embeddings import Embeddings, packed_rows
 from srmm.errors import InputError, StoreError
+from srmm.labels import known_labels
 from srmm.modality import ABSENT
 
 FORMAT = "srmm-embeddings"
@@ -43,7 +44,8 @@ def save_embeddings(embeddings: Embeddings, folder: str | Path, *, overwrite: bo
     with replacing_folder(folder) as temporary:
         described = {}
         for name in embeddings.modalities:
-            values, (used, position) = embeddings.values[name], _packed(embeddings, name)
+            values = embeddings.values[name]
+            used, position = packed_rows(embeddings.position[:, embeddings.modalities.index(name)])
             file = f"{name}.safetensors"
             _write_modality(temporary / file, values, used, position)
             described[name] = {
@@ -173,29 +175,20 @@ def label_names(labels: np.ndarray | None) -> list[Any] | None:
     """The distinct labels, sorted, without the unknown ones; None if there are no labels."""
     if labels is None:
         return None
-    known = {label for label in labels.tolist() if label is not None and label == label}
+    known = set(labels[known_labels(labels)].tolist())
     return sorted(known, key=lambda label: (str(type(label)), label))
-
-
-def _packed(embeddings: Embeddings, modality: str) -> tuple[np.ndarray, np.ndarray]:
-    """(used, position): the rows of the values that some instance points to, in their order, and
-    where each instance finds its own among them."""
-    position = embeddings.position[:, embeddings.modalities.index(modality)]
-    used, renumbered = np.unique(position[position != ABSENT], return_inverse=True)
-    packed = np.full(len(position), ABSENT, dtype=np.int64)
-    packed[position != ABSENT] = renumbered
-    return used, packed
 
 
 def _write_modality(path: Path, values: np.ndarray, used: np.ndarray, position: np.ndarray) -> None:
     """A safetensors file of `values[used]` and `position`; the values may exceed the memory."""
+    dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
     shape, begin = [len(used), values.shape[1]], position.nbytes
-    end = begin + len(used) * values.shape[1] * values.dtype.itemsize
+    end = begin + len(used) * values.shape[1] * dtype.itemsize
     header = json.dumps(
         {
             "position": {"dtype": "I64", "shape": [len(position)], "data_offsets": [0, begin]},
             "values": {
-                "dtype": f"F{8 * values.dtype.itemsize}",
+                "dtype": f"F{8 * dtype.itemsize}",
                 "shape": shape,
                 "data_offsets": [begin, end],
             },
@@ -207,7 +200,7 @@ def _write_modality(path: Path, values: np.ndarray, used: np.ndarray, position: 
         file.write(position.astype("<i8").data)
         for start in range(0, len(used), _ROWS_AT_ONCE):
             block = values[used[start : start + _ROWS_AT_ONCE]]
-            file.write(np.ascontiguousarray(block).data)
+            file.write(np.ascontiguousarray(block, dtype=dtype).data)
             if isinstance(values, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
                 # Pages that were read count as memory until they are let go.
                 values._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from srmm.embeddings import Embeddings
 from srmm.errors import InputError
+from srmm.labels import check_label_types, known_labels
 from srmm.table_cells import read_ids, read_items, read_labels, read_splits
 from srmm.table_choice import check_column, check_roles, name_modalities, parse_choice
 from srmm.table_files import open_source
@@ -205,21 +206,13 @@ def check_labels(labels: Table | Embeddings | Sequence[Any] | np.ndarray | None)
     if labels is None:
         raise InputError(f"There are no labels{source}: name the column they are in (label=…).")
     column = np.asarray(labels, dtype=object)
-    known = np.asarray(pd.notna(column)) & usable
+    known = known_labels(column) & usable
     if not known.any():
         raise InputError(
             f"No row has both a label and an item{source}. Learning needs labels; rows without "
             "one are for prediction only."
         )
-    kinds = {"text" if isinstance(value, str) else "numbers" for value in column[known]}
-    if len(kinds) > 1:
-        raise InputError(f"The labels mix text and numbers{source}; make them all text.")
-    measured = [v for v in column[known] if isinstance(v, (float, np.floating)) and v % 1]
-    if measured:
-        raise InputError(
-            f"The label {measured[0]!r}{source} is a measurement, not a class. Use a column of "
-            "classes, or cut the numbers into ranges first."
-        )
+    check_label_types(column[known], source)
     counts = pd.Series(column[known]).value_counts()
     if len(counts) < 2:
         raise InputError(

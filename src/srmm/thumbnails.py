@@ -12,7 +12,7 @@ _SIDE = 160
 
 
 class Thumbnails:
-    """A callable `(modality, raw) → PNG bytes or None` over the images an `ItemReader` can open."""
+    """A callable `(modality, raw) → JPEG bytes or None` over what an `ItemReader` can open."""
 
     def __init__(self, reader: ItemReader, kinds: Mapping[str, str]) -> None:
         self.reader = reader

@@ -77,7 +77,7 @@ def run(arguments: list[str]) -> int:
         _complain(str(error))
         return 1
     except KeyboardInterrupt:
-        _complain("Interrupted; what was finished is kept, the same command goes on from there.")
+        _complain("Interrupted. Encoded items are kept: the same command goes on from there.")
         return 130
     except SystemExit as stop:
         return int(stop.code or 0)

@@ -51,7 +51,8 @@ def evaluate(
         seed=seed,
         progress=talk.progress,
     )
-    html, json = output.with_suffix(".html"), output.with_suffix(".json")
+    html = output if output.suffix == ".html" else output.with_name(output.name + ".html")
+    json = html.with_suffix(".json")
     facts = {"html": html, "json": json, "patterns": report.content["patterns"]}
     talk.result(facts, f"{patterns_text(report.content)}\nreport: {html}\nnumbers: {json}")
 

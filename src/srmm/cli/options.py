@@ -73,19 +73,19 @@ class Talk:
 
     @property
     def progress(self) -> bool:
-        """Whether to show progress bars."""
-        return not self.quiet
+        """Whether to show progress bars: in a log file they are noise."""
+        return not self.quiet and sys.stderr.isatty()
 
     def epochs(self, description: str = "train") -> Any:
         """A progress bar around epochs, or None."""
-        if self.quiet:
+        if not self.progress:
             return None
         from functools import partial
 
         from tqdm import tqdm
 
         return partial(
-            tqdm, desc=description, unit="epoch", leave=False, file=sys.stderr, disable=None
+            tqdm, desc=description, unit="epoch", leave=False, file=sys.stderr
         )
 
     def result(self, facts: Mapping[str, Any], text: str) -> None:

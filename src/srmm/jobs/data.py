@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,12 @@ import pandas as pd
 
 from srmm.embeddings import Embeddings
 from srmm.encoding import encode
-from srmm.errors import InputError, did_you_mean
+from srmm.errors import InputError, StoreError, did_you_mean
 from srmm.modality import KINDS
 from srmm.persistence import ROWS_FILE
 from srmm.store import is_store, load_embeddings
 from srmm.table import Table, read_table
+from srmm.table_files import open_source
 
 
 def open_data(
@@ -29,21 +33,20 @@ def open_data(
 
     `columns` are the keyword arguments of `read_table`; `root` and `options` go to `load_dataset`.
     """
-    path = Path(source)
-    chosen = {key: value for key, value in (columns or {}).items() if value}
-    if path.is_dir() and is_store(path):
-        return load_embeddings(path)
-    if path.exists():
-        if path.is_dir():
-            raise InputError(
-                f"{source} is a folder but no embedding store. Name a table in it, or make a "
-                "store with `srmm encode`."
-            )
-        return read_table(path, **chosen)
     from srmm.datasets import DATASETS, load_dataset
 
+    path = Path(source)
+    if path.is_dir() and is_store(path):
+        return load_embeddings(path)
+    if path.is_file():
+        return read_table(path, **{key: value for key, value in (columns or {}).items() if value})
     if source in DATASETS:
         return load_dataset(source, root, **(options or {}))
+    if path.is_dir():
+        raise InputError(
+            f"{source} is a folder but no embedding store. Name a table in it, or make a store "
+            "with `srmm encode`."
+        )
     raise InputError(
         f"There is no file or folder {source}, and no data set of that name. "
         f"{did_you_mean(source, DATASETS)}"
@@ -63,9 +66,16 @@ def embeddings_for(
     """(embeddings, name) of `source`, read and encoded as the model's training data was."""
     chosen = {key: value for key, value in (columns or {}).items() if value}
     inputs = config["inputs"]
-    if not any(kind in chosen for kind in KINDS):
-        for name, about in inputs.items():
-            chosen.setdefault(about["kind"], []).append(f"{name}={about['column']}")
+    if Path(source).is_file():
+        there = open_source(Path(source)).columns
+        for role, column in ((config.get("origin") or {}).get("roles") or {}).items():
+            if column in there:
+                chosen.setdefault(role, column)
+        if not any(kind in chosen for kind in KINDS):
+            # A column the table lacks is a modality nobody in it has.
+            for name, about in inputs.items():
+                if about["column"] and readable(about["column"], there):
+                    chosen.setdefault(about["kind"], []).append(f"{name}={about['column']}")
     data = open_data(source, chosen, root=root, options=options)
     if isinstance(data, Embeddings):
         return data, source
@@ -73,11 +83,37 @@ def embeddings_for(
     return encode(data, encoders, strict=strict, progress=progress).embeddings, data.name
 
 
-def own_embeddings(model_folder: Path, origin: Mapping[str, Any]) -> Embeddings | None:
-    """The embeddings a model was made from, None if they are not there any more."""
+def readable(choice: str, columns: Sequence[str]) -> bool:
+    """Whether a column, template or pattern over columns can be read from these columns."""
+    if choice in columns:
+        return True
+    used = re.findall(r"{(.*?)}", choice)
+    return all(c in columns for c in used) if used else any(fnmatch(c, choice) for c in columns)
+
+
+def own_embeddings(
+    model_folder: Path, origin: Mapping[str, Any], rows: pd.DataFrame | None
+) -> Embeddings | None:
+    """The embeddings a model was made from, None if they are not there any more.
+
+    Raises `StoreError` if the store's rows are no longer those that `rows` (id, split, digest)
+    says were trained on: what was held out could not be told any more.
+    """
     if origin.get("store"):
-        store = model_folder.parent / origin["store"]
-        return load_embeddings(store) if is_store(store) else None
+        store = model_folder.resolve().parent / origin["store"]
+        if not is_store(store):
+            return None
+        own = load_embeddings(store)
+        if rows is not None:
+            now = dict(zip(own.ids.tolist(), row_digests(own), strict=True))
+            pairs = zip(rows["id"].tolist(), rows["digest"].tolist(), strict=True)
+            changed = sum(now.get(id) != digest for id, digest in pairs)
+            if changed:
+                raise StoreError(
+                    f"{changed:,} of the {len(rows):,} rows that {model_folder} was made from "
+                    f"have changed in {store} since. Fit again, or name data to evaluate on."
+                )
+        return own
     if not origin.get("dataset"):
         return None
     options = dict(origin["dataset"])
@@ -88,14 +124,29 @@ def own_embeddings(model_folder: Path, origin: Mapping[str, Any]) -> Embeddings 
     return data
 
 
-def known_splits(model_folder: Path) -> dict[Any, str]:
+def known_rows(model_folder: Path) -> pd.DataFrame | None:
+    """The frame (id, split, digest) of the instances a model was made from, if it was kept."""
     path = model_folder / ROWS_FILE
-    if not path.is_file():
-        return {}
-    rows = pd.read_parquet(path)
-    return dict(zip(rows["id"].tolist(), rows["split"].tolist(), strict=True))
+    return pd.read_parquet(path) if path.is_file() else None
 
 
-def split_column(embeddings: Embeddings, splits: Mapping[Any, str]) -> np.ndarray:
-    """The split `fit_job` gave each instance, None where it has never seen it."""
+def split_column(embeddings: Embeddings, rows: pd.DataFrame | None) -> np.ndarray:
+    """The split `fit_job` gave each instance, by id; None where it has never seen it."""
+    splits = {} if rows is None else dict(zip(rows["id"], rows["split"], strict=True))
     return np.array([splits.get(id) for id in embeddings.ids.tolist()], dtype=object)
+
+
+def row_digests(embeddings: Embeddings) -> list[str]:
+    """What each instance is, by its content: its texts and paths, or else its vectors."""
+    digests = [hashlib.blake2b(digest_size=16) for _ in range(len(embeddings))]
+    for m, name in enumerate(embeddings.modalities):
+        raw = embeddings.raw.get(name)
+        if raw is not None:
+            rows = np.flatnonzero(embeddings.present[:, m])
+            items = (str(raw[row]).encode("utf-8", "surrogatepass") for row in rows)
+        else:
+            rows, vectors = embeddings.items(name)
+            items = (vector.tobytes() for vector in vectors)
+        for row, item in zip(rows, items, strict=True):
+            digests[row].update(name.encode() + b"\0" + len(item).to_bytes(8, "little") + item)
+    return [digest.hexdigest() for digest in digests]

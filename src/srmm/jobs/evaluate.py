@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from srmm.embeddings import Embeddings
 from srmm.errors import InputError
 from srmm.evaluation import RobustnessReport, evaluate, fit_baselines
-from srmm.jobs.data import embeddings_for, known_splits, own_embeddings, split_column
+from srmm.jobs.data import (
+    embeddings_for,
+    known_rows,
+    own_embeddings,
+    row_digests,
+    split_column,
+)
 from srmm.persistence import from_pretrained, read_config
 from srmm.raw_items import ItemReader
 from srmm.thumbnails import Thumbnails
@@ -35,8 +42,8 @@ def evaluate_job(
     test split if it has one, else all its labelled rows that the model was not trained on.
     """
     model, config = from_pretrained(model_folder), read_config(model_folder)
-    origin, splits = config.get("origin") or {}, known_splits(model_folder)
-    own = own_embeddings(model_folder, origin)
+    origin, rows = config.get("origin") or {}, known_rows(model_folder)
+    own = own_embeddings(model_folder, origin, rows)
     if source is None:
         if own is None:
             raise InputError(
@@ -44,10 +51,10 @@ def evaluate_job(
                 f"({origin.get('store') or 'it names none'}). Name a table, store or data set."
             )
         data, name = own, origin["name"]
-        test = split_column(own, splits) == "test"
+        test = split_column(own, rows) == "test"
     else:
         data, name = embeddings_for(config, source, columns, root, options, progress)
-        test = _unseen(data, splits)
+        test = _unseen(data, rows)
     if not test.any():
         raise InputError(
             f"{name} has no test instance: every row was used in training. Name other data, or "
@@ -55,10 +62,15 @@ def evaluate_job(
         )
     fitted = None
     if baselines and own is not None:
-        train = own[split_column(own, splits) == "train"]
-        fitted = fit_baselines(train, recipe=model.recipe_, random_state=model.random_state)
-        # A class that is there in the model's validation rows only is unknown to them.
-        fitted = {k: m for k, m in fitted.items() if len(m.classes_) == len(model.classes_)}
+        split = split_column(own, rows)
+        held = own[split == "validation"] if (split == "validation").any() else None
+        fitted = fit_baselines(
+            own[split == "train"],
+            validation=held,
+            recipe=model.recipe_,
+            class_weight=model.class_weight,
+            random_state=model.random_state,
+        )
     result = evaluate(
         model,
         data[test],
@@ -68,20 +80,29 @@ def evaluate_job(
         seed=seed,
     )
     kinds = {m: about["kind"] for m, about in config["inputs"].items()}
+    report = report if report.suffix == ".html" else report.with_name(report.name + ".html")
     result.to_json(report.with_suffix(".json"))
     with ItemReader(None) as reader:
-        result.to_html(report.with_suffix(".html"), thumbnail=Thumbnails(reader, kinds))
+        result.to_html(report, thumbnail=Thumbnails(reader, kinds))
     return result
 
 
-def _unseen(data: Embeddings, splits: Mapping[Any, str]) -> np.ndarray:
-    """Boolean (n,): the test split if the data has one, else what the model was not trained on.
+def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> np.ndarray:
+    """Boolean (n,): the test split if the data has one, all else, without what was trained on.
 
-    Instances are recognised by their ids if these are names. Rows that are merely numbered could
-    be anybody's: data given by hand is then taken to be new.
+    Instances are recognised by their content, and by their ids where these are names.
     """
-    if data.split is not None:
-        return data.rows_in("test")
-    named = data.ids.dtype.kind not in "iu"
-    seen = np.isin(split_column(data, splits), ["train", "validation"])
-    return ~seen if named else np.ones(len(data), dtype=bool)
+    test = data.rows_in("test") if data.split is not None else np.ones(len(data), dtype=bool)
+    if rows is None:
+        return test
+    trained = rows[rows["split"].isin(["train", "validation"])]
+    seen = np.isin(row_digests(data), trained["digest"].to_numpy(dtype=str))
+    if data.ids.dtype.kind not in "iu":
+        seen |= data_ids_in(data, trained)
+    return test & ~seen
+
+
+def data_ids_in(data: Embeddings, rows: pd.DataFrame) -> np.ndarray:
+    """Boolean (n,): instances whose id is among those of `rows`."""
+    ids = set(rows["id"].tolist())
+    return np.array([id in ids for id in data.ids.tolist()])

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from srmm.embeddings import Embeddings
+from srmm.encoders import encoder_kind
 from srmm.encoding import EncodingSummary, encode
 from srmm.errors import InputError, fraction
-from srmm.jobs.data import open_data
+from srmm.jobs.data import open_data, row_digests
 from srmm.modality import KINDS
 from srmm.persistence import check_writable, save_pretrained
 from srmm.recipe import resolve_recipe
@@ -71,18 +72,28 @@ def fit_job(
     # Whatever can be wrong without looking at the items is said before hours of encoding.
     resolve_recipe(recipe, settings)
     fraction("test_size", test_size)
+    output = output.resolve()
     check_writable(output, overwrite=overwrite)
+    if store is not None and store.resolve().is_relative_to(output):
+        raise InputError(
+            f"The store {store} would lie inside the model {output}, which is replaced as a whole. "
+            "Choose a place beside it."
+        )
     data = open_data(source, columns, root=root, options=options)
     check_labels(data)
     embeddings, summary = data, None
     inputs: dict[str, dict[str, Any]] = {}
     if isinstance(data, Table):
-        store = store or output.with_name(output.name + ".embeddings")
-        result = encode(data, encoders, store, strict=strict, progress=progress)
+        # The default store is this table's cache: rows that left the table may leave it, too.
+        cache = store is None
+        store = (store or output.with_name(output.name + ".embeddings")).resolve()
+        result = encode(data, encoders, store, strict=strict, progress=progress, prune=cache)
         embeddings, summary = result.embeddings, result.summary
         inputs = _describe_inputs(data, columns or {}, embeddings)
-    elif is_store(Path(source)):
-        store = Path(source)
+    else:
+        inputs = _inputs_of_store(data)
+        if is_store(Path(source)):
+            store = Path(source).resolve()
     assert isinstance(embeddings, Embeddings)
 
     check_labels(embeddings)  # again: items may have turned out unreadable
@@ -100,11 +111,12 @@ def fit_job(
         "name": source if not isinstance(data, Table) else data.name,
         "attribution": getattr(data, "attribution", "") or None,
         "store": os.path.relpath(store, output.parent) if store else None,
+        "roles": {k: v for k, v in (columns or {}).items() if k in ("label", "id", "split") and v},
     }
     if store is None:  # features that a data set publishes: nothing was encoded
         where = str(root.resolve()) if root else None
         origin["dataset"] = {"name": source, "root": where, **(options or {})}
-    rows = pd.DataFrame({"id": embeddings.ids, "split": split})
+    rows = pd.DataFrame({"id": embeddings.ids, "split": split, "digest": row_digests(embeddings)})
     save_pretrained(model, output, inputs=inputs, origin=origin, rows=rows, overwrite=overwrite)
     counts = {str(name): int(n) for name, n in rows["split"].value_counts().items()}
     return Fitted(model, output, store, summary, counts)
@@ -140,7 +152,18 @@ def _describe_inputs(
     described = {}
     for name, kind in table.kinds.items():
         mine = choices.get(kind, [])
-        column = mine.pop(0).rpartition("=")[2] if mine else name
+        first, sign, rest = mine.pop(0).partition("=") if mine else (name, "", "")
+        column = rest if sign else first
         encoder = embeddings.encoders.get(name, {})
         described[name] = {"kind": kind, "column": column, "encoder": encoder.get("spec")}
+    return described
+
+
+def _inputs_of_store(embeddings: Embeddings) -> dict[str, dict[str, Any]]:
+    """As `_describe_inputs`, from what a store knows: its encoders, but no column."""
+    described = {}
+    for name in embeddings.modalities:
+        spec = embeddings.encoders.get(name, {}).get("spec")
+        kind = (encoder_kind(spec) if spec else None) or (name if name in KINDS else "features")
+        described[name] = {"kind": kind, "column": None, "encoder": spec}
     return described

@@ -35,7 +35,8 @@ def predict_job(
     Columns: id, label, probability; `<modality>_present`, and what each modality alone would have
     said, `<modality>_label` and `<modality>_probability` (null where absent); on request
     `probability:<class>` for every class. A row with nothing present has the training set's class
-    shares if `when_nothing_present` is "prior", and is an error otherwise.
+    shares if `when_nothing_present` is "prior" (a column `nothing_present` then says which), and is
+    an error otherwise.
     """
     if output.suffix not in (".csv", ".parquet", ".pq"):
         raise InputError(f"Predictions are written as .csv or .parquet, not {output.name!r}.")
@@ -65,6 +66,8 @@ def predictions_frame(
         "label": model.classes_[fused.argmax(axis=1)],
         "probability": fused.max(axis=1),
     }
+    if not present.any(axis=1).all():
+        columns["nothing_present"] = ~present.any(axis=1)  # the training set's class shares
     for m, name in enumerate(model.modalities_):
         columns[f"{name}_present"] = present[:, m]
         # An absent item says nothing; any finite number will do to find no argmax in.

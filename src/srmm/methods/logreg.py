@@ -13,6 +13,7 @@ from srmm.base_classifier import EmbeddingClassifier, Labelled
 from srmm.embeddings import Embeddings
 from srmm.standardize import Standardizer
 
+_DEFAULT = 0.01  # where nothing is held out
 _STRENGTHS = (0.001, 0.01, 0.1)  # inverse regularisation C, chosen on the held-out instances
 
 
@@ -51,7 +52,7 @@ class ConcatenatedLogisticRegression(EmbeddingClassifier):
         with warnings.catch_warnings():
             # 200 steps are the budget; running out of them is no failure.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            scores = dict.fromkeys(_STRENGTHS, 0.0)
+            scores = {_DEFAULT: 0.0}
             if len(held.y):
                 for strength in _STRENGTHS:
                     self.model_.set_params(C=strength).fit(x, train.y, train.weight)

@@ -11,6 +11,7 @@ from srmm.embeddings import Embeddings
 from srmm.fusion import pattern_codes
 from srmm.methods.logreg import ConcatenatedLogisticRegression
 from srmm.methods.unimodal import UnimodalClassifier
+from srmm.modality import usable_patterns
 from srmm.recipe import Recipe
 
 
@@ -45,8 +46,8 @@ class AvailabilityRouter(EmbeddingClassifier):
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         self.models_: dict[int, Any] = {}
         embeddings, labels = train.embeddings, self.classes_[train.y]
-        for code in range(1, 2 ** len(self.modalities_)):
-            names = _members(code, self.modalities_)
+        for names in usable_patterns(self.modalities_):
+            code = sum(1 << self.modalities_.index(name) for name in names)
             columns = [self.modalities_.index(name) for name in names]
             complete = embeddings.present[:, columns].all(axis=1)
             if len(np.unique(labels[complete])) < 2:
@@ -58,7 +59,10 @@ class AvailabilityRouter(EmbeddingClassifier):
             else:
                 model = ConcatenatedLogisticRegression(random_state=seed)
             self.models_[code] = model.fit(
-                embeddings[complete].select(names), labels[complete], train.weight[complete]
+                embeddings[complete].select(names),
+                labels[complete],
+                train.weight[complete],
+                validation=held.of(self.classes_, embeddings.select(names)),
             )
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
@@ -74,10 +78,6 @@ class AvailabilityRouter(EmbeddingClassifier):
                 model.predict_proba(seen), model.classes_, self.classes_
             )
         return probabilities
-
-
-def _members(code: int, modalities: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for m, name in enumerate(modalities) if code >> m & 1)
 
 
 def _largest_known(code: int, models: dict[int, Any]) -> int:

@@ -51,9 +51,11 @@ class UnimodalClassifier(EmbeddingClassifier):
             )
         self.modalities_ = (self.modality,)
         self.embedding_dims_ = {self.modality: train.embeddings.embedding_dims[self.modality]}
-        self.model_ = SingleBranchClassifier(
-            self.recipe, random_state=seed, device=self.device
-        ).fit(train.embeddings.select([self.modality]), self.classes_[train.y], train.weight)
+        alone = train.embeddings.select([self.modality])
+        model = SingleBranchClassifier(self.recipe, random_state=seed, device=self.device)
+        self.model_ = model.fit(
+            alone, self.classes_[train.y], train.weight, validation=held.of(self.classes_, alone)
+        )
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         known = self.model_.predict_proba(embeddings)

@@ -1,0 +1,49 @@
+"""Class labels: which are known, and which can name a class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from srmm.errors import InputError, shown
+
+
+def known_labels(labels: np.ndarray) -> np.ndarray:
+    """Boolean (n,): False where a label is None or NaN, which means "unknown"."""
+    return np.asarray(pd.notna(np.asarray(labels, dtype=object)), dtype=bool)
+
+
+def check_label_types(labels: np.ndarray, source: str = "") -> np.ndarray:
+    """The known labels as an array that compares and sorts; raise `InputError` for the others.
+
+    A class is named by text, a truth value or a whole number. Mixed kinds are refused: as text,
+    1 and "1" would silently become one class.
+    """
+    values = [label.item() if isinstance(label, np.generic) else label for label in labels]
+    for value in values:
+        if isinstance(value, float) and value % 1:
+            raise InputError(
+                f"Unknown label type: continuous. The label {value!r}{source} is a measurement, "
+                "not a class. Use a column of classes, or cut the numbers into ranges first."
+            )
+        if not isinstance(value, str | bool | int | float) or abs(_size(value)) >= 2**53:
+            raise InputError(
+                f"The label {shown(value)}{source} of type {type(value).__name__} cannot name a "
+                "class. Use text, whole numbers below 2**53 or truth values, e.g. str(label)."
+            )
+    kinds = {_kind(value) for value in values}
+    if len(kinds) > 1:
+        raise InputError(
+            f"The labels mix {' and '.join(sorted(kinds))}{source}; make them all text."
+        )
+    return np.array(values)
+
+
+def _size(value: Any) -> float:
+    return 0 if isinstance(value, str | bool) else value
+
+
+def _kind(value: Any) -> str:
+    return {str: "text", bool: "truth values"}.get(type(value), "numbers")
