@@ -22,7 +22,7 @@ PAPER, ROBUST = RECIPES["paper"], RECIPES["robust"]
 SCHEDULE = ("schedule", "learning_rate", "max_epochs")  # they belong together
 FIELDS = [
     ("standardize",), ("switching",), ("batch_norm",), ("fusion",), ("input_dropout",),
-    ("share_first_layer",), SCHEDULE,
+    ("share_first_layer",), ("init",), SCHEDULE,
 ]  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from srmm.split import stratified_split
 METHODS = {
     "openmoji": {
         "SRMM, recipe `paper`": ("srmm-paper", {}),
+        "SRMM, recipe `paper`, standardised": ("srmm-paper", {"standardize": True}),
         "SRMM, recipe `robust`": ("srmm", {}),
         "each modality alone / router": ("router", {}),
         "logistic regression, concatenated": ("logreg-concat", {}),

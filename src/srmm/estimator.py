@@ -41,8 +41,8 @@ class SingleBranchClassifier(
     ----------
     recipe : "robust", "paper" or Recipe
         Every setting below by one name; "paper" is the paper to the letter (section IV-B).
-    hidden_dim, dropout, input_dropout, share_first_layer, batch_norm, standardize, switching, \
-batch_size, max_epochs, learning_rate, weight_decay, schedule, patience, validation_fraction, \
+    hidden_dim, dropout, input_dropout, share_first_layer, init, batch_norm, standardize, \
+switching, batch_size, max_epochs, learning_rate, weight_decay, schedule, patience, validation_fraction, \
 fusion : optional
         Fields of `srmm.Recipe`; None keeps the recipe's value.
     class_weight : None, "balanced" or dict of label to float
@@ -103,6 +103,7 @@ fusion : optional
         dropout: float | None = None,
         input_dropout: float | None = None,
         share_first_layer: bool | None = None,
+        init: str | None = None,
         batch_norm: str | None = None,
         standardize: bool | None = None,
         switching: str | None = None,
@@ -125,6 +126,7 @@ fusion : optional
         self.dropout = dropout
         self.input_dropout = input_dropout
         self.share_first_layer = share_first_layer
+        self.init = init
         self.batch_norm = batch_norm
         self.standardize = standardize
         self.switching = switching
@@ -322,6 +324,7 @@ fusion : optional
             dropout=self.recipe_.dropout,
             input_dropout=self.recipe_.input_dropout,
             share_first_layer=self.recipe_.share_first_layer,
+            init=self.recipe_.init,
             batch_norm=self.recipe_.batch_norm,
         )
 

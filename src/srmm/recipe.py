@@ -11,6 +11,7 @@ from srmm.fusion import FUSIONS
 from srmm.switching import STRATEGIES
 
 BATCH_NORMS = ("shared", "per-modality")
+INITS = ("xavier", "torch")
 SCHEDULES = ("constant", "one-cycle")
 
 
@@ -29,6 +30,9 @@ class Recipe:
     """Share of each embedding's numbers dropped in training."""
     share_first_layer: bool = True
     """False: each modality has its own first FC, and all that follows is shared."""
+    init: str = "xavier"
+    """"xavier" (uniform, biases 0.01: the authors' earlier code; the paper is silent) or "torch"
+    (PyTorch's own)."""
     batch_norm: str = "shared"
     """"shared" (the paper) or "per-modality"."""
     standardize: bool = False
@@ -56,6 +60,7 @@ class Recipe:
         fraction("input_dropout", self.input_dropout)
         fraction("validation_fraction", self.validation_fraction)
         one_of("batch_norm", self.batch_norm, BATCH_NORMS)
+        one_of("init", self.init, INITS)
         one_of("switching", self.switching, STRATEGIES)
         one_of("schedule", self.schedule, SCHEDULES)
         one_of("fusion", self.fusion, FUSIONS)
@@ -81,6 +86,7 @@ RECIPES: dict[str, Recipe] = {
     "robust": Recipe(
         input_dropout=0.1,
         share_first_layer=False,
+        init="torch",
         batch_norm="per-modality",
         standardize=True,
         switching="whole-instances",

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from srmm.errors import InputError, did_you_mean, fraction, one_of
 from srmm.modality import check_modalities
-from srmm.recipe import BATCH_NORMS
+from srmm.recipe import BATCH_NORMS, INITS
 
 
 class SingleBranch(nn.Module):
@@ -40,6 +40,8 @@ class SingleBranch(nn.Module):
         True is the paper's network. False gives each modality its own first FC (d_m → h), which
         then also stands for the projection; all that follows is shared. Where sizes differ this is
         the same set of functions with a matrix less: two linear layers in a row are one.
+    init : "torch" or "xavier"
+        PyTorch's own initialisation, or Xavier's with biases of 0.01 (the authors' earlier code).
     batch_norm : "shared" or "per-modality"
         Whether the modalities also share the batch norm (the paper), or have one each.
 
@@ -59,6 +61,7 @@ class SingleBranch(nn.Module):
         dropout: float = 0.5,
         input_dropout: float = 0.0,
         share_first_layer: bool = True,
+        init: str = "torch",
         batch_norm: str = "shared",
     ) -> None:
         super().__init__()
@@ -81,6 +84,11 @@ class SingleBranch(nn.Module):
         self.dropout = nn.Dropout(fraction("dropout", dropout))
         self.fc2 = nn.Linear(hidden_dim, hidden_dim)
         self.fc3 = nn.Linear(hidden_dim, n_classes)
+        if one_of("init", init, INITS) == "xavier":
+            for layer in self.modules():
+                if isinstance(layer, nn.Linear):
+                    nn.init.xavier_uniform_(layer.weight)
+                    nn.init.constant_(layer.bias, 0.01)
 
     def forward(self, embeddings: Mapping[str, Tensor]) -> Tensor:
         return self.fc3(self.embed(embeddings))  # (n_items, n_classes)
