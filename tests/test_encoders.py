@@ -95,12 +95,6 @@ def test_defaults_by_kind():
     assert encoder_kind("clip:any/model") is None
 
 
-@pytest.mark.parametrize("kind", ["audio", "face"])
-def test_kinds_without_an_encoder_say_what_there_is(kind):
-    with pytest.raises(InputError, match=rf"no encoder for {kind} items yet.*minilm \(text\)"):
-        default_encoder(kind)
-
-
 @pytest.mark.parametrize(
     ("spec", "kind", "message"),
     [

@@ -796,3 +796,14 @@ def test_the_defaults_on_drawn_pictures_and_names(tmp_path):
     assert got.present.tolist() == [[1, 1], [0, 1], [1, 0], [1, 1], [1, 1], [0, 1]]
     assert result.summary.modalities["image"].encoder == "efficientnet-lite0"
     assert got.encoders["text"]["spec"] == "minilm"
+
+
+def test_sounds_are_told_apart_and_equal_ones_encoded_once():
+    from srmm.encoding_items import ItemKeys
+
+    keys = ItemKeys("audio", Path())
+    tone, other = np.ones(16, np.float32), np.zeros(16, np.float32)
+    assert keys(  # the same sound, however it is written
+        {"array": tone, "sampling_rate": 16000}
+    ) == keys((tone.copy(), 16000))
+    assert len({keys((tone, 16000)), keys((other, 16000)), keys((tone, 8000))}) == 3

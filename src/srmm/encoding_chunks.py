@@ -127,12 +127,11 @@ def _opener(encoder: Encoder, reader: ItemReader) -> Callable[[Any], Any]:
     """A function: raw item → what `encoder.encode` takes, or the exception that says why not."""
     kinds = {
         "image": reader.image,
-        "face": reader.image,
+        "face": reader.face,
         "text": reader.text,
+        "audio": reader.audio,
         "features": reader.vector,
     }
-    if encoder.kind not in kinds:
-        raise InputError(f"Items of kind {encoder.kind!r} cannot be read yet.")
     read = kinds[encoder.kind]
 
     def opened(item: Any) -> Any:

@@ -80,6 +80,8 @@ class ItemKeys:
         return digest.digest()
 
     def _parts(self, item: Any) -> Iterator[bytes]:
+        if isinstance(item, dict) and item.get("array") is not None:  # decoded sound
+            item = (item["array"], item["sampling_rate"])
         if isinstance(item, dict):
             item = item.get("bytes") or item.get("path")
         if isinstance(item, (str, Path)):
@@ -95,6 +97,10 @@ class ItemKeys:
             yield b"image"
             yield repr((item.mode, item.size, item.getpalette())).encode()
             yield _pixels(item)
+        elif isinstance(item, tuple) and len(item) == 2:  # (samples, rate)
+            yield b"sound"
+            yield repr(item[1]).encode()
+            yield from self._parts(np.asarray(item[0]))
         else:
             array = np.asarray(item)
             yield b"array"

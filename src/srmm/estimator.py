@@ -42,8 +42,8 @@ class SingleBranchClassifier(
     recipe : "robust", "paper" or Recipe
         Every setting below by one name; "paper" is the paper to the letter (section IV-B).
     hidden_dim, dropout, input_dropout, share_first_layer, init, batch_norm, standardize, \
-switching, batch_size, max_epochs, learning_rate, weight_decay, schedule, patience, validation_fraction, \
-fusion : optional
+switching, batch_size, max_epochs, learning_rate, weight_decay, schedule, patience, \
+validation_fraction, fusion : optional
         Fields of `srmm.Recipe`; None keeps the recipe's value.
     class_weight : None, "balanced" or dict of label to float
     when_nothing_present : "error" or "prior"

@@ -1,4 +1,4 @@
-"""Opening raw items: a path, bytes or a picture becomes an RGB image, a text, a vector.
+"""Opening raw items: a path, bytes or a picture becomes an RGB image, a text, sound, a vector.
 
 Two things can happen to an item that is not fine, and a job must tell them apart: its file does
 not exist (`AbsentFile`: absent, like an empty cell), or it is there and broken
@@ -15,16 +15,22 @@ import stat
 import threading
 import zipfile
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+if TYPE_CHECKING:
+    from srmm.audio import Audio
 
 MAX_FILE_BYTES = 1 << 30
 """Larger files, and members of archives that unpack to more, are not read into memory."""
 
 MAX_TEXT_BYTES = 1_000_000
 """Longer texts are no titles or descriptions, but files in the wrong place."""
+
+MIN_FACE_PIXELS = 16
+"""A face with a shorter side cannot be told from another."""
 
 SVG_PIXELS = 224
 """Longest side of a rendered SVG, which has no size of its own: what image encoders look at."""
@@ -120,6 +126,40 @@ class ItemReader:
             f"is no picture: expected a path, bytes or a PIL image, got {type(item).__name__}"
         )
 
+    def face(self, item: Any) -> Image.Image:
+        """The picture of a face, as `image` reads it, if it has 16 × 16 pixels or more."""
+        image = self.image(item)
+        if min(image.size) < MIN_FACE_PIXELS:
+            raise UnreadableItem(f"has {image.width} × {image.height} pixels, too few for a face")
+        return image
+
+    def audio(self, item: Any) -> Audio:
+        """The sound, mixed to one channel: a path, bytes, (samples, rate in Hz), or one of the
+        dicts of Hugging Face datasets, {"array", "sampling_rate"} and {"bytes", "path"}.
+
+        WAV, FLAC, OGG, MP3 and whatever else libsndfile reads; needs soundfile (`srmm[voices]`).
+        Silence, clips under 0.1 s and recordings over ten minutes are unreadable.
+        """
+        # Here, since sound raises the same `UnreadableItem` as everything else.
+        from srmm.audio import audio_from_samples, decode_audio
+
+        if isinstance(item, dict) and item.get("array") is not None:
+            item = (item["array"], item.get("sampling_rate"))
+        if isinstance(item, dict):
+            item = item.get("bytes") or item.get("path")
+        if isinstance(item, (str, Path)):
+            item = self.read_bytes(item)
+        if isinstance(item, (bytes, bytearray, memoryview)):
+            data = bytes(item)
+            _check_size(len(data))
+            _refuse_web_page(data, "audio")
+            return decode_audio(data)
+        if isinstance(item, (tuple, list)) and len(item) == 2:
+            return audio_from_samples(*item)
+        raise UnreadableItem(
+            f"is no sound: expected a path, bytes or (samples, rate), got {type(item).__name__}"
+        )
+
     def text(self, item: Any) -> str:
         """The text, if it is one that a tokenizer can take (valid Unicode, at most 1 MB)."""
         try:
@@ -204,9 +244,7 @@ def _check_size(size: int) -> None:
 
 def _decode(data: bytes) -> Image.Image:
     _check_size(len(data))
-    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if head.startswith((b"<!doctype html", b"<html")):
-        raise UnreadableItem("is not an image but a web page")
+    head = _refuse_web_page(data, "an image")
     if head.startswith((b"<svg", b"<?xml", b"<!--", b"<!doctype svg")):
         data = _render_svg(data)
     try:
@@ -221,6 +259,14 @@ def _decode(data: bytes) -> Image.Image:
         raise
     except Exception as error:  # a decoder given damaged bytes raises anything
         raise UnreadableItem(f"is not a readable image ({_one_line(error)})") from None
+
+
+def _refuse_web_page(data: bytes, expected: str) -> bytes:
+    """The first bytes in small letters. What a server says of a lost file may have its name."""
+    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        raise UnreadableItem(f"is not {expected} but a web page")
+    return head
 
 
 def _guarded_rgb(image: Image.Image) -> Image.Image:

@@ -27,7 +27,7 @@ class About:
     """One line of `srmm encoders`.
 
     `name` ends with ":NAME" where it takes the name of a model at the Hugging Face hub, or a
-    folder with one.
+    folder with one; with ":FILE" where it takes a file with the weights.
     """
 
     name: str
@@ -45,7 +45,7 @@ class _Entry:
     about: About
     module: str
     classes: tuple[str, ...]
-    """One per kind, in the order of the kinds; called with the model's NAME where there is one."""
+    """One per kind, in the order of the kinds; called with the NAME or FILE where there is one."""
 
 
 _REGISTRY = [
@@ -107,6 +107,78 @@ _REGISTRY = [
     ),
     _Entry(
         About(
+            name="resemblyzer",
+            kinds=("audio",),
+            embedding_dim="256",
+            description="voice encoder (LSTM); the default for audio",
+            preprocessing="16 kHz, at least −30 dB, pauses cut out, 40 mel bands, 1.6 s at once",
+            source="package resemblyzer: pip install 'srmm[voices]'",
+            licence="Apache-2.0 (code and weights)",
+            needs_network="no",
+        ),
+        "resemblyzer",
+        ("ResemblyzerEncoder",),
+    ),
+    _Entry(
+        About(
+            name="utterance-aggregator:FILE",
+            kinds=("audio",),
+            embedding_dim="512",
+            description="thin ResNet-34 and GhostVLAD (Xie et al. 2019): the paper's for voices",
+            preprocessing="16 kHz, utterance and its reverse, 257 linear frequencies every 10 ms",
+            source="weights.h5 as linked from https://github.com/WeidiXie/VGG-Speaker-Recognition "
+            "(resnet34_vlad8_ghost2_bdim512_deploy)",
+            licence="Apache-2.0 (code), CC BY-SA 4.0 (weights)",
+            needs_network="once, to download the weights by hand",
+        ),
+        "voice",
+        ("UtteranceAggregatorEncoder",),
+    ),
+    _Entry(
+        About(
+            name="xvector:NAME",
+            kinds=("audio",),
+            embedding_dim="the model's (512 for microsoft/wavlm-base-plus-sv)",
+            description="any speaker verification model of transformers: WavLM, UniSpeech-SAT, …",
+            preprocessing="the model's own, of at most 30 s",
+            source="https://huggingface.co, e.g. xvector:microsoft/wavlm-base-plus-sv; or a folder",
+            licence="Apache-2.0 (code), the model's (weights)",
+            needs_network="once, to download the weights",
+        ),
+        "xvector",
+        ("XVectorEncoder",),
+    ),
+    _Entry(
+        About(
+            name="dlib",
+            kinds=("face",),
+            embedding_dim="128",
+            description="dlib's face recognition ResNet; the default for faces",
+            preprocessing="largest face found (else the central square), upright, 150 × 150",
+            source="packages dlib-bin and face-recognition-models: pip install 'srmm[faces]'",
+            licence="BSL-1.0 (code), public domain (weights)",
+            needs_network="no",
+        ),
+        "dlib_face",
+        ("DlibFaceEncoder",),
+    ),
+    _Entry(
+        About(
+            name="inception-resnet-v1:FILE",
+            kinds=("face",),
+            embedding_dim="512",
+            description="Inception-ResNet-V1 of FaceNet: the paper's for faces",
+            preprocessing="the crop of a face at 160 × 160, (rgb − 127.5) / 128",
+            source="https://github.com/timesler/facenet-pytorch/releases/tag/v2.2.9: "
+            "vggface2 or casia-webface, or a file",
+            licence="Apache-2.0 (code), MIT (weights)",
+            needs_network="once, to download the weights by hand",
+        ),
+        "face",
+        ("InceptionResNetEncoder",),
+    ),
+    _Entry(
+        About(
             name="identity",
             kinds=("features",),
             embedding_dim="the vector's",
@@ -121,7 +193,13 @@ _REGISTRY = [
     ),
 ]
 
-_DEFAULTS = {"image": "efficientnet-lite0", "text": "minilm", "features": "identity"}
+_DEFAULTS = {
+    "image": "efficientnet-lite0",
+    "text": "minilm",
+    "audio": "resemblyzer",
+    "face": "dlib",
+    "features": "identity",
+}
 
 
 def available_encoders() -> dict[str, About]:
@@ -135,16 +213,7 @@ def default_encoder(kind: str) -> str:
     >>> default_encoder("text")
     'minilm'
     """
-    one_of("The kind of items", kind, KINDS)
-    if kind not in _DEFAULTS:
-        there = [
-            f"{name} ({', '.join(about.kinds)})" for name, about in available_encoders().items()
-        ]
-        raise InputError(
-            f"There is no encoder for {kind} items yet. Available: {', '.join(there)}. "
-            "Vectors made elsewhere can be given as features."
-        )
-    return _DEFAULTS[kind]
+    return _DEFAULTS[one_of("The kind of items", kind, KINDS)]
 
 
 def encoder_kind(spec: str) -> str | None:
@@ -159,7 +228,8 @@ def load_encoder(spec: str, kind: str) -> Encoder:
     Parameters
     ----------
     spec : str
-        A name in `available_encoders()`, with a model's name or folder in place of NAME:
+        A name in `available_encoders()`, with a model's name or folder in place of NAME, or a
+        file in place of FILE:
         "efficientnet-lite0", "clip:openai/clip-vit-large-patch14", "clip:./my-clip".
     kind : str
         One of `srmm.modality.KINDS`.
@@ -187,10 +257,15 @@ def load_encoder(spec: str, kind: str) -> Encoder:
 
 def _find(spec: str) -> _Entry:
     prefix, colon, name = spec.partition(":")
-    wanted = f"{prefix}:NAME" if colon else spec
+    wanted = (f"{prefix}:NAME", f"{prefix}:FILE") if colon else (spec,)
     for entry in _REGISTRY:
-        if entry.about.name == wanted and (not colon or name):
+        if entry.about.name in wanted and (not colon or name):
             return entry
+        if entry.about.name == f"{prefix}:FILE":
+            raise InputError(
+                f"The encoder {spec!r} needs a file with its weights: {entry.about.name!r}. "
+                f"They come from {entry.about.source}."
+            )
     names = [entry.about.name for entry in _REGISTRY]
     if f"{prefix}:NAME" in names:
         raise InputError(

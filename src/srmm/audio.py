@@ -1,0 +1,195 @@
+"""Sound: decoded to one channel, and resampled to the rate that an encoder was trained at."""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from srmm.errors import MissingExtraError
+from srmm.raw_items import UnreadableItem
+
+MIN_SECONDS = 0.1
+"""Shorter clips hold no word and no voice."""
+
+MAX_SECONDS = 600
+"""Longer recordings are no utterances, and would fill the memory."""
+
+SILENCE = 1e-4
+"""A clip whose loudest swing is less (−80 dB, three steps of 16 bits) holds no sound."""
+
+_RATES = (1_000, 1_000_000)
+_FULL_SCALE = {"uint8": 128, "int16": 1 << 15, "int32": 1 << 31}
+_MAX_FLOAT = 10
+"""Floats belong into [−1, 1] and overshoot a little; beyond this they are unscaled integers."""
+
+_WHOLE = 0.95
+"""An MP3 that decodes to a smaller share of the length it announces has been cut off."""
+
+_BLOCK = 1 << 16
+_CUT_CHUNK = re.compile(r"^\s*(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
+_UNKNOWN_LENGTH = 0x7FFFFFFF
+"""What a program writes for the length if it pipes a WAV, not knowing its end yet; or more."""
+
+_LOBES, _ATTENUATION = 64, 100.0
+"""Of the low-pass filter when resampling: passes 90 % of the band, nothing above −100 dB beyond."""
+
+
+class Audio(NamedTuple):
+    """An utterance: float32 samples of shape (n,), mostly in [−1, 1], and their rate in Hz."""
+
+    samples: np.ndarray
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.rate
+
+
+def decode_audio(data: bytes) -> Audio:
+    """The content of a file that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF, …), mixed to mono.
+
+    Raises `UnreadableItem` with the reason if it is none of these, damaged, cut off, silent,
+    shorter than 0.1 s or longer than ten minutes; `MissingExtraError` without soundfile.
+    """
+    try:
+        import soundfile
+    except ImportError:
+        raise MissingExtraError("soundfile", "voices", "Reading audio") from None
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            announced, rate = file.frames, file.samplerate
+            _refuse_cut_chunk(file.extra_info)
+            _check_rate(rate)
+            blocks, length = [], 0
+            # In blocks, since a header can promise any number of channels.
+            while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+                blocks.append(block.mean(axis=1))
+                length += len(block)
+                _check_not_long(length / rate)
+    except UnreadableItem:
+        raise
+    except Exception as error:  # a decoder given damaged bytes raises anything
+        raise UnreadableItem(_decoder_reason(error)) from None
+    if length < _WHOLE * announced:
+        raise UnreadableItem(
+            f"is cut off or damaged: {length / rate:.2f} of {announced / rate:.2f} s can be decoded"
+        )
+    return _checked(np.concatenate(blocks) if blocks else np.empty(0, np.float32), rate)
+
+
+def audio_from_samples(samples: Any, rate: Any) -> Audio:
+    """Samples in memory, shape (n,), (n, channels) or (channels, n), mixed to mono.
+
+    Floats are taken as they are; integers of 8 (unsigned), 16 or 32 bits are scaled to [−1, 1].
+    Raises `UnreadableItem` as `decode_audio`.
+    """
+    if isinstance(rate, (bool, np.bool_)) or not isinstance(rate, (int, float, np.number)):
+        raise UnreadableItem(
+            f"has no sampling rate: expected (samples, rate in Hz), got a {type(rate).__name__}"
+        )
+    if not np.isfinite(rate) or rate != int(rate):
+        raise UnreadableItem(f"has a sampling rate of {rate} Hz, which is no whole number")
+    _check_rate(int(rate))
+    try:
+        array = np.asarray(samples)
+    except (TypeError, ValueError):
+        raise UnreadableItem("is not an array of samples") from None
+    if array.ndim not in (1, 2) or array.dtype.kind not in "iuf":
+        raise UnreadableItem(
+            f"is not an array of samples: {array.ndim} axes of {array.dtype}, expected 1 or 2 of "
+            "numbers"
+        )
+    if array.ndim == 2:
+        array = array if array.shape[0] >= array.shape[1] else array.T  # the longer axis is time
+    _check_not_long(len(array) / int(rate))
+    if array.dtype.kind == "f":
+        scaled = array.astype(np.float32)
+    elif array.dtype.name in _FULL_SCALE:
+        full = _FULL_SCALE[array.dtype.name]
+        zero = 128 if array.dtype == np.uint8 else 0
+        scaled = ((array.astype(np.float64) - zero) / full).astype(np.float32)
+    else:
+        raise UnreadableItem(
+            f"has samples of type {array.dtype}, whose range is unknown; give floats in [−1, 1]"
+        )
+    return _checked(scaled.mean(axis=1) if scaled.ndim == 2 else scaled, int(rate))
+
+
+def resample(audio: Audio, rate: int) -> np.ndarray:
+    """The samples at another rate: float32 of shape (about n · rate / audio.rate,).
+
+    A windowed-sinc filter, 100 dB down where it must be: what lies above half the lower of the two
+    rates does not fold back into the voice. Raises `UnreadableItem` if nothing else is there.
+    """
+    if audio.rate == rate:
+        return audio.samples
+    # Exact for the rates in use; an odd one, such as 16,001 Hz, changes pitch by under 0.01 %.
+    ratio = Fraction(rate, audio.rate).limit_denominator(10_000)
+    from scipy.signal import resample_poly
+
+    up, down = ratio.numerator, ratio.denominator
+    resampled = resample_poly(audio.samples, up, down, window=_low_pass(up, down))
+    if np.ptp(resampled) < 2 * SILENCE:
+        raise UnreadableItem(f"is silent below {rate // 2:,} Hz")
+    return resampled.astype(np.float32)
+
+
+@functools.lru_cache(maxsize=8)
+def _low_pass(up: int, down: int) -> np.ndarray:
+    from scipy.signal import firwin, kaiser_beta
+
+    steps = max(up, down)
+    return firwin(
+        2 * _LOBES * steps + 1, 0.95 / steps, window=("kaiser", kaiser_beta(_ATTENUATION))
+    )
+
+
+def _checked(samples: np.ndarray, rate: int) -> Audio:
+    if len(samples) < MIN_SECONDS * rate:
+        raise UnreadableItem(
+            f"lasts {1000 * len(samples) / rate:.0f} ms, less than {1000 * MIN_SECONDS:.0f} ms"
+        )
+    if not np.isfinite(samples).all():
+        raise UnreadableItem("is partly NaN or infinite")
+    low, high = float(samples.min()), float(samples.max())
+    if high - low < 2 * SILENCE:
+        raise UnreadableItem("is silent")
+    if max(high, -low) > _MAX_FLOAT:
+        raise UnreadableItem(
+            f"has samples up to {max(high, -low):,.0f}; expected floats in [−1, 1], or integers"
+        )
+    return Audio(samples, rate)
+
+
+def _check_rate(rate: int) -> None:
+    if not _RATES[0] <= rate <= _RATES[1]:
+        raise UnreadableItem(
+            f"has a sampling rate of {rate:,} Hz, outside {_RATES[0]:,} to {_RATES[1]:,}"
+        )
+
+
+def _check_not_long(seconds: float) -> None:
+    if seconds > MAX_SECONDS:
+        raise UnreadableItem(
+            f"lasts more than the limit of {MAX_SECONDS // 60} minutes; cut it into utterances"
+        )
+
+
+def _refuse_cut_chunk(log: str) -> None:
+    """libsndfile plays what is left of a WAV or AIFF without an error, but notes it in its log."""
+    for announced, there in _CUT_CHUNK.findall(log):
+        if int(there) < int(announced) < _UNKNOWN_LENGTH:
+            raise UnreadableItem(f"is cut off: {int(there):,} of {int(announced):,} bytes are left")
+
+
+def _decoder_reason(error: Exception) -> str:
+    # libsndfile's own words, without the address of the object that it read from.
+    reason = " ".join(str(getattr(error, "error_string", error)).split()).strip(" .:")
+    if "not recognised" in reason.lower():
+        return "is not audio that libsndfile can read; convert it to WAV, FLAC, OGG or MP3"
+    return f"is not a readable audio file ({reason})"

@@ -1,0 +1,117 @@
+"""X-vectors of transformers: utterances → speaker embeddings, such as those of WavLM (512-d)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from srmm.audio import Audio, resample
+from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.hub import load_pretrained, local_or_hub
+from srmm.errors import InputError
+
+MIN_SECONDS = 0.5
+"""The last layers look at a third of a second at once; shorter clips are repeated."""
+
+MAX_SECONDS = 30
+"""Of longer recordings the middle is used: attention's memory grows with the square of time."""
+
+_UNUSED = ("objective", "classifier", "masked_spec_embed")
+"""Parts of the model, by a word in their names, that only training uses."""
+
+
+class XVectorEncoder:
+    """The embeddings of any model for speaker verification of transformers, at their own scale.
+
+    WavLM, Wav2Vec2, UniSpeech-SAT and Data2Vec with an x-vector head. Utterances go through the
+    model's own feature extractor.
+
+    Parameters
+    ----------
+    name : str
+        A model at the hub, "microsoft/wavlm-base-plus-sv" (512 numbers), or a folder.
+    """
+
+    kind = "audio"
+
+    def __init__(self, name: str, *, device: str | None = None) -> None:
+        name = local_or_hub(name)
+        self.device = device or pick_device()
+        self.model = load_pretrained(name, lambda local: _load(name, local)).to(self.device)
+        self._extractor = load_pretrained(name, lambda local: _load_extractor(name, local))
+        self.rate = int(self._extractor.sampling_rate)
+        self.embedding_dim = int(self.model.config.xvector_output_dim)
+        self.batch_size = 4 if self.device == "cpu" else 32
+        self.settings: dict[str, Any] = {
+            "spec": f"xvector:{name}",
+            "weights": weights_digest(self.model),
+            "preprocessing": {
+                "rate": self.rate,
+                "normalised": bool(self._extractor.do_normalize),
+                "min_seconds": MIN_SECONDS,
+                "max_seconds": MAX_SECONDS,
+            },
+            "output": "x-vectors, not scaled",
+        }
+
+    def prepare(self, item: Audio) -> np.ndarray:
+        """An utterance → the samples that the model hears, float32 of shape (n,)."""
+        samples = resample(item, self.rate)
+        surplus = len(samples) - MAX_SECONDS * self.rate
+        if surplus > 0:
+            samples = samples[surplus // 2 :][: MAX_SECONDS * self.rate]
+        times = -(-int(MIN_SECONDS * self.rate) // len(samples))
+        heard = self._extractor(
+            np.tile(samples, times), sampling_rate=self.rate, return_tensors="np"
+        )
+        return np.asarray(heard["input_values"][0], dtype=np.float32)
+
+    def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """n utterances of any lengths → float32 of shape (n, embedding_dim)."""
+        import torch
+
+        embeddings = np.empty((len(prepared), self.embedding_dim), dtype=np.float32)
+        lengths = np.array([len(samples) for samples in prepared])
+        # Only utterances of one length share a batch: padding would change the embedding.
+        for length in np.unique(lengths):
+            places = np.flatnonzero(lengths == length).tolist()
+            batch = torch.from_numpy(np.stack([prepared[place] for place in places]))
+            with torch.inference_mode():
+                output = self.model(batch.to(self.device))
+            embeddings[places] = output.embeddings.float().cpu().numpy()
+        return embeddings
+
+
+def _load(name: str, local: bool) -> Any:
+    import torch
+    from transformers import AutoModelForAudioXVector
+
+    try:
+        model, loading = AutoModelForAudioXVector.from_pretrained(
+            name, dtype=torch.float32, local_files_only=local, output_loading_info=True
+        )
+    except ValueError as error:
+        if "configuration class" not in str(error):
+            raise
+        raise InputError(
+            f"{name!r} is not a model that makes x-vectors; 'xvector:' needs one for speaker "
+            "verification, e.g. microsoft/wavlm-base-plus-sv."
+        ) from None
+    missing = sorted(
+        key for key in loading["missing_keys"] if not any(word in key for word in _UNUSED)
+    )
+    if missing:
+        raise InputError(
+            f"The weights of {name!r} lack {len(missing)} parameters of {type(model).__name__}, "
+            f"the first being {missing[0]!r}; they would be random. Choose a model trained for "
+            "speaker verification (its name often ends in '-sv')."
+        )
+    return model.eval().requires_grad_(False)
+
+
+def _load_extractor(name: str, local: bool) -> Any:
+    from transformers import AutoFeatureExtractor
+
+    return AutoFeatureExtractor.from_pretrained(name, local_files_only=local)
