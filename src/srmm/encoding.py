@@ -16,6 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from srmm.embeddings import Embeddings
 from srmm.encoders import Encoder, default_encoder, encoder_kind, load_encoder
+from srmm.encoding_fit import (
+    as_stored,
+    fit_on_training_rows,
+    fitted_copy,
+    needs_fitting,
+    stored_spec,
+)
 from srmm.encoding_modality import EncodedModality, Options, Progress, encode_modality
 from srmm.encoding_store import (
     check_encoders,
@@ -59,6 +66,11 @@ def encode(
 
     A missing file is absent like an empty cell. An item that is there but broken counts as absent
     and is listed in the summary. Equal items (the same text, the same file) are encoded once.
+
+    An encoder that must be fitted, such as "doc2vec", is fitted on the rows whose split is "train",
+    and kept in the store: what is added later is encoded with it. A table without a split is all
+    training rows, so embeddings of rows that are held out of it afterwards must not be used to
+    measure test accuracy; a warning says so.
 
     Parameters
     ----------
@@ -109,27 +121,35 @@ def encode(
     partial = None
     if output is not None:
         if earlier is not None:
+            loaded = as_stored(loaded, earlier, output)
             check_encoders(earlier, output, loaded)
         partial = open_partial(output)
 
     options = Options(batch_size, workers, strict, progress)
     with ItemReader(table.folder) as reader, explaining_full_disk(partial):
+        loaded = {
+            name: fit_on_training_rows(encoder, table, name, reader, partial)
+            for name, encoder in loaded.items()
+        }
         done = {
             name: encode_modality(table, name, encoder, reader, earlier, partial, options)
             for name, encoder in loaded.items()
         }
-        embeddings = _assemble(table, loaded, done)
+        embeddings = _assemble(table, loaded, done, output)
         if output is not None and partial is not None:
             as_before = earlier is not None and all(part.as_before for part in done.values())
             if not (as_before and earlier and same_content(earlier.embeddings, embeddings)):
                 keys = {name: done[name].keys for name in embeddings.modalities}
-                write_store(embeddings, keys, output, partial)
+                write_store(embeddings, keys, loaded, output, partial)
             embeddings = load_embeddings(output)
             remove_partial(partial)
     summary = EncodingSummary(
         rows=len(table),
         seconds=time.perf_counter() - started,
-        modalities={name: part.summary for name, part in done.items()},
+        modalities={
+            name: replace(part.summary, encoder=stored_spec(loaded[name], name, output))
+            for name, part in done.items()
+        },
         unreadable=[entry for part in done.values() for entry in part.unreadable],
     )
     return EncodingResult(embeddings, summary)
@@ -138,8 +158,9 @@ def encode(
 class Encode(TransformerMixin, BaseEstimator):
     """`encode` as a scikit-learn transformer: raw items → `Embeddings`.
 
-    Stands in front of a `SingleBranchClassifier` in a `Pipeline`. The encoders are frozen: fitting
-    loads them and learns nothing.
+    Stands in front of a `SingleBranchClassifier` in a `Pipeline`. Pretrained encoders are frozen:
+    fitting loads them and learns nothing. Those that must be fitted, such as "doc2vec", are fitted
+    on the items of all rows that `fit` is given, which should be training rows; never on labels.
 
     Parameters
     ----------
@@ -181,7 +202,10 @@ class Encode(TransformerMixin, BaseEstimator):
         self.workers = workers
 
     def fit(self, X: Table | pd.DataFrame, y: Any = None) -> Encode:
-        """Load the encoders; raises `InputError` for one that is unknown or of the wrong kind."""
+        """Load the encoders, and fit on X those that must be fitted; y is not used.
+
+        Raises `InputError` for an encoder that is unknown or of the wrong kind.
+        """
         if not self.encoders:
             raise InputError("Encode needs at least one encoder, e.g. Encode({'text': 'minilm'}).")
         kinds = X.kinds if isinstance(X, Table) else {}
@@ -189,6 +213,14 @@ class Encode(TransformerMixin, BaseEstimator):
             name: _load(name, kinds.get(name) or _kind(name, choice), choice)
             for name, choice in self.encoders.items()
         }
+        unfitted = {name: e for name, e in self.encoders_.items() if needs_fitting(e)}
+        if unfitted:
+            table = self._table(X)
+            with ItemReader(table.folder) as reader:
+                self.encoders_ |= {
+                    name: fitted_copy(encoder, table, name, np.arange(len(table)), reader)
+                    for name, encoder in unfitted.items()
+                }
         return self
 
     def transform(self, X: Table | pd.DataFrame) -> Embeddings:
@@ -242,7 +274,10 @@ def _kind(name: str, choice: str | Encoder) -> str:
 
 
 def _assemble(
-    table: Table, encoders: Mapping[str, Encoder], done: Mapping[str, EncodedModality]
+    table: Table,
+    encoders: Mapping[str, Encoder],
+    done: Mapping[str, EncodedModality],
+    output: Path | None,
 ) -> Embeddings:
     # Vectors of unknown length, none of which is there, are nothing that could be stored.
     kept = [name for name, part in done.items() if part.values.shape[1]]
@@ -255,5 +290,11 @@ def _assemble(
         ids=table.ids,
         split=table.split,
         raw={name: raw for name in kept if (raw := done[name].raw) is not None},
-        encoders={name: json.loads(json.dumps(encoders[name].settings)) for name in kept},
+        encoders={
+            name: json.loads(
+                json.dumps({**encoder.settings, "spec": stored_spec(encoder, name, output)})
+            )
+            for name, encoder in encoders.items()
+            if name in kept
+        },
     )

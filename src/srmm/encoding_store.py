@@ -2,7 +2,8 @@
 
 `<output>.partial/` holds chunks until the store is complete, and is removed then. Beside the files
 of every store, one made here has `_items.safetensors`: per modality the 16 bytes that identify each
-packed item, by which a later run knows what it need not encode again.
+packed item, by which a later run knows what it need not encode again. Encoders that were fitted
+are in `_encoders/<modality>/`.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from safetensors.numpy import save
 
 from srmm.atomic import replacing_folder
 from srmm.embeddings import Embeddings, same_settings
-from srmm.encoders import Encoder
+from srmm.encoders import Encoder, FittableEncoder
 from srmm.errors import InputError, SrmmError
 from srmm.store import is_store, load_embeddings, map_safetensors, save_embeddings
 from srmm.table import Table
 
 _ITEMS = "_items.safetensors"  # no modality may be called so
+ENCODERS = "_encoders"  # nor so
 _NOTE = "README.txt"
 _COPIED_ROWS = 4096
 _NOTE_TEXT = (
@@ -99,7 +101,11 @@ def check_encoders(earlier: Earlier, output: Path, encoders: Mapping[str, Encode
 
 
 def write_store(
-    embeddings: Embeddings, keys: dict[str, np.ndarray], output: Path, partial: Path
+    embeddings: Embeddings,
+    keys: dict[str, np.ndarray],
+    encoders: Mapping[str, Encoder],
+    output: Path,
+    partial: Path,
 ) -> None:
     """Put the finished store at `output`, in the place of what was there."""
     finished = partial / "store"
@@ -109,6 +115,9 @@ def write_store(
         for file in finished.iterdir():
             file.rename(temporary / file.name)
         (temporary / _ITEMS).write_bytes(save(keys))
+        for name, encoder in encoders.items():
+            if isinstance(encoder, FittableEncoder) and name in keys:
+                encoder.save(temporary / ENCODERS / name)
 
 
 def same_content(first: Embeddings, second: Embeddings) -> bool:

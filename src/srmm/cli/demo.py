@@ -39,7 +39,9 @@ def demo(
         progress=talk.progress,
         epochs=talk.epochs(),
     )
-    report = evaluate_job(output / "model", output / "report.html", seed=seed)
+    report = evaluate_job(
+        output / "model", output / "report.html", seed=seed, progress=talk.progress
+    )
     places = {
         "report": output / "report.html",
         "numbers": output / "report.json",

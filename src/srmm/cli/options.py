@@ -84,9 +84,7 @@ class Talk:
 
         from tqdm import tqdm
 
-        return partial(
-            tqdm, desc=description, unit="epoch", leave=False, file=sys.stderr
-        )
+        return partial(tqdm, desc=description, unit="epoch", leave=False, file=sys.stderr)
 
     def result(self, facts: Mapping[str, Any], text: str) -> None:
         """Print what came out: `facts` as JSON if that was asked for, else `text`."""

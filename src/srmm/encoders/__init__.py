@@ -8,13 +8,14 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 
-from srmm.encoders.base import Encoder
+from srmm.encoders.base import Encoder, FittableEncoder
 from srmm.errors import InputError, did_you_mean, one_of
 from srmm.modality import KINDS
 
 __all__ = [
     "About",
     "Encoder",
+    "FittableEncoder",
     "available_encoders",
     "default_encoder",
     "encoder_kind",
@@ -27,7 +28,8 @@ class About:
     """One line of `srmm encoders`.
 
     `name` ends with ":NAME" where it takes the name of a model at the Hugging Face hub, or a
-    folder with one; with ":FILE" where it takes a file with the weights.
+    folder with one; with ":FILE" where it takes a file with the weights; with ":FOLDER" where it
+    takes a folder with what was fitted.
     """
 
     name: str
@@ -104,6 +106,63 @@ _REGISTRY = [
         ),
         "sentence",
         ("SentenceEncoder",),
+    ),
+    _Entry(
+        About(
+            name="vit:NAME",
+            kinds=("image",),
+            embedding_dim="the model's (768 for google/vit-base-patch16-224-in21k, the paper's)",
+            description="any ViT of transformers: class token of the last layer",
+            preprocessing="the model's own",
+            source="https://huggingface.co, e.g. vit:google/vit-base-patch16-224-in21k; "
+            "or a folder",
+            licence="Apache-2.0 (code), the model's (weights; Apache-2.0 for Google's)",
+            needs_network="once, to download the weights",
+        ),
+        "image_models",
+        ("ViTEncoder",),
+    ),
+    _Entry(
+        About(
+            name="resnet:NAME",
+            kinds=("image",),
+            embedding_dim="the model's (2048 for microsoft/resnet-101, the paper's)",
+            description="any ResNet of transformers: global average of the last stage",
+            preprocessing="the model's own (its centre, 224 × 224 pixels)",
+            source="https://huggingface.co, e.g. resnet:microsoft/resnet-101; or a folder",
+            licence="Apache-2.0 (code), the model's (weights; Apache-2.0 for Microsoft's)",
+            needs_network="once, to download the weights",
+        ),
+        "image_models",
+        ("ResNetEncoder",),
+    ),
+    _Entry(
+        About(
+            name="doc2vec",
+            kinds=("text",),
+            embedding_dim="300",
+            description="paragraph vectors, fitted on the training texts alone (split 'train')",
+            preprocessing="words in lower case; those that occur once are left out",
+            source="srmm, on gensim: pip install 'srmm[doc2vec]'",
+            licence="LGPL-2.1 (gensim); nothing pretrained",
+            needs_network="no",
+        ),
+        "doc2vec",
+        ("Doc2VecEncoder",),
+    ),
+    _Entry(
+        About(
+            name="doc2vec:FOLDER",
+            kinds=("text",),
+            embedding_dim="as it was fitted",
+            description="a doc2vec as it was fitted, e.g. STORE/_encoders/text",
+            preprocessing="words in lower case; those it has learnt",
+            source="a store that was encoded with doc2vec, or Doc2VecEncoder.save",
+            licence="LGPL-2.1 (gensim); the training texts' (what was learnt)",
+            needs_network="no",
+        ),
+        "doc2vec",
+        ("Doc2VecEncoder",),
     ),
     _Entry(
         About(
@@ -228,8 +287,8 @@ def load_encoder(spec: str, kind: str) -> Encoder:
     Parameters
     ----------
     spec : str
-        A name in `available_encoders()`, with a model's name or folder in place of NAME, or a
-        file in place of FILE:
+        A name in `available_encoders()`, with a model's name or folder in place of NAME, a
+        file in place of FILE, a folder in place of FOLDER:
         "efficientnet-lite0", "clip:openai/clip-vit-large-patch14", "clip:./my-clip".
     kind : str
         One of `srmm.modality.KINDS`.
@@ -257,7 +316,7 @@ def load_encoder(spec: str, kind: str) -> Encoder:
 
 def _find(spec: str) -> _Entry:
     prefix, colon, name = spec.partition(":")
-    wanted = (f"{prefix}:NAME", f"{prefix}:FILE") if colon else (spec,)
+    wanted = (f"{prefix}:NAME", f"{prefix}:FILE", f"{prefix}:FOLDER") if colon else (spec,)
     for entry in _REGISTRY:
         if entry.about.name in wanted and (not colon or name):
             return entry

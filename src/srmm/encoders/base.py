@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -53,6 +54,36 @@ class Encoder(Protocol):
 
     def encode(self, prepared: Sequence[Any]) -> np.ndarray:
         """n prepared items → their embeddings, float32 of shape (n, embedding_dim)."""
+        ...
+
+
+@runtime_checkable
+class FittableEncoder(Encoder, Protocol):
+    """An encoder that learns from training items before it can encode, such as Doc2Vec.
+
+    Until it is fitted, `settings["weights"]` is None. Fitting on the same items again gives the
+    same encoder. One that was fitted here has the spec None, and `load_encoder` makes it again
+    from "NAME:FOLDER" after `save(FOLDER)`.
+
+    Attributes
+    ----------
+    name : str
+        The NAME.
+    is_fitted : bool
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def is_fitted(self) -> bool: ...
+
+    def fit(self, items: Sequence[Any]) -> None:
+        """Learn from opened items, those of training rows only; there are no labels."""
+        ...
+
+    def save(self, folder: Path) -> object:
+        """Write what was learnt to a folder that does not exist, without pickle."""
         ...
 
 

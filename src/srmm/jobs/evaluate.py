@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ def evaluate_job(
         )
     fitted = None
     if baselines and own is not None:
+        if progress:
+            print("training the baselines …", file=sys.stderr, flush=True)
         split = split_column(own, rows)
         held = own[split == "validation"] if (split == "validation").any() else None
         fitted = fit_baselines(
@@ -71,6 +74,8 @@ def evaluate_job(
             class_weight=model.class_weight,
             random_state=model.random_state,
         )
+    if progress:
+        print("evaluating …", file=sys.stderr, flush=True)
     result = evaluate(
         model,
         data[test],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,8 @@ def fit_job(
     embeddings, summary = data, None
     inputs: dict[str, dict[str, Any]] = {}
     if isinstance(data, Table):
+        # Split before encoding: an encoder that is fitted must not see the test rows.
+        data = replace(data, split=_split(data, test_size, seed))
         # The default store is this table's cache: rows that left the table may leave it, too.
         cache = store is None
         store = (store or output.with_name(output.name + ".embeddings")).resolve()
@@ -122,19 +124,19 @@ def fit_job(
     return Fitted(model, output, store, summary, counts)
 
 
-def _split(embeddings: Embeddings, test_size: float, seed: int) -> np.ndarray:
+def _split(data: Table | Embeddings, test_size: float, seed: int) -> np.ndarray:
     """The split of every instance, object array: the data's own, or a stratified draw."""
-    known = check_labels(embeddings)
-    if embeddings.split is not None:
-        split = embeddings.split.copy()
+    known = check_labels(data)
+    if data.split is not None:
+        split = data.split.copy()
         split[~known & (split != "test")] = None  # nothing to learn from
         if not (split == "train").any():
             raise InputError("The split column has no labelled 'train' row to learn from.")
         return split
-    split = np.full(len(embeddings), None, dtype=object)
+    split = np.full(len(data), None, dtype=object)
     rows = np.flatnonzero(known)
-    assert embeddings.labels is not None
-    codes = pd.factorize(pd.Series(embeddings.labels[rows]))[0]
+    assert data.labels is not None
+    codes = pd.factorize(pd.Series(data.labels[rows]))[0]
     train, test = stratified_split(codes, test_size, np.random.default_rng(seed))
     split[rows[train]], split[rows[test]] = "train", "test"
     return split

@@ -1,0 +1,130 @@
+"""ViT and ResNet: pictures through any classifier of transformers, without its last layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.hub import load_pretrained, local_or_hub
+from srmm.encoders.image_processors import PillowProcessor
+from srmm.errors import InputError
+
+
+class ViTEncoder:
+    """The class token after the last layer and the final norm (paper Table X: ViT).
+
+    The pooler that some checkpoints have behind it is not used: it was not trained with them.
+
+    Parameters
+    ----------
+    name : str
+        A ViT at the hub, "google/vit-base-patch16-224-in21k" (768 numbers), or a folder.
+    """
+
+    kind = "image"
+
+    def __init__(self, name: str, *, device: str | None = None) -> None:
+        name = local_or_hub(name)
+        self.device = device or pick_device()
+        self.model = _load(name, "vit", "ViTModel", add_pooling_layer=False).to(self.device)
+        self._processor = PillowProcessor(name)
+        config = self.model.config
+        side = config.image_size
+        wanted = (side, side) if isinstance(side, int) else tuple(side)
+        if self._processor.size != wanted:
+            raise InputError(
+                f"The image processor of {name!r} makes pictures of {self._processor.size} pixels, "
+                f"but its network reads {wanted}: the two do not belong together."
+            )
+        self.embedding_dim = int(config.hidden_size)
+        self.batch_size = 8 if self.device == "cpu" else 128
+        self.settings: dict[str, Any] = {
+            "spec": f"vit:{name}",
+            "weights": weights_digest(self.model),
+            "preprocessing": self._processor.settings,
+            "output": "class token of the last layer",
+        }
+
+    def prepare(self, item: Image.Image) -> np.ndarray:
+        """An RGB picture of any size → float32 of shape (3, height, width)."""
+        return self._processor(item)
+
+    def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """n pictures of shape (3, height, width) → float32 of shape (n, embedding_dim)."""
+        return _output(self, prepared).last_hidden_state[:, 0].float().cpu().numpy()
+
+
+class ResNetEncoder:
+    """The global average of the last stage's features (paper Table X: ResNet-101).
+
+    Parameters
+    ----------
+    name : str
+        A ResNet at the hub, "microsoft/resnet-101" (2048 numbers), or a folder.
+    """
+
+    kind = "image"
+
+    def __init__(self, name: str, *, device: str | None = None) -> None:
+        name = local_or_hub(name)
+        self.device = device or pick_device()
+        self.model = _load(name, "resnet", "ResNetModel").to(self.device)
+        self._processor = PillowProcessor(name)
+        self.embedding_dim = int(self.model.config.hidden_sizes[-1])
+        self.batch_size = 8 if self.device == "cpu" else 128
+        self.settings: dict[str, Any] = {
+            "spec": f"resnet:{name}",
+            "weights": weights_digest(self.model),
+            "preprocessing": self._processor.settings,
+            "output": "global average of the last stage",
+        }
+
+    def prepare(self, item: Image.Image) -> np.ndarray:
+        """An RGB picture of any size → float32 of shape (3, height, width)."""
+        return self._processor(item)
+
+    def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """n pictures of shape (3, height, width) → float32 of shape (n, embedding_dim)."""
+        pooled = _output(self, prepared).pooler_output  # (n, embedding_dim, 1, 1)
+        return pooled.flatten(1).float().cpu().numpy()
+
+
+def _output(encoder: ViTEncoder | ResNetEncoder, prepared: Sequence[np.ndarray]) -> Any:
+    import torch
+
+    with torch.inference_mode():
+        return encoder.model(pixel_values=torch.from_numpy(np.stack(prepared)).to(encoder.device))
+
+
+def _load(name: str, model_type: str, model_class: str, **options: Any) -> Any:
+    """The network in evaluation mode; raises `InputError` for another one, or a partial one."""
+    import torch
+    import transformers
+
+    def load(local: bool) -> Any:
+        config = transformers.AutoConfig.from_pretrained(name, local_files_only=local)
+        if config.model_type != model_type:
+            raise InputError(
+                f"{name!r} is a model of type {config.model_type!r}; '{model_type}:' needs one of "
+                f"type {model_type!r}."
+            )
+        return getattr(transformers, model_class).from_pretrained(
+            name,
+            dtype=torch.float32,
+            local_files_only=local,
+            output_loading_info=True,
+            **options,
+        )
+
+    model, loading = load_pretrained(name, load)
+    if loading["missing_keys"]:
+        missing = sorted(loading["missing_keys"])
+        raise InputError(
+            f"The weights of {name!r} lack {len(missing)} parameters of {model_class}, the first "
+            f"being {missing[0]!r}; they would be random. Download the model again."
+        )
+    return model.eval().requires_grad_(False)

@@ -1,0 +1,93 @@
+"""Image processors of transformers in their Pillow form, and what of them decides an embedding.
+
+The Pillow form gives the same pixels whether or not torchvision is installed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from srmm.encoders.hub import load_pretrained
+from srmm.errors import InputError
+
+_MAX_ASPECT = 16
+"""A strip 20,000 times as long as it is wide would be resized to gigabytes before it is cropped."""
+
+
+class PillowProcessor:
+    """A callable: RGB picture of any size → float32 of shape (3, height, width).
+
+    Parameters
+    ----------
+    name : str
+        A model at the hub, or a folder.
+
+    Attributes
+    ----------
+    size : (height, width)
+        In pixels, the same for every picture.
+    settings : dict
+        JSON values: all that decides the pixels.
+
+    Raises
+    ------
+    InputError
+        If pictures of different shapes do not come out the same size.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._processor = load_pretrained(name, lambda local: _load(name, local))
+        settings = {
+            key: value
+            for key, value in self._processor.to_dict().items()
+            if key.startswith(("do_", "image_m", "image_s", "resample", "rescale"))
+            or key in ("size", "crop_size", "crop_pct")
+        }
+        self.settings: dict[str, Any] = plain(settings)
+        # Where the shorter side is fitted, all but the centre is cropped away. (ConvNeXt's, which
+        # ResNet uses, does so without a setting of its own, and distorts from 384 pixels on.)
+        short = self.settings.get("size", {}).get("shortest_edge")
+        self._crops = self.settings.get("do_center_crop") or (
+            short is not None and short < 384 and "crop_pct" in self.settings
+        )
+        shapes = {self(Image.new("RGB", size)).shape for size in [(40, 30), (20, 50)]}
+        if len(shapes) > 1:
+            raise InputError(
+                f"The image processor of {name!r} makes pictures of varying size "
+                f"({' and '.join(str(shape[1:]) for shape in sorted(shapes))}), which is not "
+                "supported; it needs a size with height and width, or a central crop."
+            )
+        self.size: tuple[int, int] = shapes.pop()[1:]
+
+    def __call__(self, image: Image.Image) -> np.ndarray:
+        if self._crops:
+            image = bounded_aspect(image)
+        pixels = self._processor(images=image, return_tensors="np")["pixel_values"][0]
+        return np.asarray(pixels, dtype=np.float32)
+
+
+def bounded_aspect(image: Image.Image) -> Image.Image:
+    """The central part of a strip; the square that a processor keeps is well inside it."""
+    longest = _MAX_ASPECT * min(image.size)
+    if max(image.size) <= longest:
+        return image
+    left, top = (max(0, (side - longest) // 2) for side in image.size)
+    return image.crop((left, top, image.width - left, image.height - top))
+
+
+def plain(value: Any) -> Any:
+    """The same in JSON's types, so that it is equal to itself after a round trip."""
+    if isinstance(value, dict):
+        return {str(key): plain(entry) for key, entry in sorted(value.items()) if entry is not None}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    return value if isinstance(value, (str, bool, int, float)) else str(value)
+
+
+def _load(name: str, local: bool) -> Any:
+    from transformers import AutoImageProcessor
+
+    return AutoImageProcessor.from_pretrained(name, local_files_only=local, backend="pil")

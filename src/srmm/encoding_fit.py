@@ -1,0 +1,127 @@
+"""Encoders that must be fitted: on which rows, and where the fitted ones are kept.
+
+A store has, for each modality with such an encoder, the fitted encoder in `_encoders/<modality>/`:
+rows that are added later, and new rows that a model is asked about, are encoded with it.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeGuard
+
+import numpy as np
+
+from srmm.embeddings import same_settings
+from srmm.encoders import Encoder, FittableEncoder, load_encoder
+from srmm.encoding_items import ItemKeys
+from srmm.encoding_store import ENCODERS, Earlier
+from srmm.errors import InputError
+from srmm.raw_items import AbsentFile, ItemReader, UnreadableItem
+from srmm.table import Table
+
+
+def needs_fitting(encoder: Encoder) -> TypeGuard[FittableEncoder]:
+    """Whether it is one that must be fitted and is not."""
+    return isinstance(encoder, FittableEncoder) and not encoder.is_fitted
+
+
+def as_stored(
+    encoders: Mapping[str, Encoder], earlier: Earlier, output: Path
+) -> dict[str, Encoder]:
+    """The same encoders, but those still to be fitted as the store at `output` has them.
+
+    One that the store has with other settings is left as it is, to be refused.
+    """
+    found = dict(encoders)
+    for name, encoder in encoders.items():
+        folder = output / ENCODERS / name
+        if not needs_fitting(encoder) or not folder.is_dir():
+            continue
+        stored = load_encoder(f"{encoder.name}:{folder}", encoder.kind)
+        if _without_weights(stored) == _without_weights(encoder):
+            found[name] = stored
+    return found
+
+
+def fit_on_training_rows(
+    encoder: Encoder, table: Table, modality: str, reader: ItemReader, partial: Path | None
+) -> Encoder:
+    """`encoder`, or if it is still to be fitted, a fitted copy.
+
+    It is fitted on the rows whose split is "train". A table without a split has only training
+    rows, as far as anyone knows; a warning says so. The copy is kept in `partial` (if any) under a
+    digest of what it was fitted on, and found there by a job that goes on after a kill.
+    """
+    if not needs_fitting(encoder):
+        return encoder
+    if table.split is None:
+        warnings.warn(
+            f"{table.name} has no split, so {encoder.name!r} is fitted on all of its {modality} "
+            "items. Embeddings of rows that are held out afterwards must not be used to measure "
+            "test accuracy: the encoder has seen them. Name a column with the split.",
+            stacklevel=3,
+        )
+        rows = np.arange(len(table))
+    else:
+        rows = np.flatnonzero(table.split == "train")
+    if partial is not None:
+        folder = partial / f"{modality}-{_digest(encoder, table, modality, rows)}.encoder"
+        if not folder.is_dir():
+            fitted_copy(encoder, table, modality, rows, reader).save(folder)
+        return load_encoder(f"{encoder.name}:{folder}", encoder.kind)
+    return fitted_copy(encoder, table, modality, rows, reader)
+
+
+def fitted_copy(
+    encoder: FittableEncoder, table: Table, modality: str, rows: np.ndarray, reader: ItemReader
+) -> FittableEncoder:
+    """A copy fitted on the items of these rows that are there and can be read.
+
+    Raises `InputError` if there is none.
+    """
+    if modality not in table.items:
+        raise InputError(f"There is no modality {modality!r} in {table.name} to fit on.")
+    read = reader.vector if encoder.kind == "features" else getattr(reader, encoder.kind)
+    items = []
+    for row in _present(table, modality, rows):
+        try:
+            items.append(read(table.items[modality][row]))
+        except (AbsentFile, UnreadableItem):
+            continue  # counted, and reported, when it is encoded
+    if not items:
+        raise InputError(
+            f"{encoder.name!r} must be fitted on training rows, but {table.name} has none with a "
+            f"{modality} item. Check the split, or name an encoder that was fitted: "
+            f"'{encoder.name}:FOLDER'."
+        )
+    fitted = copy.deepcopy(encoder)
+    fitted.fit(items)
+    return fitted
+
+
+def stored_spec(encoder: Encoder, modality: str, output: Path | None) -> str | None:
+    """What `load_encoder` makes the encoder again from, once there is a store at `output`."""
+    if output is None or not isinstance(encoder, FittableEncoder):
+        return encoder.settings.get("spec")
+    return f"{encoder.name}:{(output / ENCODERS / modality).resolve()}"
+
+
+def _digest(encoder: Encoder, table: Table, modality: str, rows: np.ndarray) -> str:
+    key_of = ItemKeys(table.kinds[modality], table.folder)
+    digest = hashlib.sha256(json.dumps(same_settings(encoder.settings), sort_keys=True).encode())
+    for row in _present(table, modality, rows):
+        digest.update(key_of(table.items[modality][row]))
+    return digest.hexdigest()[:32]
+
+
+def _present(table: Table, modality: str, rows: np.ndarray) -> np.ndarray:
+    return rows[table.present[rows, table.modalities.index(modality)]]
+
+
+def _without_weights(encoder: Encoder) -> dict[str, object]:
+    return {**same_settings(encoder.settings), "spec": None, "weights": None}
