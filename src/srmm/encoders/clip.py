@@ -12,10 +12,8 @@ from PIL import Image
 
 from srmm.encoders.base import pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
+from srmm.encoders.image_processors import bounded_aspect, plain
 from srmm.errors import InputError
-
-_MAX_ASPECT = 16
-"""A strip 20,000 times as long as it is wide would be resized to gigabytes before it is cropped."""
 
 _CHARACTERS_PER_TOKEN = 1000
 """No text needs so many: what is beyond is cut off by the tokenizer in any case, but slowly."""
@@ -49,7 +47,7 @@ class CLIPImageEncoder:
         self._processor = processor
         self.settings: dict[str, Any] = {
             **self.loaded.settings,
-            "preprocessing": _plain(
+            "preprocessing": plain(
                 {
                     key: value
                     for key, value in processor.to_dict().items()
@@ -63,7 +61,7 @@ class CLIPImageEncoder:
     def prepare(self, item: Image.Image) -> np.ndarray:
         """An RGB picture of any size → float32 of shape (3, side, side)."""
         if self.settings["preprocessing"].get("do_center_crop"):
-            item = _bounded_aspect(item)
+            item = bounded_aspect(item)
         return self._processor(images=item, return_tensors="np")["pixel_values"][0]
 
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
@@ -188,23 +186,3 @@ def _load(name: str, local: bool) -> Any:
 def _projected(features: Any) -> np.ndarray:
     # transformers 5 returns an object whose `pooler_output` is projected, earlier ones the tensor.
     return getattr(features, "pooler_output", features).float().cpu().numpy()
-
-
-def _bounded_aspect(image: Image.Image) -> Image.Image:
-    """The central part of a strip; the square that the processor keeps is well inside it."""
-    longest = _MAX_ASPECT * min(image.size)
-    if max(image.size) <= longest:
-        return image
-    left, top = (max(0, (side - longest) // 2) for side in image.size)
-    return image.crop((left, top, image.width - left, image.height - top))
-
-
-def _plain(value: Any) -> Any:
-    """The same in JSON's types, so that it is equal to itself after a round trip."""
-    if isinstance(value, dict):
-        return {
-            str(key): _plain(entry) for key, entry in sorted(value.items()) if entry is not None
-        }
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    return value if isinstance(value, (str, bool, int, float)) else str(value)
