@@ -3,7 +3,8 @@
     python benchmarks/recipes.py [--store FOLDER] [--seeds 3] [openmoji] [htad]
 
 Everything happens inside the 75 % that `small_sets.py` trains on with seed 0: per seed it is split
-again 75/25, so that no choice of recipe ever sees the rows its results are quoted on.
+again 75/25. The test rows of its other seeds lie mostly inside that part, so this is no clean
+selection for an average over seeds; docs/recipes.md says so.
 """
 
 from __future__ import annotations
