@@ -14,7 +14,7 @@ def demo(
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("demo"),
     seed: int = 0,
-    talk: Talk = Talk(),  # noqa: B008 - frozen
+    talk: Talk = Talk(),
 ) -> None:
     """The whole way on real data: encode OpenMoji's pictures and names, train, evaluate, report.
 

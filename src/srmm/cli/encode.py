@@ -16,12 +16,12 @@ def encode(
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    columns: Columns = Columns(),  # noqa: B008 - frozen
-    source: Source = Source(),  # noqa: B008 - frozen
+    columns: Columns = Columns(),
+    source: Source = Source(),
     encoder: list[str] | None = None,
     batch_size: int | None = None,
     strict: Annotated[bool, Parameter(negative="")] = False,
-    talk: Talk = Talk(),  # noqa: B008 - frozen
+    talk: Talk = Talk(),
 ) -> None:
     """Turn a table's raw items into a store of embeddings.
 

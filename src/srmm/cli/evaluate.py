@@ -16,11 +16,11 @@ def evaluate(
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("report.html"),
-    columns: Columns = Columns(),  # noqa: B008 - frozen
-    source: Source = Source(),  # noqa: B008 - frozen
+    columns: Columns = Columns(),
+    source: Source = Source(),
     baselines: bool = True,
     seed: int = 0,
-    talk: Talk = Talk(),  # noqa: B008 - frozen
+    talk: Talk = Talk(),
 ) -> None:
     """Evaluate a model under missing and corrupted modalities; write an HTML and a JSON report.
 
@@ -29,8 +29,8 @@ def evaluate(
     model
         A folder written by `srmm fit`.
     data
-        A table, store or data set; by default the test rows that `srmm fit` held out. Rows the
-        model was trained on are never evaluated.
+        A table, store or data set; by default the test rows that `srmm fit` held out. Rows that
+        the model was trained on, recognised by their id or their content, are left out.
     output
         The HTML file; the JSON report is written beside it.
     baselines

@@ -18,8 +18,8 @@ def fit(
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    columns: Columns = Columns(),  # noqa: B008 - frozen
-    source: Source = Source(),  # noqa: B008 - frozen
+    columns: Columns = Columns(),
+    source: Source = Source(),
     encoder: list[str] | None = None,
     store: Path | None = None,
     strict: Annotated[bool, Parameter(negative="")] = False,
@@ -29,7 +29,7 @@ def fit(
     test_size: Annotated[float, Parameter(group=LEARNING)] = 0.25,
     seed: Annotated[int, Parameter(group=LEARNING)] = 0,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
-    talk: Talk = Talk(),  # noqa: B008 - frozen
+    talk: Talk = Talk(),
 ) -> None:
     """Train a classifier on a table of raw items (or a store of embeddings) and save it.
 

@@ -9,14 +9,14 @@ from typing import Any
 from srmm.cli.options import Talk
 
 
-def encoders(*, talk: Talk = Talk()) -> None:  # noqa: B008 - frozen
+def encoders(*, talk: Talk = Talk()) -> None:
     """List the encoders: what they read, their size, source and licence."""
     from srmm.encoders import available_encoders
 
     _show({name: asdict(about) for name, about in available_encoders().items()}, talk)
 
 
-def datasets(*, talk: Talk = Talk()) -> None:  # noqa: B008 - frozen
+def datasets(*, talk: Talk = Talk()) -> None:
     """List the data sets `srmm` can read by name, and how to get them."""
     from srmm.datasets import DATASETS
 

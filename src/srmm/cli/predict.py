@@ -16,12 +16,12 @@ def predict(
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    columns: Columns = Columns(),  # noqa: B008 - frozen
-    source: Source = Source(),  # noqa: B008 - frozen
+    columns: Columns = Columns(),
+    source: Source = Source(),
     probabilities: Annotated[bool, Parameter(negative="")] = False,
     when_nothing: Literal["error", "prior"] | None = None,
     strict: Annotated[bool, Parameter(negative="")] = False,
-    talk: Talk = Talk(),  # noqa: B008 - frozen
+    talk: Talk = Talk(),
 ) -> None:
     """Predict every row of a table, whatever it has; write .csv or .parquet.
 
