@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,23 +12,20 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.nn import functional as F
 
-from srmm.about import class_weight_from_json, class_weight_to_json, plain_seed
-from srmm.base_classifier import EmbeddingClassifier, Labelled
+from srmm.base_classifier import Labelled
 from srmm.embeddings import Embeddings
 from srmm.fusion import fit_weights, fuse
-from srmm.inputs import LONE_MODALITY
-from srmm.recipe import FIELDS, RECIPES, Recipe, resolve_recipe
+from srmm.network_classifier import NetworkClassifier
+from srmm.recipe import Recipe
 from srmm.single_branch import SingleBranch
 from srmm.standardize import Standardizer
 from srmm.switching import STRATEGIES
-from srmm.train import History, fit_network
+from srmm.train import fit_network
 
 _CHUNK = 4096  # items per forward pass at prediction
 
 
-class SingleBranchClassifier(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingClassifier
-):
+class SingleBranchClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkClassifier):
     """Classify instances of several modalities, any of which may be missing (SRMM).
 
     One small network with shared weights learns from the embeddings of all modalities; at
@@ -206,19 +201,9 @@ validation_fraction, fusion : optional
                 self._outputs(held.embeddings), held.embeddings.present, held.y, held.weight
             )
 
-    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Write config, weights and a model card to `folder`; load with `srmm.from_pretrained`."""
-        from srmm.persistence import save_pretrained
-
-        return save_pretrained(self, folder, overwrite=overwrite)
-
     @property
     def _n_features_out(self) -> int:
         return self.recipe_.hidden_dim
-
-    @property
-    def feature_std_(self) -> dict[str, np.ndarray]:
-        return self.standardizer_.std
 
     def predict_per_modality(self, X: Any) -> np.ndarray:
         """What each modality alone says: (n_instances, n_modalities, n_classes) probabilities.
@@ -259,62 +244,18 @@ validation_fraction, fusion : optional
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""
-        check_is_fitted(self)
-        arrays = {f"network.{k}": v.cpu().numpy() for k, v in self.network_.state_dict().items()}
-        for name in self.modalities_:
-            arrays[f"mean.{name}"] = self.standardizer_.mean[name]
-            arrays[f"std.{name}"] = self.standardizer_.std[name]
-        arrays["class_prior"] = self.class_prior_
+        state, arrays = super().get_state()
         if self.fusion_weights_ is not None:
             arrays["fusion_weights"] = self.fusion_weights_
-        state = {
-            "recipe": self.recipe if isinstance(self.recipe, str) else None,
-            "settings": self.recipe_.to_dict(),
-            "when_nothing_present": self.when_nothing_present,
-            "class_weight": class_weight_to_json(self.class_weight),
-            "random_state": plain_seed(self.random_state),
-            "history": asdict(self.history_),
-        }
         return state, arrays
 
     def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Become the fitted classifier that `get_state` described."""
-        self.recipe_ = Recipe(**state["settings"])
-        known = RECIPES.get(state["recipe"])
-        self.recipe = state["recipe"] if known is not None else self.recipe_
-        for name in FIELDS:  # so that get_params and clone give the same recipe again
-            value = getattr(self.recipe_, name)
-            setattr(self, name, None if known is None or getattr(known, name) == value else value)
-        self.when_nothing_present = state["when_nothing_present"]
-        self.random_state = state["random_state"]
-        self.class_weight = class_weight_from_json(state["class_weight"])
-        self.history_ = History(**state["history"])
-        self.class_prior_ = arrays["class_prior"]
+        super().set_state(state, arrays)
         self.fusion_weights_ = arrays.get("fusion_weights")
-        self.standardizer_ = Standardizer(
-            {name: arrays[f"mean.{name}"] for name in self.modalities_},
-            {name: arrays[f"std.{name}"] for name in self.modalities_},
-            self.recipe_.standardize,
-        )
-        self.network_ = self._network()
-        weights = {
-            key.removeprefix("network."): torch.from_numpy(np.array(array))
-            for key, array in arrays.items()
-            if key.startswith("network.")
-        }
-        self.network_.load_state_dict(weights)
-        self.network_.to(self._device()).eval()
-        if self.modalities_ == (LONE_MODALITY,):
-            self.n_features_in_ = self.embedding_dims_[LONE_MODALITY]
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         return self._fuse(self._outputs(embeddings), embeddings.present)
-
-    def _resolved(self) -> Recipe:
-        return resolve_recipe(self.recipe, {name: getattr(self, name) for name in FIELDS})
-
-    def _validation_fraction(self) -> float:
-        return self._resolved().validation_fraction
 
     def _network(self) -> SingleBranch:
         return SingleBranch(
@@ -327,9 +268,6 @@ validation_fraction, fusion : optional
             init=self.recipe_.init,
             batch_norm=self.recipe_.batch_norm,
         )
-
-    def _device(self) -> torch.device:
-        return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     def _outputs(self, embeddings: Embeddings) -> np.ndarray:
         return self._forward(
