@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srmm.errors import InputError, did_you_mean, fraction, one_of
+from srmm.layers import lone_row_safe, start_as
 from srmm.modality import check_modalities
-from srmm.recipe import BATCH_NORMS, INITS
+from srmm.recipe import BATCH_NORMS
 
 
 class SingleBranch(nn.Module):
@@ -84,11 +85,7 @@ class SingleBranch(nn.Module):
         self.dropout = nn.Dropout(fraction("dropout", dropout))
         self.fc2 = nn.Linear(hidden_dim, hidden_dim)
         self.fc3 = nn.Linear(hidden_dim, n_classes)
-        if one_of("init", init, INITS) == "xavier":
-            for layer in self.modules():
-                if isinstance(layer, nn.Linear):
-                    nn.init.xavier_uniform_(layer.weight)
-                    nn.init.constant_(layer.bias, 0.01)
+        start_as(self, init)
 
     def forward(self, embeddings: Mapping[str, Tensor]) -> Tensor:
         return self.fc3(self.embed(embeddings))  # (n_items, n_classes)
@@ -115,16 +112,7 @@ class SingleBranch(nn.Module):
 
     def _normalise(self, hidden: Mapping[str, Tensor]) -> Tensor:
         if len(self.norms) == 1:
-            return _norm(self.norms[0], torch.cat(list(hidden.values())))
+            return lone_row_safe(self.norms[0], torch.cat(list(hidden.values())))
         norms = (self.norms[self.modalities.index(modality)] for modality in hidden)
-        return torch.cat([_norm(norm, x) for norm, x in zip(norms, hidden.values(), strict=True)])
-
-
-def _norm(norm: nn.Module, x: Tensor) -> Tensor:
-    """Batch norm that a lone item passes by its running statistics: it has no variance."""
-    if not (norm.training and len(x) == 1):
-        return norm(x)
-    norm.eval()
-    normed = norm(x)
-    norm.train()
-    return normed
+        pairs = zip(norms, hidden.values(), strict=True)
+        return torch.cat([lone_row_safe(norm, x) for norm, x in pairs])

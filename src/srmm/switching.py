@@ -20,7 +20,7 @@ def s1(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batche
 
     `present` is boolean of shape (n_instances, n_modalities).
     """
-    return _cut(rng.permutation(np.argwhere(present)), batch_size)
+    return cut(rng.permutation(np.argwhere(present)), batch_size)
 
 
 def s2(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batches:
@@ -35,7 +35,7 @@ def s3(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batche
     batches: Batches = []
     for m in range(present.shape[1]):
         pairs = np.argwhere(present)
-        batches += _cut(rng.permutation(pairs[pairs[:, 1] == m]), batch_size)
+        batches += cut(rng.permutation(pairs[pairs[:, 1] == m]), batch_size)
     return _shuffled(batches, rng)
 
 
@@ -53,7 +53,7 @@ def whole_instances(present: np.ndarray, batch_size: int, rng: np.random.Generat
     shuffled = rng.permutation(np.flatnonzero(present.any(axis=1)))
     pairs = np.argwhere(present[shuffled])
     pairs[:, 0] = shuffled[pairs[:, 0]]
-    return _cut(pairs, batch_size)
+    return cut(pairs, batch_size)
 
 
 STRATEGIES: dict[str, Strategy] = {
@@ -65,7 +65,7 @@ STRATEGIES: dict[str, Strategy] = {
 }
 
 
-def _cut(pairs: np.ndarray, batch_size: int) -> Batches:
+def cut(pairs: np.ndarray, batch_size: int) -> Batches:
     """Batches of `batch_size`; a lone last pair joins the batch before it: batch norm needs two."""
     batches = [pairs[i : i + batch_size] for i in range(0, len(pairs), batch_size)]
     if len(batches) > 1 and len(batches[-1]) == 1:

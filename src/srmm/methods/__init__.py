@@ -17,6 +17,30 @@ METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "unimodal": ("srmm.methods.unimodal", "UnimodalClassifier", {}),
     "router": ("srmm.methods.router", "AvailabilityRouter", {}),
     "logreg-concat": ("srmm.methods.logreg", "ConcatenatedLogisticRegression", {}),
+    "tbn-early": ("srmm.methods.two_branch", "TwoBranchClassifier", {"fusion_point": "early"}),
+    "tbn-mid": ("srmm.methods.two_branch", "TwoBranchClassifier", {"fusion_point": "mid"}),
+    "tbn-late": ("srmm.methods.two_branch", "TwoBranchClassifier", {"fusion_point": "late"}),
+    "tbn-early-zeros": (
+        "srmm.methods.two_branch",
+        "TwoBranchClassifier",
+        {"fusion_point": "early", "absent": "zeros"},
+    ),
+    "tbn-mid-zeros": (
+        "srmm.methods.two_branch",
+        "TwoBranchClassifier",
+        {"fusion_point": "mid", "absent": "zeros"},
+    ),
+    "tbn-late-zeros": (
+        "srmm.methods.two_branch",
+        "TwoBranchClassifier",
+        {"fusion_point": "late", "absent": "zeros"},
+    ),
+    "tbn-early-opl": (
+        "srmm.methods.two_branch",
+        "TwoBranchClassifier",
+        {"fusion_point": "early", "opl": 1.0},
+    ),
+    "modality-dropout": ("srmm.methods.two_branch", "ModalityDropoutClassifier", {}),
 }
 """name → (module, class, parameters the name implies). "unimodal" is written "unimodal:image"."""
 

@@ -1,0 +1,40 @@
+"""Small pieces that networks share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from srmm.errors import one_of
+from srmm.recipe import INITS
+
+
+def start_as(network: nn.Module, init: str) -> None:
+    """Initialise all linear layers: "xavier" (uniform, biases 0.01) or PyTorch's own way."""
+    if one_of("init", init, INITS) == "xavier":
+        for layer in network.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.constant_(layer.bias, 0.01)
+
+
+def on_present(module: nn.Module, x: Tensor, here: Tensor) -> Tensor:
+    """`module` over the rows of `x` (n, d) where `here` (n,) is True; zeros elsewhere.
+
+    So batch norm never sees an absent item.
+    """
+    rows = torch.nonzero(here)[:, 0]
+    y = lone_row_safe(module, x[rows])
+    return y.new_zeros((len(x), y.shape[1])).index_copy(0, rows, y)
+
+
+def lone_row_safe(module: nn.Module, x: Tensor) -> Tensor:
+    """`module(x)`, in which fewer than two rows pass batch norm by its running statistics."""
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm1d) and m.training]
+    norms = norms if len(x) < 2 else []
+    for norm in norms:
+        norm.eval()
+    y = module(x)
+    for norm in norms:
+        norm.train()
+    return y
