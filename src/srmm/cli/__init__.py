@@ -20,6 +20,7 @@ from srmm.cli.evaluate import evaluate
 from srmm.cli.fit import fit
 from srmm.cli.lists import datasets, encoders
 from srmm.cli.predict import predict
+from srmm.cli.reproduce import reproduce
 from srmm.errors import SrmmError
 
 app = App(
@@ -37,7 +38,7 @@ app = App(
     default_parameter=Parameter(negative_iterable=()),
     error_console=Console(stderr=True),
 )
-for command in (demo, fit, evaluate, predict, encode, encoders, datasets):
+for command in (demo, fit, evaluate, predict, encode, reproduce, encoders, datasets):
     app.command(command)
 
 

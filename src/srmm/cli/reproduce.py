@@ -1,0 +1,107 @@
+"""`srmm reproduce`"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from srmm.cli.options import Source, Talk
+from srmm.errors import InputError
+
+
+def reproduce(
+    name: str | None = None,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    data: list[str] | None = None,
+    source: Source = Source(),
+    limit: int | None = None,
+    seeds: int = 5,
+    drop: str | None = None,
+    method: list[str] | None = None,
+    jobs: int = 1,
+    cells: Path | None = None,
+    list: Annotated[bool, Parameter(negative="")] = False,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
+    talk: Talk = Talk(),
+) -> None:
+    """Run a table or figure of the paper, the published numbers beside ours.
+
+    What is trained is kept: an interrupted run goes on where it stopped, and experiments that need
+    the same trainings share them.
+
+    Parameters
+    ----------
+    name
+        An experiment, e.g. table6; see --list.
+    output
+        Folder for results.md, results.json, figures, masks and the configuration; by default
+        runs/NAME.
+    data
+        A data set or an embedding store; NAME=FOLDER gives a data set its folder, or a store a
+        name. Repeatable; by default openmoji and htad, which need no download.
+    limit
+        Use a fixed stratified subset of so many instances.
+    seeds
+        How many seeds; each has its own split, masks and initial weights.
+    drop
+        The modality that goes missing; by default text, or else the last.
+    method
+        Only this column. Repeatable.
+    jobs
+        Trainings at the same time.
+    cells
+        Where finished trainings are kept; by default cells/ beside the output folder.
+    list
+        List the experiments.
+    from_
+        A folder written before: run it again, exactly.
+    """
+    from srmm.experiments.catalogue import EXPERIMENTS
+    from srmm.jobs.reproduce import IN_PACKAGES, reproduce_again, reproduce_job
+
+    if list:
+        titles = {key: one.title for key, one in EXPERIMENTS.items()}
+        width = max(map(len, titles))
+        talk.result(titles, "\n".join(f"{key:<{width}}  {text}" for key, text in titles.items()))
+        return
+    with counted(talk) as progress:
+        if from_ is not None:
+            output = output or from_.with_name(from_.name + "-again")
+            folder = reproduce_again(from_, output, jobs=jobs, cells=cells, progress=progress)
+        elif name is None:
+            raise InputError("Name an experiment, e.g. `srmm reproduce table6`; see --list.")
+        else:
+            folder = reproduce_job(
+                name, output or Path("runs") / name, data=data or IN_PACKAGES, root=source.root,
+                options=source.options(), limit=limit, seeds=seeds, dropped=drop,
+                methods=method or (), jobs=jobs, cells=cells, progress=progress,
+                show=talk.progress,
+            )  # fmt: skip
+    facts = {"folder": folder, "results": folder / "results.md", "json": folder / "results.json"}
+    text = (folder / "results.md").read_text(encoding="utf-8")
+    talk.result(facts, f"{text}\nresults: {folder}")
+
+
+@contextmanager
+def counted(talk: Talk) -> Iterator[Any]:
+    """A progress bar over trainings."""
+    if not talk.progress:
+        yield lambda done, of, what: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(unit="training", file=sys.stderr, leave=False) as bar:
+
+        def progress(done: int, of: int, what: str) -> None:
+            bar.total = of
+            bar.set_postfix_str(what, refresh=False)
+            bar.update(done - bar.n)
+
+        yield progress

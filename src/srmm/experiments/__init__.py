@@ -1,0 +1,1 @@
+"""The paper's tables and figures as data, one runner, and comparisons on a user's own data."""

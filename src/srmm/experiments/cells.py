@@ -1,0 +1,257 @@
+"""Cells: one method, one seed, one training setting. Trained once, kept, and read ever after.
+
+A cell's file holds the test outputs under every presence pattern. All tables, curves and analyses
+are then sums over those outputs (patterns first), so no two experiments train the same thing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from srmm.about import describe_model, json_ready
+from srmm.atomic import replacing_file
+from srmm.base_classifier import align_classes
+from srmm.errors import SrmmError
+from srmm.experiments.data import (
+    ExperimentData,
+    draw_mask,
+    mask_digest,
+    open_experiment_data,
+    split_for,
+)
+from srmm.fusion import pattern_codes
+from srmm.methods import make_method
+from srmm.patterns import corruption_scores, make_scorer
+
+VERSION = 1
+"""Part of every cell's name: raised when a cell of the same name would come out different."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What decides a result.
+
+    Parameters
+    ----------
+    data : str
+        The key of the data.
+    missing : dict of str to float
+        Missing rate per modality in training (and in the validation part of it).
+    embed : bool
+        Whether to keep what the classifier's last layer sees of each test item (paper Fig. 5).
+    """
+
+    data: str
+    method: str
+    seed: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    missing: Mapping[str, float] = field(default_factory=dict)
+    embed: bool = False
+
+    @property
+    def name(self) -> str:
+        content = json.dumps([VERSION, asdict(self)], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell.
+
+    Parameters
+    ----------
+    y : int array of shape (n_test,)
+    present : bool array of shape (n_test, M)
+    outputs : float32 array of shape (2 ** M, n_test, n_classes)
+        Class probabilities under every pattern; the first, nothing present, is the class prior.
+    embeddings : float32 array of shape (2 ** M, n_test, width) or None
+    about : dict
+        The cell, the model, its training, masks' digests, noise scores, seconds.
+    """
+
+    y: np.ndarray
+    present: np.ndarray
+    outputs: np.ndarray
+    embeddings: np.ndarray | None
+    about: dict[str, Any]
+
+    def under(self, mask: np.ndarray) -> np.ndarray:
+        """Probabilities (n_test, n_classes) when only what `mask` (n_test, M) shows is present."""
+        return self.outputs[pattern_codes(self.present & mask), np.arange(len(self.y))]
+
+
+def run_cells(
+    cells: Iterable[Cell],
+    data: ExperimentData,
+    folder: Path,
+    *,
+    jobs: int = 1,
+    progress: Callable[[int, int, str], None] = lambda done, of, what: None,
+) -> None:
+    """Train the cells that are not in `folder` yet, `jobs` at a time.
+
+    Each cell's file appears whole or not at all, so a run that was killed goes on with the rest.
+    """
+    wanted = {cell.name: cell for cell in cells}
+    open_ = [cell for name, cell in wanted.items() if not (folder / f"{name}.safetensors").exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    done, of = len(wanted) - len(open_), len(wanted)
+    progress(done, of, "")
+    if not open_:
+        return
+    where = (str(data.store), data.name, data.limit)
+    if jobs == 1:
+        for cell in open_:
+            _run_and_keep(cell, where, folder)
+            done += 1
+            progress(done, of, cell.method)
+        return
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_few_threads, initargs=(threads,)
+    )
+    with pool:
+        waiting = {pool.submit(_run_and_keep, cell, where, folder): cell for cell in open_}
+        try:
+            for future in as_completed(waiting):
+                future.result()
+                done += 1
+                progress(done, of, waiting[future].method)
+        except BrokenProcessPool:
+            raise SrmmError(
+                f"A worker process died (out of memory?). {done:,} of {of:,} cells are finished "
+                "and kept; run the same command again, with fewer --jobs."
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def read_outcome(folder: Path, cell: Cell) -> Outcome:
+    """The kept result of a cell."""
+    with safe_open(folder / f"{cell.name}.safetensors", framework="numpy") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        about = json.loads(file.metadata()["about"])
+    return Outcome(
+        tensors["y"],
+        tensors["present"].astype(bool),
+        tensors["outputs"],
+        tensors.get("embeddings"),
+        about,
+    )
+
+
+def run_cell(cell: Cell, data: ExperimentData) -> Outcome:
+    """Train on the masked training part, and predict the test part under every pattern."""
+    modalities = data.embeddings.modalities
+    part = split_for(data, cell.seed)
+    labels = data.classes[data.y]
+    masks = {}
+
+    def masked(split: str, rows: np.ndarray) -> Any:
+        whole = data.embeddings[rows]
+        mask = draw_mask(whole.present, modalities, cell.missing, split, cell.seed)
+        masks[split] = mask_digest(mask)
+        return whole.mask(mask)
+
+    model = make_method(
+        cell.method, random_state=cell.seed, when_nothing_present="prior", **cell.parameters
+    )
+    started = time.perf_counter()
+    train = masked("train", part.train)
+    validation = None
+    if part.validation is not None:
+        validation = (masked("validation", part.validation), labels[part.validation])
+    with warnings.catch_warnings():
+        # A masked training part may lack a modality altogether; the experiment asked for it.
+        warnings.filterwarnings("ignore", message="No labelled training instance has")
+        model.fit(train, labels[part.train], validation=validation)
+    trained = time.perf_counter()
+
+    test, y = data.embeddings[part.test], data.y[part.test]
+    known = [m for m, name in enumerate(modalities) if name in model.modalities_]
+    seen = test.select([modalities[m] for m in known])
+    scorer = make_scorer(model, seen)
+    shape = (2 ** len(modalities), len(y), len(data.classes))
+    outputs = np.empty(shape, dtype=np.float32)
+    rows = np.arange(len(y))
+    prior = align_classes(model.class_prior_[None], model.classes_, data.classes)[0]
+    inner: list[np.ndarray] = []
+    for code in range(shape[0]):
+        mask = (code >> np.arange(len(modalities))) & 1 == 1
+        shown = np.tile(mask[known], (len(y), 1)) & seen.present
+        something = shown.any(axis=1)
+        outputs[code] = prior
+        if something.any():
+            found = scorer(rows[something], shown[something])
+            outputs[code, something] = align_classes(found, model.classes_, data.classes)
+        if cell.embed and hasattr(model, "transform"):
+            inner.append(_embedded(model, seen, shown))
+    about = {
+        "cell": asdict(cell),
+        "data": data.name,
+        "model": describe_model(model),
+        "trained": {
+            **model.training_,
+            "learning_rate": getattr(getattr(model, "recipe_", None), "learning_rate", None),
+            "best_epoch": getattr(getattr(model, "history_", None), "best_epoch", None),
+        },
+        "masks": masks,
+        "noise": corruption_scores(model, seen, _index(y, model.classes_, data.classes),
+                                   seed=cell.seed),
+        "seconds": {"fit": trained - started, "test": time.perf_counter() - trained},
+    }  # fmt: skip
+    embeddings = np.stack(inner).astype(np.float32) if inner else None
+    return Outcome(y, np.asarray(test.present), outputs, embeddings, json_ready(about))
+
+
+def _embedded(model: Any, seen: Any, shown: np.ndarray) -> np.ndarray:
+    something = shown.any(axis=1)
+    found = model.transform(seen[something].mask(shown[something]))
+    out = np.zeros((len(shown), found.shape[1]), dtype=np.float32)
+    out[something] = found
+    return out
+
+
+def _index(y: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Class indices among `known`, −1 for a class that training never showed."""
+    index = {label: c for c, label in enumerate(known.tolist())}
+    return np.array([index.get(label, -1) for label in classes[y].tolist()])
+
+
+def _run_and_keep(cell: Cell, where: tuple[str, str, int | None], folder: Path) -> None:
+    outcome = run_cell(cell, _opened(where))
+    tensors = {"y": outcome.y, "present": outcome.present.astype(np.uint8),
+               "outputs": outcome.outputs}  # fmt: skip
+    if outcome.embeddings is not None:
+        tensors["embeddings"] = outcome.embeddings
+    with replacing_file(folder / f"{cell.name}.safetensors") as temporary:
+        save_file(tensors, temporary, metadata={"about": json.dumps(outcome.about)})
+
+
+@lru_cache(maxsize=1)
+def _opened(where: tuple[str, str, int | None]) -> ExperimentData:
+    return open_experiment_data(*where)
+
+
+def _few_threads(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # scikit-learn's pools read it

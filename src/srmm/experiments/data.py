@@ -1,0 +1,131 @@
+"""The data of an experiment: a store, its rows, and one split per seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from srmm.embeddings import Embeddings, same_settings
+from srmm.errors import InputError
+from srmm.jobs.data import row_digests
+from srmm.labels import check_label_types, known_labels
+from srmm.missing import draw_missing
+from srmm.split import stratified_split
+from srmm.store import load_embeddings
+
+TEST_SHARE = 0.25  # where a data set has no split of its own; Food-101's is 75/25 (paper IV-A)
+_MOST_MODALITIES = 6  # the outputs of all 2^M − 1 patterns are kept
+
+
+@dataclass(frozen=True)
+class ExperimentData:
+    """Labelled instances that have something present, and where they come from.
+
+    Parameters
+    ----------
+    name : str
+        For headings: "openmoji", "fashion-season".
+    key : str
+        A digest of everything that a result depends on: items, encoders, labels, split.
+    """
+
+    name: str
+    store: Path
+    limit: int | None
+    embeddings: Embeddings
+    classes: np.ndarray
+    y: np.ndarray
+    key: str
+
+
+class Part(NamedTuple):
+    """One split for one seed, as row indices; `validation` is None where none is fixed."""
+
+    train: np.ndarray
+    validation: np.ndarray | None
+    test: np.ndarray
+
+
+def open_experiment_data(
+    store: str | Path, name: str | None = None, limit: int | None = None
+) -> ExperimentData:
+    """Open a store for experiments; `limit` takes a fixed stratified subset of so many instances.
+
+    Raises `InputError` for a store without labels or with one modality only.
+    """
+    embeddings = load_embeddings(store)
+    if embeddings.labels is None:
+        raise InputError(f"{store} has no labels; encode a table that has a label column.")
+    if not 2 <= len(embeddings.modalities) <= _MOST_MODALITIES:
+        raise InputError(
+            f"{store} has {len(embeddings.modalities)} modalities; experiments on missing "
+            f"modalities take 2 to {_MOST_MODALITIES}."
+        )
+    embeddings = embeddings[known_labels(embeddings.labels) & embeddings.present.any(axis=1)]
+    assert embeddings.labels is not None
+    classes, y = np.unique(check_label_types(embeddings.labels), return_inverse=True)
+    if len(classes) < 2:
+        raise InputError(f"The labels of {store} are all the same; there is nothing to learn.")
+    if limit is not None and limit < len(y):
+        if limit < 2 * len(classes):
+            raise InputError(f"A subset of {limit} is too small for {len(classes)} classes.")
+        _, rows = stratified_split(y, limit / len(y), np.random.default_rng(0))
+        embeddings = embeddings[rows]
+        classes, y = np.unique(classes[y[rows]], return_inverse=True)
+    digest = hashlib.sha256("\n".join(row_digests(embeddings)).encode())
+    about = {
+        "encoders": {m: same_settings(s) for m, s in sorted(embeddings.encoders.items())},
+        "dims": embeddings.embedding_dims,
+        "labels": classes[y].tolist(),
+        "split": None if embeddings.split is None else embeddings.split.tolist(),
+    }
+    digest.update(json.dumps(about, sort_keys=True, default=str).encode())
+    return ExperimentData(
+        name or Path(store).name, Path(store), limit, embeddings, classes, y,
+        digest.hexdigest()[:16],
+    )  # fmt: skip
+
+
+def split_for(data: ExperimentData, seed: int) -> Part:
+    """The data set's own split where it has one, else a stratified 75/25 split of that seed."""
+    split = data.embeddings.split
+    if split is not None and (split == "train").any() and (split == "test").any():
+        validation = np.flatnonzero(split == "validation")
+        return Part(
+            np.flatnonzero(split == "train"),
+            validation if len(validation) else None,
+            np.flatnonzero(split == "test"),
+        )
+    train, test = stratified_split(data.y, TEST_SHARE, np.random.default_rng([seed, 75]))
+    return Part(train, None, test)
+
+
+def draw_mask(
+    present: np.ndarray,
+    modalities: tuple[str, ...],
+    rates: Mapping[str, float],
+    split: str,
+    seed: int,
+) -> np.ndarray:
+    """What is left of `present` (n, M) when those shares of modalities are missing (Table VIII).
+
+    By exact count, and one mask per (split, modality, rate, seed), whatever else is drawn. An
+    instance may lose everything; it then teaches nothing.
+    """
+    left = present
+    for name, rate in sorted(rates.items()):
+        rng = np.random.default_rng([seed, *f"{split}/{name}/{rate:.6f}".encode()])
+        left = left & draw_missing(present, modalities.index(name), rate, rng)
+    return left
+
+
+def mask_digest(mask: np.ndarray) -> str:
+    """SHA-256 of a mask's shape and bits, shortened."""
+    content = repr(mask.shape).encode() + np.packbits(mask).tobytes()
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,0 +1,394 @@
+"""How experiments are written: Markdown in the paper's shape, numbers for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from srmm.experiments.measure import calibration, score, single_draw
+from srmm.experiments.missingness import MECHANISMS, RATES, missingness_scores
+from srmm.experiments.runner import Run
+from srmm.experiments.spec import Setting, Variant
+from srmm.missing import relative_drop
+from srmm.modality import pattern_mask, presence_patterns
+
+
+class Written(NamedTuple):
+    """Lines of Markdown, and the numbers behind them."""
+
+    markdown: list[str]
+    numbers: list[dict[str, Any]]
+
+
+View = Callable[[Sequence[Run], Path], Written]
+
+
+def table(runs: Sequence[Run], output: Path) -> Written:
+    """Settings down, methods across: Tables VI to IX."""
+    markdown: list[str] = []
+    numbers: list[dict[str, Any]] = []
+    for run in runs:
+        measured = _measured(run, numbers)
+        rows = [
+            [*_setting_cells(run, setting), *(measured[v.column][i] for v in run.variants)]
+            for i, setting in enumerate(run.settings)
+        ]
+        head = [*_setting_heads(run), *(v.column for v in run.variants)]
+        markdown += [f"## {_heading(run)}", "", *grid(head, rows), ""]
+        markdown += _published(run, numbers)
+    return Written(markdown, numbers)
+
+
+def drop(runs: Sequence[Run], output: Path) -> Written:
+    """Methods and settings down, with the relative drop Δ↓: Tables I and XI."""
+    markdown: list[str] = []
+    numbers: list[dict[str, Any]] = []
+    for run in runs:
+        measured = _measured(run, numbers)
+        rows = []
+        for variant in run.variants:
+            values = _values(numbers, run, variant)
+            for i, setting in enumerate(run.settings):
+                drops = [relative_drop(a, b) for a, b in zip(values[0], values[i], strict=True)]
+                shown = f"{100 * np.mean(drops):.1f} %" if i else "–"
+                name = variant.column if i == 0 else ""
+                rows.append(
+                    [name, *_setting_cells(run, setting), measured[variant.column][i], shown]
+                )
+        markdown += [f"## {_heading(run)}", ""]
+        markdown += [*grid(["method", *_setting_heads(run), run.metric, "Δ↓"], rows), ""]
+        markdown += _published(run, numbers)
+    return Written(markdown, numbers)
+
+
+def ranking(runs: Sequence[Run], output: Path) -> Written:
+    """One line per method, the best first: Tables II to V."""
+    markdown: list[str] = []
+    numbers: list[dict[str, Any]] = []
+    for run in runs:
+        measured = _measured(run, numbers)
+        order = sorted(run.variants, key=lambda v: -np.mean(_values(numbers, run, v)[0]))
+        rows = [[v.column, measured[v.column][0]] for v in order]
+        markdown += [f"## {_heading(run)}", "", *grid(["method", run.metric], rows), ""]
+        for figures in run.experiment.published:
+            lines = [[name, f"{values[0]:.1f}"] for name, values in figures.values.items()]
+            markdown += [f"Published ({figures.source}; {figures.dataset}):", ""]
+            markdown += [*grid(["method", figures.metric], lines), ""]
+    return Written(markdown, numbers)
+
+
+def encoders(runs: Sequence[Run], output: Path) -> Written:
+    """A line per store, that is per combination of encoders: Table X."""
+    from srmm.experiments.published import TABLE_10
+
+    numbers: list[dict[str, Any]] = []
+    rows = []
+    for run in runs:
+        measured = _measured(run, numbers)
+        made_by = ", ".join(
+            f"{m}: {run.data.embeddings.encoders.get(m, {}).get('spec') or 'unknown'} ({d})"
+            for m, d in run.data.embeddings.embedding_dims.items()
+        )
+        rows += [[run.data.name, made_by, v.column, measured[v.column][0]] for v in run.variants]
+    markdown = [*grid(["data", "encoders (size)", "trained on", "accuracy"], rows), ""]
+    lines = [
+        [image or "–", text or "–", f"{value:.1f}"] for (image, text), value in TABLE_10.items()
+    ]
+    markdown += ["Published (Saeed et al. 2024, Table X; food101):", ""]
+    markdown += grid(["image", "text", "accuracy"], lines)
+    return Written(markdown, numbers)
+
+
+def parameters(runs: Sequence[Run], output: Path) -> Written:
+    """Trainable parameters, counted in the trained networks: section VI."""
+    from srmm.experiments.published import PARAMETERS
+
+    numbers: list[dict[str, Any]] = []
+    markdown: list[str] = []
+    for run in runs:
+        rows = []
+        for variant in run.variants:
+            about = run.outcome(variant, run.seeds[0], run.settings[0]).about
+            count = about["model"]["n_parameters"]
+            seconds = about["seconds"]["fit"]
+            rows.append([variant.column, f"{count:,}" if count else "–", f"{seconds:.1f}"])
+            numbers.append(
+                {"data": run.data.name, "method": variant.column, "parameters": count,
+                 "fit_seconds": seconds}
+            )  # fmt: skip
+        dims = ", ".join(f"{m} {d}" for m, d in run.data.embeddings.embedding_dims.items())
+        markdown += [f"## {_heading(run)} ({dims})", ""]
+        markdown += [*grid(["method", "parameters", "seconds to fit (one seed)"], rows), ""]
+    said = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in PARAMETERS.items())
+    markdown.append(f"Published for 768-d embeddings and 101 classes (section VI): {said}.")
+    return Written(markdown, numbers)
+
+
+def patterns(runs: Sequence[Run], output: Path) -> Written:
+    """Accuracy of every presence pattern over all test instances."""
+    markdown: list[str] = []
+    numbers: list[dict[str, Any]] = []
+    for run in runs:
+        rows = []
+        for pattern in presence_patterns(run.modalities):
+            gone = {name: 1.0 for name in run.modalities if name not in pattern}
+            cells = []
+            for variant in run.variants:
+                values = [
+                    _score(run, variant, seed, run.settings[0], Setting(test=gone))
+                    for seed in run.seeds
+                ]
+                cells.append(mean_sd(values))
+                numbers.append(
+                    {"data": run.data.name, "method": variant.column, "present": list(pattern),
+                     "metric": run.metric, "values": values}
+                )  # fmt: skip
+            rows.append([" + ".join(pattern), *cells])
+        markdown += [f"## {_heading(run)}", ""]
+        markdown += [*grid(["present", *(v.column for v in run.variants)], rows), ""]
+    return Written(markdown, numbers)
+
+
+def calibration_view(runs: Sequence[Run], output: Path) -> Written:
+    """Expected calibration error and Brier score of every presence pattern."""
+    markdown: list[str] = []
+    numbers: list[dict[str, Any]] = []
+    for run in runs:
+        rows = []
+        for pattern in presence_patterns(run.modalities):
+            mask = pattern_mask(pattern, run.modalities)
+            cells = []
+            for variant in run.variants:
+                found = []
+                for seed in run.seeds:
+                    outcome = run.outcome(variant, seed, run.settings[0])
+                    there = np.asarray(outcome.present[:, mask].all(axis=1))
+                    probabilities = outcome.under(np.tile(mask, (len(there), 1)))
+                    found.append(calibration(probabilities[there], outcome.y[there]))
+                numbers.append(
+                    {"data": run.data.name, "method": variant.column, "present": list(pattern),
+                     "values": found}
+                )  # fmt: skip
+                ece = np.mean([one["ece"] for one in found])
+                brier = np.mean([one["brier"] for one in found])
+                cells.append(f"{100 * ece:.1f} / {brier:.3f}")
+            rows.append([" + ".join(pattern), *cells])
+        markdown += [f"## {_heading(run)}: ECE in % / Brier score", ""]
+        markdown += [*grid(["present", *(v.column for v in run.variants)], rows), ""]
+    return Written(markdown, numbers)
+
+
+def missingness(runs: Sequence[Run], output: Path) -> Written:
+    """Accuracy when what is missing depends on nothing, on the class, on confidence."""
+    markdown: list[str] = []
+    numbers: list[dict[str, Any]] = []
+    for run in runs:
+        m = run.modalities.index(run.roles["dropped"])
+        rows = []
+        for mechanism in MECHANISMS:
+            for rate in RATES:
+                cells = []
+                for variant in run.variants:
+                    values = [
+                        missingness_scores(
+                            run.outcome(variant, seed, run.settings[0]), m, mechanism, rate, seed
+                        )
+                        for seed in run.seeds
+                    ]
+                    cells.append(mean_sd(values))
+                    numbers.append(
+                        {"data": run.data.name, "method": variant.column, "rate": rate,
+                         "mechanism": mechanism, "values": values}
+                    )  # fmt: skip
+                rows.append([mechanism, f"{100 * rate:.0f} %", *cells])
+        head = [f"{run.roles['dropped']} missing", "rate", *(v.column for v in run.variants)]
+        markdown += [f"## {_heading(run)}", "", *grid(head, rows), ""]
+    return Written(markdown, numbers)
+
+
+def imbalance(runs: Sequence[Run], output: Path) -> Written:
+    """Accuracy with everything present, after training on shares of each modality."""
+    markdown: list[str] = []
+    numbers: list[dict[str, Any]] = []
+    for run in runs:
+        kept, gone = run.roles["kept"], run.roles["dropped"]
+        rows = []
+        for setting in run.settings:
+            cells = []
+            for variant in run.variants:
+                values = [
+                    _score(run, variant, seed, setting, Setting(test={})) for seed in run.seeds
+                ]
+                cells.append(mean_sd(values))
+                numbers.append(
+                    {"data": run.data.name, "method": variant.column,
+                     "train": dict(setting.train), "values": values}
+                )  # fmt: skip
+            shares = [f"{100 * (1 - setting.train.get(m, 0)):.0f} %" for m in (kept, gone)]
+            rows.append([*shares, *cells])
+        head = [f"{kept} in training", f"{gone} in training", *(v.column for v in run.variants)]
+        markdown += [f"## {_heading(run)}", "", *grid(head, rows), ""]
+    return Written(markdown, numbers)
+
+
+def curves(runs: Sequence[Run], output: Path) -> Written:
+    """Fig. 4, and its numbers as a table."""
+    from srmm.experiments.figures import draw_curves
+
+    written = table(runs, output)
+    names = draw_curves(runs, written.numbers, output)
+    pictures = [f"![{run.data.name}]({name})" for run, name in zip(runs, names, strict=True)]
+    return Written([*pictures, "", *written.markdown], written.numbers)
+
+
+def tsne(runs: Sequence[Run], output: Path) -> Written:
+    """Fig. 5: a grid of t-SNE maps."""
+    from srmm.experiments.figures import draw_tsne
+
+    names = [draw_tsne(run, output) for run in runs]
+    pictures = [f"![{run.data.name}]({name})" for run, name in zip(runs, names, strict=True)]
+    return Written(pictures, [])
+
+
+VIEWS: dict[str, View] = {
+    "table": table,
+    "drop": drop,
+    "ranking": ranking,
+    "encoders": encoders,
+    "parameters": parameters,
+    "patterns": patterns,
+    "calibration": calibration_view,
+    "missingness": missingness,
+    "imbalance": imbalance,
+    "curves": curves,
+    "tsne": tsne,
+}
+
+
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table."""
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    return lines + [f"| {' | '.join(row)} |" for row in rows]
+
+
+def mean_sd(values: Sequence[float | None]) -> str:
+    """ "81.6 ± 2.8" in %, over seeds."""
+    known = [100 * value for value in values if value is not None]
+    if not known:
+        return "–"
+    if len(known) == 1:
+        return f"{known[0]:.1f}"
+    return f"{np.mean(known):.1f} ± {np.std(known, ddof=1):.1f}"
+
+
+def _measured(run: Run, numbers: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Per column its cells in the order of the settings; appends to `numbers`."""
+    shown: dict[str, list[str]] = {}
+    for variant in run.variants:
+        shown[variant.column] = []
+        for index, setting in enumerate(run.settings):
+            entry: dict[str, Any] = {
+                "data": run.data.name,
+                "method": variant.column,
+                "setting": index,
+                "train": dict(setting.train),
+                "test": dict(setting.test),
+                "sigma": setting.sigma,
+                "metric": run.metric,
+                "values": [_score(run, variant, seed, setting, setting) for seed in run.seeds],
+                "macro_f1": [
+                    _score(run, variant, seed, setting, setting, "macro_f1") for seed in run.seeds
+                ],
+            }
+            if any(0 < rate < 1 for rate in setting.test.values()):
+                entry["single_draws"] = [
+                    single_draw(run.outcome(variant, seed, setting), setting, run.modalities,
+                                run.metric, seed)
+                    for seed in run.seeds
+                ]  # fmt: skip
+            if setting.sigma:
+                entry["noise"] = [
+                    run.outcome(variant, seed, setting).about["noise"] for seed in run.seeds
+                ]
+            numbers.append(entry)
+            shown[variant.column].append(mean_sd(entry["values"]))
+    return shown
+
+
+def _score(
+    run: Run, variant: Variant, seed: int, trained: Setting, tested: Setting,
+    metric: str | None = None,
+) -> float | None:  # fmt: skip
+    outcome = run.outcome(variant, seed, trained)
+    return score(outcome, tested, run.modalities, metric or run.metric, seed)
+
+
+def _values(numbers: Sequence[dict[str, Any]], run: Run, variant: Variant) -> list[list[float]]:
+    """Per setting the values over seeds."""
+    return [
+        entry["values"]
+        for entry in numbers
+        if (entry["data"], entry["method"]) == (run.data.name, variant.column)
+    ]
+
+
+def _heading(run: Run) -> str:
+    n = f"{len(run.data.y):,} instances, {len(run.data.classes)} classes"
+    seeds = f"{len(run.seeds)} seeds" if len(run.seeds) > 1 else "1 seed"
+    own = run.data.embeddings.split is not None
+    split = "its own split" if own else "75/25 splits"
+    return f"{run.data.name}: {run.metric} in % ({n}; {split}, {seeds})"
+
+
+def _setting_heads(run: Run) -> list[str]:
+    heads = [
+        f"{split} {name}"
+        for split in ("train", "test")
+        if split == "test" or any(setting.train for setting in run.settings)
+        for name in run.modalities
+    ]
+    return ([*heads, "σ"]) if any(setting.sigma for setting in run.settings) else heads
+
+
+def _setting_cells(run: Run, setting: Setting) -> list[str]:
+    """What is available, in %, as the paper prints it."""
+    cells = []
+    for head in _setting_heads(run):
+        split, _, name = head.partition(" ")
+        if head == "σ":
+            cells.append(f"{setting.sigma:g}")
+        else:
+            rates = setting.train if split == "train" else setting.test
+            cells.append(f"{100 * (1 - rates.get(name, 0)):.0f} %")
+    return cells
+
+
+def _published(run: Run, numbers: Sequence[dict[str, Any]]) -> list[str]:
+    """The paper's columns beside our counterparts; differences on its own data only."""
+    lines: list[str] = []
+    columns = {variant.column: variant for variant in run.variants}
+    for figures in run.experiment.published:
+        size = len(next(iter(figures.values.values())))
+        if len(run.settings) != size:
+            continue  # more modalities than the paper's two: other rows
+        same = figures.dataset == run.data.name
+        head, rows = ["setting"], [[str(i + 1)] for i in range(size)]
+        for name, values in figures.values.items():
+            ours = columns.get(run.experiment.counterpart.get(name, ""))
+            head += [f"{name}, published"] + ([f"{ours.column}, ours"] if ours else [])
+            head += ["difference"] if ours and same else []
+            mine = _values(numbers, run, ours) if ours else []
+            for i, value in enumerate(values):
+                rows[i].append("–" if value is None else f"{value:.1f}")
+                if ours:
+                    rows[i].append(mean_sd(mine[i]))
+                if ours and same:
+                    mean = 100 * float(np.mean(mine[i]))
+                    rows[i].append("–" if value is None else f"{mean - value:+.1f}")
+        what = "" if same else f" Other data than ours ({run.data.name}): compare the shape only."
+        lines += [f"Published for {figures.dataset}, {figures.metric} ({figures.source}).{what}"]
+        lines += ["", *grid(head, rows), ""]
+    return lines

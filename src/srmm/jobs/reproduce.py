@@ -1,0 +1,120 @@
+"""`srmm reproduce`: find the data of every data set first, then run the experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from srmm.embeddings import Embeddings
+from srmm.encoding import encode
+from srmm.errors import InputError
+from srmm.experiments.data import ExperimentData, open_experiment_data
+from srmm.experiments.runner import Progress, find_experiment, read_config, reproduce
+from srmm.jobs.data import open_data
+from srmm.store import is_store, save_embeddings
+from srmm.table import Table
+
+IN_PACKAGES = ("openmoji", "htad")
+"""The data sets that need no download."""
+
+
+def reproduce_job(
+    name: str,
+    output: Path,
+    *,
+    data: Sequence[str] = IN_PACKAGES,
+    root: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+    seeds: int = 5,
+    dropped: str | None = None,
+    methods: Sequence[str] = (),
+    jobs: int = 1,
+    cells: Path | None = None,
+    progress: Progress = lambda done, of, what: None,
+    show: bool = False,
+) -> Path:
+    """Run the experiment `name` on each of `data`; see `srmm.experiments.runner.reproduce`.
+
+    Parameters
+    ----------
+    data : sequence of str
+        Stores or names of data sets, the latter optionally with a folder of their own:
+        "food101=FOLDER". A store may be given a name: "openmoji=STORE".
+    root, options
+        Of the data sets that have no folder of their own, as in `load_dataset`.
+
+    Raises
+    ------
+    InputError
+        If one of the data sets is not there, before any work starts: it says what to download.
+    """
+    find_experiment(name)
+    opened = [_opened(source, root, options or {}) for source in data]
+    stores = (cells or output.parent / "cells").parent / "stores"
+    ready = [_as_store(label, what, stores, limit, show) for label, what in opened]
+    return reproduce(
+        name, ready, output, seeds=seeds, dropped=dropped, methods=methods, jobs=jobs, cells=cells,
+        progress=progress,
+    )  # fmt: skip
+
+
+def reproduce_again(
+    folder: Path,
+    output: Path,
+    *,
+    jobs: int = 1,
+    cells: Path | None = None,
+    progress: Progress = lambda done, of, what: None,
+) -> Path:
+    """Run what is in `folder` again, exactly: the same data, seeds and masks.
+
+    Raises `InputError` if a store is no longer there or no longer holds the same data.
+    """
+    config = read_config(folder)
+    ready = []
+    for about in config["data"]:
+        if not is_store(Path(about["store"])):
+            raise InputError(
+                f"The store {about['store']} that {folder} was made from is not there any more."
+            )
+        data = open_experiment_data(about["store"], about["name"], about["limit"])
+        if data.key != about["key"]:
+            raise InputError(
+                f"The store {about['store']} has changed since {folder} was made: its items, "
+                f"labels, split or encoders are others ({data.key}, then {about['key']})."
+            )
+        ready.append(data)
+    return reproduce(
+        config["experiment"], ready, output, seeds=config["seeds"], dropped=config["dropped"],
+        methods=config["methods"], jobs=jobs, cells=cells, progress=progress,
+    )  # fmt: skip
+
+
+def _opened(
+    source: str, root: Path | None, options: Mapping[str, Any]
+) -> tuple[str, Path | Table | Embeddings]:
+    """(name, a store's path or what was loaded)."""
+    name, sign, place = source.partition("=")
+    if sign and is_store(Path(place)):
+        return name, Path(place)
+    if not sign and is_store(Path(source)):
+        return Path(source).name, Path(source)
+    if sign:
+        root = Path(place)
+    found = open_data(name, root=root, options=options)
+    return "-".join([name, *map(str, options.values())]), found
+
+
+def _as_store(
+    name: str, what: Path | Table | Embeddings, stores: Path, limit: int | None, show: bool
+) -> ExperimentData:
+    if isinstance(what, Path):
+        return open_experiment_data(what, name, limit)
+    store = stores / name
+    if isinstance(what, Table):
+        encode(what, output=store, progress=show, prune=True)
+    elif not is_store(store):
+        save_embeddings(what, store)
+    return open_experiment_data(store, name, limit)
