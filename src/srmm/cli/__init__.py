@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from srmm import __version__
+from srmm.cli.compare import compare
 from srmm.cli.demo import demo
 from srmm.cli.encode import encode
 from srmm.cli.evaluate import evaluate
@@ -38,7 +39,7 @@ app = App(
     default_parameter=Parameter(negative_iterable=()),
     error_console=Console(stderr=True),
 )
-for command in (demo, fit, evaluate, predict, encode, reproduce, encoders, datasets):
+for command in (demo, fit, evaluate, predict, encode, compare, reproduce, encoders, datasets):
     app.command(command)
 
 

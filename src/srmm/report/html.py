@@ -66,7 +66,7 @@ def write_report(
 
 def render(report: Mapping[str, Any], thumbnail: Thumbnail | None = None) -> str:
     """The page as a string."""
-    template = _environment().get_template("template.html.j2")
+    template = environment().get_template("template.html.j2")
     script = (_HERE / "script.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     names = findings.modality_names(report)
@@ -75,7 +75,7 @@ def render(report: Mapping[str, Any], thumbnail: Thumbnail | None = None) -> str
     html = template.render(
         report=report,
         baselines=report.get("baselines") or {},
-        style=Markup(_variables() + (_HERE / "styles.css").read_text(encoding="utf-8")),
+        style=Markup(variables() + (_HERE / "styles.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_digest=digest,
         modalities=names,
@@ -112,7 +112,7 @@ def _check(report: Mapping[str, Any]) -> None:
         )
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -149,7 +149,7 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _variables() -> str:
+def variables() -> str:
     """The palette as CSS variables: light, dark where the reader prefers it, light on paper."""
     light, dark = (
         "".join(f"--{role}:{colours[mode]};" for role, colours in PALETTE.items())

@@ -1,0 +1,68 @@
+"""`srmm compare`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from srmm.cli.options import Columns, Source, Talk
+from srmm.cli.reproduce import counted
+
+
+def compare(
+    data: str,
+    /,
+    *,
+    methods: str | None = None,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("comparison"),
+    columns: Columns = Columns(),
+    source: Source = Source(),
+    seeds: int = 5,
+    limit: int | None = None,
+    jobs: int = 1,
+    talk: Talk = Talk(),
+) -> None:
+    """Compare methods on your own data: a ranking, and which differences are significant.
+
+    Parameters
+    ----------
+    data
+        A table, an embedding store or a data set, with labels.
+    methods
+        Names with commas between, e.g. srmm,router,tbn-early.
+    output
+        Folder for comparison.html, comparison.json and the finished trainings, which are kept: an
+        interrupted comparison goes on, and more methods or seeds train only what is new.
+    seeds
+        How many seeds; each has its own split, unless the data has one, and initial weights.
+    limit
+        Use a fixed stratified subset of so many instances.
+    jobs
+        Trainings at the same time.
+    """
+    from srmm.experiments.compare import DEFAULT_METHODS
+    from srmm.jobs.compare import compare_job
+
+    names = [name.strip() for name in methods.split(",")] if methods else DEFAULT_METHODS
+    with counted(talk) as progress:
+        content = compare_job(
+            data, output, columns=columns.choices(), root=source.root, options=source.options(),
+            methods=[name for name in names if name], seeds=seeds, limit=limit, jobs=jobs,
+            progress=progress, show=talk.progress,
+        )  # fmt: skip
+    talk.result(content, f"{ranking_text(content)}\nreport: {output / 'comparison.html'}")
+
+
+def ranking_text(content: dict[str, Any]) -> str:
+    """The ranking for a terminal."""
+    from srmm.report.comparison import headline, ranking
+
+    rows = ranking(content)
+    width = max(len(row["method"]) for row in rows)
+    lines = [f"{'method':<{width}}  {'all patterns':>14}  {'as they are':>14}"]
+    for row in rows:
+        tied = "  (not told apart from the first)" if row["tied"] else ""
+        lines.append(f"{row['method']:<{width}}  {row['score']:>14}  {row['as_is']:>14}{tied}")
+    return "\n".join(["accuracy in %", *lines, headline(content)])

@@ -1,0 +1,63 @@
+"""`srmm compare`: several methods on a user's own data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from srmm.about import json_ready
+from srmm.atomic import replacing_file
+from srmm.embeddings import Embeddings
+from srmm.encoding import encode
+from srmm.experiments.compare import DEFAULT_METHODS, compare
+from srmm.experiments.data import open_experiment_data
+from srmm.experiments.runner import Progress
+from srmm.jobs.data import open_data
+from srmm.methods import make_method
+from srmm.report.comparison import write_comparison
+from srmm.store import is_store, save_embeddings
+
+
+def compare_job(
+    source: str,
+    output: Path,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    root: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    methods: Sequence[str] = DEFAULT_METHODS,
+    seeds: int = 5,
+    limit: int | None = None,
+    jobs: int = 1,
+    progress: Progress = lambda done, of, what: None,
+    show: bool = False,
+) -> dict[str, Any]:
+    """Compare methods on a table, a store or a data set; write comparison.html and .json.
+
+    `output` is a folder, which also keeps the embeddings and every finished training: the same
+    command with more methods or seeds trains only what is new. Returns the content of the JSON.
+    """
+    for method in methods:
+        make_method(method)  # an unknown one is an error before any work
+    if is_store(Path(source)):
+        store, name = Path(source), Path(source).name
+    else:
+        found = open_data(source, columns, root=root, options=options)
+        name = Path(source).stem
+        store = output / "embeddings"
+        if isinstance(found, Embeddings):
+            save_embeddings(found, store, overwrite=True)
+        else:
+            encode(found, output=store, progress=show, prune=True)
+    data = open_experiment_data(store, name, limit)
+    content = json_ready(
+        compare(data, output / "cells", methods=methods, seeds=seeds, jobs=jobs, progress=progress)
+    )
+    with replacing_file(output / "comparison.json") as temporary:
+        temporary.write_text(
+            json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+    write_comparison(content, output / "comparison.html")
+    return content
