@@ -80,7 +80,8 @@ class Outcome:
     present : bool array of shape (n_test, M)
     outputs : float32 array of shape (2 ** M, n_test, n_classes)
         Class probabilities under every pattern; the first, nothing present, is the class prior.
-    embeddings : float32 array of shape (2 ** M, n_test, width) or None
+    embeddings : float32 array of shape (2 ** M − 1, n_test, width) or None
+        Under every pattern but the empty one.
     about : dict
         The cell, the model, its training, masks' digests, noise scores, seconds.
     """
@@ -201,7 +202,7 @@ def run_cell(cell: Cell, data: ExperimentData) -> Outcome:
         if something.any():
             found = scorer(rows[something], shown[something])
             outputs[code, something] = align_classes(found, model.classes_, data.classes)
-        if cell.embed and hasattr(model, "transform"):
+        if cell.embed and code:
             inner.append(_embedded(model, seen, shown))
     about = {
         "cell": asdict(cell),
@@ -222,10 +223,12 @@ def run_cell(cell: Cell, data: ExperimentData) -> Outcome:
 
 
 def _embedded(model: Any, seen: Any, shown: np.ndarray) -> np.ndarray:
+    """What the last layer sees of each row; zeros where nothing is shown."""
     something = shown.any(axis=1)
-    found = model.transform(seen[something].mask(shown[something]))
-    out = np.zeros((len(shown), found.shape[1]), dtype=np.float32)
-    out[something] = found
+    found = model.transform(seen[something].mask(shown[something])) if something.any() else None
+    out = np.zeros((len(shown), 1 if found is None else found.shape[1]), dtype=np.float32)
+    if found is not None:
+        out[something] = found
     return out
 
 

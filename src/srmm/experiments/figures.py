@@ -10,9 +10,9 @@ import numpy as np
 
 from srmm.atomic import replacing_file
 from srmm.experiments.runner import Run
-from srmm.report.style import LIGHT
+from srmm.report.style import LIGHT, report_style
 
-SERIES = tuple(LIGHT[f"c{i}"] for i in range(6))
+_COLOURS = tuple(LIGHT[f"c{i}"] for i in range(8))
 _POINTS = 1000  # per t-SNE map
 
 
@@ -25,7 +25,7 @@ def draw_curves(runs: Sequence[Run], numbers: Sequence[dict[str, Any]], output: 
         figure = Figure(figsize=(6.4, 4.2), layout="constrained")
         axes = figure.subplots()
         dropped = run.roles["dropped"]
-        for color, variant in zip(SERIES * 4, run.variants, strict=False):
+        for color, variant in zip(_COLOURS * 4, run.variants, strict=False):
             entries = [
                 e for e in numbers
                 if (e["data"], e["method"]) == (run.data.name, variant.column)
@@ -72,7 +72,7 @@ def draw_tsne(run: Run, output: Path) -> str:
         for axes, setting in zip(line, shown, strict=True):
             there = np.array([name not in setting.test for name in run.modalities])
             code = int(there @ (1 << np.arange(len(there))))
-            points = outcome.embeddings[code, rows]
+            points = outcome.embeddings[code - 1, rows]
             perplexity = min(30, (len(points) - 1) / 3)
             where = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(points)
             axes.scatter(*where.T, s=5, c=colormaps["tab10"](color % 10), linewidths=0)

@@ -1,0 +1,404 @@
+"""Experiments and comparisons on a small store: figures, masks, resuming, running again."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from srmm.cli import run
+from srmm.embeddings import Embeddings
+from srmm.errors import InputError
+from srmm.experiments import cells as cells_module
+from srmm.experiments.catalogue import ALL, COUNTERPARTS, EXPERIMENTS, variants_for
+from srmm.experiments.cells import Cell, Outcome, read_outcome, run_cell, run_cells
+from srmm.experiments.compare import compare
+from srmm.experiments.data import (
+    draw_mask,
+    mask_digest,
+    open_experiment_data,
+    split_for,
+)
+from srmm.experiments.measure import calibration, sampling_error, score, single_draw, subsets
+from srmm.experiments.missingness import MECHANISMS, missingness_scores
+from srmm.experiments.runner import reproduce
+from srmm.experiments.significance import holm, paired_bootstrap
+from srmm.experiments.spec import Setting, expand, roles_of
+from srmm.experiments.views import VIEWS
+from srmm.jobs.reproduce import reproduce_again, reproduce_job
+from srmm.recipe import RECIPES
+from srmm.store import save_embeddings
+
+QUICK = ("logreg-concat", "tbn-early")
+
+
+def made_up(n=240, modalities=("image", "text"), holes=0.0, seed=0, split=None):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(3, size=n)
+    arrays = {
+        name: rng.normal(size=(n, 4 + m)) + 1.2 * np.eye(3, 4 + m)[y]
+        for m, name in enumerate(modalities)
+    }
+    present = rng.random((n, len(modalities))) >= holes
+    present[~present.any(axis=1), 0] = True
+    labels = np.array(["ant", "bee", "cat"], dtype=object)[y]
+    return Embeddings.from_arrays(arrays, present=present, labels=labels, split=split)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_training():
+    patch = pytest.MonkeyPatch()
+    from dataclasses import replace
+
+    for name, recipe in list(RECIPES.items()):
+        patch.setitem(RECIPES, name, replace(recipe, max_epochs=3, hidden_dim=16, batch_size=32))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return save_embeddings(made_up(), tmp_path_factory.mktemp("experiments") / "zoo")
+
+
+@pytest.fixture(scope="module")
+def data(store):
+    return open_experiment_data(store)
+
+
+@pytest.fixture(scope="module")
+def outcome(data):
+    return run_cell(Cell(data.key, "logreg-concat", 0), data)
+
+
+# Data and masks
+
+
+def test_the_key_tells_other_labels_rows_and_vectors(tmp_path, data):
+    def key(name, embeddings):
+        return open_experiment_data(save_embeddings(embeddings, tmp_path / name)).key
+
+    assert key("same", made_up()) == data.key
+    assert key("fewer", made_up()[:200]) != data.key
+    assert key("others", made_up(seed=1)) != data.key
+    relabelled = made_up()
+    relabelled.labels = relabelled.labels[::-1]
+    assert key("relabelled", relabelled) != data.key
+
+
+def test_a_subset_is_fixed_and_stratified(store, data):
+    small, again = (open_experiment_data(store, limit=60) for _ in range(2))
+    assert len(small.y) == 60
+    assert small.key == again.key != data.key
+    shares = np.bincount(data.y) / len(data.y)
+    np.testing.assert_allclose(np.bincount(small.y) / 60, shares, atol=0.02)
+
+
+def test_a_data_sets_own_split_stays(tmp_path):
+    split = np.array(["train"] * 150 + ["validation"] * 30 + ["test"] * 60, dtype=object)
+    data = open_experiment_data(save_embeddings(made_up(split=split), tmp_path / "own"))
+    part = split_for(data, 3)
+    assert part.validation is not None
+    assert [len(rows) for rows in part] == [150, 30, 60]
+
+
+def test_splits_differ_between_seeds_and_do_not_overlap(data):
+    first, second = split_for(data, 0), split_for(data, 1)
+    assert not np.intersect1d(first.train, first.test).size
+    assert not np.array_equal(first.test, second.test)
+
+
+def test_one_modality_or_no_labels_are_refused(tmp_path):
+    lone = save_embeddings(made_up(modalities=("image",)), tmp_path / "lone")
+    with pytest.raises(InputError, match="has 1 modalities"):
+        open_experiment_data(lone)
+    unlabelled = made_up()
+    unlabelled.labels = None
+    with pytest.raises(InputError, match="has no labels"):
+        open_experiment_data(save_embeddings(unlabelled, tmp_path / "unlabelled"))
+
+
+def test_masks_are_exact_and_depend_on_split_modality_rate_and_seed_only():
+    present = np.ones((100, 2), dtype=bool)
+    names = ("image", "text")
+    mask = draw_mask(present, names, {"text": 0.7}, "train", 0)
+    assert mask.sum(axis=0).tolist() == [100, 30]
+    assert np.array_equal(mask, draw_mask(present, names, {"text": 0.7}, "train", 0))
+    both = draw_mask(present, names, {"image": 0.5, "text": 0.7}, "train", 0)
+    assert np.array_equal(both[:, 1], mask[:, 1])
+    for other in (("test", 0), ("train", 1)):
+        assert not np.array_equal(mask, draw_mask(present, names, {"text": 0.7}, *other))
+    assert mask_digest(mask) != mask_digest(present)
+
+
+def test_roles_and_each():
+    assert roles_of(("text", "audio", "video")) == {"dropped": "text", "kept": "audio"}
+    assert roles_of(("face", "voice")) == {"dropped": "voice", "kept": "face"}
+    each = expand((Setting(), Setting(test={"each": 1.0})), ("image", "text"), None)
+    assert [dict(setting.test) for setting in each] == [{}, {"text": 1.0}, {"image": 1.0}]
+    with pytest.raises(InputError, match="no modality 'txt' to drop"):
+        roles_of(("image", "text"), "txt")
+
+
+# Figures from outputs
+
+
+def test_outputs_are_those_of_the_model_under_each_pattern(data):
+    from srmm.methods import make_method
+
+    got = run_cell(Cell(data.key, "logreg-concat", 0), data)
+    part = split_for(data, 0)
+    model = make_method("logreg-concat", random_state=0).fit(data.embeddings[part.train])
+    for code, mask in enumerate([(False, True), (True, True)], start=2):
+        expected = model.predict_proba(data.embeddings[part.test].mask(np.array(mask)))
+        np.testing.assert_allclose(got.outputs[code], expected, atol=1e-6)
+    np.testing.assert_allclose(got.outputs[0], np.tile(model.class_prior_, (60, 1)), atol=1e-6)
+
+
+def test_accuracy_at_a_rate_is_the_mixture_of_two_patterns(outcome):
+    names = ("image", "text")
+    whole = score(outcome, Setting(), names, "accuracy", 0)
+    without = score(outcome, Setting(test={"text": 1.0}), names, "accuracy", 0)
+    for rate in (0.1, 0.5, 0.9):
+        mixed = score(outcome, Setting(test={"text": rate}), names, "accuracy", 0)
+        assert mixed == pytest.approx((1 - rate) * whole + rate * without)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_single_draws_lie_around_the_exact_curve_as_sampling_says(outcome, rate):
+    """Table VI's law: what the paper measures with one draw scatters around what we compute."""
+    names, setting = ("image", "text"), Setting(test={"text": rate})
+    exact = score(outcome, setting, names, "accuracy", 0)
+    draws = np.array(
+        [single_draw(outcome, setting, names, "accuracy", seed) for seed in range(200)]
+    )
+    error = sampling_error(outcome, setting, names)
+    assert error > 0
+    assert abs(draws.mean() - exact) < 4 * error / np.sqrt(len(draws))
+    assert draws.std() == pytest.approx(error, rel=0.25)
+
+
+def test_subsets_are_a_distribution():
+    found = list(subsets({"image": 0.3, "text": 0.6}, ("image", "text", "audio")))
+    assert sum(share for share, _ in found) == pytest.approx(1)
+    assert all(mask[2] for _, mask in found)
+    assert len(found) == 4
+
+
+def test_calibration_of_hand_made_outputs():
+    probabilities = np.array([[0.8, 0.2], [0.8, 0.2], [0.3, 0.7], [0.3, 0.7]])
+    y = np.array([0, 1, 1, 1])
+    found = calibration(probabilities, y)
+    # Bin 0.8: right in 1 of 2, gap 0.3; bin 0.7: right in 2 of 2, gap 0.3.
+    assert found["ece"] == pytest.approx(0.3)
+    assert found["brier"] == pytest.approx((0.08 + 1.28 + 0.18 + 0.18) / 4)
+
+
+def test_missingness_depends_on_class_and_confidence():
+    n = 400
+    y = np.arange(n) % 4
+    sure = np.arange(n) < n // 2
+    outputs = np.full((4, n, 4), 0.25, dtype=np.float32)
+    outputs[3] = np.eye(4)[y]  # complete: always right
+    outputs[2] = np.where(sure[:, None], np.eye(4)[y], 0.25)  # text alone: sure of the first half
+    outputs[1] = np.eye(4)[np.where(sure, y, (y + 1) % 4)]  # image alone: wrong for the second
+    outcome = Outcome(y, np.ones((n, 2), dtype=bool), outputs, None, {})
+    random, _, unsure = (missingness_scores(outcome, 1, name, 0.5, 0) for name in MECHANISMS)
+    assert random == pytest.approx(0.75, abs=0.02)
+    assert unsure == pytest.approx(0.5, abs=0.01)  # exactly the second half loses its text
+
+
+def test_holm_and_paired_bootstrap():
+    assert holm([0.5, 0.01]) == [0.5, 0.02]
+    rng = np.random.default_rng(0)
+    better = (rng.random(400) < 0.15).astype(float)
+    mean, (low, high), p = paired_bootstrap(better, np.ones(400))
+    assert low < mean < high
+    assert mean == pytest.approx(better.mean())
+    assert p < 0.001
+    noise = rng.choice([-1.0, 0.0, 1.0], size=400)
+    noise -= noise.mean()
+    assert paired_bootstrap(noise, np.ones(400))[2] > 0.5
+
+
+# Runs
+
+
+def test_every_experiment_has_a_view_and_known_methods():
+    from srmm.methods import make_method
+
+    for experiment in EXPERIMENTS.values():
+        assert experiment.view in VIEWS
+        variants = variants_for(experiment, ("image", "text"))
+        assert len({variant.column for variant in variants}) == len(variants)
+        for variant in variants:
+            make_method(variant.method, **variant.parameters)
+        for figures in experiment.published:
+            sizes = {len(values) for values in figures.values.values()}
+            assert sizes == {len(expand(experiment.settings, ("image", "text"), None))}
+    columns = {variant.column for variant in ALL} | {"S-1", "S-2", "S-3"}
+    assert set(COUNTERPARTS.values()) <= columns
+
+
+def test_the_papers_branch_is_wider_for_faces():
+    variants = variants_for(EXPERIMENTS["table7"], ("face", "voice"))
+    assert variants[0].parameters == {"hidden_dim": 2048}
+
+
+@pytest.mark.parametrize("name", ["table6", "table8", "table9", "missingness", "calibration"])
+def test_an_experiment_writes_its_folder(name, data, tmp_path):
+    methods = [v.method for v in EXPERIMENTS[name].variants if v.method in ("router", "tbn-early")]
+    folder = reproduce(name, [data], tmp_path / name, seeds=2, methods=methods or ["router"])
+    text = (folder / "results.md").read_text()
+    assert "| tbn-early" in text or "tbn-early |" in text
+    config = json.loads((folder / "config.json").read_text())
+    assert config["data"][0]["key"] == data.key
+    assert {"torch", "numpy", "srmm"} <= set(config["versions"])
+    numbers = json.loads((folder / "results.json").read_text())["results"]
+    assert numbers
+    assert all(len(entry["values"]) == 2 for entry in numbers)
+
+
+def test_figures_are_written(data, tmp_path):
+    folder = reproduce("fig4", [data], tmp_path / "fig4", seeds=1, methods=["srmm"])
+    for ending, start in (("png", b"\x89PNG"), ("svg", b"<?xml")):
+        assert (folder / f"curves-zoo.{ending}").read_bytes().startswith(start)
+    folder = reproduce("fig5", [data], tmp_path / "fig5", methods=["srmm-paper", "tbn-early"])
+    assert (folder / "tsne-zoo.png").stat().st_size > 10_000
+
+
+def test_tables_share_their_trainings(data, tmp_path, monkeypatch):
+    trained = []
+    whole = cells_module.run_cell
+    monkeypatch.setattr(
+        cells_module, "run_cell", lambda cell, data: trained.append(cell) or whole(cell, data)
+    )
+    for name in ("table6", "table7", "calibration"):
+        reproduce(name, [data], tmp_path / name, seeds=1, methods=["router"])
+    assert [cell.method for cell in trained] == ["router"]
+
+
+def test_a_run_can_be_made_again_exactly(store, tmp_path):
+    first = reproduce_job(
+        "table8", tmp_path / "t8", data=[str(store)], seeds=1, methods=["tbn-early"]
+    )
+    again = reproduce_again(first, tmp_path / "again" / "t8")
+    assert (tmp_path / "again" / "cells").is_dir()  # trained anew, not read
+    assert (first / "results.json").read_bytes() == (again / "results.json").read_bytes()
+    masks = [(folder / "masks-zoo.safetensors").read_bytes() for folder in (first, again)]
+    assert masks[0] == masks[1]
+
+
+def test_a_changed_store_is_noticed(tmp_path):
+    store = save_embeddings(made_up(), tmp_path / "zoo")
+    first = reproduce_job("table7", tmp_path / "t7", data=[str(store)], seeds=1,
+                          methods=["logreg-concat"])  # fmt: skip
+    save_embeddings(made_up(seed=5), store, overwrite=True)
+    with pytest.raises(InputError, match="has changed since"):
+        reproduce_again(first, tmp_path / "again")
+    shutil.rmtree(store)
+    with pytest.raises(InputError, match="is not there any more"):
+        reproduce_again(first, tmp_path / "again")
+
+
+def test_data_that_is_not_there_is_named_before_any_work(store, tmp_path):
+    with pytest.raises(InputError, match="food101"):
+        reproduce_job("table6", tmp_path / "t6", data=[str(store), "food101"])
+    assert not (tmp_path / "t6").exists()
+    assert not (tmp_path / "cells").exists()
+
+
+def test_a_killed_run_goes_on(store, data, tmp_path):
+    """SIGKILL in the middle; what was finished is not trained again."""
+    wanted = [Cell(data.key, "logreg-concat", seed) for seed in range(40)]
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from srmm.experiments.cells import Cell, run_cells\n"
+        "from srmm.experiments.data import open_experiment_data\n"
+        "data = open_experiment_data(sys.argv[1])\n"
+        "cells = [Cell(data.key, 'logreg-concat', seed) for seed in range(40)]\n"
+        "run_cells(cells, data, Path(sys.argv[2]))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(store), str(tmp_path)])
+    deadline = time.time() + 120
+    while len(list(tmp_path.glob("*.safetensors"))) < 3:
+        assert time.time() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
+    assert 3 <= len(finished) < 40
+    done = []
+    run_cells(wanted, data, tmp_path, progress=lambda n, of, what: done.append((n, of)))
+    assert done[0] == (len(finished), 40)
+    assert done[-1] == (40, 40)
+    assert all(path.stat().st_mtime_ns == at for path, at in finished.items())
+    assert read_outcome(tmp_path, wanted[-1]).about["cell"]["seed"] == 39
+
+
+@pytest.mark.slow
+def test_jobs_in_parallel_give_the_same(data, tmp_path):
+    wanted = [Cell(data.key, method, 0) for method in QUICK]
+    run_cells(wanted, data, tmp_path / "one")
+    run_cells(wanted[:1], data, tmp_path / "two", jobs=2)
+    one, two = (read_outcome(tmp_path / name, wanted[0]).outputs for name in ("one", "two"))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_training_without_a_modality_is_legal(data):
+    got = run_cell(Cell(data.key, "logreg-concat", 0, missing={"text": 1.0}), data)
+    np.testing.assert_allclose(got.outputs[2], got.outputs[0])  # text alone: nothing was learnt
+    assert got.about["trained"]["holes"] == {"image": 0.0}
+
+
+def test_natural_holes(tmp_path):
+    data = open_experiment_data(save_embeddings(made_up(holes=0.3), tmp_path / "holes"))
+    got = run_cell(Cell(data.key, "router", 0), data)
+    exact = score(got, Setting(test={"text": 0.5}), ("image", "text"), "accuracy", 0)
+    draws = [
+        single_draw(got, Setting(test={"text": 0.5}), ("image", "text"), "accuracy", seed)
+        for seed in range(200)
+    ]
+    assert exact == pytest.approx(np.mean(draws), abs=0.01)
+
+
+# Comparing
+
+
+def test_compare_ranks_and_corrects(data, tmp_path):
+    content = compare(
+        data, tmp_path, methods=["unimodal:image", "router", "logreg-concat"], seeds=2
+    )
+    scores = [np.mean(entry["score"]) for entry in content["methods"]]
+    assert scores == sorted(scores, reverse=True)
+    assert len(content["pairs"]) == 3
+    for pair in content["pairs"]:
+        assert pair["score"]["p_holm"] >= pair["score"]["p"]
+        assert pair["score"]["difference"] >= 0
+        low, high = pair["score"]["interval"]
+        assert low <= pair["score"]["difference"] <= high
+
+
+def test_the_commands(store, tmp_path, capsys):
+    out = tmp_path / "comparison"
+    assert run(["compare", str(store), "--methods", "router,logreg-concat", "--seeds", "1",
+                "-o", str(out), "-q"]) == 0  # fmt: skip
+    assert "all patterns" in capsys.readouterr().out
+    page = (out / "comparison.html").read_text()
+    assert "Who differs from whom" in page
+    assert "http" not in page.replace("http-equiv", "")  # needs no network
+    assert run(["reproduce", "--list"]) == 0
+    assert "table6" in capsys.readouterr().out
+    assert run(["reproduce", "table7", "--data", f"animals={store}", "--seeds", "1", "--method",
+                "router", "-o", str(tmp_path / "t7"), "-q"]) == 0  # fmt: skip
+    assert "## animals" in capsys.readouterr().out
+    assert run(["reproduce", "table66", "-q"]) == 1
+    assert "table6" in capsys.readouterr().err
+    assert run(["compare", str(store), "--methods", "router,rooter", "-q"]) == 1
+    assert "router" in capsys.readouterr().err
