@@ -14,6 +14,7 @@ import pandas as pd
 from srmm.embeddings import Embeddings
 from srmm.encoders import encoder_kind
 from srmm.encoding import EncodingSummary, encode
+from srmm.encoding_store import ENCODERS
 from srmm.errors import InputError, fraction
 from srmm.jobs.data import open_data, row_digests
 from srmm.modality import KINDS
@@ -93,9 +94,9 @@ def fit_job(
         embeddings, summary = result.embeddings, result.summary
         inputs = _describe_inputs(data, columns or {}, embeddings)
     else:
-        inputs = _inputs_of_store(data)
         if is_store(Path(source)):
             store = Path(source).resolve()
+        inputs = _inputs_of_store(data, store)
     assert isinstance(embeddings, Embeddings)
 
     check_labels(embeddings)  # again: items may have turned out unreadable
@@ -161,11 +162,14 @@ def _describe_inputs(
     return described
 
 
-def _inputs_of_store(embeddings: Embeddings) -> dict[str, dict[str, Any]]:
+def _inputs_of_store(embeddings: Embeddings, store: Path | None) -> dict[str, dict[str, Any]]:
     """As `_describe_inputs`, from what a store knows: its encoders, but no column."""
     described = {}
     for name in embeddings.modalities:
         spec = embeddings.encoders.get(name, {}).get("spec")
+        if spec and store is not None and (store / ENCODERS / name).is_dir():
+            # Its own, wherever it was when it was made.
+            spec = f"{spec.partition(':')[0]}:{store / ENCODERS / name}"
         kind = (encoder_kind(spec) if spec else None) or (name if name in KINDS else "features")
         described[name] = {"kind": kind, "column": None, "encoder": spec}
     return described
