@@ -61,7 +61,7 @@ def open_earlier(output: Path | None, table: Table, *, prune: bool) -> Earlier |
             f"{output} is an embedding store but was not made by encoding a table, so nothing can "
             f"be added to it. {other}"
         )
-    earlier = Earlier(load_embeddings(output), _read_keys(output / _ITEMS))
+    earlier = Earlier(load_embeddings(output), read_keys(output))
     lost = [name for name in earlier.embeddings.modalities if name not in table.items]
     if lost and not prune:
         raise InputError(
@@ -194,8 +194,9 @@ class Packed:
         return np.memmap(self.file, np.float32, "r", shape=(self.length, self.dim))
 
 
-def _read_keys(path: Path) -> dict[str, np.ndarray]:
-    return {name: np.asarray(keys) for name, keys in map_safetensors(path).items()}
+def read_keys(store: Path) -> dict[str, np.ndarray]:
+    """Per modality the keys of the packed items of a store made by encoding, see `ItemKeys`."""
+    return {name: np.asarray(keys) for name, keys in map_safetensors(store / _ITEMS).items()}
 
 
 def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:

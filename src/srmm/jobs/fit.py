@@ -17,6 +17,7 @@ from srmm.encoding import EncodingSummary, encode
 from srmm.encoding_store import ENCODERS
 from srmm.errors import InputError, fraction
 from srmm.jobs.data import open_data, row_digests
+from srmm.jobs.pictures import note_source
 from srmm.modality import KINDS
 from srmm.persistence import check_writable, save_pretrained
 from srmm.recipe import resolve_recipe
@@ -91,6 +92,7 @@ def fit_job(
         cache = store is None
         store = (store or output.with_name(output.name + ".embeddings")).resolve()
         result = encode(data, encoders, store, strict=strict, progress=progress, prune=cache)
+        note_source(store, source, columns, root, options)
         embeddings, summary = result.embeddings, result.summary
         inputs = _describe_inputs(data, columns or {}, embeddings)
     else:
