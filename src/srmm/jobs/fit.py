@@ -113,7 +113,7 @@ def fit_job(
     held = embeddings[split == "validation"] if (split == "validation").any() else None
     model.fit(embeddings[split == "train"], validation=held)
     origin: dict[str, Any] = {
-        "name": source if not isinstance(data, Table) else data.name,
+        "name": data.name if isinstance(data, Table) else Path(source).name,
         "attribution": getattr(data, "attribution", "") or None,
         "store": os.path.relpath(store, output.parent) if store else None,
         "roles": {k: v for k, v in (columns or {}).items() if k in ("label", "id", "split") and v},
