@@ -300,7 +300,9 @@ def _assemble(
     # Vectors of unknown length, none of which is there, are nothing that could be stored.
     kept = [name for name, part in done.items() if part.values.shape[1]]
     if not kept:
-        raise InputError(f"No item of {table.name} could be encoded.")
+        broken = [entry for part in done.values() for entry in part.unreadable]
+        why = f" The first, in {broken[0].where}: {broken[0].reason}." if broken else ""
+        raise InputError(f"No item of {table.name} could be encoded.{why}")
     return Embeddings(
         {name: done[name].values for name in kept},
         np.column_stack([done[name].position for name in kept]),
