@@ -2,17 +2,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from srmm import SingleBranchClassifier, from_pretrained, save_embeddings
+from srmm.cli import run
+from srmm.encoders import load_encoder
 from srmm.errors import InputError, StoreError
 from srmm.methods import make_method
+from srmm.persistence import read_config, save_pretrained
 from tests.test_estimator import SMALL, problem
+from tests.test_vit_resnet_doc2vec import titles
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +144,62 @@ def test_baselines_learn_from_data_with_holes(name: str) -> None:
     assert method.score(test[rows]) > 0.85
     probabilities = method.predict_proba(test[rows])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+# An encoder that was fitted -------------------------------------------------------------------
+
+
+@pytest.fixture
+def by_doc2vec(tmp_path: Path) -> Path:
+    """A table of titles, and a model of it on a Doc2Vec that was fitted with it."""
+    pytest.importorskip("gensim", reason="needs srmm[doc2vec]")
+    rows = [f"{i},{title},{'food' if i % 2 else 'shoe'}" for i, title in enumerate(titles(160))]
+    (tmp_path / "home").mkdir()
+    table = tmp_path / "home" / "titles.csv"
+    table.write_text("\n".join(["id,title,class", *rows]))
+    arguments = ["--text", "title", "--label", "class", "--id", "id", "--encoder", "text=doc2vec"]
+    model = tmp_path / "home" / "model"
+    small = ["--setting", "hidden_dim=32", "--setting", "max_epochs=8", "--quiet"]
+    assert run(["fit", str(table), *arguments, "-o", str(model), *small]) == 0
+    return model
+
+
+def predicted(model: Path, table: Path) -> pd.DataFrame:
+    output = table.with_suffix(".parquet")
+    assert run(["predict", str(model), str(table), "-o", str(output)]) == 0
+    return pd.read_parquet(output)
+
+
+def test_a_model_takes_its_fitted_encoder_along(by_doc2vec: Path, tmp_path: Path) -> None:
+    home, table = by_doc2vec.parent, tmp_path / "new.csv"
+    table.write_text("title\nsoup bread salad\nboot sandal lace\n")
+    before = predicted(by_doc2vec, table)
+    shutil.copytree(by_doc2vec, tmp_path / "elsewhere" / "model")
+    shutil.rmtree(home)  # the store, and the encoder in it
+    moved = tmp_path / "elsewhere" / "model"
+    pd.testing.assert_frame_equal(predicted(moved, table), before)
+    assert "doc2vec:encoders/text" in (moved / "README.md").read_text()
+    assert str(home) not in json.dumps(json.loads((moved / "config.json").read_text())["inputs"])
+
+
+def test_a_store_that_moved_gives_its_own_fitted_encoder(by_doc2vec: Path, tmp_path: Path) -> None:
+    table = tmp_path / "new.csv"
+    table.write_text("text\nsoup bread salad\n")
+    (by_doc2vec.parent / "model.embeddings").rename(tmp_path / "store")
+    small = ["--setting", "hidden_dim=32", "--setting", "max_epochs=2", "--quiet"]
+    assert run(["fit", str(tmp_path / "store"), "-o", str(tmp_path / "again"), *small]) == 0
+    shutil.rmtree(tmp_path / "store")
+    encoder = read_config(tmp_path / "again")["inputs"]["text"]["encoder"]
+    assert encoder == f"doc2vec:{tmp_path / 'again' / 'encoders' / 'text'}"
+    assert load_encoder(encoder, "text").is_fitted
+    arguments = [str(table), "--text", "text", "-o", str(tmp_path / "p.csv")]
+    assert run(["predict", str(tmp_path / "again"), *arguments]) == 0
+
+
+def test_a_fitted_encoder_that_is_gone_is_named(
+    saved: tuple[SingleBranchClassifier, Path], tmp_path: Path
+) -> None:
+    inputs = {"text": {"kind": "text", "column": "t", "encoder": f"doc2vec:{tmp_path / 'gone'}"}}
+    with pytest.raises(StoreError, match=r"'text' that was fitted is not at .*gone"):
+        save_pretrained(saved[0], tmp_path / "model", inputs=inputs)
+    assert not (tmp_path / "model").exists()

@@ -20,8 +20,8 @@ def replacing_file(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _to_disk(temporary)
         temporary.chmod(0o666 & ~_umask())
+        _to_disk(temporary)
         temporary.replace(path)
         _to_disk(path.parent)
     finally:
@@ -36,30 +36,48 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
     try:
         yield temporary
-        for file in [*temporary.iterdir(), temporary]:
-            _to_disk(file)
         temporary.chmod(0o777 & ~_umask())
+        for file in [*temporary.rglob("*"), temporary]:
+            _to_disk(file)
         if path.exists():  # a folder cannot be replaced in one step: move the old one aside first
             aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))
             path.rename(aside / path.name)
             temporary.rename(path)
+            # Or a power loss could keep that the old one is gone and not that the new one is there.
+            _to_disk(path.parent)
             shutil.rmtree(aside)
         else:
             temporary.rename(path)
-        _to_disk(path.parent)
+            _to_disk(path.parent)
     finally:
+        restore_interrupted(path)
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def restore_interrupted(path: Path) -> None:
-    """Put the old folder back if a kill came between the two renames that replace it."""
+    """Put the old folder back if a kill or an error came between two renames that replace it."""
     if path.exists():
         return
-    for aside in path.parent.glob(f".{glob.escape(path.name)}.*.old"):
+    for aside in _beside(path, "old"):
         if (aside / path.name).exists():
             (aside / path.name).rename(path)
             aside.rmdir()
             return
+
+
+def remove_interrupted(path: Path) -> None:
+    """Remove what a kill while `path` was replaced left beside it.
+
+    Only for one who knows that nobody is replacing it now.
+    """
+    restore_interrupted(path)
+    for left in [*_beside(path, "tmp"), *_beside(path, "old")]:
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _beside(path: Path, ending: str) -> list[Path]:
+    """The folders that `replacing_folder` makes beside `path`."""
+    return sorted(path.parent.glob(f".{glob.escape(path.name)}.*.{ending}"))
 
 
 def _to_disk(path: Path) -> None:

@@ -24,13 +24,13 @@ from srmm.encoding_fit import (
     stored_spec,
 )
 from srmm.encoding_modality import EncodedModality, Options, Progress, encode_modality
+from srmm.encoding_partial import remove_finished, unfinished_work
 from srmm.encoding_store import (
+    UNREADABLE,
     check_encoders,
-    explaining_full_disk,
     open_earlier,
-    open_partial,
-    remove_partial,
     same_content,
+    same_unreadable,
     write_store,
 )
 from srmm.encoding_summary import EncodingSummary
@@ -80,7 +80,9 @@ def encode(
         `srmm.encoders.Encoder`; by default `default_encoder` of its kind.
     output : path, optional
         Where to write a store. Work in progress is kept in `<output>.partial/`: after a kill the
-        same call goes on where it stopped, and the store has the same bits. If there is a store
+        same call goes on where it stopped, and the store has the same bits. One process at a time
+        writes to an output. Unreadable items are listed in its `unreadable.parquet`, too. If there
+        is a store
         already, made with the same encoders, only what it lacks is encoded: nothing, new rows,
         changed files, another modality.
     batch_size : int, optional
@@ -103,8 +105,9 @@ def encode(
         of a modality are all missing; for an unreadable item if `strict`; if there is a store at
         `output` made by other encoders, or (unless `prune`) one with rows or modalities that the
         table lacks.
+    SrmmError
+        If another process is writing to `output`, or no space is left there.
     """
-    started = time.perf_counter()
     for option, value in {"batch_size": batch_size, "workers": workers}.items():
         if value is not None and value < 1:
             raise InputError(f"{option} must be at least 1, got {value}.")
@@ -116,17 +119,29 @@ def encode(
                 f"{did_you_mean(name, table.modalities)}"
             )
     output = None if output is None else Path(output)
+    options = Options(batch_size, workers, strict, progress)
+    with unfinished_work(output) as partial:
+        return _encode(table, chosen, output, partial, options, prune=prune)
+
+
+def _encode(
+    table: Table,
+    chosen: Mapping[str, str | Encoder | None],
+    output: Path | None,
+    partial: Path | None,
+    options: Options,
+    *,
+    prune: bool,
+) -> EncodingResult:
+    """`encode`, once it is certain that nobody else writes to `output`."""
+    started = time.perf_counter()
     earlier = open_earlier(output, table, prune=prune)
     loaded = {name: _load(name, kind, chosen.get(name)) for name, kind in table.kinds.items()}
-    partial = None
-    if output is not None:
-        if earlier is not None:
-            loaded = as_stored(loaded, earlier, output)
-            check_encoders(earlier, output, loaded)
-        partial = open_partial(output)
+    if output is not None and earlier is not None:
+        loaded = as_stored(loaded, earlier, output)
+        check_encoders(earlier, output, loaded)
 
-    options = Options(batch_size, workers, strict, progress)
-    with ItemReader(table.folder) as reader, explaining_full_disk(partial):
+    with ItemReader(table.folder) as reader:
         loaded = {
             name: fit_on_training_rows(encoder, table, name, reader, partial)
             for name, encoder in loaded.items()
@@ -136,13 +151,15 @@ def encode(
             for name, encoder in loaded.items()
         }
         embeddings = _assemble(table, loaded, done, output)
+        unreadable = [entry for part in done.values() for entry in part.unreadable]
         if output is not None and partial is not None:
             as_before = earlier is not None and all(part.as_before for part in done.values())
+            as_before = as_before and same_unreadable(output, unreadable)
             if not (as_before and earlier and same_content(earlier.embeddings, embeddings)):
                 keys = {name: done[name].keys for name in embeddings.modalities}
-                write_store(embeddings, keys, loaded, output, partial)
+                write_store(embeddings, keys, loaded, unreadable, output, partial)
             embeddings = load_embeddings(output)
-            remove_partial(partial)
+            remove_finished(partial)
     summary = EncodingSummary(
         rows=len(table),
         seconds=time.perf_counter() - started,
@@ -150,7 +167,8 @@ def encode(
             name: replace(part.summary, encoder=stored_spec(loaded[name], name, output))
             for name, part in done.items()
         },
-        unreadable=[entry for part in done.values() for entry in part.unreadable],
+        unreadable=unreadable,
+        unreadable_file=output / UNREADABLE if output is not None and unreadable else None,
     )
     return EncodingResult(embeddings, summary)
 
@@ -282,7 +300,9 @@ def _assemble(
     # Vectors of unknown length, none of which is there, are nothing that could be stored.
     kept = [name for name, part in done.items() if part.values.shape[1]]
     if not kept:
-        raise InputError(f"No item of {table.name} could be encoded.")
+        broken = [entry for part in done.values() for entry in part.unreadable]
+        why = f" The first, in {broken[0].where}: {broken[0].reason}." if broken else ""
+        raise InputError(f"No item of {table.name} could be encoded.{why}")
     return Embeddings(
         {name: done[name].values for name in kept},
         np.column_stack([done[name].position for name in kept]),

@@ -129,6 +129,15 @@ class ItemKeys:
         return known
 
 
+def valid_unicode(text: str) -> str:
+    r"""The text as files and terminals take it. A name that is not UTF-8 has lone surrogates.
+
+    >>> valid_unicode("caf\udce9.jpg")
+    'caf\\udce9.jpg'
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _pixels(image: Image.Image) -> bytes:
     try:
         return image.tobytes()
@@ -141,5 +150,6 @@ def shown_source(kind: str, item: Any, folder: Path | None) -> str | None:
     if isinstance(item, dict):
         item = None if item.get("bytes") else item.get("path")
     if kind in PATH_KINDS and isinstance(item, (str, Path)):
-        return os.path.abspath((folder or Path()) / item)  # noqa: PTH100 - keeps symbolic links
+        path = os.path.abspath((folder or Path()) / item)  # noqa: PTH100 - keeps symbolic links
+        return valid_unicode(path)
     return item if kind == "text" and isinstance(item, str) else None

@@ -14,7 +14,7 @@ import numpy as np
 
 from srmm.encoders import Encoder
 from srmm.encoding_chunks import encode_in_chunks
-from srmm.encoding_items import KEY_BYTES, UniqueItems, shown_source, unique_items
+from srmm.encoding_items import KEY_BYTES, UniqueItems, shown_source, unique_items, valid_unicode
 from srmm.encoding_store import Earlier, Packed
 from srmm.encoding_summary import ModalitySummary, UnreadableEntry
 from srmm.errors import InputError
@@ -173,7 +173,7 @@ def _unreadable_entries(
                 row=row,
                 id=id.item() if isinstance(id, np.generic) else id,
                 modality=name,
-                item=str(item)[:200] if isinstance(item, (str, Path)) else None,
+                item=valid_unicode(str(item)[:200]) if isinstance(item, (str, Path)) else None,
                 reason=broken[number],
                 where=table.where(row),
             )

@@ -1,40 +1,35 @@
-"""The two folders of an encoding job: the store that it makes, and the unfinished work beside it.
+"""The store that an encoding job makes, and what it has beside the files of every store.
 
-`<output>.partial/` holds chunks until the store is complete, and is removed then. Beside the files
-of every store, one made here has `_items.safetensors`: per modality the 16 bytes that identify each
-packed item, by which a later run knows what it need not encode again. Encoders that were fitted
-are in `_encoders/<modality>/`.
+`_items.safetensors` has per modality the 16 bytes that identify each packed item, by which a later
+run knows what it need not encode again. Encoders that were fitted are in `_encoders/<modality>/`.
+`unreadable.parquet` lists the items that are there but broken; there is none if none is.
 """
 
 from __future__ import annotations
 
-import errno
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
+import pyarrow as pa
+import pyarrow.parquet as pq
 from safetensors.numpy import save
 
 from srmm.atomic import replacing_folder
 from srmm.embeddings import Embeddings, same_settings
 from srmm.encoders import Encoder, FittableEncoder
-from srmm.errors import InputError, SrmmError
+from srmm.encoding_summary import UnreadableEntry, unreadable_frame
+from srmm.errors import InputError
 from srmm.store import is_store, load_embeddings, map_safetensors, save_embeddings
 from srmm.table import Table
 
 _ITEMS = "_items.safetensors"  # no modality may be called so
 ENCODERS = "_encoders"  # nor so
-_NOTE = "README.txt"
+UNREADABLE = "unreadable.parquet"
 _COPIED_ROWS = 4096
-_NOTE_TEXT = (
-    "Parts of an unfinished encoding job. The same command goes on from here and removes this "
-    "folder when it is done. It can be deleted: the work is then done again.\n"
-)
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,7 @@ def open_earlier(output: Path | None, table: Table, *, prune: bool) -> Earlier |
             f"{output} is an embedding store but was not made by encoding a table, so nothing can "
             f"be added to it. {other}"
         )
-    earlier = Earlier(load_embeddings(output), _read_keys(output / _ITEMS))
+    earlier = Earlier(load_embeddings(output), read_keys(output))
     lost = [name for name in earlier.embeddings.modalities if name not in table.items]
     if lost and not prune:
         raise InputError(
@@ -104,6 +99,7 @@ def write_store(
     embeddings: Embeddings,
     keys: dict[str, np.ndarray],
     encoders: Mapping[str, Encoder],
+    unreadable: Sequence[UnreadableEntry],
     output: Path,
     partial: Path,
 ) -> None:
@@ -115,6 +111,9 @@ def write_store(
         for file in finished.iterdir():
             file.rename(temporary / file.name)
         (temporary / _ITEMS).write_bytes(save(keys))
+        if unreadable:
+            listed = pa.Table.from_pandas(unreadable_frame(unreadable), preserve_index=False)
+            pq.write_table(listed, temporary / UNREADABLE)
         for name, encoder in encoders.items():
             if isinstance(encoder, FittableEncoder) and name in keys:
                 encoder.save(temporary / ENCODERS / name)
@@ -139,48 +138,15 @@ def same_content(first: Embeddings, second: Embeddings) -> bool:
     )
 
 
-def open_partial(output: Path) -> Path:
-    """The folder of unfinished work for `output`, made if it does not exist."""
-    partial = output.with_name(output.name + ".partial")
-    note = partial / _NOTE
-    if partial.exists() and not note.is_file() and (partial.is_file() or any(partial.iterdir())):
-        raise InputError(
-            f"{partial}, where unfinished work is kept, exists and is something else. Move it "
-            "away, or choose another output."
-        )
-    partial.mkdir(parents=True, exist_ok=True)
-    note.write_text(_NOTE_TEXT, encoding="utf-8")
-    return partial
-
-
-def remove_partial(partial: Path) -> None:
-    """Remove the folder of finished work; what says that it is ours goes last."""
-    for path in partial.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != _NOTE:
-            path.unlink()
-    shutil.rmtree(partial)
-
-
-@contextmanager
-def explaining_full_disk(partial: Path | None) -> Iterator[None]:
-    """Say that nothing is lost when there is no room to go on."""
+def same_unreadable(output: Path, unreadable: Sequence[UnreadableEntry]) -> bool:
+    """Whether the store at `output` lists these items as unreadable, and no others."""
     try:
-        yield
-    except (OSError, SafetensorError) as error:
-        if partial is None or not _is_full(error):
-            raise
-        raise SrmmError(
-            f"There is no space left for {partial}. What is encoded so far is kept there: free "
-            "some space and run the same command again, and it goes on."
-        ) from error
-
-
-def _is_full(error: OSError | SafetensorError) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return any(f"(os error {code})" in str(error) for code in (errno.ENOSPC, errno.EDQUOT))
+        before = pq.read_table(output / UNREADABLE)
+    except FileNotFoundError:
+        return not unreadable
+    except (OSError, pa.ArrowException):
+        return False  # damaged, and written again
+    return before.equals(pa.Table.from_pandas(unreadable_frame(unreadable), preserve_index=False))
 
 
 class Packed:
@@ -228,8 +194,9 @@ class Packed:
         return np.memmap(self.file, np.float32, "r", shape=(self.length, self.dim))
 
 
-def _read_keys(path: Path) -> dict[str, np.ndarray]:
-    return {name: np.asarray(keys) for name, keys in map_safetensors(path).items()}
+def read_keys(store: Path) -> dict[str, np.ndarray]:
+    """Per modality the keys of the packed items of a store made by encoding, see `ItemKeys`."""
+    return {name: np.asarray(keys) for name, keys in map_safetensors(store / _ITEMS).items()}
 
 
 def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:

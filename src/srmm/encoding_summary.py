@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -56,13 +58,12 @@ class EncodingSummary:
     modalities: dict[str, ModalitySummary]
     unreadable: list[UnreadableEntry] = field(default_factory=list)
 
+    unreadable_file: Path | None = None
+    """The Parquet file in the store that lists them; None if there is none."""
+
     def to_frame(self) -> pd.DataFrame:
         """The unreadable items: row, id, modality, item, reason."""
-        columns = ["row", "id", "modality", "item", "reason"]
-        return pd.DataFrame(
-            [[getattr(entry, column) for column in columns] for entry in self.unreadable],
-            columns=columns,
-        )
+        return unreadable_frame(self.unreadable)
 
     def __str__(self) -> str:
         lines = [f"{self.rows:,} rows in {_duration(self.seconds)}"]
@@ -78,7 +79,16 @@ class EncodingSummary:
             ]
         if len(self.unreadable) > _SHOWN:
             lines.append(f"  … and {len(self.unreadable) - _SHOWN:,} more")
+        if self.unreadable_file is not None:
+            lines.append(f"All unreadable items: {self.unreadable_file}")
         return "\n".join(lines)
+
+
+def unreadable_frame(entries: Sequence[UnreadableEntry]) -> pd.DataFrame:
+    """A row per entry: row, id, modality, item, reason."""
+    columns = ["row", "id", "modality", "item", "reason"]
+    rows = [[getattr(entry, column) for column in columns] for entry in entries]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _line(about: ModalitySummary) -> str:

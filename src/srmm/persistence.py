@@ -4,11 +4,13 @@ config.json        parameters, classes, recipe, what it was trained on, how raw 
 model.safetensors  every array
 README.md          the model card
 rows.parquet       which instances were trained on and which were held out, if known
+encoders/          per modality, the encoder that was fitted with it, if one was
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,13 @@ from safetensors.numpy import load_file, save_file
 
 from srmm.about import describe_model, json_ready
 from srmm.atomic import replacing_folder, restore_interrupted
+from srmm.encoders import fitted_folder
 from srmm.errors import InputError, StoreError, did_you_mean
 
 FORMAT = "srmm-model"
 VERSION = 1
 ROWS_FILE = "rows.parquet"
+ENCODERS = "encoders"
 SAVABLE: dict[str, tuple[str, str]] = {
     "single-branch": ("srmm.estimator", "SingleBranchClassifier"),
 }
@@ -45,7 +49,9 @@ def save_pretrained(
     ----------
     model : fitted SingleBranchClassifier
     inputs : dict of modality to {"kind", "column", "encoder"}, optional
-        How raw items become the embeddings this model reads; `srmm predict` follows it.
+        How raw items become the embeddings this model reads; `srmm predict` follows it. An encoder
+        that was fitted, such as "doc2vec:FOLDER", is copied into the model, which can then be moved
+        to another machine without it.
     origin : dict, optional
         Which data the model was made from.
     rows : frame with columns id and split, optional
@@ -60,6 +66,8 @@ def save_pretrained(
         savable = ", ".join(cls for _, cls in SAVABLE.values())
         raise InputError(f"A {type(model).__name__} cannot be saved; these can: {savable}.")
     check_writable(folder, overwrite=overwrite)
+    fitted = _fitted_encoders(inputs or {})
+    inside = {name: {"encoder": f"{kind}:{ENCODERS}/{name}"} for name, (kind, _) in fitted.items()}
     state, arrays = model.get_state()
     config = {
         "format": FORMAT,
@@ -70,7 +78,7 @@ def save_pretrained(
         "state": state,
         "training": model.training_,
         "encoders": model.encoders_,
-        "inputs": {name: dict(about) for name, about in (inputs or {}).items()},
+        "inputs": {n: {**about, **inside.get(n, {})} for n, about in (inputs or {}).items()},
         "origin": dict(origin) if origin else None,
         "about": describe_model(model),
     }
@@ -80,6 +88,8 @@ def save_pretrained(
                   temporary / "model.safetensors")  # fmt: skip
         text = json.dumps(config, indent=2, ensure_ascii=False)
         (temporary / "config.json").write_text(text + "\n", encoding="utf-8")
+        for name, (_, source) in fitted.items():
+            shutil.copytree(source, temporary / ENCODERS / name)
         if rows is not None:
             rows.to_parquet(temporary / ROWS_FILE, index=False)
         (temporary / "README.md").write_text(model_card(config), encoding="utf-8")
@@ -117,7 +127,10 @@ def from_pretrained(folder: str | Path, *, device: str | None = None) -> Any:
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """The config of a saved model; raises `StoreError` if there is none or it is not ours."""
+    """The config of a saved model; raises `StoreError` if there is none or it is not ours.
+
+    An encoder inside the model has the folder's absolute path in its name, for `load_encoder`.
+    """
     restore_interrupted(Path(folder))
     path = Path(folder) / "config.json"
     if not path.is_file():
@@ -138,7 +151,28 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         raise StoreError(
             f"{path} names the kind {config['kind']!r}. {did_you_mean(config['kind'], SAVABLE)}"
         )
+    for name, about in config["inputs"].items():
+        kind, _, place = (about.get("encoder") or "").partition(":")
+        if place == f"{ENCODERS}/{name}":
+            about["encoder"] = f"{kind}:{path.parent.resolve() / ENCODERS / name}"
     return config
+
+
+def _fitted_encoders(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, Path]]:
+    """Per modality whose encoder was fitted, its name and folder."""
+    found = {}
+    for name, about in inputs.items():
+        spec = about.get("encoder") or ""
+        folder = fitted_folder(spec)
+        if folder is None:
+            continue
+        if not folder.is_dir():
+            raise StoreError(
+                f"The encoder of {name!r} that was fitted is not at {folder} any more. Encode the "
+                "table again, or put it back."
+            )
+        found[name] = (spec.partition(":")[0], folder)
+    return found
 
 
 def is_model(folder: str | Path) -> bool:

@@ -171,13 +171,15 @@ def read_table(
         items={},
         kinds={modality.name: modality.kind for modality in modalities},
         ids=np.arange(columns.n),
-        labels=None if label is None else read_labels(cells[label]),
+        labels=None,
         split=None,
         folder=Path(folder) if folder is not None else table.folder,
         name=table.name,
         first_line=int(lines[0]) if lines is not None and follow else None,
         lines=None if follow else lines,
     )
+    if label is not None:
+        read = replace(read, labels=read_labels(read.where, label, cells[label]))
     if id is not None:
         read = replace(read, ids=read_ids(read.where, id, cells[id]))
     if split is not None:

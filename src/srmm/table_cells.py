@@ -100,7 +100,8 @@ def _is_finite(number: Any) -> bool:
         return False
 
 
-def read_labels(cells: np.ndarray) -> np.ndarray:
+def read_labels(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
+    _check_unicode(where, column, cells)
     values = [cell.item() if isinstance(cell, np.generic) else cell for cell in cells]
     known = [value for value in values if value is not None]
     # pandas makes whole numbers beside holes floats; undo that.
@@ -110,6 +111,7 @@ def read_labels(cells: np.ndarray) -> np.ndarray:
 
 
 def read_ids(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
+    _check_unicode(where, column, cells)
     values = [cell.item() if isinstance(cell, np.generic) else cell for cell in cells]
     if None in values:
         raise InputError(
@@ -127,6 +129,17 @@ def read_ids(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
                 "id out to number the rows."
             )
     return ids
+
+
+def _check_unicode(where: Where, column: str, cells: np.ndarray) -> None:
+    """Lone surrogates, as JSON can hold, cannot be written to any file that names the row."""
+    for row, cell in enumerate(cells):
+        try:
+            str(cell).encode("utf-8")
+        except UnicodeEncodeError:
+            raise InputError(
+                f"Column {column!r} of {where(row)} ({ascii(cell)[:40]}) is not valid Unicode text."
+            ) from None
 
 
 def read_splits(where: Where, column: str, cells: np.ndarray) -> np.ndarray:

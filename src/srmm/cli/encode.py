@@ -45,7 +45,7 @@ def encode(
     from srmm.embeddings import Embeddings
     from srmm.encoding import encode as run
     from srmm.errors import InputError
-    from srmm.jobs import open_data
+    from srmm.jobs import note_source, open_data
 
     data = open_data(table, columns.choices(), root=source.root, options=source.options())
     if isinstance(data, Embeddings):
@@ -58,4 +58,5 @@ def encode(
         strict=strict,
         progress=talk.progress,
     )
+    note_source(output, table, columns.choices(), source.root, source.options())
     talk.result({"store": output, "summary": asdict(result.summary)}, f"{result.summary}\n{output}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from srmm.encoders.base import Encoder, FittableEncoder
 from srmm.errors import InputError, did_you_mean, one_of
@@ -19,6 +20,7 @@ __all__ = [
     "available_encoders",
     "default_encoder",
     "encoder_kind",
+    "fitted_folder",
     "load_encoder",
 ]
 
@@ -279,6 +281,17 @@ def encoder_kind(spec: str) -> str | None:
     """The kind of items an encoder reads; None if it reads several, as "clip:…" does."""
     kinds = _find(spec).about.kinds
     return kinds[0] if len(kinds) == 1 else None
+
+
+def fitted_folder(spec: str) -> Path | None:
+    """Where an encoder that was fitted is kept; None for one that needs no fitting, or is unknown.
+
+    >>> fitted_folder("doc2vec:store/_encoders/text").name
+    'text'
+    """
+    name, _, folder = spec.partition(":")
+    fitted = any(entry.about.name == f"{name}:FOLDER" for entry in _REGISTRY)
+    return Path(folder) if fitted and folder else None
 
 
 def load_encoder(spec: str, kind: str) -> Encoder:

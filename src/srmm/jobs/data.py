@@ -62,8 +62,11 @@ def embeddings_for(
     progress: Any,
     *,
     strict: bool = False,
-) -> tuple[Embeddings, str]:
-    """(embeddings, name) of `source`, read and encoded as the model's training data was."""
+) -> tuple[Embeddings, str, Table | None]:
+    """(embeddings, name, table) of `source`, read and encoded as the training data was.
+
+    The table is None if `source` has embeddings already.
+    """
     chosen = {key: value for key, value in (columns or {}).items() if value}
     inputs = config["inputs"]
     if Path(source).is_file():
@@ -78,9 +81,9 @@ def embeddings_for(
                     chosen.setdefault(about["kind"], []).append(f"{name}={about['column']}")
     data = open_data(source, chosen, root=root, options=options)
     if isinstance(data, Embeddings):
-        return data, source
+        return data, source, None
     encoders = {name: about["encoder"] for name, about in inputs.items() if name in data.items}
-    return encode(data, encoders, strict=strict, progress=progress).embeddings, data.name
+    return encode(data, encoders, strict=strict, progress=progress).embeddings, data.name, data
 
 
 def readable(choice: str, columns: Sequence[str]) -> bool:

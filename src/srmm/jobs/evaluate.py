@@ -20,8 +20,10 @@ from srmm.jobs.data import (
     row_digests,
     split_column,
 )
+from srmm.jobs.pictures import open_noted, with_pictures
 from srmm.persistence import from_pretrained, read_config
 from srmm.raw_items import ItemReader
+from srmm.store import is_store
 from srmm.thumbnails import Thumbnails
 
 
@@ -51,10 +53,10 @@ def evaluate_job(
                 f"The embeddings that {model_folder} was trained on are gone "
                 f"({origin.get('store') or 'it names none'}). Name a table, store or data set."
             )
-        data, name = own, origin["name"]
+        data, name, table = own, origin["name"], None
         test = split_column(own, rows) == "test"
     else:
-        data, name = embeddings_for(config, source, columns, root, options, progress)
+        data, name, table = embeddings_for(config, source, columns, root, options, progress)
         test = _unseen(data, rows)
     if not test.any():
         raise InputError(
@@ -87,9 +89,21 @@ def evaluate_job(
     kinds = {m: about["kind"] for m, about in config["inputs"].items()}
     report = report if report.suffix == ".html" else report.with_name(report.name + ".html")
     result.to_json(report.with_suffix(".json"))
-    with ItemReader(None) as reader:
-        result.to_html(report, thumbnail=Thumbnails(reader, kinds))
+    store = _store_of(model_folder, origin, source)
+    content = with_pictures(
+        result.content, kinds, lambda: table if store is None else open_noted(store), store
+    )
+    with ItemReader(None if table is None else table.folder) as reader:
+        RobustnessReport(content).to_html(report, thumbnail=Thumbnails(reader, kinds))
     return result
+
+
+def _store_of(model_folder: Path, origin: Mapping[str, Any], source: str | None) -> Path | None:
+    """The store that the evaluated embeddings are in; None if they were made for this."""
+    if source is None:
+        own = origin.get("store")
+        return model_folder.resolve().parent / own if own else None
+    return Path(source) if is_store(source) else None
 
 
 def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> np.ndarray:

@@ -14,8 +14,10 @@ import pandas as pd
 from srmm.embeddings import Embeddings
 from srmm.encoders import encoder_kind
 from srmm.encoding import EncodingSummary, encode
+from srmm.encoding_store import ENCODERS
 from srmm.errors import InputError, fraction
 from srmm.jobs.data import open_data, row_digests
+from srmm.jobs.pictures import note_source
 from srmm.modality import KINDS
 from srmm.persistence import check_writable, save_pretrained
 from srmm.recipe import resolve_recipe
@@ -90,12 +92,13 @@ def fit_job(
         cache = store is None
         store = (store or output.with_name(output.name + ".embeddings")).resolve()
         result = encode(data, encoders, store, strict=strict, progress=progress, prune=cache)
+        note_source(store, source, columns, root, options)
         embeddings, summary = result.embeddings, result.summary
         inputs = _describe_inputs(data, columns or {}, embeddings)
     else:
-        inputs = _inputs_of_store(data)
         if is_store(Path(source)):
             store = Path(source).resolve()
+        inputs = _inputs_of_store(data, store)
     assert isinstance(embeddings, Embeddings)
 
     check_labels(embeddings)  # again: items may have turned out unreadable
@@ -110,7 +113,7 @@ def fit_job(
     held = embeddings[split == "validation"] if (split == "validation").any() else None
     model.fit(embeddings[split == "train"], validation=held)
     origin: dict[str, Any] = {
-        "name": source if not isinstance(data, Table) else data.name,
+        "name": data.name if isinstance(data, Table) else Path(source).name,
         "attribution": getattr(data, "attribution", "") or None,
         "store": os.path.relpath(store, output.parent) if store else None,
         "roles": {k: v for k, v in (columns or {}).items() if k in ("label", "id", "split") and v},
@@ -161,11 +164,14 @@ def _describe_inputs(
     return described
 
 
-def _inputs_of_store(embeddings: Embeddings) -> dict[str, dict[str, Any]]:
+def _inputs_of_store(embeddings: Embeddings, store: Path | None) -> dict[str, dict[str, Any]]:
     """As `_describe_inputs`, from what a store knows: its encoders, but no column."""
     described = {}
     for name in embeddings.modalities:
         spec = embeddings.encoders.get(name, {}).get("spec")
+        if spec and store is not None and (store / ENCODERS / name).is_dir():
+            # Its own, wherever it was when it was made.
+            spec = f"{spec.partition(':')[0]}:{store / ENCODERS / name}"
         kind = (encoder_kind(spec) if spec else None) or (name if name in KINDS else "features")
         described[name] = {"kind": kind, "column": None, "encoder": spec}
     return described

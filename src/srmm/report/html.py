@@ -169,7 +169,7 @@ def _mistake(
     for modality in findings.modality_names(report):
         raw = (mistake.get("raw") or {}).get(modality)
         picture = thumbnail(modality, raw) if thumbnail is not None and raw is not None else None
-        text = None if raw is None else str(raw)
+        text = raw if isinstance(raw, str) else None
         shown.append(
             {
                 "modality": modality,
