@@ -16,6 +16,7 @@ _COLOURS = tuple(LIGHT[f"c{i}"] for i in range(8))
 _POINTS = 1000  # per t-SNE map
 
 
+@report_style()
 def draw_curves(runs: Sequence[Run], numbers: Sequence[dict[str, Any]], output: Path) -> list[str]:
     """One picture per data set: accuracy over the missing rate; dotted: each modality alone."""
     from matplotlib.figure import Figure
@@ -43,11 +44,11 @@ def draw_curves(runs: Sequence[Run], numbers: Sequence[dict[str, Any]], output: 
         axes.set_ylabel(f"{run.metric} (%)")
         axes.set_title(run.data.name, loc="left")
         axes.legend(frameon=False, fontsize=8)
-        axes.spines[["top", "right"]].set_visible(False)
         names.append(_save(figure, output, f"curves-{run.data.name}"))
     return names
 
 
+@report_style()
 def draw_tsne(run: Run, output: Path) -> str:
     """Methods down, {complete, each modality missing} across; colours are the largest classes."""
     from matplotlib import colormaps
@@ -78,6 +79,7 @@ def draw_tsne(run: Run, output: Path) -> str:
             axes.scatter(*where.T, s=5, c=colormaps["tab10"](color % 10), linewidths=0)
             axes.set_xticks([])
             axes.set_yticks([])
+            axes.grid(False)
             gone = " and ".join(setting.test) if setting.test else ""
             axes.set_title(
                 f"{variant.column}, {gone + ' missing' if gone else 'complete'}", fontsize=8
