@@ -263,22 +263,23 @@ def test_options_are_checked(options, message):
         encode(texts(3), {"text": HashEncoder("text")}, **options)
 
 
-def children(pid: int) -> list[int]:
+def workers_of(pid: int) -> list[int]:
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
+    children = [child for task in tasks for child in task.read_text().split()]
+    return [int(c) for c in children if b"udf_worker" in Path(f"/proc/{c}/cmdline").read_bytes()]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds workers in /proc")
 def test_the_command_survives_the_loss_of_a_worker(tmp_path):
-    """The real command with a real network, in chunks of 1,024 texts."""
-    pd.DataFrame({"t": [f"a text about the number {k}" for k in range(5000)]}).to_csv(
+    """The real command with a real network, in chunks of 100 texts."""
+    pd.DataFrame({"t": [f"a text about the number {k}" for k in range(600)]}).to_csv(
         tmp_path / "table.csv"
     )
     command = [
         sys.executable,
         "-c",
-        "from srmm.cli import main; main()",
+        "import srmm.encoding_chunks as c; c.CHUNK_ITEMS = 100; from srmm.cli import main; main()",
         "encode",
         str(tmp_path / "table.csv"),
         "--text",
@@ -297,7 +298,7 @@ def test_the_command_survives_the_loss_of_a_worker(tmp_path):
         partial = tmp_path / "shared.partial"
         while job.poll() is None and not list(partial.glob("text-*.safetensors")):
             time.sleep(0.05)
-        workers = children(job.pid)
+        workers = workers_of(job.pid)
         assert len(workers) == 2, job.communicate()
         os.kill(workers[0], signal.SIGKILL)
         out, err = job.communicate()
