@@ -8,8 +8,10 @@ import pickle
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from PIL import Image
 import srmm.encoding_chunks
 import srmm.encoding_modality
 from srmm.encoding import encode
+from srmm.encoding_daft import _lost
 from srmm.encoding_worker import pack_items, unpack_encoder
 from srmm.errors import InputError, MissingExtraError, SrmmError
 from srmm.raw_items import ItemReader, UnreadableItem
@@ -177,12 +180,13 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path):
     assert result.summary.modalities["text"].encoded == 60
 
 
+@pytest.mark.slow
 def test_an_item_that_kills_every_worker_is_named_and_the_rest_is_kept(tmp_path):
     pids = tmp_path / "pids"
     pids.mkdir()
     frame = pd.DataFrame({"t": ["word 0", "die", *(f"word {k}" for k in range(1, 23))]})
     table = read_table(frame, text="t")
-    with pytest.raises(SrmmError, match="3 workers were lost") as raised:
+    with pytest.raises(SrmmError, match="The text item 'die' ends every process"):
         encode(
             table,
             {"text": DeadlyEncoder(pids, seconds=0)},
@@ -190,13 +194,21 @@ def test_an_item_that_kills_every_worker_is_named_and_the_rest_is_kept(tmp_path)
             engine="daft",
             workers=2,
         )
-    assert "the same 4 text items" in str(raised.value)
-    assert "'die'" in str(raised.value)
-    assert "'word 9'" not in str(raised.value)
-    repaired = read_table(frame[frame.t != "word 0"].replace("die", "word 0"), text="t")
     assert not (tmp_path / "store").exists()
     assert len(list((tmp_path / "store.partial").glob("text-*.safetensors"))) == 5
-    encode(repaired, {"text": HashEncoder("text")}, tmp_path / "store")
+
+
+def test_chunks_that_lose_their_workers_only_together_are_listed():
+    def run(packed: list[tuple[int, bytes]]) -> Iterator[tuple[int, object]]:
+        for number, items in packed:
+            if len(pickle.loads(items)) > 12:
+                raise RuntimeError("out of memory")
+            yield number, "a chunk"
+
+    with ItemReader() as reader:
+        error = str(_lost(run, [f"word {k}" for k in range(13)], "text", reader))
+    assert "the same 13 text items, though not on one of them alone" in error
+    assert "'word 9'\n  … and 3 more" in error
 
 
 def test_what_the_encoder_raises_is_raised_here_at_once(tmp_path):
@@ -304,4 +316,58 @@ def test_the_command_survives_the_loss_of_a_worker(tmp_path):
         out, err = job.communicate()
     assert job.returncode == 0, err
     assert out.lstrip().startswith("{"), out[:300]
+    assert contents(tmp_path / "alone") == contents(tmp_path / "shared")
+
+
+ON_RAY = """
+    import os, signal, sys
+    from pathlib import Path
+    import pandas as pd, ray
+    import srmm.encoding_chunks
+    from srmm.encoding import encode
+    from srmm.errors import SrmmError
+    from srmm.table import read_table
+    from tests.deadly_encoder import DeadlyEncoder
+
+    srmm.encoding_chunks.CHUNK_ITEMS = 4
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    root = Path(sys.argv[1])
+    killed = []
+
+    def kill_one(name, done, total):
+        at_work = sorted((root / "pids").iterdir(), key=lambda file: file.stat().st_mtime_ns)
+        if not killed and done >= 12 and len(at_work) >= 2:
+            killed.append(done)
+            os.kill(int(at_work[-1].name), signal.SIGKILL)
+
+    def run(texts, output, **options):
+        table = read_table(pd.DataFrame({"t": texts}), text="t")
+        return encode(table, {"text": DeadlyEncoder(root / "pids", seconds=0.1)}, output,
+                      batch_size=2, engine="daft", address="auto", **options)
+
+    words = [f"word {k}" for k in range(60)]
+    run(words, root / "shared", progress=kill_one)
+    assert killed and killed[0] < 60, killed
+    try:
+        run([*words[:8], "die"], root / "never")
+    except SrmmError as error:
+        assert "'die' ends every process" in str(error), error
+    else:
+        raise AssertionError("an item that kills every worker was encoded")
+"""
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_makes_the_same_store_and_survives_the_same_losses(tmp_path):
+    pytest.importorskip("ray", reason="needs Ray: pip install 'srmm[ray]'")
+    (tmp_path / "pids").mkdir()
+    encode(texts(60), {"text": HashEncoder("text")}, tmp_path / "alone", batch_size=2)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(ON_RAY), str(tmp_path)],
+        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
     assert contents(tmp_path / "alone") == contents(tmp_path / "shared")

@@ -22,6 +22,7 @@ _QUIET = {
     "DO_NOT_TRACK": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "DAFT_PROGRESS_BAR": "0",
+    "RAY_DISABLE_DASHBOARD": "1",  # Daft then does not look for it, with a warning
 }
 
 
@@ -66,7 +67,7 @@ def open_workers(count: int | None, address: str | None) -> Iterator[Workers]:
 
 def run_chunks(
     workers: Workers, encoder: bytes, folder: str, batch_size: int, packed: list[tuple[int, bytes]]
-) -> Generator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any], None, None]:
     """Number and outcome of each chunk, as they come; see `ChunkWorker`.
 
     Raises whatever Daft does if a worker is lost on this machine; Ray starts another by itself.

@@ -29,6 +29,9 @@ _WAVE_BYTES = 1 << 30
 
 _NAMED = 10
 
+_Run = Callable[[list[tuple[int, bytes]]], Generator[tuple[int, Any], None, None]]
+"""Packed items of chunks, by number → number and outcome of each, as they come."""
+
 
 def encode_in_chunks_on_daft(
     items: list[Any],
@@ -93,24 +96,24 @@ def _encoded(
     batch_size: int,
     count: int | None,
     address: str | None,
-) -> Generator[tuple[PlannedChunk, Chunk]]:
+) -> Generator[tuple[PlannedChunk, Chunk], None, None]:
     """Every chunk of `todo` with its outcome, in the order in which they come."""
     if not todo:
         return
     with open_workers(count, address) as workers:
         packed_encoder, folder = pack_encoder(encoder), absolute(reader.folder)
 
-        def run(packed: list[tuple[int, bytes]]) -> Generator[tuple[int, Any]]:
+        def run(packed: list[tuple[int, bytes]]) -> Generator[tuple[int, Any], None, None]:
             return run_chunks(workers, packed_encoder, folder, batch_size, packed)
 
         plans = {plan.number: plan for plan in todo}
         for wave in _waves(todo, items, encoder.kind, reader):
             for number, outcome in _with_lost_workers(run, wave, workers):
                 plan = plans[number]
-                if isinstance(outcome, Chunk):
-                    yield plan, outcome
-                else:
-                    raise _lost([items[i] for i in plan.span], encoder.kind) from outcome
+                if not isinstance(outcome, Chunk):
+                    suspects = [items[i] for i in plan.span]
+                    raise _lost(run, suspects, encoder.kind, reader) from outcome
+                yield plan, outcome
 
 
 def _waves(
@@ -129,7 +132,7 @@ def _waves(
 
 
 def _with_lost_workers(
-    run: Callable[[list[tuple[int, bytes]]], Generator[tuple[int, Any]]],
+    run: _Run,
     wave: dict[int, bytes],
     workers: Workers,
 ) -> Iterator[tuple[int, Chunk | Exception | None]]:
@@ -177,12 +180,39 @@ def _with_lost_workers(
                 yield number, failure
 
 
-def _lost(items: list[Any], kind: str) -> SrmmError:
-    named = "".join(f"\n  {str(item)[:100]!r}" for item in items[:_NAMED])
+def _lost(run: _Run, items: list[Any], kind: str, reader: ItemReader) -> SrmmError:
+    """What to say of a chunk that has cost all its lives: which of its items it was, if it was one.
+
+    It is found by halves, which costs a few more workers.
+    """
+
+    def survives(some: list[Any]) -> bool:
+        try:
+            return all(
+                outcome is not None for _, outcome in run([(0, pack_items(some, kind, reader))])
+            )
+        except Exception:
+            return False
+
+    suspects = items
+    while len(suspects) > 1:
+        half = len(suspects) // 2
+        suspects = suspects[half:] if survives(suspects[:half]) else suspects[:half]
+    after = "run the same command again: what is encoded so far is kept, if there is an output."
+    if not survives(suspects):
+        return SrmmError(
+            f"The {kind} item {_shown(suspects[0])} ends every process that encodes it: {LIVES} "
+            f"workers were lost on it, one after the other. Remove or repair it, and {after}"
+        )
+    named = "".join(f"\n  {_shown(item)}" for item in items[:_NAMED])
     more = f"\n  … and {len(items) - _NAMED:,} more" if len(items) > _NAMED else ""
     return SrmmError(
-        f"{LIVES} workers were lost, one after the other, on the same {len(items):,} {kind} items. "
-        f"One of them may be what ends a process, or there is too little memory:{named}{more}\n"
-        "What is encoded so far is kept if there is an output: remove or repair the item, or free "
-        "some memory, and run the same command again."
+        f"{LIVES} workers were lost, one after the other, on the same {len(items):,} {kind} items, "
+        f"though not on one of them alone; there may be too little memory.{named}{more}\n"
+        f"Take fewer workers, or a smaller batch size, and {after}"
     )
+
+
+def _shown(item: Any) -> str:
+    text = str(item) if isinstance(item, (str, Path)) else type(item).__name__
+    return repr(text if len(text) <= 100 else f"{text[:99]}…")
