@@ -23,7 +23,13 @@ from srmm.encoding_fit import (
     needs_fitting,
     stored_spec,
 )
-from srmm.encoding_modality import EncodedModality, Options, Progress, encode_modality
+from srmm.encoding_modality import (
+    EncodedModality,
+    Options,
+    Progress,
+    encode_modality,
+    long_loop,
+)
 from srmm.encoding_partial import remove_finished, unfinished_work
 from srmm.encoding_store import (
     UNREADABLE,
@@ -61,6 +67,8 @@ def encode(
     progress: Progress = False,
     workers: int | None = None,
     prune: bool = False,
+    engine: str = "auto",
+    address: str | None = None,
 ) -> EncodingResult:
     """Embed every present item of `table`; what is absent stays absent.
 
@@ -93,10 +101,15 @@ def encode(
         True shows a progress bar on standard error. A callable is called with the modality, the
         number of items done, and the number of all.
     workers : int, optional
-        Threads that open and prepare items while the network runs; by default one per core.
+        Threads that open and prepare items while the network runs; by default one per core. With
+        Daft, worker processes: one per two cores, or one per GPU (else CPU) of a cluster.
     prune : bool
         Whether rows and modalities of the store at `output` that the table lacks are dropped from
         it, rather than being an error.
+    engine : str
+        "daft" encodes in several processes, for many rows; "auto" in this one. Same store.
+    address : str, optional
+        With Daft, a Ray cluster such as "ray://head:10001"; by default this machine.
 
     Raises
     ------
@@ -111,6 +124,7 @@ def encode(
     for option, value in {"batch_size": batch_size, "workers": workers}.items():
         if value is not None and value < 1:
             raise InputError(f"{option} must be at least 1, got {value}.")
+    loop = long_loop(engine, address)
     chosen = dict(encoders or {})
     for name in chosen:
         if name not in table.items:
@@ -119,7 +133,7 @@ def encode(
                 f"{did_you_mean(name, table.modalities)}"
             )
     output = None if output is None else Path(output)
-    options = Options(batch_size, workers, strict, progress)
+    options = Options(batch_size, workers, strict, progress, loop)
     with unfinished_work(output) as partial:
         return _encode(table, chosen, output, partial, options, prune=prune)
 

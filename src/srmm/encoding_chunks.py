@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,6 +57,32 @@ class Chunk:
     resumed: bool = False
 
 
+@dataclass(frozen=True)
+class PlannedChunk:
+    """Which items (numbers of the job's list) belong to a chunk, and the file it is kept in."""
+
+    number: int
+    span: range
+    file: Path | None
+    finished: bool
+    """Whether an earlier run has left the file, whole."""
+
+
+def plan_chunks(
+    keys: np.ndarray, encoder: Encoder, *, batch_size: int, folder: Path | None, prefix: str
+) -> list[PlannedChunk]:
+    """The chunks of the items with these keys, in order; without a folder there are no files."""
+    planned = []
+    for number, start in enumerate(range(0, len(keys), CHUNK_ITEMS)):
+        span = range(start, min(start + CHUNK_ITEMS, len(keys)))
+        file = None
+        if folder is not None:
+            name = _chunk_name(encoder, batch_size, keys[span])
+            file = folder / f"{prefix}-{name}.safetensors"
+        planned.append(PlannedChunk(number, span, file, file is not None and _is_whole(file)))
+    return planned
+
+
 def encode_in_chunks(
     items: list[Any],
     keys: np.ndarray,
@@ -62,49 +90,61 @@ def encode_in_chunks(
     reader: ItemReader,
     *,
     batch_size: int,
-    workers: int,
+    workers: int | None,
     folder: Path | None,
     prefix: str,
     progress: Callable[[int], None],
 ) -> Iterator[Chunk]:
     """The chunks of `items`, in order; each is in `folder` (if any) before it is yielded.
 
-    While the network works on one batch, `workers` threads open and prepare the items of the
-    next. `progress` is called with a number of items as they are done.
+    While the network works on one batch, `workers` threads (by default one per core) open and
+    prepare the items of the next. `progress` is called with a number of items as they are done.
     """
-    starts = range(0, len(items), CHUNK_ITEMS)
-    spans = [range(start, min(start + CHUNK_ITEMS, len(items))) for start in starts]
-    files: list[Path | None] = [None] * len(spans)
-    if folder is not None:
-        files = [
-            folder / f"{prefix}-{_chunk_name(encoder, batch_size, keys[span])}.safetensors"
-            for span in spans
-        ]
-    finished = [file is not None and _is_whole(file) for file in files]
+    planned = plan_chunks(keys, encoder, batch_size=batch_size, folder=folder, prefix=prefix)
     orders = {
-        number: _batch_order(items, span, encoder.kind)
-        for number, span in enumerate(spans)
-        if not finished[number]
+        chunk.number: _batch_order(items, chunk.span, encoder.kind)
+        for chunk in planned
+        if not chunk.finished
     }
-    opened = _opener(encoder, reader)
+    with _preparing(
+        (items[i] for order in orders.values() for i in order), encoder, reader, batch_size, workers
+    ) as prepared:
+        for plan in planned:
+            if plan.finished:
+                assert plan.file is not None
+                chunk = read_chunk(plan.file)
+                progress(len(plan.span))
+            else:
+                order = orders[plan.number]
+                chunk = _encode_chunk(order, plan.span, prepared, encoder, batch_size, progress)
+                if plan.file is not None:
+                    write_chunk(chunk, plan.file)
+            yield chunk
+
+
+def encode_chunk(
+    items: list[Any], encoder: Encoder, reader: ItemReader, *, batch_size: int, workers: int
+) -> Chunk:
+    """The items of one chunk, with the same batches as in `encode_in_chunks`."""
+    span = range(len(items))
+    order = _batch_order(items, span, encoder.kind)
+    with _preparing((items[i] for i in order), encoder, reader, batch_size, workers) as prepared:
+        return _encode_chunk(order, span, prepared, encoder, batch_size, lambda n: None)
+
+
+@contextmanager
+def _preparing(
+    items: Iterable[Any],
+    encoder: Encoder,
+    reader: ItemReader,
+    batch_size: int,
+    workers: int | None,
+) -> Iterator[Iterator[Any]]:
+    """Yield the opened and prepared items, a little ahead of their use, in threads."""
+    workers = workers or os.cpu_count() or 1
     pool = ThreadPoolExecutor(workers, thread_name_prefix="srmm-prepare")
     try:
-        prepared = _ahead(
-            pool,
-            opened,
-            (items[i] for order in orders.values() for i in order),
-            depth=2 * batch_size + workers,
-        )
-        for number, (span, file) in enumerate(zip(spans, files, strict=True)):
-            if finished[number]:
-                assert file is not None
-                chunk = _read_chunk(file)
-                progress(len(span))
-            else:
-                chunk = _encode_chunk(orders[number], span, prepared, encoder, batch_size, progress)
-                if file is not None:
-                    _write_chunk(chunk, file)
-            yield chunk
+        yield _ahead(pool, _opener(encoder, reader), items, depth=2 * batch_size + workers)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -123,8 +163,8 @@ def _batch_order(items: list[Any], span: range, kind: str) -> list[int]:
     return sorted(span, key=lambda i: len(items[i]) if isinstance(items[i], (str, bytes)) else 0)
 
 
-def _opener(encoder: Encoder, reader: ItemReader) -> Callable[[Any], Any]:
-    """A function: raw item → what `encoder.encode` takes, or the exception that says why not."""
+def item_reader(kind: str, reader: ItemReader) -> Callable[[Any], Any]:
+    """The method of `reader` that opens items of this kind."""
     kinds = {
         "image": reader.image,
         "face": reader.face,
@@ -132,9 +172,16 @@ def _opener(encoder: Encoder, reader: ItemReader) -> Callable[[Any], Any]:
         "audio": reader.audio,
         "features": reader.vector,
     }
-    read = kinds[encoder.kind]
+    return kinds[kind]
+
+
+def _opener(encoder: Encoder, reader: ItemReader) -> Callable[[Any], Any]:
+    """A function: raw item → what `encoder.encode` takes, or the exception that says why not."""
+    read = item_reader(encoder.kind, reader)
 
     def opened(item: Any) -> Any:
+        if isinstance(item, (AbsentFile, UnreadableItem)):
+            return item  # found out where the item is, before the rest went to a worker
         try:
             return encoder.prepare(read(item))
         except (AbsentFile, UnreadableItem) as failure:
@@ -207,13 +254,15 @@ def _checked(encoder: Encoder, prepared: list[Any]) -> np.ndarray:
     return encoded
 
 
-def _write_chunk(chunk: Chunk, file: Path) -> None:
+def write_chunk(chunk: Chunk, file: Path) -> None:
+    """Keep a chunk, whole or not at all."""
     failures = np.frombuffer(json.dumps(list(chunk.failures.items())).encode(), dtype=np.uint8)
     with replacing_file(file) as temporary:
         save_file({"values": chunk.values, "row": chunk.row, "failures": failures}, temporary)
 
 
-def _read_chunk(file: Path) -> Chunk:
+def read_chunk(file: Path) -> Chunk:
+    """A chunk that an earlier run has kept; its values are mapped."""
     tensors = map_safetensors(file)
     failures = dict(json.loads(tensors["failures"].tobytes()))
     return Chunk(tensors["values"], np.asarray(tensors["row"]), failures, resumed=True)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from srmm.encoders import Encoder
-from srmm.encoding_chunks import encode_in_chunks
+from srmm.encoding_chunks import Chunk, encode_in_chunks
 from srmm.encoding_items import KEY_BYTES, UniqueItems, shown_source, unique_items, valid_unicode
 from srmm.encoding_store import Earlier, Packed
 from srmm.encoding_summary import ModalitySummary, UnreadableEntry
-from srmm.errors import InputError
+from srmm.errors import InputError, MissingExtraError, one_of
 from srmm.modality import ABSENT
 from srmm.raw_items import ItemReader
 from srmm.table import Table
@@ -35,6 +36,8 @@ class Options:
     workers: int | None
     strict: bool
     progress: Progress
+    encode_in_chunks: Callable[..., Iterator[Chunk]] = encode_in_chunks
+    """How the long loop is run: in this process, or on Daft."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,24 @@ class EncodedModality:
     unreadable: list[UnreadableEntry]
 
 
+def long_loop(engine: str, address: str | None) -> Callable[..., Iterator[Chunk]]:
+    """`encode_in_chunks`, or what does the same on Daft.
+
+    Raises `InputError` for another engine, `MissingExtraError` without Daft.
+    """
+    if one_of("engine", engine, ["auto", "daft"]) == "daft":
+        if find_spec("daft") is None:
+            raise MissingExtraError("daft", "daft", "The engine 'daft'")
+        from srmm.encoding_daft import encode_in_chunks_on_daft
+
+        return partial(encode_in_chunks_on_daft, address=address)
+    if address is not None:
+        raise InputError(
+            f"address is {address!r}, a cluster for engine='daft', but engine is {engine!r}."
+        )
+    return encode_in_chunks
+
+
 def encode_modality(
     table: Table,
     name: str,
@@ -87,13 +108,13 @@ def encode_modality(
     failures: dict[int, str | None] = {}
     encoded = resumed = passed = 0
     with _shown(options.progress, name, len(new)) as advance:
-        for chunk in encode_in_chunks(
+        for chunk in options.encode_in_chunks(
             [unique.items[i] for i in new],
             unique.keys[new],
             encoder,
             reader,
             batch_size=options.batch_size or encoder.batch_size,
-            workers=options.workers or os.cpu_count() or 1,
+            workers=options.workers,
             folder=partial,
             prefix=name,
             progress=advance,

@@ -21,6 +21,9 @@ def encode(
     encoder: list[str] | None = None,
     batch_size: int | None = None,
     strict: Annotated[bool, Parameter(negative="")] = False,
+    engine: str = "auto",
+    workers: int | None = None,
+    address: str | None = None,
     talk: Talk = Talk(),
 ) -> None:
     """Turn a table's raw items into a store of embeddings.
@@ -41,6 +44,12 @@ def encode(
         Items per pass of the network.
     strict
         Make an unreadable item an error.
+    engine
+        'daft' encodes in several processes, for many rows.
+    workers
+        Threads that open items; with Daft, processes that encode them.
+    address
+        With Daft, a Ray cluster to encode on: 'ray://head:10001', or 'auto' on one of its machines.
     """
     from srmm.embeddings import Embeddings
     from srmm.encoding import encode as run
@@ -57,6 +66,9 @@ def encode(
         batch_size=batch_size,
         strict=strict,
         progress=talk.progress,
+        engine=engine,
+        workers=workers,
+        address=address,
     )
     note_source(output, table, columns.choices(), source.root, source.options())
     talk.result({"store": output, "summary": asdict(result.summary)}, f"{result.summary}\n{output}")
