@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from srmm.embeddings import Embeddings
 from srmm.encoders import Encoder, default_encoder, encoder_kind, load_encoder
+from srmm.encoders.engines import ENGINES, PRECISIONS, with_precision
 from srmm.encoding_fit import (
     as_stored,
     fit_on_training_rows,
@@ -25,6 +26,7 @@ from srmm.encoding_fit import (
 )
 from srmm.encoding_modality import EncodedModality, Options, Progress, encode_modality
 from srmm.encoding_store import (
+    Earlier,
     check_encoders,
     explaining_full_disk,
     open_earlier,
@@ -34,7 +36,7 @@ from srmm.encoding_store import (
     write_store,
 )
 from srmm.encoding_summary import EncodingSummary
-from srmm.errors import InputError, did_you_mean
+from srmm.errors import InputError, did_you_mean, one_of
 from srmm.modality import KINDS
 from srmm.raw_items import ItemReader
 from srmm.store import load_embeddings
@@ -57,6 +59,8 @@ def encode(
     output: str | Path | None = None,
     *,
     batch_size: int | None = None,
+    engine: str = "auto",
+    precision: str = "full",
     strict: bool = False,
     progress: Progress = False,
     workers: int | None = None,
@@ -85,6 +89,14 @@ def encode(
         changed files, another modality.
     batch_size : int, optional
         Items per pass of the network; by default the encoder's own choice.
+    engine : {"auto", "torch", "onnx"}
+        What runs the networks. "onnx" is ONNX Runtime, on CPUs; a network is exported to it once
+        and kept in the user's cache, and gives PyTorch's embeddings to 1e-4. "auto" is that
+        where it is installed (`pip install 'srmm[onnx]'`) and the encoder can be exported, else
+        PyTorch; the summary says which it was. Encoders without a PyTorch network are as they are.
+    precision : {"full", "half"}
+        "half" computes with 16 bits, which needs a GPU. It changes embeddings, so it is one of the
+        settings that must agree in a store.
     strict : bool
         Make an unreadable item an error.
     progress : bool or callable
@@ -99,15 +111,17 @@ def encode(
     Raises
     ------
     InputError
-        For an unknown modality or encoder, or an encoder of another kind of items; if the files
-        of a modality are all missing; for an unreadable item if `strict`; if there is a store at
-        `output` made by other encoders, or (unless `prune`) one with rows or modalities that the
-        table lacks.
+        For an unknown modality or encoder, or an encoder of another kind of items; if an encoder
+        cannot run on `engine`, or in half `precision`; if the files of a modality are all missing;
+        for an unreadable item if `strict`; if there is a store at `output` made by other encoders,
+        or (unless `prune`) one with rows or modalities that the table lacks.
     """
     started = time.perf_counter()
     for option, value in {"batch_size": batch_size, "workers": workers}.items():
         if value is not None and value < 1:
             raise InputError(f"{option} must be at least 1, got {value}.")
+    one_of("engine", engine, ENGINES)
+    one_of("precision", precision, PRECISIONS)
     chosen = dict(encoders or {})
     for name in chosen:
         if name not in table.items:
@@ -117,7 +131,10 @@ def encode(
             )
     output = None if output is None else Path(output)
     earlier = open_earlier(output, table, prune=prune)
-    loaded = {name: _load(name, kind, chosen.get(name)) for name, kind in table.kinds.items()}
+    loaded = {
+        name: with_precision(_load(name, kind, chosen.get(name)), precision)
+        for name, kind in table.kinds.items()
+    }
     partial = None
     if output is not None:
         if earlier is not None:
@@ -125,7 +142,7 @@ def encode(
             check_encoders(earlier, output, loaded)
         partial = open_partial(output)
 
-    options = Options(batch_size, workers, strict, progress)
+    options = Options(batch_size, engine, workers, strict, progress)
     with ItemReader(table.folder) as reader, explaining_full_disk(partial):
         loaded = {
             name: fit_on_training_rows(encoder, table, name, reader, partial)
@@ -135,7 +152,7 @@ def encode(
             name: encode_modality(table, name, encoder, reader, earlier, partial, options)
             for name, encoder in loaded.items()
         }
-        embeddings = _assemble(table, loaded, done, output)
+        embeddings = _assemble(table, loaded, done, earlier, output)
         if output is not None and partial is not None:
             as_before = earlier is not None and all(part.as_before for part in done.values())
             if not (as_before and earlier and same_content(earlier.embeddings, embeddings)):
@@ -168,7 +185,7 @@ class Encode(TransformerMixin, BaseEstimator):
         Per modality its encoder, as in `encode`. In a frame, a modality is the column of its name.
     folder : path, optional
         What relative paths in a frame resolve against; by default the current folder.
-    batch_size, strict, progress, workers
+    batch_size, engine, precision, strict, progress, workers
         As in `encode`.
 
     Attributes
@@ -190,6 +207,8 @@ class Encode(TransformerMixin, BaseEstimator):
         *,
         folder: str | Path | None = None,
         batch_size: int | None = None,
+        engine: str = "auto",
+        precision: str = "full",
         strict: bool = False,
         progress: Progress = False,
         workers: int | None = None,
@@ -197,6 +216,8 @@ class Encode(TransformerMixin, BaseEstimator):
         self.encoders = encoders
         self.folder = folder
         self.batch_size = batch_size
+        self.engine = engine
+        self.precision = precision
         self.strict = strict
         self.progress = progress
         self.workers = workers
@@ -230,6 +251,8 @@ class Encode(TransformerMixin, BaseEstimator):
             self._table(X),
             self.encoders_,
             batch_size=self.batch_size,
+            engine=self.engine,
+            precision=self.precision,
             strict=self.strict,
             progress=self.progress,
             workers=self.workers,
@@ -275,14 +298,22 @@ def _kind(name: str, choice: str | Encoder) -> str:
 
 def _assemble(
     table: Table,
-    encoders: Mapping[str, Encoder],
+    loaded: Mapping[str, Encoder],
     done: Mapping[str, EncodedModality],
+    earlier: Earlier | None,
     output: Path | None,
 ) -> Embeddings:
     # Vectors of unknown length, none of which is there, are nothing that could be stored.
     kept = [name for name, part in done.items() if part.values.shape[1]]
     if not kept:
         raise InputError(f"No item of {table.name} could be encoded.")
+    settings = {}
+    for name in kept:
+        encoder = loaded[name]
+        settings[name] = {**encoder.settings, "spec": stored_spec(encoder, name, output)}
+        engines = _engines(name, done[name], earlier)
+        if engines:
+            settings[name]["engines"] = engines
     return Embeddings(
         {name: done[name].values for name in kept},
         np.column_stack([done[name].position for name in kept]),
@@ -290,11 +321,12 @@ def _assemble(
         ids=table.ids,
         split=table.split,
         raw={name: raw for name in kept if (raw := done[name].raw) is not None},
-        encoders={
-            name: json.loads(
-                json.dumps({**encoder.settings, "spec": stored_spec(encoder, name, output)})
-            )
-            for name, encoder in encoders.items()
-            if name in kept
-        },
+        encoders=json.loads(json.dumps(settings)),
     )
+
+
+def _engines(name: str, done: EncodedModality, earlier: Earlier | None) -> list[str]:
+    """All that ran the network for some item of the modality, now or before."""
+    before = {} if earlier is None else earlier.embeddings.encoders.get(name, {})
+    now = [done.summary.engine] if done.summary.engine else []
+    return sorted({*before.get("engines", []), *now})

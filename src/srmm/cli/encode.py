@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Columns, Source, Talk, pairs
+from srmm.cli.options import Columns, Engine, Precision, Source, Talk, pairs
 
 
 def encode(
@@ -20,6 +20,8 @@ def encode(
     source: Source = Source(),
     encoder: list[str] | None = None,
     batch_size: int | None = None,
+    engine: Engine = "auto",
+    precision: Precision = "full",
     strict: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),
 ) -> None:
@@ -39,6 +41,11 @@ def encode(
         Repeatable.
     batch_size
         Items per pass of the network.
+    engine
+        What runs the encoders' networks: ONNX Runtime is the faster one on a CPU, "auto" takes it
+        where it is installed and can.
+    precision
+        "half" computes embeddings with 16 bits, on a GPU; not to be mixed with others.
     strict
         Make an unreadable item an error.
     """
@@ -55,6 +62,8 @@ def encode(
         pairs("--encoder", encoder) or None,
         output,
         batch_size=batch_size,
+        engine=engine,
+        precision=precision,
         strict=strict,
         progress=talk.progress,
     )

@@ -61,6 +61,7 @@ def embeddings_for(
     options: Mapping[str, Any] | None,
     progress: Any,
     *,
+    engine: str = "auto",
     strict: bool = False,
 ) -> tuple[Embeddings, str]:
     """(embeddings, name) of `source`, read and encoded as the model's training data was."""
@@ -80,7 +81,17 @@ def embeddings_for(
     if isinstance(data, Embeddings):
         return data, source
     encoders = {name: about["encoder"] for name, about in inputs.items() if name in data.items}
-    return encode(data, encoders, strict=strict, progress=progress).embeddings, data.name
+    trained_on = [settings or {} for settings in config["encoders"].values()]
+    half = any(settings.get("precision") == "half" for settings in trained_on)
+    result = encode(
+        data,
+        encoders,
+        engine=engine,
+        precision="half" if half else "full",
+        strict=strict,
+        progress=progress,
+    )
+    return result.embeddings, data.name
 
 
 def readable(choice: str, columns: Sequence[str]) -> bool:
