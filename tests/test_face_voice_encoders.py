@@ -29,13 +29,14 @@ from srmm.encoders import (
 )
 from srmm.encoders.inception_resnet import InceptionResNetV1
 from srmm.encoders.keras_weights import read_keras_weights
-from srmm.encoders.network import Network
+from srmm.encoders.network import Network, networks_of
 from srmm.encoders.spectrograms import mel_filters, spectrogram
 from srmm.encoders.utterance_aggregator import UtteranceAggregator
 from srmm.encoders.voice import training_spectrogram
 from srmm.encoders.weight_files import fill
 from srmm.errors import InputError, MissingExtraError
 from srmm.raw_items import ItemReader
+from tests.onnx_check import check_equal, needs_onnx
 from tests.seeded_weights import (
     digest,
     seeded_faces,
@@ -237,6 +238,14 @@ def test_an_embedding_does_not_depend_on_its_batch(any_encoder: Any) -> None:
     scale = np.abs(together).max()
     np.testing.assert_allclose(alone, together, atol=1e-5 * scale)
     np.testing.assert_allclose(backwards, together, atol=1e-5 * scale)
+
+
+@needs_onnx
+@pytest.mark.slow
+def test_onnx_runtime_gives_pytorchs_embeddings(any_encoder: Any) -> None:
+    if not networks_of(any_encoder):
+        pytest.skip("it has no network of PyTorch")
+    check_equal(any_encoder, items_for(any_encoder))
 
 
 def test_items_are_prepared_alike_in_threads(any_encoder: Any) -> None:

@@ -21,7 +21,8 @@ E = TypeVar("E", bound=Encoder)
 
 def engine_of(encoder: Encoder) -> str | None:
     """What runs its networks, "torch" or "onnx"; None if it has none."""
-    return next((network.engine for network in networks_of(encoder).values()), None)
+    attributes = getattr(encoder, "__dict__", {}).values()
+    return next((value.engine for value in attributes if hasattr(value, "engine")), None)
 
 
 def with_engine(encoder: E, engine: str) -> tuple[E, str | None]:

@@ -61,7 +61,7 @@ class Network:
         return Network(self.module, self.forward, device=self.device, half=True)
 
 
-def networks_of(encoder: Any) -> dict[str, Any]:
-    """The attributes of an encoder that are networks of PyTorch, or stand in for one."""
+def networks_of(encoder: Any) -> dict[str, Network]:
+    """The attributes of an encoder that PyTorch runs."""
     attributes = getattr(encoder, "__dict__", {})
-    return {name: value for name, value in attributes.items() if hasattr(value, "engine")}
+    return {name: value for name, value in attributes.items() if isinstance(value, Network)}
