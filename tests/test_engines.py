@@ -137,6 +137,11 @@ def test_what_onnx_runtime_cannot_do(
     def fails(*_: object) -> None:
         raise RuntimeError("no such operation")
 
+    tried = []
+    watched = onnx_engine._watched
+    monkeypatch.setattr(
+        onnx_engine, "_watched", lambda encoder: tried.append(1) or watched(encoder)
+    )
     if "fails" in reason:
         monkeypatch.setattr(onnx_engine, "_export", fails)
     encoder = TinyEncoder(forward=lambda layer, counts: 1.001 * layer(counts))
@@ -150,6 +155,7 @@ def test_what_onnx_runtime_cannot_do(
     with pytest.raises(InputError, match=rf"'tiny' cannot run in ONNX Runtime: .*{reason}"):
         srmm.encode(texts("ab"), {"text": encoder}, engine="onnx")
     assert not cache.exists()  # nothing that is wrong is kept
+    assert len(tried) == 1
 
 
 def test_without_onnx_runtime_auto_is_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,6 +256,15 @@ def test_a_kill_while_exporting_leaves_nothing_that_is_used(
             with_engine(TinyEncoder(), "onnx")
     assert not list(cache.glob("*.onnx"))
     check_equal(TinyEncoder(), ["abc", "b", "zz"])
+
+
+@needs_onnx
+def test_a_cache_that_cannot_be_written(cache: Path) -> None:
+    cache.parent.write_text("a file")  # not even root makes a folder in it
+    result = srmm.encode(texts("ab"), {"text": TinyEncoder()})
+    about = result.summary.modalities["text"]
+    assert about.engine == "torch"
+    assert "SRMM_CACHE names another place" in (about.engine_note or "")
 
 
 @needs_onnx

@@ -10,7 +10,13 @@ import copy
 from typing import TypeVar
 
 from srmm.encoders.base import Encoder
-from srmm.encoders.network import networks_of
+from srmm.encoders.network import Network, networks_of
+from srmm.encoders.onnx_engine import (
+    NotExportableError,
+    OnnxNetwork,
+    in_onnx_runtime,
+    is_installed,
+)
 from srmm.errors import InputError
 
 ENGINES = ("auto", "torch", "onnx")
@@ -22,7 +28,8 @@ E = TypeVar("E", bound=Encoder)
 def engine_of(encoder: Encoder) -> str | None:
     """What runs its networks, "torch" or "onnx"; None if it has none."""
     attributes = getattr(encoder, "__dict__", {}).values()
-    return next((value.engine for value in attributes if hasattr(value, "engine")), None)
+    networks = [value for value in attributes if isinstance(value, (Network, OnnxNetwork))]
+    return networks[0].engine if networks else None
 
 
 def with_engine(encoder: E, engine: str) -> tuple[E, str | None]:
@@ -35,8 +42,6 @@ def with_engine(encoder: E, engine: str) -> tuple[E, str | None]:
     networks = networks_of(encoder)
     if engine == "torch" or not networks:
         return encoder, None
-    from srmm.encoders.onnx_engine import NotExportableError, in_onnx_runtime, is_installed
-
     on_cpu = all(network.device == "cpu" for network in networks.values())
     if engine == "auto" and not (on_cpu and is_installed()):
         return encoder, None

@@ -78,7 +78,7 @@ class OnnxNetwork:
 
 
 # As long as an encoder lives, so do its sessions; they cannot be attributes, which are copied.
-_OPEN: WeakKeyDictionary[Network, OnnxNetwork] = WeakKeyDictionary()
+_OPEN: WeakKeyDictionary[Network, OnnxNetwork | NotExportableError] = WeakKeyDictionary()
 
 
 def is_installed() -> bool:
@@ -96,17 +96,25 @@ def in_onnx_runtime(encoder: Encoder) -> dict[str, OnnxNetwork]:
     networks = networks_of(encoder)
     if any(network.device != "cpu" for network in networks.values()):
         raise NotExportableError("its network is on a GPU, and this is an engine for CPUs")
-    missing = {name: network for name, network in networks.items() if network not in _OPEN}
-    files = {name: _cached(_key(encoder, name, network)) for name, network in missing.items()}
-    if not all(files.values()):
-        calls = _watched(encoder)
-        for name, network in missing.items():
-            files[name] = _exported(network, calls[name], _key(encoder, name, network))
-    for name, network in missing.items():
-        file = files[name]
-        assert file is not None
-        _OPEN[network] = OnnxNetwork(file)
-    return {name: _OPEN[network] for name, network in networks.items()}
+    calls: dict[str, list[Call]] = {}
+    standing = {}
+    for name, network in networks.items():
+        known = _OPEN.get(network)
+        if known is None:
+            key = _key(encoder, name, network)
+            file = _cached(key)
+            try:
+                if file is None:
+                    calls = calls or _watched(encoder)
+                    file = _exported(network, calls[name], key)
+                known = OnnxNetwork(file)
+            except NotExportableError as error:
+                known = error  # trying takes seconds, and would give the same
+            _OPEN[network] = known
+        if isinstance(known, NotExportableError):
+            raise known
+        standing[name] = known
+    return standing
 
 
 def cache_folder() -> Path:
@@ -165,8 +173,14 @@ def _exported(network: Network, calls: list[Call], key: str) -> Path:
                 f"its outputs differ from PyTorch's by {worst:.1e}, more than {TOLERANCE:g}"
             )
         file = cache_folder() / f"{key}-{_digest(draft.read_bytes())}.onnx"
-        with replacing_file(file) as temporary:
-            shutil.copyfile(draft, temporary)
+        try:
+            with replacing_file(file) as temporary:
+                shutil.copyfile(draft, temporary)
+        except OSError as error:
+            raise NotExportableError(
+                f"{cache_folder()}, where exported networks are kept, cannot be written "
+                f"({error.strerror}); SRMM_CACHE names another place"
+            ) from error
     return file
 
 
