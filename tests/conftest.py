@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,6 +57,15 @@ def write_tiny_two_towers(folder: Path, *, siglip: bool = False, seed: int = 0) 
     vocabulary = {token: i for i, token in enumerate(tokens)}
     CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=77).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _networks_are_exported_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Networks exported to ONNX stay in pytest's own cache, out of the user's."""
+    cache = request.config.cache.mkdir("srmm")  # type: ignore[union-attr]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SRMM_CACHE", str(cache))
+        yield
 
 
 @pytest.fixture(scope="session")

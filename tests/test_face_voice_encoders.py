@@ -29,12 +29,14 @@ from srmm.encoders import (
 )
 from srmm.encoders.inception_resnet import InceptionResNetV1
 from srmm.encoders.keras_weights import read_keras_weights
+from srmm.encoders.network import Network, networks_of
 from srmm.encoders.spectrograms import mel_filters, spectrogram
 from srmm.encoders.utterance_aggregator import UtteranceAggregator
 from srmm.encoders.voice import training_spectrogram
 from srmm.encoders.weight_files import fill
 from srmm.errors import InputError, MissingExtraError
 from srmm.raw_items import ItemReader
+from tests.onnx_check import check_equal, needs_onnx
 from tests.seeded_weights import (
     digest,
     seeded_faces,
@@ -238,6 +240,14 @@ def test_an_embedding_does_not_depend_on_its_batch(any_encoder: Any) -> None:
     np.testing.assert_allclose(backwards, together, atol=1e-5 * scale)
 
 
+@needs_onnx
+@pytest.mark.slow
+def test_onnx_runtime_gives_pytorchs_embeddings(any_encoder: Any) -> None:
+    if not networks_of(any_encoder):
+        pytest.skip("it has no network of PyTorch")
+    check_equal(any_encoder, items_for(any_encoder))
+
+
 def test_items_are_prepared_alike_in_threads(any_encoder: Any) -> None:
     items = items_for(any_encoder)
     with ThreadPoolExecutor(4) as pool:
@@ -299,7 +309,7 @@ def test_inception_resnet_equals_an_installed_facenet_pytorch() -> None:
 def test_faces_are_scaled_as_published(inception_file: Path) -> None:
     encoder = load_encoder(f"inception-resnet-v1:{inception_file}", "face")
     seen = []
-    encoder.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    encoder.network.module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     picture = faces()[2]
     encoder.encode([encoder.prepare(picture)])
     resized = np.asarray(picture.resize((160, 160), Image.Resampling.BILINEAR), dtype=np.float32)
@@ -460,12 +470,12 @@ def test_a_long_utterance_in_pieces_is_the_same(
     network = seeded(UtteranceAggregator())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(frames)
-        spectrograms = torch.randn(1, 257, frames)
-    with torch.inference_mode():
-        whole = network.columns(spectrograms)
-        pieces = network.columns_in_pieces(spectrograms)
+        frames_of = torch.randn(257, frames).numpy()
+    columns = Network(network, UtteranceAggregator.columns, device="cpu")
+    whole = columns(spectrograms=frames_of[None])
+    pieces = utterance_aggregator.columns_in_pieces(columns, frames_of)
     assert whole.shape[-1] >= 1
-    torch.testing.assert_close(pieces, whole, atol=1e-5 * whole.abs().max().item(), rtol=0)
+    np.testing.assert_allclose(pieces, whole, atol=1e-5 * np.abs(whole).max(), rtol=0)
 
 
 def test_the_spectrogram_is_the_published_one(keras_file: Path) -> None:

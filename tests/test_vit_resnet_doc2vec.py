@@ -24,6 +24,7 @@ from srmm.encoders import Encoder, FittableEncoder, available_encoders, load_enc
 from srmm.encoders.doc2vec import Doc2VecEncoder
 from srmm.errors import InputError, MissingExtraError
 from srmm.raw_items import UnreadableItem
+from tests.onnx_check import check_equal, needs_onnx
 
 SIDE = 32
 SHOES = ["shoe", "boot", "sandal", "heel", "sole", "lace", "leather", "sneaker"]
@@ -165,6 +166,12 @@ def test_image_encoders_keep_the_protocol(spec):
     assert together.shape == (len(prepared), encoder.embedding_dim)
     alone = np.concatenate([encoder.encode([picture]) for picture in prepared])
     np.testing.assert_allclose(alone, together, atol=1e-5 * np.abs(together).max())
+
+
+@needs_onnx
+@pytest.mark.slow
+def test_onnx_runtime_gives_pytorchs_embeddings(spec):
+    check_equal(load_encoder(spec, "image"), pictures())
 
 
 def test_published_sizes():

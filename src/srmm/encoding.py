@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from srmm.embeddings import Embeddings
 from srmm.encoders import Encoder, default_encoder, encoder_kind, load_encoder
+from srmm.encoders.engines import PRECISIONS, with_precision
 from srmm.encoding_fit import (
     as_stored,
     fit_on_training_rows,
@@ -33,6 +34,7 @@ from srmm.encoding_modality import (
 from srmm.encoding_partial import remove_finished, unfinished_work
 from srmm.encoding_store import (
     UNREADABLE,
+    Earlier,
     check_encoders,
     open_earlier,
     same_content,
@@ -40,7 +42,7 @@ from srmm.encoding_store import (
     write_store,
 )
 from srmm.encoding_summary import EncodingSummary
-from srmm.errors import InputError, did_you_mean
+from srmm.errors import InputError, did_you_mean, one_of
 from srmm.modality import KINDS
 from srmm.raw_items import ItemReader
 from srmm.store import load_embeddings
@@ -63,11 +65,12 @@ def encode(
     output: str | Path | None = None,
     *,
     batch_size: int | None = None,
+    engine: str = "auto",
+    precision: str = "full",
     strict: bool = False,
     progress: Progress = False,
     workers: int | None = None,
     prune: bool = False,
-    engine: str = "auto",
     address: str | None = None,
 ) -> EncodingResult:
     """Embed every present item of `table`; what is absent stays absent.
@@ -90,11 +93,19 @@ def encode(
         Where to write a store. Work in progress is kept in `<output>.partial/`: after a kill the
         same call goes on where it stopped, and the store has the same bits. One process at a time
         writes to an output. Unreadable items are listed in its `unreadable.parquet`, too. If there
-        is a store
-        already, made with the same encoders, only what it lacks is encoded: nothing, new rows,
-        changed files, another modality.
+        is a store already, made with the same encoders, only what it lacks is encoded: nothing,
+        new rows, changed files, another modality.
     batch_size : int, optional
         Items per pass of the network; by default the encoder's own choice.
+    engine : {"auto", "torch", "onnx", "daft"}
+        What runs the networks. "onnx" is ONNX Runtime, on CPUs; a network is exported to it once
+        and kept in the user's cache, and gives PyTorch's embeddings to 1e-4. "auto" is that
+        where it is installed (`pip install 'srmm[onnx]'`) and the encoder can be exported, else
+        PyTorch; the summary says which it was. Encoders without a PyTorch network are as they are.
+        "daft" is "auto" in several processes, for many rows; the store is the same.
+    precision : {"full", "half"}
+        "half" computes with 16 bits, which needs a GPU. It changes embeddings, so it is one of the
+        settings that must agree in a store.
     strict : bool
         Make an unreadable item an error.
     progress : bool or callable
@@ -106,24 +117,23 @@ def encode(
     prune : bool
         Whether rows and modalities of the store at `output` that the table lacks are dropped from
         it, rather than being an error.
-    engine : str
-        "daft" encodes in several processes, for many rows; "auto" in this one. Same store.
     address : str, optional
         With Daft, a Ray cluster such as "ray://head:10001"; by default this machine.
 
     Raises
     ------
     InputError
-        For an unknown modality or encoder, or an encoder of another kind of items; if the files
-        of a modality are all missing; for an unreadable item if `strict`; if there is a store at
-        `output` made by other encoders, or (unless `prune`) one with rows or modalities that the
-        table lacks.
+        For an unknown modality or encoder, or an encoder of another kind of items; if an encoder
+        cannot run on `engine`, or in half `precision`; if the files of a modality are all missing;
+        for an unreadable item if `strict`; if there is a store at `output` made by other encoders,
+        or (unless `prune`) one with rows or modalities that the table lacks.
     SrmmError
         If another process is writing to `output`, or no space is left there.
     """
     for option, value in {"batch_size": batch_size, "workers": workers}.items():
         if value is not None and value < 1:
             raise InputError(f"{option} must be at least 1, got {value}.")
+    one_of("precision", precision, PRECISIONS)
     loop = long_loop(engine, address)
     chosen = dict(encoders or {})
     for name in chosen:
@@ -133,7 +143,7 @@ def encode(
                 f"{did_you_mean(name, table.modalities)}"
             )
     output = None if output is None else Path(output)
-    options = Options(batch_size, workers, strict, progress, loop)
+    options = Options(batch_size, engine, workers, strict, progress, loop)
     with unfinished_work(output) as partial:
         return _encode(table, chosen, output, partial, options, prune=prune)
 
@@ -150,7 +160,10 @@ def _encode(
     """`encode`, once it is certain that nobody else writes to `output`."""
     started = time.perf_counter()
     earlier = open_earlier(output, table, prune=prune)
-    loaded = {name: _load(name, kind, chosen.get(name)) for name, kind in table.kinds.items()}
+    loaded = {
+        name: with_precision(_load(name, kind, chosen.get(name)), precision)
+        for name, kind in table.kinds.items()
+    }
     if output is not None and earlier is not None:
         loaded = as_stored(loaded, earlier, output)
         check_encoders(earlier, output, loaded)
@@ -164,7 +177,7 @@ def _encode(
             name: encode_modality(table, name, encoder, reader, earlier, partial, options)
             for name, encoder in loaded.items()
         }
-        embeddings = _assemble(table, loaded, done, output)
+        embeddings = _assemble(table, loaded, done, earlier, output)
         unreadable = [entry for part in done.values() for entry in part.unreadable]
         if output is not None and partial is not None:
             as_before = earlier is not None and all(part.as_before for part in done.values())
@@ -200,7 +213,7 @@ class Encode(TransformerMixin, BaseEstimator):
         Per modality its encoder, as in `encode`. In a frame, a modality is the column of its name.
     folder : path, optional
         What relative paths in a frame resolve against; by default the current folder.
-    batch_size, strict, progress, workers
+    batch_size, engine, precision, strict, progress, workers
         As in `encode`.
 
     Attributes
@@ -222,6 +235,8 @@ class Encode(TransformerMixin, BaseEstimator):
         *,
         folder: str | Path | None = None,
         batch_size: int | None = None,
+        engine: str = "auto",
+        precision: str = "full",
         strict: bool = False,
         progress: Progress = False,
         workers: int | None = None,
@@ -229,6 +244,8 @@ class Encode(TransformerMixin, BaseEstimator):
         self.encoders = encoders
         self.folder = folder
         self.batch_size = batch_size
+        self.engine = engine
+        self.precision = precision
         self.strict = strict
         self.progress = progress
         self.workers = workers
@@ -262,6 +279,8 @@ class Encode(TransformerMixin, BaseEstimator):
             self._table(X),
             self.encoders_,
             batch_size=self.batch_size,
+            engine=self.engine,
+            precision=self.precision,
             strict=self.strict,
             progress=self.progress,
             workers=self.workers,
@@ -307,8 +326,9 @@ def _kind(name: str, choice: str | Encoder) -> str:
 
 def _assemble(
     table: Table,
-    encoders: Mapping[str, Encoder],
+    loaded: Mapping[str, Encoder],
     done: Mapping[str, EncodedModality],
+    earlier: Earlier | None,
     output: Path | None,
 ) -> Embeddings:
     # Vectors of unknown length, none of which is there, are nothing that could be stored.
@@ -317,6 +337,13 @@ def _assemble(
         broken = [entry for part in done.values() for entry in part.unreadable]
         why = f" The first, in {broken[0].where}: {broken[0].reason}." if broken else ""
         raise InputError(f"No item of {table.name} could be encoded.{why}")
+    settings = {}
+    for name in kept:
+        encoder = loaded[name]
+        settings[name] = {**encoder.settings, "spec": stored_spec(encoder, name, output)}
+        engines = _engines(name, done[name], earlier)
+        if engines:
+            settings[name]["engines"] = engines
     return Embeddings(
         {name: done[name].values for name in kept},
         np.column_stack([done[name].position for name in kept]),
@@ -324,11 +351,12 @@ def _assemble(
         ids=table.ids,
         split=table.split,
         raw={name: raw for name in kept if (raw := done[name].raw) is not None},
-        encoders={
-            name: json.loads(
-                json.dumps({**encoder.settings, "spec": stored_spec(encoder, name, output)})
-            )
-            for name, encoder in encoders.items()
-            if name in kept
-        },
+        encoders=json.loads(json.dumps(settings)),
     )
+
+
+def _engines(name: str, done: EncodedModality, earlier: Earlier | None) -> list[str]:
+    """All that ran the network for some item of the modality, now or before."""
+    before = {} if earlier is None else earlier.embeddings.encoders.get(name, {})
+    now = [done.summary.engine] if done.summary.engine else []
+    return sorted({*before.get("engines", []), *now})

@@ -1,9 +1,9 @@
 """The long loop of an encoding job: items → embeddings, in chunks that outlive the process.
 
 A chunk is up to 1,024 unique items. Its file is named by a digest of everything that decides its
-content: the encoder's settings, the batch size and the items. So a run that was killed finds the
-chunks it finished and no others, whatever changed in between; and because the batches inside a
-chunk do not depend on where the run stopped, it ends with the same bits.
+content: the encoder's settings, what runs it, the batch size and the items. So a run that was
+killed finds the chunks it finished and no others, whatever changed in between; and because the
+batches inside a chunk do not depend on where the run stopped, it ends with the same bits.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from safetensors.numpy import save_file
 from srmm.atomic import replacing_file
 from srmm.embeddings import same_settings
 from srmm.encoders import Encoder
+from srmm.encoders.engines import engine_of
 from srmm.errors import InputError, StoreError
 from srmm.raw_items import AbsentFile, ItemReader, UnreadableItem
 from srmm.store import map_safetensors
@@ -150,8 +151,8 @@ def _preparing(
 
 
 def _chunk_name(encoder: Encoder, batch_size: int, keys: np.ndarray) -> str:
-    settings = json.dumps([same_settings(encoder.settings), batch_size], sort_keys=True)
-    digest = hashlib.sha256(settings.encode())
+    made_by = [same_settings(encoder.settings), engine_of(encoder), batch_size]
+    digest = hashlib.sha256(json.dumps(made_by, sort_keys=True).encode())
     digest.update(keys.tobytes())
     return digest.hexdigest()[:32]
 

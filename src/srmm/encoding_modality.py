@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from srmm.encoders import Encoder
+from srmm.encoders.engines import ENGINES, engine_of, with_engine
 from srmm.encoding_chunks import Chunk, encode_in_chunks
 from srmm.encoding_items import KEY_BYTES, UniqueItems, shown_source, unique_items, valid_unicode
 from srmm.encoding_store import Earlier, Packed
@@ -33,6 +34,7 @@ class Options:
     """How to encode."""
 
     batch_size: int | None
+    engine: str
     workers: int | None
     strict: bool
     progress: Progress
@@ -71,7 +73,7 @@ def long_loop(engine: str, address: str | None) -> Callable[..., Iterator[Chunk]
 
     Raises `InputError` for another engine, `MissingExtraError` without Daft.
     """
-    if one_of("engine", engine, ["auto", "daft"]) == "daft":
+    if one_of("engine", engine, (*ENGINES, "daft")) == "daft":
         if find_spec("daft") is None:
             raise MissingExtraError("daft", "daft", "The engine 'daft'")
         from srmm.encoding_daft import encode_in_chunks_on_daft
@@ -101,12 +103,16 @@ def encode_modality(
     stored_row = np.array([known.get(key.tobytes(), ABSENT) for key in unique.keys], dtype=int)
     packed = Packed(None if partial is None else partial / f"{name}.values")
 
+    note = None
     new, reused = np.flatnonzero(stored_row == ABSENT), np.flatnonzero(stored_row != ABSENT)
     wanted = stored_row[reused]
     row = np.full(len(unique.items), ABSENT)  # of `values`, per unique item
     row[reused] = np.arange(len(reused))  # what is reused comes first
     failures: dict[int, str | None] = {}
     encoded = resumed = passed = 0
+    if len(new):
+        network_engine = "auto" if options.engine == "daft" else options.engine
+        encoder, note = with_engine(encoder, network_engine)
     with _shown(options.progress, name, len(new)) as advance:
         for chunk in options.encode_in_chunks(
             [unique.items[i] for i in new],
@@ -150,6 +156,8 @@ def encode_modality(
     summary = ModalitySummary(
         kind=table.kinds[name],
         encoder=encoder.settings.get("spec"),
+        engine=engine_of(encoder) if encoded or resumed else None,
+        engine_note=note,
         present=int((position != ABSENT).sum()),
         empty=len(table) - len(unique.rows),
         missing_files=int(np.isin(unique.index, missing).sum()),

@@ -31,6 +31,10 @@ class ModalitySummary:
 
     kind: str
     encoder: str | None
+    engine: str | None
+    """What ran the network, "torch" or "onnx"; None if nothing did, or if it has none."""
+    engine_note: str | None
+    """Why ONNX Runtime did not, if that was found out by trying."""
     present: int
     empty: int
     missing_files: int
@@ -107,7 +111,10 @@ def _line(about: ModalitySummary) -> str:
     if about.encoded:
         rate = f", {about.items_per_second:,.0f} items/s" if about.items_per_second else ""
         by = f" by {about.encoder}" if about.encoder else ""
-        done.append(f"{about.encoded:,} encoded{by} in {_duration(about.seconds)}{rate}")
+        on = f" on {about.engine}" if about.engine else ""
+        done.append(f"{about.encoded:,} encoded{by}{on} in {_duration(about.seconds)}{rate}")
+    if about.engine_note:
+        done.append(about.engine_note)
     return ", ".join(parts) + (f" ({'; '.join(done)})" if done else "")
 
 

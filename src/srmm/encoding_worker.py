@@ -13,6 +13,7 @@ from PIL import Image
 
 from srmm.embeddings import same_settings
 from srmm.encoders import Encoder, FittableEncoder, encoder_kind, load_encoder
+from srmm.encoders.engines import engine_of, with_engine, with_precision
 from srmm.encoding_chunks import Chunk, encode_chunk, item_reader
 from srmm.errors import InputError, SrmmError
 from srmm.raw_items import AbsentFile, ItemReader, UnreadableItem
@@ -99,7 +100,7 @@ def pack_encoder(encoder: Encoder) -> bytes:
 
     spec = encoder.settings.get("spec")
     named = isinstance(spec, str) and _is_name(spec) and not isinstance(encoder, FittableEncoder)
-    recipe = (spec, encoder.kind) if named else encoder
+    recipe = (spec, encoder.kind, engine_of(encoder) or "torch") if named else encoder
     try:
         return by_value.dumps((recipe, same_settings(encoder.settings)))
     except Exception as error:
@@ -115,12 +116,14 @@ def unpack_encoder(packed: bytes) -> Encoder:
     recipe, expected = pickle.loads(packed)
     if not isinstance(recipe, tuple):
         return recipe
-    encoder = load_encoder(*recipe)
+    spec, kind, engine = recipe
+    encoder = with_precision(load_encoder(spec, kind), expected.get("precision", "full"))
+    encoder, _ = with_engine(encoder, engine)
     settings = same_settings(encoder.settings)
     different = [key for key in expected if settings.get(key) != expected[key]]
     if different or settings.keys() != expected.keys():
         raise InputError(
-            f"The encoder {recipe[0]!r} is another one in a worker process: it differs in "
+            f"The encoder {spec!r} is another one in a worker process: it differs in "
             f"{', '.join(different) or 'its settings'}. Install the same versions, and the same "
             "weights, on every machine."
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Columns, Source, Talk, pairs
+from srmm.cli.options import Columns, Precision, Source, Talk, pairs
 
 
 def encode(
@@ -20,8 +20,9 @@ def encode(
     source: Source = Source(),
     encoder: list[str] | None = None,
     batch_size: int | None = None,
+    engine: Literal["auto", "torch", "onnx", "daft"] = "auto",
+    precision: Precision = "full",
     strict: Annotated[bool, Parameter(negative="")] = False,
-    engine: str = "auto",
     workers: int | None = None,
     address: str | None = None,
     talk: Talk = Talk(),
@@ -42,10 +43,13 @@ def encode(
         Repeatable.
     batch_size
         Items per pass of the network.
+    engine
+        What runs the encoders' networks: ONNX Runtime is the faster one on a CPU, "auto" takes it
+        where it is installed and can. "daft" is that in several processes, for many rows.
+    precision
+        "half" computes embeddings with 16 bits, on a GPU; not to be mixed with others.
     strict
         Make an unreadable item an error.
-    engine
-        'daft' encodes in several processes, for many rows.
     workers
         Threads that open items; with Daft, processes that encode them.
     address
@@ -64,9 +68,10 @@ def encode(
         pairs("--encoder", encoder) or None,
         output,
         batch_size=batch_size,
+        engine=engine,
+        precision=precision,
         strict=strict,
         progress=talk.progress,
-        engine=engine,
         workers=workers,
         address=address,
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Columns, Source, Talk
+from srmm.cli.options import Columns, Engine, Source, Talk
 
 
 def evaluate(
@@ -20,6 +20,7 @@ def evaluate(
     source: Source = Source(),
     baselines: bool = True,
     seed: int = 0,
+    engine: Engine = "auto",
     talk: Talk = Talk(),
 ) -> None:
     """Evaluate a model under missing and corrupted modalities; write an HTML and a JSON report.
@@ -37,6 +38,9 @@ def evaluate(
         Train the unimodal models, the availability router and logistic regression for comparison.
     seed
         Of bootstrap, masks and noise.
+    engine
+        What runs the encoders' networks: ONNX Runtime is the faster one on a CPU, "auto" takes it
+        where it is installed and can.
     """
     from srmm.jobs import evaluate_job
 
@@ -49,6 +53,7 @@ def evaluate(
         options=source.options(),
         baselines=baselines,
         seed=seed,
+        engine=engine,
         progress=talk.progress,
     )
     html = output if output.suffix == ".html" else output.with_name(output.name + ".html")

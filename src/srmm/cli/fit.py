@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from srmm.cli.options import Columns, Source, Talk, number, pairs
+from srmm.cli.options import Columns, Engine, Precision, Source, Talk, number, pairs
 
 LEARNING = Group("Learning", sort_key=2)
 
@@ -22,6 +22,8 @@ def fit(
     source: Source = Source(),
     encoder: list[str] | None = None,
     store: Path | None = None,
+    engine: Engine = "auto",
+    precision: Precision = "full",
     strict: Annotated[bool, Parameter(negative="")] = False,
     recipe: Annotated[Literal["robust", "paper"], Parameter(group=LEARNING)] = "robust",
     setting: Annotated[list[str] | None, Parameter(group=LEARNING)] = None,
@@ -43,6 +45,11 @@ def fit(
         'modality=encoder' (see `srmm encoders`). Repeatable.
     store
         Where to keep the table's embeddings; by default OUTPUT.embeddings.
+    engine
+        What runs the encoders' networks: ONNX Runtime is the faster one on a CPU, "auto" takes it
+        where it is installed and can.
+    precision
+        "half" computes embeddings with 16 bits, on a GPU; not to be mixed with others.
     strict
         Make an unreadable item an error.
     recipe
@@ -73,6 +80,8 @@ def fit(
         class_weight=class_weight,
         test_size=test_size,
         seed=seed,
+        engine=engine,
+        precision=precision,
         strict=strict,
         overwrite=overwrite,
         progress=talk.progress,

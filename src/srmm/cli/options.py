@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.console import Console
 from srmm.errors import InputError
 
 TABLE = Group("Table", sort_key=1)
+ENCODING = Group("Encoding", sort_key=3)
 OUTPUT = Group("Output", sort_key=9)
 
 
@@ -59,6 +60,13 @@ class Source:
     def options(self) -> dict[str, Any]:
         """The options as keyword arguments of `load_dataset`."""
         return {key: number(value) for key, value in pairs("--set", self.set).items()}
+
+
+Engine = Annotated[Literal["auto", "torch", "onnx"], Parameter(group=ENCODING)]
+"""What runs the encoders' networks."""
+
+Precision = Annotated[Literal["full", "half"], Parameter(group=ENCODING)]
+"""With how many bits they compute."""
 
 
 @Parameter(name="*", group=OUTPUT)

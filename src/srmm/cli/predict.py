@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Columns, Source, Talk
+from srmm.cli.options import Columns, Engine, Source, Talk
 
 
 def predict(
@@ -20,6 +20,7 @@ def predict(
     source: Source = Source(),
     probabilities: Annotated[bool, Parameter(negative="")] = False,
     when_nothing: Literal["error", "prior"] | None = None,
+    engine: Engine = "auto",
     strict: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),
 ) -> None:
@@ -41,6 +42,9 @@ def predict(
     when_nothing
         What to do with a row that has nothing: "error" lists them, "prior" predicts the training
         set's class shares. By default as the model was fitted (error).
+    engine
+        What runs the encoders' networks: ONNX Runtime is the faster one on a CPU, "auto" takes it
+        where it is installed and can.
     strict
         Make an unreadable item an error.
     """
@@ -55,6 +59,7 @@ def predict(
         options=source.options(),
         probabilities=probabilities,
         when_nothing_present=when_nothing,
+        engine=engine,
         strict=strict,
         progress=talk.progress,
     )

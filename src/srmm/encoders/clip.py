@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -13,7 +14,11 @@ from PIL import Image
 from srmm.encoders.base import pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
 from srmm.encoders.image_processors import bounded_aspect, plain
+from srmm.encoders.network import Network
 from srmm.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 _CHARACTERS_PER_TOKEN = 1000
 """No text needs so many: what is beyond is cut off by the tokenizer in any case, but slowly."""
@@ -37,6 +42,7 @@ class CLIPImageEncoder:
         self.loaded = _load_once(name, device or pick_device())
         self.embedding_dim = self.loaded.embedding_dim("vision")
         self.batch_size = 8 if self.loaded.device == "cpu" else 128
+        self.network = self.loaded.network("get_image_features")
         processor = self.loaded.load_part("AutoImageProcessor", backend="pil")
         further = set(processor.model_input_names) - {"pixel_values"}
         if further:
@@ -66,11 +72,7 @@ class CLIPImageEncoder:
 
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n pictures of shape (3, side, side) → float32 of shape (n, embedding_dim)."""
-        import torch
-
-        pixels = torch.from_numpy(np.stack(prepared)).to(self.loaded.device)
-        with torch.inference_mode():
-            return _projected(self.loaded.model.get_image_features(pixel_values=pixels))
+        return self.network(pixel_values=np.stack(prepared))
 
 
 class CLIPTextEncoder:
@@ -90,6 +92,7 @@ class CLIPTextEncoder:
         self.loaded = _load_once(name, device or pick_device())
         self.embedding_dim = self.loaded.embedding_dim("text")
         self.batch_size = 32 if self.loaded.device == "cpu" else 256
+        self.network = self.loaded.network("get_text_features")
         self._tokenizer = self.loaded.load_part("AutoTokenizer")
         config = self.loaded.model.config
         self._max_tokens = int(config.text_config.max_position_embeddings)
@@ -111,17 +114,14 @@ class CLIPTextEncoder:
 
     def encode(self, prepared: Sequence[str]) -> np.ndarray:
         """n texts → float32 of shape (n, embedding_dim)."""
-        import torch
-
         tokens = self._tokenizer(
             list(prepared),
             padding=self._padding,
             truncation=True,
             max_length=self._max_tokens,
-            return_tensors="pt",
-        ).to(self.loaded.device)
-        with torch.inference_mode():
-            return _projected(self.loaded.model.get_text_features(**tokens))
+            return_tensors="np",
+        )
+        return self.network(**tokens)
 
 
 @dataclass
@@ -137,6 +137,10 @@ class _Loaded:
         config = self.model.config
         projection = getattr(config, "projection_dim", None)  # SigLIP projects to its own width
         return int(projection or getattr(config, f"{tower}_config").hidden_size)
+
+    def network(self, method: str) -> Network:
+        """The tower that a method of the model runs."""
+        return Network(self.model, partial(_projected, method=method), device=self.device)
 
     def load_part(self, factory: str, **options: Any) -> Any:
         """The tokenizer or the image processor, by the name of its class in transformers."""
@@ -183,6 +187,5 @@ def _load(name: str, local: bool) -> Any:
     return model.eval().requires_grad_(False)
 
 
-def _projected(features: Any) -> np.ndarray:
-    # transformers 5 returns an object whose `pooler_output` is projected, earlier ones the tensor.
-    return getattr(features, "pooler_output", features).float().cpu().numpy()
+def _projected(model: Any, *, method: str, **inputs: torch.Tensor) -> torch.Tensor:
+    return getattr(model, method)(**inputs).pooler_output

@@ -9,8 +9,10 @@ import numpy as np
 from PIL import Image
 
 from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.network import Network
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 SIDE = 224
@@ -29,8 +31,6 @@ class EfficientNetLite0:
     kind = "image"
     embedding_dim = 1280
 
-    network: Any
-
     def __init__(self, *, device: str | None = None) -> None:
         network = _pretrained()
         self.settings: dict[str, Any] = {
@@ -39,10 +39,10 @@ class EfficientNetLite0:
             "preprocessing": {"size": [SIDE, SIDE], "resize": "bilinear", "mean": 127, "std": 128},
             "output": "global average of the last convolution",
         }
-        self.device = device or pick_device()
+        device = device or pick_device()
         # On a CPU a batch that stays in the cache is fastest: 8 images run twice as fast as 64.
-        self.batch_size = 8 if self.device == "cpu" else 256
-        self.network = _faster(network).to(self.device)
+        self.batch_size = 8 if device == "cpu" else 256
+        self.network = Network(_faster(network).to(device), _features, device=device)
 
     def prepare(self, item: Image.Image) -> np.ndarray:
         """An RGB picture of any size → uint8 of shape (224, 224, 3)."""
@@ -50,14 +50,13 @@ class EfficientNetLite0:
 
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n pictures of shape (224, 224, 3) → float32 of shape (n, 1280)."""
-        import torch
+        return self.network(pixels=np.stack(prepared))
 
-        pixels = torch.from_numpy(np.stack(prepared)).to(self.device)
-        # (n, 3, 224, 224) with the channels last in memory, as the pixels already lie.
-        pixels = pixels.permute(0, 3, 1, 2).to(torch.float32).sub_(127).div_(128)
-        with torch.inference_mode():
-            features = self.network.extract_features(pixels)  # (n, 1280, 7, 7)
-            return features.mean(dim=(2, 3)).cpu().numpy()
+
+def _features(network: Any, pixels: torch.Tensor) -> torch.Tensor:
+    # (n, 3, 224, 224) with the channels last in memory, as the pixels already lie.
+    pixels = pixels.permute(0, 3, 1, 2).float().sub(127).div(128)
+    return network.extract_features(pixels).mean(dim=(2, 3))  # (n, 1280) of (n, 1280, 7, 7)
 
 
 def _pretrained() -> nn.Module:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.network import Network
 from srmm.encoders.weight_files import fill, read_weights, weights_file
 from srmm.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 _SITE = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
 _PUBLISHED = {
@@ -45,8 +49,8 @@ class InceptionResNetEncoder:
 
         path = _published(name) if name in _PUBLISHED else weights_file(name, _remedy())
         network = _network(path)
-        self.device = device or pick_device()
-        self.batch_size = 8 if self.device == "cpu" else 256
+        device = device or pick_device()
+        self.batch_size = 8 if device == "cpu" else 256
         self.settings: dict[str, Any] = {
             "spec": f"inception-resnet-v1:{name if name in _PUBLISHED else path}",
             "weights": weights_digest(network),
@@ -59,7 +63,8 @@ class InceptionResNetEncoder:
             "output": "unit length",
         }
         # Channels last in memory: a third faster on a CPU.
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        network = network.to(device, memory_format=torch.channels_last)
+        self.network = Network(network, _embedded, device=device)
         self._side = SIDE
 
     def prepare(self, item: Image.Image) -> np.ndarray:
@@ -68,13 +73,12 @@ class InceptionResNetEncoder:
 
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n pictures of shape (160, 160, 3) → float32 of shape (n, 512)."""
-        import torch
+        return self.network(pixels=np.stack(prepared))
 
-        pixels = torch.from_numpy(np.stack(prepared)).to(self.device)
-        # (n, 3, 160, 160) with the channels last in memory, as the pixels already lie.
-        pixels = pixels.permute(0, 3, 1, 2).to(torch.float32).sub_(127.5).div_(128)
-        with torch.inference_mode():
-            return self.network(pixels).cpu().numpy()
+
+def _embedded(network: Any, pixels: torch.Tensor) -> torch.Tensor:
+    # (n, 3, 160, 160) with the channels last in memory, as the pixels already lie.
+    return network(pixels.permute(0, 3, 1, 2).float().sub(127.5).div(128))
 
 
 def _network(path: Path) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -11,7 +11,11 @@ from PIL import Image
 from srmm.encoders.base import pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
 from srmm.encoders.image_processors import PillowProcessor
+from srmm.encoders.network import Network
 from srmm.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 
 class ViTEncoder:
@@ -29,10 +33,10 @@ class ViTEncoder:
 
     def __init__(self, name: str, *, device: str | None = None) -> None:
         name = local_or_hub(name)
-        self.device = device or pick_device()
-        self.model = _load(name, "vit", "ViTModel", add_pooling_layer=False).to(self.device)
+        device = device or pick_device()
+        model = _load(name, "vit", "ViTModel", add_pooling_layer=False).to(device)
         self._processor = PillowProcessor(name)
-        config = self.model.config
+        config = model.config
         side = config.image_size
         wanted = (side, side) if isinstance(side, int) else tuple(side)
         if self._processor.size != wanted:
@@ -41,13 +45,14 @@ class ViTEncoder:
                 f"but its network reads {wanted}: the two do not belong together."
             )
         self.embedding_dim = int(config.hidden_size)
-        self.batch_size = 8 if self.device == "cpu" else 128
+        self.batch_size = 8 if device == "cpu" else 128
         self.settings: dict[str, Any] = {
             "spec": f"vit:{name}",
-            "weights": weights_digest(self.model),
+            "weights": weights_digest(model),
             "preprocessing": self._processor.settings,
             "output": "class token of the last layer",
         }
+        self.network = Network(model, _class_token, device=device)
 
     def prepare(self, item: Image.Image) -> np.ndarray:
         """An RGB picture of any size → float32 of shape (3, height, width)."""
@@ -55,7 +60,7 @@ class ViTEncoder:
 
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n pictures of shape (3, height, width) → float32 of shape (n, embedding_dim)."""
-        return _output(self, prepared).last_hidden_state[:, 0].float().cpu().numpy()
+        return self.network(pixels=np.stack(prepared))
 
 
 class ResNetEncoder:
@@ -71,17 +76,18 @@ class ResNetEncoder:
 
     def __init__(self, name: str, *, device: str | None = None) -> None:
         name = local_or_hub(name)
-        self.device = device or pick_device()
-        self.model = _load(name, "resnet", "ResNetModel").to(self.device)
+        device = device or pick_device()
+        model = _load(name, "resnet", "ResNetModel").to(device)
         self._processor = PillowProcessor(name)
-        self.embedding_dim = int(self.model.config.hidden_sizes[-1])
-        self.batch_size = 8 if self.device == "cpu" else 128
+        self.embedding_dim = int(model.config.hidden_sizes[-1])
+        self.batch_size = 8 if device == "cpu" else 128
         self.settings: dict[str, Any] = {
             "spec": f"resnet:{name}",
-            "weights": weights_digest(self.model),
+            "weights": weights_digest(model),
             "preprocessing": self._processor.settings,
             "output": "global average of the last stage",
         }
+        self.network = Network(model, _global_average, device=device)
 
     def prepare(self, item: Image.Image) -> np.ndarray:
         """An RGB picture of any size → float32 of shape (3, height, width)."""
@@ -89,15 +95,15 @@ class ResNetEncoder:
 
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n pictures of shape (3, height, width) → float32 of shape (n, embedding_dim)."""
-        pooled = _output(self, prepared).pooler_output  # (n, embedding_dim, 1, 1)
-        return pooled.flatten(1).float().cpu().numpy()
+        return self.network(pixels=np.stack(prepared))
 
 
-def _output(encoder: ViTEncoder | ResNetEncoder, prepared: Sequence[np.ndarray]) -> Any:
-    import torch
+def _class_token(model: Any, pixels: torch.Tensor) -> torch.Tensor:
+    return model(pixel_values=pixels).last_hidden_state[:, 0]
 
-    with torch.inference_mode():
-        return encoder.model(pixel_values=torch.from_numpy(np.stack(prepared)).to(encoder.device))
+
+def _global_average(model: Any, pixels: torch.Tensor) -> torch.Tensor:
+    return model(pixel_values=pixels).pooler_output.flatten(1)  # (n, d) of (n, d, 1, 1)
 
 
 def _load(name: str, model_type: str, model_class: str, **options: Any) -> Any:

@@ -12,11 +12,13 @@ import numpy as np
 
 from srmm.audio import Audio, resample
 from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.network import Network
 from srmm.encoders.spectrograms import mel_filters, spectrogram
 from srmm.encoders.weight_files import fill, read_weights
 from srmm.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 RATE = 16_000
@@ -65,7 +67,7 @@ class ResemblyzerEncoder:
     def __init__(self, *, device: str | None = None) -> None:
         network = _network()
         self._detector = _voice_detector()
-        self.device = device or pick_device()
+        device = device or pick_device()
         self.batch_size = 16
         self.settings: dict[str, Any] = {
             "spec": "resemblyzer",
@@ -80,7 +82,7 @@ class ResemblyzerEncoder:
             },
             "output": "mean over partial utterances, unit length",
         }
-        self.network = network.to(self.device)
+        self.network = Network(network.to(device), _embedded, device=device)
 
     def prepare(self, item: Audio) -> np.ndarray:
         """An utterance → mel spectrograms of its parts: float32 of shape (parts, 160, 40)."""
@@ -91,18 +93,12 @@ class ResemblyzerEncoder:
 
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n utterances of (parts, 160, 40), with any number of parts → float32 (n, 256)."""
-        import torch
-        from torch.nn import functional as F
-
-        parts = torch.from_numpy(np.concatenate(prepared)).to(self.device)
-        embeddings = []
-        with torch.inference_mode():
-            for chunk in parts.split(_CHUNK):
-                _, (hidden, _) = self.network["lstm"](chunk)
-                embeddings.append(F.normalize(self.network["linear"](hidden[-1]).relu(), dim=1))
-            whole = torch.cat(embeddings).split([len(mels) for mels in prepared])
-            means = torch.stack([part.mean(dim=0) for part in whole])
-            return F.normalize(means, dim=1).cpu().numpy()
+        parts = np.concatenate(prepared)
+        chunks = [parts[start : start + _CHUNK] for start in range(0, len(parts), _CHUNK)]
+        embeddings = np.concatenate([self.network(parts=chunk) for chunk in chunks])
+        ends = np.cumsum([len(mels) for mels in prepared])
+        means = np.stack([part.mean(axis=0) for part in np.split(embeddings, ends[:-1])])
+        return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
 
     def _is_voice(self, samples: np.ndarray) -> np.ndarray:
         """Which samples to keep: voice, and the pauses around it up to 90 ms; bool (n,)."""
@@ -141,6 +137,14 @@ def _partial_mels(samples: np.ndarray) -> np.ndarray:
     magnitudes = spectrogram(samples, fft=_WINDOW, window=_WINDOW, hop=_HOP, padding="constant")
     mels = np.square(magnitudes) @ mel_filters(RATE, _WINDOW, _BANDS)  # (frames, 40)
     return np.stack([mels[start : start + _PARTIAL] for start in starts])
+
+
+def _embedded(network: Any, parts: torch.Tensor) -> torch.Tensor:
+    """(n, 160, 40) → (n, 256), each row of length 1."""
+    _, (hidden, _) = network["lstm"](parts)
+    from torch.nn import functional as F
+
+    return F.normalize(network["linear"](hidden[-1]).relu(), dim=1)
 
 
 def _network() -> nn.ModuleDict:

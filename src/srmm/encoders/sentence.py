@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from srmm.encoders.base import pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
+from srmm.encoders.network import Network
 
 if TYPE_CHECKING:
+    import torch
     from sentence_transformers import SentenceTransformer
 
 _CHARACTERS_PER_TOKEN = 1000
@@ -40,10 +43,10 @@ class SentenceEncoder:
         else:
             source = local_or_hub(name)
             spec = f"sentence:{source}"
-        self.device = device or pick_device()
-        self.model = load_pretrained(source, lambda local: _load(source, self.device, local))
-        self.embedding_dim = _embedding_dim(self.model)
-        self.batch_size = 32 if self.device == "cpu" else 256
+        device = device or pick_device()
+        self.model = load_pretrained(source, lambda local: _load(source, device, local))
+        self.embedding_dim = self.model.get_embedding_dimension()
+        self.batch_size = 32 if device == "cpu" else 256
         self.settings: dict[str, Any] = {
             "spec": spec,
             "weights": weights_digest(self.model),
@@ -51,6 +54,9 @@ class SentenceEncoder:
             "output": [_describe(module) for module in self.model],
             "prompt": self.model.prompts.get(self.model.default_prompt_name or ""),
         }
+        # What is no tensor is the same for every text: the length of the prompt, for one.
+        fixed = {key: value for key, value in self._features(["x"]) if not _is_tensor(value)}
+        self.network = Network(self.model, partial(_embedded, fixed=fixed), device=device)
 
     def prepare(self, item: str) -> str:
         """The text, without an end that no model would see."""
@@ -58,13 +64,19 @@ class SentenceEncoder:
 
     def encode(self, prepared: Sequence[str]) -> np.ndarray:
         """n texts → float32 of shape (n, embedding_dim)."""
-        return self.model.encode(
-            list(prepared),
-            batch_size=len(prepared),
-            show_progress_bar=False,
-            convert_to_numpy=True,
-            precision="float32",
-        )
+        features = self._features(list(prepared))
+        return self.network(**{key: t.numpy() for key, t in features if _is_tensor(t)})
+
+    def _features(self, texts: list[str]) -> Iterable[tuple[str, Any]]:
+        return self.model.preprocess(texts, prompt=self.settings["prompt"]).items()
+
+
+def _embedded(model: Any, *, fixed: dict[str, Any], **features: torch.Tensor) -> torch.Tensor:
+    return model({**fixed, **features})["sentence_embedding"]
+
+
+def _is_tensor(value: object) -> bool:
+    return hasattr(value, "numpy")
 
 
 def _load(source: str, device: str, local: bool) -> SentenceTransformer:
@@ -75,12 +87,6 @@ def _load(source: str, device: str, local: bool) -> SentenceTransformer:
         source, device=device, local_files_only=local, model_kwargs={"dtype": torch.float32}
     )
     return model.eval()
-
-
-def _embedding_dim(model: Any) -> int:
-    # The second is its name before sentence-transformers 6.
-    method = getattr(model, "get_embedding_dimension", None)
-    return int((method or model.get_sentence_embedding_dimension)())
 
 
 def _describe(module: Any) -> str:

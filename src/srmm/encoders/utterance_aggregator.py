@@ -8,7 +8,9 @@ Xie, Nagrani, Chung, Zisserman: Utterance-level aggregation for speaker recognit
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -74,20 +76,6 @@ class UtteranceAggregator(nn.Module):
             x = block(x)
         return F.max_pool2d(x, (3, 1), stride=(2, 1))  # (n, 512, 7, t / 16)
 
-    def columns_in_pieces(self, spectrograms: torch.Tensor) -> torch.Tensor:
-        """The same as `columns`, in memory that does not grow with t: about 20 s at a time."""
-        frames = spectrograms.shape[-1]
-        pieces = []
-        for start in range(0, frames, _PIECE):
-            left, right = max(0, start - _OVERLAP), start + _PIECE + _OVERLAP
-            columns = self.columns(spectrograms[..., left:right])
-            first = (start - left) // _COLUMN
-            last = None if right >= frames else first + _PIECE // _COLUMN
-            pieces.append(columns[..., first:last])
-            if last is None:
-                break
-        return torch.cat(pieces, dim=-1)
-
     def aggregate(self, columns: torch.Tensor) -> torch.Tensor:
         """(n, 512, 7, columns) → (n, 512)."""
         features = F.relu(self.fc(columns)).squeeze(2)  # (n, 512, columns)
@@ -97,6 +85,24 @@ class UtteranceAggregator(nn.Module):
         residuals = residuals - share.sum(dim=2, keepdim=True) * self.centres
         residuals = F.normalize(residuals[:, :CLUSTERS], dim=2, eps=1e-6)  # (n, 8, 512)
         return F.normalize(F.relu(self.fc6(residuals.flatten(1))), dim=1, eps=1e-6)
+
+
+def columns_in_pieces(columns: Callable[..., np.ndarray], spectrogram: np.ndarray) -> np.ndarray:
+    """What `columns` makes of a spectrogram (257, t): (1, 512, 7, about t / 16).
+
+    In memory that does not grow with t: about 20 s at a time.
+    """
+    frames = spectrogram.shape[-1]
+    pieces = []
+    for start in range(0, frames, _PIECE):
+        left, right = max(0, start - _OVERLAP), start + _PIECE + _OVERLAP
+        piece = columns(spectrograms=spectrogram[None, :, left:right])
+        first = (start - left) // _COLUMN
+        last = None if right >= frames else first + _PIECE // _COLUMN
+        pieces.append(piece[..., first:last])
+        if last is None:
+            break
+    return np.concatenate(pieces, axis=-1)
 
 
 class _Bottleneck(nn.Module):

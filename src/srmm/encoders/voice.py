@@ -10,6 +10,7 @@ import numpy as np
 from srmm.audio import Audio, resample
 from srmm.encoders.base import pick_device, weights_digest
 from srmm.encoders.keras_weights import read_keras_weights
+from srmm.encoders.network import Network
 from srmm.encoders.spectrograms import spectrogram
 from srmm.encoders.weight_files import fill, read_weights, weights_file
 
@@ -46,13 +47,13 @@ class UtteranceAggregatorEncoder:
     embedding_dim = 512
 
     def __init__(self, name: str, *, device: str | None = None) -> None:
-        from srmm.encoders.utterance_aggregator import UtteranceAggregator
+        from srmm.encoders.utterance_aggregator import UtteranceAggregator, columns_in_pieces
 
         path = weights_file(name, _REMEDY)
         is_keras = path.suffix in (".h5", ".hdf5")
         network = UtteranceAggregator().eval().requires_grad_(False)
         fill(network, read_keras_weights(path) if is_keras else read_weights(path), path)
-        self.device = device or pick_device()
+        device = device or pick_device()
         self.batch_size = 8
         self.settings: dict[str, Any] = {
             "spec": f"utterance-aggregator:{path}",
@@ -68,7 +69,10 @@ class UtteranceAggregatorEncoder:
             },
             "output": "unit length",
         }
-        self.network = network.to(self.device)
+        network = network.to(device)
+        self._columns = Network(network, UtteranceAggregator.columns, device=device)
+        self._aggregate = Network(network, UtteranceAggregator.aggregate, device=device)
+        self._in_pieces = columns_in_pieces
 
     def prepare(self, item: Audio) -> np.ndarray:
         """An utterance of n seconds → its spectrogram, float32 of shape (257, about 200 · n)."""
@@ -77,16 +81,9 @@ class UtteranceAggregatorEncoder:
 
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n spectrograms of any lengths → float32 of shape (n, 512)."""
-        import torch
-
-        embeddings = []
-        with torch.inference_mode():
-            # One at a time: padding to one length would change the embedding.
-            for one in prepared:
-                frames = torch.from_numpy(one)[None].to(self.device)
-                columns = self.network.columns_in_pieces(frames)
-                embeddings.append(self.network.aggregate(columns)[0].cpu().numpy())
-        return np.stack(embeddings)
+        # One at a time: padding to one length would change the embedding.
+        columns = (self._in_pieces(self._columns, spectrogram) for spectrogram in prepared)
+        return np.concatenate([self._aggregate(columns=one) for one in columns])
 
 
 def training_spectrogram(item: Audio, generator: np.random.Generator) -> np.ndarray:

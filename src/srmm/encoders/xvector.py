@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from srmm.audio import Audio, resample
 from srmm.encoders.base import pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
+from srmm.encoders.network import Network
 from srmm.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 MIN_SECONDS = 0.5
 """The last layers look at a third of a second at once; shorter clips are repeated."""
@@ -38,15 +42,16 @@ class XVectorEncoder:
 
     def __init__(self, name: str, *, device: str | None = None) -> None:
         name = local_or_hub(name)
-        self.device = device or pick_device()
-        self.model = load_pretrained(name, lambda local: _load(name, local)).to(self.device)
+        device = device or pick_device()
+        model = load_pretrained(name, lambda local: _load(name, local)).to(device)
+        self.network = Network(model, _x_vectors, device=device)
         self._extractor = load_pretrained(name, lambda local: _load_extractor(name, local))
         self.rate = int(self._extractor.sampling_rate)
-        self.embedding_dim = int(self.model.config.xvector_output_dim)
-        self.batch_size = 4 if self.device == "cpu" else 32
+        self.embedding_dim = int(model.config.xvector_output_dim)
+        self.batch_size = 4 if device == "cpu" else 32
         self.settings: dict[str, Any] = {
             "spec": f"xvector:{name}",
-            "weights": weights_digest(self.model),
+            "weights": weights_digest(model),
             "preprocessing": {
                 "rate": self.rate,
                 "normalised": bool(self._extractor.do_normalize),
@@ -70,18 +75,17 @@ class XVectorEncoder:
 
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n utterances of any lengths → float32 of shape (n, embedding_dim)."""
-        import torch
-
         embeddings = np.empty((len(prepared), self.embedding_dim), dtype=np.float32)
         lengths = np.array([len(samples) for samples in prepared])
         # Only utterances of one length share a batch: padding would change the embedding.
         for length in np.unique(lengths):
             places = np.flatnonzero(lengths == length).tolist()
-            batch = torch.from_numpy(np.stack([prepared[place] for place in places]))
-            with torch.inference_mode():
-                output = self.model(batch.to(self.device))
-            embeddings[places] = output.embeddings.float().cpu().numpy()
+            embeddings[places] = self.network(samples=np.stack([prepared[i] for i in places]))
         return embeddings
+
+
+def _x_vectors(model: Any, samples: torch.Tensor) -> torch.Tensor:
+    return model(samples).embeddings
 
 
 def _load(name: str, local: bool) -> Any:

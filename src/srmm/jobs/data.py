@@ -61,6 +61,7 @@ def embeddings_for(
     options: Mapping[str, Any] | None,
     progress: Any,
     *,
+    engine: str = "auto",
     strict: bool = False,
 ) -> tuple[Embeddings, str, Table | None]:
     """(embeddings, name, table) of `source`, read and encoded as the training data was.
@@ -83,7 +84,17 @@ def embeddings_for(
     if isinstance(data, Embeddings):
         return data, source, None
     encoders = {name: about["encoder"] for name, about in inputs.items() if name in data.items}
-    return encode(data, encoders, strict=strict, progress=progress).embeddings, data.name, data
+    trained_on = [settings or {} for settings in config["encoders"].values()]
+    half = any(settings.get("precision") == "half" for settings in trained_on)
+    result = encode(
+        data,
+        encoders,
+        engine=engine,
+        precision="half" if half else "full",
+        strict=strict,
+        progress=progress,
+    )
+    return result.embeddings, data.name, data
 
 
 def readable(choice: str, columns: Sequence[str]) -> bool:

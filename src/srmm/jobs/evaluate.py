@@ -37,6 +37,7 @@ def evaluate_job(
     options: Mapping[str, Any] | None = None,
     baselines: bool = True,
     seed: int = 0,
+    engine: str = "auto",
     progress: Any = False,
 ) -> RobustnessReport:
     """Evaluate a saved model on instances it has not seen; write `report` (.html) and its .json.
@@ -56,7 +57,9 @@ def evaluate_job(
         data, name, table = own, origin["name"], None
         test = split_column(own, rows) == "test"
     else:
-        data, name, table = embeddings_for(config, source, columns, root, options, progress)
+        data, name, table = embeddings_for(
+            config, source, columns, root, options, progress, engine=engine
+        )
         test = _unseen(data, rows)
     if not test.any():
         raise InputError(

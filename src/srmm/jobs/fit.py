@@ -52,6 +52,8 @@ def fit_job(
     class_weight: str | None = None,
     test_size: float = 0.25,
     seed: int = 0,
+    engine: str = "auto",
+    precision: str = "full",
     strict: bool = False,
     overwrite: bool = False,
     progress: Any = False,
@@ -68,6 +70,8 @@ def fit_job(
         Fields of the recipe to change.
     test_size : float
         Share of the labelled instances held out, stratified, where the data has no split.
+    engine, precision : str
+        As in `encode`.
     """
     from srmm.estimator import SingleBranchClassifier
 
@@ -91,7 +95,16 @@ def fit_job(
         # The default store is this table's cache: rows that left the table may leave it, too.
         cache = store is None
         store = (store or output.with_name(output.name + ".embeddings")).resolve()
-        result = encode(data, encoders, store, strict=strict, progress=progress, prune=cache)
+        result = encode(
+            data,
+            encoders,
+            store,
+            engine=engine,
+            precision=precision,
+            strict=strict,
+            progress=progress,
+            prune=cache,
+        )
         note_source(store, source, columns, root, options)
         embeddings, summary = result.embeddings, result.summary
         inputs = _describe_inputs(data, columns or {}, embeddings)

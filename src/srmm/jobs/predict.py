@@ -27,6 +27,7 @@ def predict_job(
     options: Mapping[str, Any] | None = None,
     probabilities: bool = False,
     when_nothing_present: str | None = None,
+    engine: str = "auto",
     strict: bool = False,
     progress: Any = False,
 ) -> pd.DataFrame:
@@ -44,7 +45,7 @@ def predict_job(
     if when_nothing_present is not None:
         model.when_nothing_present = when_nothing_present
     embeddings, _, _ = embeddings_for(
-        config, source, columns, root, options, progress, strict=strict
+        config, source, columns, root, options, progress, engine=engine, strict=strict
     )
     frame = predictions_frame(model, embeddings, probabilities=probabilities)
     with replacing_file(output) as temporary:
