@@ -197,6 +197,15 @@ def test_vicreg_against_a_hand_computed_case() -> None:
     assert [float(term) for term in vicreg(a[:1], b[:1])] == [0, 0, 0]
 
 
+@pytest.mark.parametrize("n", [3, 40])
+def test_vicreg_covariance_is_that_of_the_covariance_matrix(n: int) -> None:
+    a, b = np.random.default_rng(n).normal(size=(2, n, 7))
+    off = [np.cov(z.T) * (1 - np.eye(7)) for z in (a, b)]
+    expected = sum((matrix**2).sum() / 7 for matrix in off)
+    found = vicreg(torch.from_numpy(a), torch.from_numpy(b))[2]
+    assert float(found) == pytest.approx(expected)
+
+
 def test_alignment_against_a_hand_computed_case() -> None:
     shared = torch.tensor(
         [

@@ -94,11 +94,11 @@ class PredictedEmbeddingClassifier(InstanceNetworkClassifier):
     """Absent embeddings predicted from present ones, then late fusion.
 
     Source: D. Kim and T. Kim, "Missing Modality Prediction for Unpaired Multimodal Learning via
-    Joint Embedding of Unimodal Models", arXiv 2407.12616, 2024. Loss: cross entropy of the fused output, absent
-    items predicted; and for each two modalities of an instance, in both directions, the cross
-    entropy of the prediction in place of the item, and VICReg (25/25/1, the values of Bardes et
-    al. 2022) between prediction and embedding, averaged over the directions. An instance with one
-    item has no such part.
+    Joint Embedding of Unimodal Models", arXiv 2407.12616, 2024. Loss: cross entropy of the fused
+    output, absent items predicted; and for each two modalities of an instance, in both directions,
+    the cross entropy of the prediction in place of the item, and VICReg between prediction and
+    embedding (25/25/1, the values of Bardes et al. 2022), averaged over the directions. Training
+    data in which no instance has two items teaches no prediction but through the fused output.
 
     Differs from the original: the encoders are frozen, where it tunes their biases; the predictor
     is a perceptron of one hidden layer on the embedding, where it reads the encoder's tokens
@@ -180,8 +180,9 @@ def vicreg(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     variance = covariance = torch.zeros_like(invariance)
     for z in (a, b):
         centred = z - z.mean(dim=0)
-        matrix = centred.T @ centred / (len(z) - 1)  # (h, h)
-        variances = matrix.diagonal()
+        variances = centred.square().sum(dim=0) / (len(z) - 1)  # (h,)
         variance = variance + (1 - (variances + 1e-4).sqrt()).relu().mean()
-        covariance = covariance + (matrix.square().sum() - variances.square().sum()) / z.shape[1]
+        # The squares of Z'Z sum to those of ZZ', which is smaller: a batch is, than h.
+        gram = centred @ centred.T / (len(z) - 1)  # (n, n)
+        covariance = covariance + (gram.square().sum() - variances.square().sum()) / z.shape[1]
     return invariance, variance, covariance
