@@ -143,7 +143,7 @@ def encode(
                 f"{did_you_mean(name, table.modalities)}"
             )
     output = None if output is None else Path(output)
-    options = Options(batch_size, engine, workers, strict, progress, loop)
+    options = Options(batch_size, engine, precision, workers, strict, progress, loop)
     with unfinished_work(output) as partial:
         return _encode(table, chosen, output, partial, options, prune=prune)
 
@@ -161,7 +161,7 @@ def _encode(
     started = time.perf_counter()
     earlier = open_earlier(output, table, prune=prune)
     loaded = {
-        name: with_precision(_load(name, kind, chosen.get(name)), precision)
+        name: with_precision(_load(name, kind, chosen.get(name)), options.precision)
         for name, kind in table.kinds.items()
     }
     if output is not None and earlier is not None:

@@ -35,6 +35,7 @@ class Options:
 
     batch_size: int | None
     engine: str
+    precision: str
     workers: int | None
     strict: bool
     progress: Progress

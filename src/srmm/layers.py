@@ -38,3 +38,14 @@ def lone_row_safe(module: nn.Module, x: Tensor) -> Tensor:
     for norm in norms:
         norm.train()
     return y
+
+
+def branch(embedding_dim: int, hidden_dim: int, dropout: float) -> nn.Sequential:
+    """FC-BN-ReLU-dropout, FC: (n, embedding_dim) → (n, hidden_dim), the paper's blocks 1 and 2."""
+    return nn.Sequential(
+        nn.Linear(embedding_dim, hidden_dim),
+        nn.BatchNorm1d(hidden_dim),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden_dim, hidden_dim),
+    )

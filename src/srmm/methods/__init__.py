@@ -41,6 +41,9 @@ METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"fusion_point": "early", "opl": 1.0},
     ),
     "modality-dropout": ("srmm.methods.two_branch", "ModalityDropoutClassifier", {}),
+    "kim2024": ("srmm.methods.kim2024", "PredictedEmbeddingClassifier", {}),
+    "shaspec": ("srmm.methods.shaspec", "ShaSpecClassifier", {}),
+    "smil": ("srmm.methods.smil", "CentroidMixtureClassifier", {}),
 }
 """name → (module, class, parameters the name implies). "unimodal" is written "unimodal:image"."""
 
