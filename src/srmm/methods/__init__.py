@@ -40,6 +40,14 @@ METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {
         "TwoBranchClassifier",
         {"fusion_point": "early", "opl": 1.0},
     ),
+    "vilt-tokens": ("srmm.methods.vilt", "TokenTransformerClassifier", {}),
+    "ma2022": ("srmm.methods.ma2022", "FusionSearchClassifier", {}),
+    "lee2023-input": ("srmm.methods.lee2023", "MissingPromptClassifier", {"place": "input"}),
+    "lee2023-attention": (
+        "srmm.methods.lee2023",
+        "MissingPromptClassifier",
+        {"place": "attention"},
+    ),
     "modality-dropout": ("srmm.methods.two_branch", "ModalityDropoutClassifier", {}),
 }
 """name → (module, class, parameters the name implies). "unimodal" is written "unimodal:image"."""
