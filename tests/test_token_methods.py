@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,12 +13,17 @@ from sklearn.base import clone
 from srmm import Embeddings
 from srmm.errors import InputError
 from srmm.methods import make_method
+from srmm.methods.instance_network import Batch
+from srmm.methods.lee2023 import MissingPromptClassifier
 from srmm.methods.ma2022 import views
 from srmm.missing_prompts import PromptedTransformer
+from srmm.recipe import RECIPES
 from srmm.token_transformer import Block, TokenTransformer
 
 NAMES = ("vilt-tokens", "ma2022", "lee2023-input", "lee2023-attention")
+QUICK = replace(RECIPES["comparison"], max_epochs=8, batch_size=32)
 SMALL = {
+    "recipe": QUICK,
     "width": 16,
     "heads": 2,
     "prompt_length": 4,
@@ -86,7 +92,7 @@ def test_learns_two_modalities_with_holes(fitted) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_learns_three_modalities_with_holes(name: str) -> None:
-    model = small(name, recipe="comparison").fit(problem(M=3))
+    model = small(name).fit(problem(M=3))
     test = problem(M=3, seed=1)
     assert model.score(test) > 0.9
     assert model.transform(test).shape == (len(test), 16)
@@ -163,11 +169,7 @@ def test_a_modality_that_is_never_with_the_other_in_training(name: str) -> None:
 
 
 def test_no_held_out_instances() -> None:
-    from dataclasses import replace
-
-    from srmm.recipe import RECIPES
-
-    recipe = replace(RECIPES["comparison"], validation_fraction=0.0, max_epochs=2)
+    recipe = replace(QUICK, validation_fraction=0.0, max_epochs=2)
     for name in NAMES:
         model = small(name, recipe=recipe).fit(problem(n=60))
         assert model.training_["n_validation"] == 0
@@ -267,8 +269,6 @@ def test_views_are_all_items_and_each_alone_once() -> None:
 
 
 def test_the_loss_sums_the_cross_entropies_of_the_views() -> None:
-    from srmm.methods.instance_network import Batch
-
     model = small("ma2022").fit(problem(n=60))
     items = {name: x.detach() for name, x in batch().items()}
     present = torch.tensor([[1, 1], [1, 0], [0, 1], [1, 1], [1, 1]]).bool()
@@ -287,7 +287,7 @@ def test_the_loss_sums_the_cross_entropies_of_the_views() -> None:
 
 
 def test_the_fusion_layer_is_the_best_on_held_out_instances() -> None:
-    model = small("ma2022").fit(problem())
+    model = small("ma2022", layers=3).fit(problem())
     assert sorted(model.fusion_scores_) == [0, 1, 2]
     assert model.fusion_scores_[model.fusion_layer_] == max(model.fusion_scores_.values())
     assert model.network_.fusion_layer == model.fusion_layer_
@@ -298,7 +298,7 @@ def test_the_fusion_layer_is_the_best_on_held_out_instances() -> None:
 def test_the_chosen_fusion_layer_is_in_the_state() -> None:
     model = small("ma2022").fit(problem(n=100))
     state, arrays = model.get_state()
-    for layer in (0, 1, 2):
+    for layer in (0, 1):
         again = type(model)()
         again.classes_, again.modalities_ = model.classes_, model.modalities_
         again.embedding_dims_, again.encoders_ = model.embedding_dims_, model.encoders_
@@ -314,8 +314,6 @@ def test_the_chosen_fusion_layer_is_in_the_state() -> None:
 def test_stage_two_changes_prompts_pooler_and_head_only(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from srmm.methods.lee2023 import MissingPromptClassifier
-
     before: list[dict[str, torch.Tensor]] = []
     prompted = MissingPromptClassifier._prompted
 
@@ -331,18 +329,14 @@ def test_stage_two_changes_prompts_pooler_and_head_only(
     }
     learns = ("transformer.pooler.", "transformer.head.", "prompts", "shown")
     assert changed == {key for key in before[-1] if key.startswith(learns)}
-    # and what is frozen was trained in stage 1
-    assert not torch.equal(
-        before[0]["transformer.blocks.0.query.weight"],
-        before[-1]["transformer.blocks.0.query.weight"],
-    )
+    # and what is frozen had learnt in stage 1: with its own pooler and head it classifies
+    model.network_.load_state_dict(before[-1])
+    assert model.score(problem(missing=0, seed=1)) > 0.8
 
 
 def test_stage_one_sees_complete_instances_where_every_class_has_some(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from srmm.methods.lee2023 import MissingPromptClassifier
-
     seen: list[int] = []
     fit_best = MissingPromptClassifier._fit_best
 

@@ -57,9 +57,9 @@ class PromptedTransformer(nn.Module):
         prompt_layers: int = 1,
     ) -> None:
         super().__init__()
-        self.place = one_of("place", place, PLACES)
-        layers, width = len(transformer.blocks), transformer.class_token.shape[1]
-        _check_prompt(place, prompt_length, prompt_layers, layers)
+        check_prompt(place, prompt_length, prompt_layers, len(transformer.blocks))
+        width = transformer.class_token.shape[1]
+        self.place = place
         self.transformer = transformer.requires_grad_(False)
         self.transformer.pooler.requires_grad_(True)
         self.transformer.head.requires_grad_(True)
@@ -99,7 +99,9 @@ class PromptedTransformer(nn.Module):
         return torch.einsum("np,plkw->nlkw", share, self.prompts)
 
 
-def _check_prompt(place: str, length: int, layers: int, of: int) -> None:
+def check_prompt(place: str, length: int, layers: int, of: int) -> None:
+    """Raise `InputError` unless the first `layers` of `of` layers can have such prompts."""
+    one_of("place", place, PLACES)
     if not isinstance(length, int) or length < 1 or (place == "attention" and length % 2):
         even = ", even (half are keys, half values)" if place == "attention" else ""
         raise InputError(f"prompt_length must be a whole number, at least 1{even}; got {length!r}.")

@@ -92,9 +92,10 @@ class TokenTransformer(nn.Module):
         Of the transformer; the heads share the width.
     absent : "placeholder" or "hidden"
         An absent item's token is a learnt one of that modality, or nobody may look at it.
-    fusion_layer : int in [0, layers]
+    fusion_layer : int in [0, layers)
         Before that layer a modality's token sees itself alone, and only the class token sees
-        several; from it on all see all. 0 is ViLT. `layers`: only the class token fuses.
+        several; from it on all see all. 0 is ViLT. `layers` − 1: only the class token fuses, as it
+        alone is read after the last layer.
 
     >>> network = TokenTransformer({"image": 768, "text": 768}, n_classes=101)
     >>> items = {"image": torch.randn(4, 768), "text": torch.randn(4, 768)}
@@ -106,7 +107,7 @@ class TokenTransformer(nn.Module):
         self,
         embedding_dims: Mapping[str, int],
         n_classes: int,
-        width: int = 256,
+        width: int = 128,
         layers: int = 2,
         heads: int = 4,
         *,

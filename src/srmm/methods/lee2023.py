@@ -14,7 +14,7 @@ from srmm.errors import fraction
 from srmm.methods.instance_network import LEARNING_RATES, Batch
 from srmm.methods.two_branch import drop_items
 from srmm.methods.vilt import TRANSFORMER_LEARNING_RATES, TokenTransformerClassifier
-from srmm.missing_prompts import PromptedTransformer
+from srmm.missing_prompts import PromptedTransformer, check_prompt
 from srmm.recipe import Recipe
 from srmm.token_transformer import TokenTransformer
 
@@ -55,8 +55,8 @@ class MissingPromptClassifier(TokenTransformerClassifier):
         Layers with prompts, from the first. As published, half of them: here 1 of 2.
     drop_rate : float in [0, 1)
         Probability that an item is dropped at each step of stage 2; an instance that would lose
-        everything keeps all. The original has 70 % of the instances lack one of two items; the
-        default of 0.5 comes near, leaving a pair complete half of the time.
+        everything keeps all. The original has 70 % of the instances lack one of two items; 0.5
+        comes nearest to it: half of the pairs lack one.
     width, layers, heads, dropout, recipe, class_weight, when_nothing_present, random_state, device
         As in `TokenTransformerClassifier`.
     learning_rates, prompt_learning_rates : sequence of float
@@ -71,7 +71,7 @@ class MissingPromptClassifier(TokenTransformerClassifier):
         prompt_length: int = 16,
         prompt_layers: int = 1,
         drop_rate: float = 0.5,
-        width: int = 256,
+        width: int = 128,
         layers: int = 2,
         heads: int = 4,
         dropout: float | None = 0.1,
@@ -104,7 +104,7 @@ class MissingPromptClassifier(TokenTransformerClassifier):
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         fraction("drop_rate", self.drop_rate)
         self._scale(train)
-        self._prompted(self._transformer())  # a prompt that cannot be is an error before training
+        check_prompt(self.place, self.prompt_length, self.prompt_layers, self.layers)
         stage1 = _complete(train), _complete(held)
         if not _enough(stage1[0], train):
             stage1 = train, held

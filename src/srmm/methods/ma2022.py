@@ -23,18 +23,19 @@ class FusionSearchClassifier(TokenTransformerClassifier):
     fusion layer). Every instance is shown complete and with each of its modalities alone; an
     absent or masked item's token is hidden from attention, in training and prediction. Loss: the
     sum of the cross entropies of these views. An instance with holes is shown with all that it
-    has; one with a single item is shown once.
+    has; one with a single item is shown once. All views share one class token and one classifier.
 
     Differs from the original: the transformer is that of `TokenTransformerClassifier`, with one
-    token per modality, not a pre-trained ViLT; all views share one class token and one classifier;
-    with more than two modalities the views are still all and each alone; and the fusion layer is
-    searched not by a differentiable policy but by training every candidate, which is exact and
-    with few layers cheap. Before the fusion layer the tokens of different modalities cannot see
-    each other, nor the class token, which itself sees all.
+    token per modality, not a pre-trained ViLT; with more than two modalities the views are still
+    all and each alone; and the fusion layer is searched not by a differentiable policy but by
+    training every candidate, which is exact and, with few layers, cheap. Before the fusion layer
+    the tokens of different modalities cannot see each other, nor the class token, which itself
+    sees all.
 
-    Candidates are 0 (everything fused, ViLT's own) to `layers` (only the class token fuses). The
-    learning rate is chosen among the candidates at fusion layer 0, then the layer at that rate, all
-    by the score on held-out instances: len(learning_rates) + `layers` trainings, 5 by default.
+    Candidates are 0 (everything fused, ViLT's own) to `layers` − 1 (only the class token fuses;
+    `layers` would be the same network, as nothing reads the other tokens after the last layer).
+    The learning rate is chosen among its candidates at fusion layer 0, then the layer at that rate,
+    by the score on held-out instances: len(learning_rates) + `layers` − 1 trainings, by default 4.
     Without held-out instances there is nothing to choose by, and the layer is 0.
 
     Parameters
@@ -60,12 +61,12 @@ class FusionSearchClassifier(TokenTransformerClassifier):
         best = self._reached()
         self.fusion_scores_ = {0: best[0][0]}
         # One modality has nothing to fuse.
-        layers = range(1, self.layers + 1) if len(self.modalities_) > 1 and len(held.y) else ()
-        for self.fusion_layer_ in layers:
-            rate = self.recipe_.learning_rate
-            self._fit_best(self._network, (rate,), train, held, seed)
+        layers = range(1, self.layers) if len(self.modalities_) > 1 and len(held.y) else ()
+        for layer in layers:
+            self.fusion_layer_ = layer
+            self._fit_best(self._network, (self.recipe_.learning_rate,), train, held, seed)
             reached = self._reached()
-            self.fusion_scores_[self.fusion_layer_] = reached[0][0]
+            self.fusion_scores_[layer] = reached[0][0]
             best = max(best, reached, key=lambda of: of[0])
         _, self.fusion_layer_, self.network_, self.history_ = best
 
