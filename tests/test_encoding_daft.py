@@ -235,7 +235,7 @@ def test_other_weights_under_the_same_name_are_noticed():
 
     expected = {**load_encoder("identity", "features").settings, "preprocessing": "other"}
     with pytest.raises(InputError, match="'identity' is another one in a worker process"):
-        unpack_encoder(pickle.dumps((("identity", "features"), expected)))
+        unpack_encoder(pickle.dumps((("identity", "features", "torch"), expected)))
 
 
 def test_pictures_in_memory_are_sent_decoded(tmp_path):

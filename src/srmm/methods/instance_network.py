@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -85,18 +85,32 @@ class InstanceNetworkClassifier(NetworkClassifier):
     learning_rates: Sequence[float]
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
-        self.recipe_ = recipe = self._resolved()
-        self.standardizer_ = Standardizer.fit(train.embeddings, active=recipe.standardize)
-        device = self._device()
+        self._scale(train)
+        self._fit_best(self._network, self.learning_rates, train, held, seed)
+
+    def _scale(self, train: Labelled) -> None:
+        self.recipe_ = self._resolved()
+        self.standardizer_ = Standardizer.fit(train.embeddings, active=self.recipe_.standardize)
+
+    def _fit_best(
+        self,
+        make: Callable[[], nn.Module],
+        learning_rates: Sequence[float],
+        train: Labelled,
+        held: Labelled,
+        seed: int,
+    ) -> None:
+        """Train a network at each learning rate; keep the best on the held-out instances."""
+        recipe, device = self.recipe_, self._device()
         data = Instances(train.embeddings, self.standardizer_, device)
         target = torch.from_numpy(train.y).to(device)
         weight = torch.from_numpy(train.weight).to(device, torch.float32)
         best: tuple[tuple[float, float], nn.Module, History, Recipe] | None = None
-        for rate in self.learning_rates or (recipe.learning_rate,):
+        for rate in learning_rates or (recipe.learning_rate,):
             candidate = replace(recipe, learning_rate=rate)
             with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
                 torch.manual_seed(seed)
-                self.network_ = self._network().to(device)
+                self.network_ = make().to(device)
                 rng = np.random.default_rng([seed, 1])
                 history = self._train(data, target, weight, held, candidate, rng)
             reached = held_out_score(history)
