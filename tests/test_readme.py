@@ -30,7 +30,7 @@ def blocks(kind: str) -> list[str]:
 
 def test_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [line for block in blocks("cli") for line in block.splitlines()]
-    assert len(lines) == 3
+    assert len(lines) == 4
     for line in lines:
         program, *arguments = shlex.split(line)
         assert program == "srmm"

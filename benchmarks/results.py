@@ -1,0 +1,132 @@
+"""Every experiment on the real data sets: what docs/results.md is made of.
+
+    python benchmarks/results.py runs [--root FOLDER] [--jobs 2] [--only small] [--write]
+
+FOLDER holds the data sets that have to be downloaded, one folder each, by name (fashion, mosi, …;
+see `srmm datasets`); without it OpenMoji and HTAD remain. Finished trainings are kept in
+runs/cells, so it can be stopped at any moment and goes on from there. With --write, docs/results.md
+is written from what the experiments wrote.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from srmm.jobs.reproduce import reproduce_job
+
+SMALL = ("openmoji", "htad", "mosi", "av_digits", "face_voice40")
+IN_PACKAGES = ("openmoji", "htad")
+FEW = ("srmm-paper", "srmm", "tbn-early", "router", "logreg", "unimodal:image", "unimodal:text")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One experiment on some data sets. `part` is what --only selects."""
+
+    part: str
+    experiment: str
+    data: tuple[str, ...]
+    seeds: int = 5
+    target: str = ""
+    limit: int | None = None
+    methods: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        size = "-subset" if self.limit else ""
+        return "-".join(filter(None, [self.experiment, self.part, self.target])) + size
+
+
+_COMPLETE = ("table6", "table7", "table9", "fig4", "missingness", "calibration", "parameters")
+_FASHION = tuple(
+    Task("fashion", name, ("fashion",), seeds=3, target=target, limit=12_000)
+    for target in ("articleType", "season")
+    for name in (*_COMPLETE, "table8", "table11", "fig5")
+)
+TASKS = (
+    *(Task("small", name, SMALL) for name in _COMPLETE),
+    Task("small", "several", ("mosi",)),
+    Task("small", "table8", SMALL, seeds=3),
+    Task("small", "table11", SMALL),
+    Task("small", "fig5", ("openmoji", "av_digits")),
+    Task("small", "imbalance", ("openmoji", "htad"), seeds=3),
+    *_FASHION,
+    *(
+        Task("all", "table6", ("fashion",), seeds=1, target=target, methods=FEW)
+        for target in ("articleType", "season")
+    ),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--root", type=Path, help="folder of the downloaded data sets")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", nargs="*", help="parts (small, fashion, all) or experiments")
+    parser.add_argument("--write", action="store_true", help="write docs/results.md")
+    arguments = parser.parse_args()
+    started = time.perf_counter()
+    for task in TASKS:
+        if arguments.only and not {task.part, task.experiment} & set(arguments.only):
+            continue
+        run(task, arguments.runs, arguments.root, arguments.jobs)
+        print(f"{task.folder}: {(time.perf_counter() - started) / 60:.1f} min", flush=True)
+    if arguments.write:
+        write(arguments.runs, Path(__file__).parents[1] / "docs" / "results.md")
+
+
+def run(task: Task, runs: Path, root: Path | None, jobs: int) -> None:
+    names = [name for name in task.data if root or name in IN_PACKAGES]
+    if not names:
+        return
+    data = [name if name in IN_PACKAGES else f"{name}={root / name}" for name in names]
+    where = {name: root / "fsdd" for name in names if name == "av_digits" and root}
+    data = [f"{name}={where[name]}" if name in where else one
+            for name, one in zip(names, data, strict=True)]  # fmt: skip
+    options = {"target": task.target} if task.target else {}
+
+    def progress(done: int, of: int, what: str) -> None:
+        if done % 10 == 0:
+            print(f"  {task.folder}: {done}/{of} {what}", file=sys.stderr, flush=True)
+
+    reproduce_job(
+        task.experiment, runs / task.folder, data=data, options=options, limit=task.limit,
+        seeds=task.seeds, methods=task.methods, jobs=jobs, progress=progress,
+    )  # fmt: skip
+
+
+def write(runs: Path, path: Path) -> None:
+    """One page from the folders that are there."""
+    lines = [(path.parent / "results_intro.md").read_text(encoding="utf-8")]
+    figures = path.parent / "results"
+    figures.mkdir(exist_ok=True)
+    for task in TASKS:
+        folder = runs / task.folder
+        if not (folder / "results.md").is_file():
+            continue
+        text = (folder / "results.md").read_text(encoding="utf-8")
+        for picture in sorted(folder.glob("*.svg")):
+            name = f"{task.folder}-{picture.name}"
+            (figures / name).write_bytes(picture.read_bytes())
+            text = text.replace(f"({picture.stem}.png)", f"(results/{name})")
+        text = text.replace("\n## ", "\n### ").replace("# ", "## ", 1)
+        options = f" --set target={task.target}" if task.target else ""
+        options += f" --limit {task.limit}" if task.limit else ""
+        options += "".join(f" --method {method}" for method in task.methods)
+        data = " ".join(f"--data {name}" for name in task.data)
+        command = f"srmm reproduce {task.experiment} {data}{options} --seeds {task.seeds}"
+        title, _, rest = text.partition("\n")
+        lines.append(f"{title}{' (' + task.part + ')' if task.part != 'small' else ''}\n")
+        lines.append(f"`{command}`\n{rest}")
+    path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    subprocess.run(["git", "diff", "--stat", "--", str(path)], check=False)
+
+
+if __name__ == "__main__":
+    main()
