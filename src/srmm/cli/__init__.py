@@ -18,7 +18,7 @@ from srmm.cli.demo import demo
 from srmm.cli.encode import encode
 from srmm.cli.evaluate import evaluate
 from srmm.cli.fit import fit
-from srmm.cli.lists import datasets, encoders
+from srmm.cli.lists import datasets, encoders, methods
 from srmm.cli.predict import predict
 from srmm.errors import SrmmError
 
@@ -37,7 +37,7 @@ app = App(
     default_parameter=Parameter(negative_iterable=()),
     error_console=Console(stderr=True),
 )
-for command in (demo, fit, evaluate, predict, encode, encoders, datasets):
+for command in (demo, fit, evaluate, predict, encode, encoders, datasets, methods):
     app.command(command)
 
 

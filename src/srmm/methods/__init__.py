@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from srmm.errors import InputError, did_you_mean
+from srmm.recipe import resolve_recipe
 
 METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "srmm": ("srmm.estimator", "SingleBranchClassifier", {}),
@@ -76,6 +78,38 @@ def find_method(name: str) -> tuple[type, dict[str, Any]]:
     return getattr(importlib.import_module(module), cls), implied
 
 
+def make_configured(
+    name: str, recipe: str | None, settings: Mapping[str, Any] | None, **parameters: Any
+) -> Any:
+    """An unfitted classifier by its name, with a recipe and fields of it as a person chose them.
+
+    As `make_method` for `parameters`; but a recipe or a field that the method cannot follow is an
+    `InputError`, never ignored.
+    """
+    method, implied = find_method(name)
+    accepted = inspect.signature(method).parameters
+    if "recipe" not in accepted:
+        for what, given in (("recipe", recipe), ("setting", settings)):
+            if given:
+                raise InputError(
+                    f"The method {name!r} has no {what}: it trains no network by a recipe. Leave "
+                    f"--{what} out, or choose another method."
+                )
+        return make_method(name, **parameters)
+    if recipe is not None and "recipe" in implied:
+        raise InputError(
+            f"The method {name!r} is the recipe {implied['recipe']!r}. Leave --recipe out, or "
+            "choose the method 'srmm' with a recipe."
+        )
+    recipe = recipe or implied.get("recipe") or accepted["recipe"].default
+    resolved = resolve_recipe(recipe, settings)
+    if settings and "learning_rate" in settings and "learning_rates" in accepted:
+        parameters["learning_rates"] = ()  # chosen: nothing to choose from
+    if all(field in accepted for field in settings or {}):
+        return make_method(name, **{"recipe": recipe, **parameters, **(settings or {})})
+    return make_method(name, **{"recipe": resolved, **parameters})
+
+
 def method_name(model: Any) -> str:
     """The name of the method a classifier is, from its class and parameters.
 
@@ -99,7 +133,7 @@ def describe_method(name: str) -> dict[str, Any]:
     """What a method is, from its docstring: description, source, parameters the name implies."""
     module, cls, implied = METHODS[name]
     text = inspect.getdoc(getattr(importlib.import_module(module), cls)) or ""
-    source = re.search(r"Source: (.+?)(?:(?<=[a-z\d)\"’])\. |\.?\n\n|\.?$)", text, re.DOTALL)
+    source = re.search(r"Source: (.+?)(?:(?<=[a-z\d)\"’])\.\s(?=[A-Z])|\.?\n\n|\.?$)", text, re.DOTALL)
     return {
         "description": text.partition("\n\n")[0].replace("\n", " "),
         "parameters": tuple(f"{key}={value}" for key, value in implied.items()),
