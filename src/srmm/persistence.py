@@ -152,6 +152,7 @@ def model_card(config: Mapping[str, Any]) -> str:
     chosen = ""
     if training["n_validation"]:
         chosen = f"; {training['n_validation']:,} more were held out for what training chooses"
+        chosen += ", then learnt from, too" if training.get("held_out_learnt") else ""
     rows = []
     for name, size in config["modalities"].items():
         encoder = config["inputs"].get(name, {}).get("encoder") or "not recorded"

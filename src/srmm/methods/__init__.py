@@ -55,6 +55,12 @@ METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {
 """name → (module, class, parameters the name implies). "unimodal" is written "unimodal:image"."""
 
 
+# From "Source:" to the end of its sentence (not of "M. S." or "et al.,") or paragraph.
+_SOURCE = re.compile(
+    r"Source: (.+?)(?:(?<=[a-z\d)\"’])\.\s(?=[A-Z])|\.?\n\n|\.?$)", flags=re.DOTALL
+)
+
+
 def make_method(name: str, **parameters: Any) -> Any:
     """An unfitted classifier by its name; parameters the class does not have are left out.
 
@@ -133,7 +139,7 @@ def describe_method(name: str) -> dict[str, Any]:
     """What a method is, from its docstring: description, source, parameters the name implies."""
     module, cls, implied = METHODS[name]
     text = inspect.getdoc(getattr(importlib.import_module(module), cls)) or ""
-    source = re.search(r"Source: (.+?)(?:(?<=[a-z\d)\"’])\.\s(?=[A-Z])|\.?\n\n|\.?$)", text, re.DOTALL)
+    source = _SOURCE.search(text)
     return {
         "description": text.partition("\n\n")[0].replace("\n", " "),
         "parameters": tuple(f"{key}={value}" for key, value in implied.items()),

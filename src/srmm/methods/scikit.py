@@ -66,6 +66,7 @@ class ScikitClassifier(EmbeddingClassifier):
                 if reached > best:
                     best, self.chosen_ = reached, candidate
             train = train.joined(held)
+            self.training_["held_out_learnt"] = True
         self._learn(train, self.chosen_, seed)
 
     def _learn(self, data: Labelled, setting: Setting, seed: int) -> None:

@@ -17,8 +17,8 @@ _METHODS = {
     "srmm-paper": "SRMM, paper recipe",
     "router": "availability router",
     "logreg-concat": "logistic regression",
-    "logreg": "averaged logistic regressions",
-    "extratrees": "extremely randomised trees",
+    "logreg": "averaged logistic regression",
+    "extratrees": "extra-trees forest",
     "hist-gradient-boosting": "gradient boosting",
 }
 
