@@ -241,7 +241,16 @@ def test_lists_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert "efficientnet-lite0" in said
     assert "openmoji" in json.loads(said[said.index("{\n") :])
-    for command in ("encode", "fit", "predict", "evaluate", "demo", "encoders", "datasets"):
+    for command in (
+        "encode",
+        "fit",
+        "predict",
+        "evaluate",
+        "demo",
+        "encoders",
+        "datasets",
+        "methods",
+    ):
         assert run([command, "--help"]) == 0
         assert "--json" in capsys.readouterr().out
 
@@ -348,3 +357,64 @@ def test_a_table_without_a_column_of_the_model_lacks_that_modality(shop: Path, m
     output = shop / "texts-out.csv"
     assert run(["predict", str(model), str(shop / "texts.csv"), "-q", "-o", str(output)]) == 0
     assert pd.read_csv(output)["image_present"].tolist() == [False, False]
+
+
+@pytest.mark.parametrize("method", ["unimodal:text", "logreg", "tbn-late", "router"])
+def test_any_method_is_fitted_evaluated_and_predicts(
+    tmp_path: Path, method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_embeddings(problem(160, missing=0.0), tmp_path / "store")
+    small = ("hidden_dim=16", "max_epochs=4", "batch_size=32")
+    network = [] if method == "logreg" else [w for s in small for w in ("--setting", s)]
+    fit = ["fit", str(tmp_path / "store"), "--method", method, "-o", str(tmp_path / "m")]
+    assert run([*fit, *network, "--json", "-q"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["method"] == method
+    assert said["seconds"] > 0
+    baselines = [] if method == "router" else ["--no-baselines"]
+    assert run(["evaluate", str(tmp_path / "m"), "-q", *baselines,
+                "-o", str(tmp_path / "r.html")]) == 0  # fmt: skip
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["model"]["method"] == method
+    assert method not in report["baselines"]  # no rival of its own
+    assert report["training"]["n_train"] == 120 - report["training"]["n_validation"]
+    said = capsys.readouterr().out
+    assert method in said
+    output = tmp_path / "p.csv"
+    assert run(["predict", str(tmp_path / "m"), str(tmp_path / "store"), "-q", "--probabilities",
+                "-o", str(output)]) == 0  # fmt: skip
+    out = pd.read_csv(output)
+    assert out["label"].notna().all()
+    if method == "unimodal:text":
+        assert "image_label" not in out
+        assert (out["text_label"] == out["label"]).all()
+    else:
+        assert out["image_label"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--method", "extratrees", "--recipe", "paper"], "'extratrees' has no recipe"),
+        (["--method", "logreg", "--setting", "dropout=0"], "'logreg' has no setting"),
+        (["--method", "srmm-paper", "--recipe", "robust"], "is the recipe 'paper'"),
+        (["--method", "tbn-early", "--setting", "droput=0"], "Did you mean 'dropout'"),
+        (["--method", "ruoter"], "Did you mean 'router'"),
+        (["--method", "unimodal"], "unimodal:MODALITY"),
+    ],
+)
+def test_what_a_method_cannot_follow_is_an_error(
+    tmp_path: Path, options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_embeddings(problem(60), tmp_path / "store")
+    assert run(["fit", str(tmp_path / "store"), "-o", str(tmp_path / "m"), "-q", *options]) == 1
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "m").exists()
+
+
+def test_the_methods_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["methods", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["extratrees"]["source"].startswith("P. Geurts et al.")
+    assert listed["tbn-late-zeros"]["parameters"] == ["fusion_point=late", "absent=zeros"]
+    assert listed["unimodal:MODALITY"]["source"].endswith("Fig. 4's dotted lines")

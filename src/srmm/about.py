@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import numbers
 import platform
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from srmm.methods import method_name
+from srmm.recipe import resolve_recipe
+
+NOT_SETTINGS = {
+    "recipe", "class_weight", "when_nothing_present", "random_state", "device", "progress",
+}  # fmt: skip
+"""Parameters that are stored by themselves, or say nothing of the model."""
 
 
 def describe_model(model: Any) -> dict[str, Any]:
@@ -17,13 +26,12 @@ def describe_model(model: Any) -> dict[str, Any]:
 
     from srmm import __version__
 
-    network = getattr(model, "network_", None)
-    recipe = getattr(model, "recipe_", None)
     return {
-        "method": "srmm" if network is not None else type(model).__name__,
-        "recipe": model.recipe if isinstance(getattr(model, "recipe", None), str) else "custom",
-        "settings": recipe.to_dict() if recipe else {},
-        "n_parameters": sum(p.numel() for p in network.parameters()) if network else None,
+        "method": method_name(model),
+        "description": (inspect.getdoc(type(model)) or "").partition("\n\n")[0],
+        "recipe": _recipe_name(model),
+        "settings": _settings(model),
+        "n_parameters": getattr(model, "n_parameters_", None),
         "class_weight": class_weight_to_json(getattr(model, "class_weight", None)),
         "random_state": plain_seed(model.random_state),
         "versions": {
@@ -34,6 +42,24 @@ def describe_model(model: Any) -> dict[str, Any]:
             "python": platform.python_version(),
         },
     }
+
+
+def _recipe_name(model: Any) -> str | None:
+    """None for a model without a recipe, "custom" for one that has no name."""
+    recipe = getattr(model, "recipe", None)
+    return recipe if recipe is None or isinstance(recipe, str) else "custom"
+
+
+def _settings(model: Any) -> dict[str, Any]:
+    """The method's own parameters, what it chose on held-out instances, and its recipe."""
+    recipe = getattr(model, "recipe_", None) or getattr(model, "recipe", None)
+    of_recipe = resolve_recipe(recipe).to_dict() if recipe else {}
+    own = {
+        name: value
+        for name, value in model.get_params(deep=False).items()
+        if name not in of_recipe and name not in NOT_SETTINGS
+    }
+    return own | getattr(model, "chosen_", {}) | of_recipe
 
 
 def plain_seed(random_state: Any) -> int | None:

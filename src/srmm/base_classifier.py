@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import warnings
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,11 +13,19 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from srmm.embeddings import Embeddings
+from srmm.about import (
+    NOT_SETTINGS,
+    class_weight_from_json,
+    class_weight_to_json,
+    plain_seed,
+)
+from srmm.embeddings import Embeddings, concatenate
 from srmm.errors import InputError, one_of, shown
-from srmm.inputs import as_embeddings, is_lone_array, match_modalities
+from srmm.inputs import LONE_MODALITY, as_embeddings, is_lone_array, match_modalities
 from srmm.labels import check_label_types, known_labels
+from srmm.recipe import FIELDS, RECIPES, Recipe, resolve_recipe
 from srmm.split import stratified_split
+from srmm.standardize import Standardizer
 
 
 class Labelled(NamedTuple):
@@ -25,6 +36,14 @@ class Labelled(NamedTuple):
     """Class indices (n,)."""
     weight: np.ndarray
     """Sample times class weights (n,), of mean 1 over the training instances."""
+
+    def joined(self, other: Labelled) -> Labelled:
+        """These instances and the `other` ones."""
+        return Labelled(
+            concatenate(self.embeddings, other.embeddings),
+            np.concatenate([self.y, other.y]),
+            np.concatenate([self.weight, other.weight]),
+        )
 
     def of(self, classes: np.ndarray, like: Embeddings) -> tuple[Embeddings, np.ndarray] | None:
         """These instances as another classifier's `validation`: those with a modality of `like`.
@@ -57,6 +76,17 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
     class_weight: Any
     random_state: Any
     when_nothing_present: str
+    standardizer_: Standardizer
+
+    @property
+    def n_parameters_(self) -> int | None:
+        """How many numbers were fitted, of a model for which that says something."""
+        return None
+
+    @property
+    def feature_std_(self) -> dict[str, np.ndarray]:
+        """Per modality, the standard deviation (d_m,) of each feature in the training set."""
+        return self.standardizer_.std
 
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, validation: Any = None
@@ -117,7 +147,9 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         }
         mean = weight.mean()
         train = Labelled(embeddings, y, weight / mean)
+        start = time.perf_counter()
         self._fit(train, Labelled(held, y_held, weight_held / mean), seed)
+        self.training_["seconds"] = time.perf_counter() - start
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -144,6 +176,58 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
             X, y, sample_weight = _labelled(X, y, sample_weight)
         return super().score(X, y, sample_weight)
 
+    def as_seen(self, X: Any) -> Embeddings:
+        """`X` as this classifier looks at it: the modalities it knows, in its order."""
+        return self._matched(X)
+
+    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write config, weights and a model card to `folder`; load with `srmm.from_pretrained`."""
+        from srmm.persistence import save_pretrained
+
+        return save_pretrained(self, folder, overwrite=overwrite)
+
+    def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""
+        check_is_fitted(self)
+        parameters = self.get_params(deep=False)
+        own = sorted(set(parameters) - set(FIELDS) - NOT_SETTINGS)
+        state = {
+            "parameters": {name: parameters[name] for name in own},
+            "when_nothing_present": self.when_nothing_present,
+            "class_weight": class_weight_to_json(self.class_weight),
+            "random_state": plain_seed(self.random_state),
+        }
+        if "recipe" in parameters:
+            recipe = parameters["recipe"]
+            state["recipe"] = recipe if isinstance(recipe, str) else None
+            state["settings"] = resolve_recipe(recipe).to_dict()
+        arrays = {"class_prior": self.class_prior_}
+        if hasattr(self, "standardizer_"):
+            for name in self.modalities_:
+                arrays[f"mean.{name}"] = self.standardizer_.mean[name]
+                arrays[f"std.{name}"] = self.standardizer_.std[name]
+        return state, arrays
+
+    def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Become the fitted classifier that `get_state` described."""
+        for name, value in state.get("parameters", {}).items():
+            setattr(self, name, tuple(value) if isinstance(value, list) else value)
+        if "recipe" in state:
+            known = state["recipe"] in RECIPES
+            self.recipe = state["recipe"] if known else Recipe(**state["settings"])
+        self.when_nothing_present = state["when_nothing_present"]
+        self.random_state = state["random_state"]
+        self.class_weight = class_weight_from_json(state["class_weight"])
+        self.class_prior_ = arrays["class_prior"]
+        if all(f"mean.{name}" in arrays for name in self.modalities_):
+            self.standardizer_ = Standardizer(
+                {name: arrays[f"mean.{name}"] for name in self.modalities_},
+                {name: arrays[f"std.{name}"] for name in self.modalities_},
+                self._standardizes(),
+            )
+        if self.modalities_ == (LONE_MODALITY,):
+            self.n_features_in_ = self.embedding_dims_[LONE_MODALITY]
+
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         """Train on `train`; `held` may be empty."""
         raise NotImplementedError
@@ -154,6 +238,10 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
 
     def _validation_fraction(self) -> float:
         return 0.0
+
+    def _standardizes(self) -> bool:
+        """Whether features are brought to one scale first."""
+        return True
 
     def _something(self, present: np.ndarray) -> np.ndarray:
         """Boolean (n,): rows with an item; raises listing the others if they are an error."""

@@ -127,12 +127,14 @@ def describe_data(
 def describe_training(model: Any) -> dict[str, Any]:
     """What the model was trained on, and its learning curve if it has one."""
     history = getattr(model, "history_", None)
-    described = {key: model.training_[key] for key in ("n_train", "n_validation", "holes")}
+    known = ("n_train", "n_validation", "holes", "seconds", "held_out_learnt")
+    described = {key: model.training_[key] for key in known if key in model.training_}
     if history is not None:
-        described |= {
+        described = {
+            "seconds": history.seconds,  # unless the time of all that was tried is known
+            **described,
             "epochs": len(history.epochs),
             "best_epoch": history.best_epoch,
-            "seconds": history.seconds,
             "history": history.epochs,
         }
     return described

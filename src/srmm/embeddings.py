@@ -274,6 +274,15 @@ class Embeddings:
         )
 
 
+def concatenate(first: Embeddings, second: Embeddings) -> Embeddings:
+    """The instances of both, which have the same modalities, as training data: items only."""
+    first, second = first.compact(), second.compact()
+    values = {name: np.concatenate([x, second.values[name]]) for name, x in first.values.items()}
+    offset = [len(array) for array in first.values.values()]
+    moved = np.where(second.present, second.position + offset, ABSENT)
+    return Embeddings(values, np.concatenate([first.position, moved]))
+
+
 def packed_rows(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(used, position): the rows that some instance points to, in their order, and where each
     instance finds its own among them."""

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.nn import functional as F
 
 from srmm.base_classifier import Labelled
 from srmm.embeddings import Embeddings
 from srmm.fusion import fit_weights, fuse
+from srmm.late_fusion import LateFusionClassifier
 from srmm.network_classifier import NetworkClassifier
 from srmm.recipe import Recipe
 from srmm.single_branch import SingleBranch
@@ -25,7 +25,9 @@ from srmm.train import fit_network
 _CHUNK = 4096  # items per forward pass at prediction
 
 
-class SingleBranchClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkClassifier):
+class SingleBranchClassifier(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, LateFusionClassifier, NetworkClassifier
+):
     """Classify instances of several modalities, any of which may be missing (SRMM).
 
     One small network with shared weights learns from the embeddings of all modalities; at
@@ -75,8 +77,8 @@ validation_fraction, fusion : optional
 
     References
     ----------
-    M. S. Saeed et al., "Modality Invariant Multimodal Learning to Handle Missing Modalities: A
-    Single-Branch Approach", 2024.
+    Source: M. S. Saeed et al., "Modality Invariant Multimodal Learning to Handle Missing
+    Modalities: A Single-Branch Approach", 2024.
 
     Examples
     --------
@@ -89,6 +91,8 @@ validation_fraction, fusion : optional
     >>> model.predict({"image": X["image"][:3]}).shape  # texts of nobody: legal input
     (3,)
     """
+
+    network_: SingleBranch
 
     def __init__(
         self,
@@ -205,26 +209,6 @@ validation_fraction, fusion : optional
     def _n_features_out(self) -> int:
         return self.recipe_.hidden_dim
 
-    def predict_per_modality(self, X: Any) -> np.ndarray:
-        """What each modality alone says: (n_instances, n_modalities, n_classes) probabilities.
-
-        NaN where the item is absent. Everything else is computed from this one pass.
-        """
-        return self._outputs(self._matched(X))
-
-    def fuse(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
-        """Late fusion of `predict_per_modality` outputs under a mask (paper III-B).
-
-        `present` (n_instances, n_modalities) may hide items that `outputs` has, which is how any
-        presence pattern is evaluated without another forward pass. Rows with nothing present are
-        treated as in `predict_proba`.
-        """
-        check_is_fitted(self)
-        something = self._something(present)
-        fused = self._fuse(outputs, present)
-        fused[~something] = self.class_prior_
-        return fused
-
     def transform(self, X: Any) -> np.ndarray:
         """Block-2 embeddings: (n_instances, hidden_dim), unit length (paper Fig. 5).
 
@@ -253,9 +237,6 @@ validation_fraction, fusion : optional
         """Become the fitted classifier that `get_state` described."""
         super().set_state(state, arrays)
         self.fusion_weights_ = arrays.get("fusion_weights")
-
-    def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
-        return self._fuse(self._outputs(embeddings), embeddings.present)
 
     def _network(self) -> SingleBranch:
         return SingleBranch(

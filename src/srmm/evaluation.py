@@ -24,7 +24,6 @@ from srmm.describe import (
 )
 from srmm.embeddings import Embeddings
 from srmm.errors import InputError, StoreError, shown
-from srmm.inputs import as_embeddings, match_modalities
 from srmm.labels import known_labels
 from srmm.metrics import metric_names, scores_with_intervals
 from srmm.modality import usable_patterns
@@ -134,10 +133,11 @@ def evaluate(
 
     Notes
     -----
-    The branch runs once per test item and modality (and once per level of noise); all patterns,
-    rates and draws are combinations of those outputs. Nothing is chosen or tuned here.
+    A network with late fusion runs once per test item and modality (and once per level of noise);
+    all patterns, rates and draws are combinations of those outputs. Any other runs once per
+    pattern. Nothing is chosen or tuned here.
     """
-    embeddings = match_modalities(as_embeddings(test), model.embedding_dims_)
+    embeddings = model.as_seen(test)
     labels = embeddings.labels if y is None else np.asarray(y, dtype=object)
     if labels is None or len(labels) != len(embeddings):
         raise InputError(

@@ -1,7 +1,7 @@
 """Saving a fitted classifier as a folder, and loading it without running code.
 
 config.json        parameters, classes, recipe, what it was trained on, how raw items are read
-model.safetensors  every array
+model.safetensors  every array; scikit-learn models as skops' bytes
 README.md          the model card
 rows.parquet       which instances were trained on and which were held out, if known
 encoders/          per modality, the encoder that was fitted with it, if one was
@@ -23,15 +23,12 @@ from srmm.about import describe_model, json_ready
 from srmm.atomic import replacing_folder, restore_interrupted
 from srmm.encoders import fitted_folder
 from srmm.errors import InputError, StoreError, did_you_mean
+from srmm.model_state import SAVABLE, known_kind, pack, unpack
 
 FORMAT = "srmm-model"
 VERSION = 1
 ROWS_FILE = "rows.parquet"
 ENCODERS = "encoders"
-SAVABLE: dict[str, tuple[str, str]] = {
-    "single-branch": ("srmm.estimator", "SingleBranchClassifier"),
-}
-"""Kinds of model a folder can hold: only these classes are ever made from it."""
 
 
 def save_pretrained(
@@ -47,7 +44,7 @@ def save_pretrained(
 
     Parameters
     ----------
-    model : fitted SingleBranchClassifier
+    model : fitted classifier of any method of `srmm.methods`
     inputs : dict of modality to {"kind", "column", "encoder"}, optional
         How raw items become the embeddings this model reads; `srmm predict` follows it. An encoder
         that was fitted, such as "doc2vec:FOLDER", is copied into the model, which can then be moved
@@ -61,23 +58,14 @@ def save_pretrained(
         that is no model is never touched.
     """
     folder = Path(folder)
-    kind = next((k for k, (_, cls) in SAVABLE.items() if cls == type(model).__name__), None)
-    if kind is None:
-        savable = ", ".join(cls for _, cls in SAVABLE.values())
-        raise InputError(f"A {type(model).__name__} cannot be saved; these can: {savable}.")
     check_writable(folder, overwrite=overwrite)
     fitted = _fitted_encoders(inputs or {})
     inside = {name: {"encoder": f"{kind}:{ENCODERS}/{name}"} for name, (kind, _) in fitted.items()}
-    state, arrays = model.get_state()
+    described, arrays = pack(model)
     config = {
         "format": FORMAT,
         "version": VERSION,
-        "kind": kind,
-        "modalities": model.embedding_dims_,
-        "classes": model.classes_.tolist(),
-        "state": state,
-        "training": model.training_,
-        "encoders": model.encoders_,
+        **described,
         "inputs": {n: {**about, **inside.get(n, {})} for n, about in (inputs or {}).items()},
         "origin": dict(origin) if origin else None,
         "about": describe_model(model),
@@ -105,18 +93,8 @@ def from_pretrained(folder: str | Path, *, device: str | None = None) -> Any:
     """
     folder = Path(folder)
     config = read_config(folder)
-    import importlib
-
-    module, cls = SAVABLE[config["kind"]]
     try:
-        arrays = load_file(folder / "model.safetensors")
-        model = getattr(importlib.import_module(module), cls)(device=device)
-        model.classes_ = np.array(config["classes"])
-        model.embedding_dims_ = config["modalities"]
-        model.modalities_ = tuple(config["modalities"])
-        model.training_ = config["training"]
-        model.encoders_ = config["encoders"]
-        model.set_state(config["state"], arrays)
+        model = unpack(config, load_file(folder / "model.safetensors"), device)
     except InputError:
         raise
     except Exception as error:  # whatever a damaged file makes the readers below us raise
@@ -147,7 +125,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
             f"{folder} was saved by a newer version (model version {config['version']}, this one "
             f"reads {VERSION}). Upgrade with: pip install -U srmm"
         )
-    if config["kind"] not in SAVABLE:
+    if known_kind(config["kind"]) is None:
         raise StoreError(
             f"{path} names the kind {config['kind']!r}. {did_you_mean(config['kind'], SAVABLE)}"
         )
@@ -200,13 +178,22 @@ def model_card(config: Mapping[str, Any]) -> str:
     about, training = config["about"], config["training"]
     classes = [str(label) for label in config["classes"]]
     shown = ", ".join(classes[:20]) + (f", … ({len(classes)} in all)" if len(classes) > 20 else "")
-    parameters = f"{about['n_parameters']:,}" if about["n_parameters"] else "unknown"
+    facts = [f"Method `{about['method']}`"]
+    if about["recipe"]:
+        facts.append(f"recipe `{about['recipe']}`")
+    if about["n_parameters"]:
+        facts.append(f"{about['n_parameters']:,} parameters")
+    chosen = ""
+    if training["n_validation"]:
+        chosen = f"; {training['n_validation']:,} more were held out for what training chooses"
+        chosen += ", then learnt from, too" if training.get("held_out_learnt") else ""
     rows = []
     for name, size in config["modalities"].items():
         encoder = config["inputs"].get(name, {}).get("encoder") or "not recorded"
         hole = f"{100 * training['holes'][name]:.1f} %"
         rows.append(f"| {name} | {size} | {encoder} | {hole} |")
     settings = "\n".join(f"- {key}: {value}" for key, value in about["settings"].items())
+    settings = settings + "\n" if settings else ""
     example = ", ".join(f'"{m}": array of shape (n, {d})' for m, d in config["modalities"].items())
     return f"""---
 library_name: srmm
@@ -214,10 +201,10 @@ license: apache-2.0
 tags: [multimodal, missing-modalities, classification]
 ---
 
-# SRMM classifier: {", ".join(config["modalities"])} → {len(classes)} classes
+# {_title(about["method"])} classifier: {", ".join(config["modalities"])} → {len(classes)} classes
 
-A single-branch network (Saeed et al., 2024) that classifies from any subset of its modalities.
-Recipe `{about["recipe"]}`, {parameters} parameters.
+{about["description"]}
+It classifies from any subset of its modalities. {", ".join(facts)}.
 
 | modality | embedding size | encoder | missing in training |
 | --- | --- | --- | --- |
@@ -225,8 +212,7 @@ Recipe `{about["recipe"]}`, {parameters} parameters.
 
 Classes: {shown}
 
-Trained on {training["n_train"]:,} instances; {training["n_validation"]:,} more were held out to
-choose the epoch.
+Trained on {training["n_train"]:,} instances{chosen}.
 
 ## Use
 
@@ -239,8 +225,11 @@ model.predict({{{example}}})  # leave out what is missing
 
 ## Settings
 
-{settings}
-- class weights: {about["class_weight"] or "none"}
+{settings}- class weights: {about["class_weight"] or "none"}
 - seed: {about["random_state"]}
 - versions: {", ".join(f"{k} {v}" for k, v in about["versions"].items())}
 """
+
+
+def _title(method: str) -> str:
+    return "SRMM" if method.startswith("srmm") else method

@@ -19,7 +19,7 @@ from srmm.cli.demo import demo
 from srmm.cli.encode import encode
 from srmm.cli.evaluate import evaluate
 from srmm.cli.fit import fit
-from srmm.cli.lists import datasets, encoders
+from srmm.cli.lists import datasets, encoders, methods
 from srmm.cli.predict import predict
 from srmm.cli.reproduce import reproduce
 from srmm.errors import SrmmError
@@ -39,7 +39,18 @@ app = App(
     default_parameter=Parameter(negative_iterable=()),
     error_console=Console(stderr=True),
 )
-for command in (demo, fit, evaluate, predict, encode, compare, reproduce, encoders, datasets):
+for command in (
+    demo,
+    fit,
+    evaluate,
+    predict,
+    encode,
+    compare,
+    reproduce,
+    encoders,
+    datasets,
+    methods,
+):
     app.command(command)
 
 

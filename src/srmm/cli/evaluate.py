@@ -63,7 +63,7 @@ def evaluate(
 
 
 def patterns_text(content: dict[str, Any] | Any) -> str:
-    """The pattern table for a terminal: accuracy in per cent, SRMM beside its baselines."""
+    """The pattern table for a terminal: accuracy in per cent, the model beside its baselines."""
     methods = {content["model"]["method"]: content["patterns"], **content["baselines"]}
     names = ["+".join(entry["present"]) for entry in content["patterns"]]
     by_method = {

@@ -25,7 +25,10 @@ def fit(
     engine: Engine = "auto",
     precision: Precision = "full",
     strict: Annotated[bool, Parameter(negative="")] = False,
-    recipe: Annotated[Literal["robust", "paper"], Parameter(group=LEARNING)] = "robust",
+    method: Annotated[str, Parameter(group=LEARNING)] = "srmm",
+    recipe: Annotated[
+        Literal["robust", "paper", "comparison"] | None, Parameter(group=LEARNING)
+    ] = None,
     setting: Annotated[list[str] | None, Parameter(group=LEARNING)] = None,
     class_weight: Annotated[Literal["balanced"] | None, Parameter(group=LEARNING)] = None,
     test_size: Annotated[float, Parameter(group=LEARNING)] = 0.25,
@@ -52,8 +55,11 @@ def fit(
         "half" computes embeddings with 16 bits, on a GPU; not to be mixed with others.
     strict
         Make an unreadable item an error.
+    method
+        What to train (see `srmm methods`): SRMM, or one of those it is compared with.
     recipe
-        "paper" is the paper to the letter, "robust" the best known here.
+        "paper" is the paper to the letter, "robust" the best known here and SRMM's default,
+        "comparison" that of the networks it is compared with.
     setting
         A field of the recipe, 'learning_rate=0.001'. Repeatable.
     class_weight
@@ -75,6 +81,7 @@ def fit(
         store=store,
         root=source.root,
         options=source.options(),
+        method=method,
         recipe=recipe,
         settings={key: _value(text) for key, text in pairs("--setting", setting).items()},
         class_weight=class_weight,
@@ -87,16 +94,18 @@ def fit(
         progress=talk.progress,
         epochs=talk.epochs(),
     )
-    history = fitted.model.history_
-    best = history.epochs[history.best_epoch - 1] if history.best_epoch else history.epochs[-1]
-    accuracy = best.get("validation_accuracy")
+    seconds = fitted.model.training_["seconds"]
+    history = getattr(fitted.model, "history_", None)
+    done = f"trained on {fitted.counts.get('train', 0):,} rows in {seconds:.1f} s"
+    accuracy = None
+    if history is not None:
+        best = history.epochs[history.best_epoch - 1] if history.best_epoch else history.epochs[-1]
+        accuracy = best.get("validation_accuracy")
+        done += f", epoch {history.best_epoch} of {len(history.epochs)} kept"
+    if accuracy is not None:
+        done += f" (held-out accuracy {100 * accuracy:.1f} %)"
     lines = [str(fitted.summary)] if fitted.summary else []
-    lines += [
-        f"trained on {fitted.counts.get('train', 0):,} rows in {history.seconds:.1f} s, "
-        f"epoch {history.best_epoch} of {len(history.epochs)} kept"
-        + (f" (held-out accuracy {100 * accuracy:.1f} %)" if accuracy is not None else ""),
-        f"model: {output}",
-    ]
+    lines += [done, f"model: {output}"]
     if fitted.counts.get("test"):
         lines.append(
             f"{fitted.counts['test']:,} rows are held out: srmm evaluate {output} -o report.html"
@@ -105,9 +114,10 @@ def fit(
         "model": output,
         "store": fitted.store,
         "rows": fitted.counts,
-        "best_epoch": history.best_epoch,
-        "epochs": len(history.epochs),
-        "seconds": history.seconds,
+        "method": method,
+        "best_epoch": history.best_epoch if history else None,
+        "epochs": len(history.epochs) if history else None,
+        "seconds": seconds,
         "validation_accuracy": accuracy,
         "summary": asdict(fitted.summary) if fitted.summary else None,
     }

@@ -1,4 +1,4 @@
-"""`srmm encoders` and `srmm datasets`"""
+"""`srmm encoders`, `srmm datasets` and `srmm methods`"""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ def datasets(*, talk: Talk = Talk()) -> None:
     from srmm.datasets import DATASETS
 
     _show({name: asdict(about) for name, about in DATASETS.items()}, talk)
+
+
+def methods(*, talk: Talk = Talk()) -> None:
+    """List the methods of `srmm fit --method`: what each is, and where it comes from."""
+    from srmm.methods import METHODS, describe_method
+
+    entries = {name: describe_method(name) for name in METHODS}
+    _show({"unimodal:MODALITY" if name == "unimodal" else name: about
+           for name, about in entries.items()}, talk)  # fmt: skip
 
 
 def _show(entries: Mapping[str, Mapping[str, Any]], talk: Talk) -> None:

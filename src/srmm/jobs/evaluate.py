@@ -12,6 +12,7 @@ import pandas as pd
 
 from srmm.embeddings import Embeddings
 from srmm.errors import InputError
+from srmm.estimator import SingleBranchClassifier
 from srmm.evaluation import RobustnessReport, evaluate, fit_baselines
 from srmm.jobs.data import (
     embeddings_for,
@@ -21,6 +22,7 @@ from srmm.jobs.data import (
     split_column,
 )
 from srmm.jobs.pictures import open_noted, with_pictures
+from srmm.methods import method_name
 from srmm.persistence import from_pretrained, read_config
 from srmm.raw_items import ItemReader
 from srmm.store import is_store
@@ -75,10 +77,12 @@ def evaluate_job(
         fitted = fit_baselines(
             own[split == "train"],
             validation=held,
-            recipe=model.recipe_,
+            # SRMM's rivals are trained as it was; those of another method as SRMM would be.
+            recipe=model.recipe_ if isinstance(model, SingleBranchClassifier) else "robust",
             class_weight=model.class_weight,
             random_state=model.random_state,
         )
+        fitted.pop(method_name(model), None)  # it is no rival of its own
     if progress:
         print("evaluating …", file=sys.stderr, flush=True)
     result = evaluate(

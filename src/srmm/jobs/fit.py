@@ -18,9 +18,9 @@ from srmm.encoding_store import ENCODERS
 from srmm.errors import InputError, fraction
 from srmm.jobs.data import open_data, row_digests
 from srmm.jobs.pictures import note_source
+from srmm.methods import make_configured
 from srmm.modality import KINDS
 from srmm.persistence import check_writable, save_pretrained
-from srmm.recipe import resolve_recipe
 from srmm.split import stratified_split
 from srmm.store import is_store
 from srmm.table import Table, check_labels
@@ -47,7 +47,8 @@ def fit_job(
     store: Path | None = None,
     root: Path | None = None,
     options: Mapping[str, Any] | None = None,
-    recipe: str = "robust",
+    method: str = "srmm",
+    recipe: str | None = None,
     settings: Mapping[str, Any] | None = None,
     class_weight: str | None = None,
     test_size: float = 0.25,
@@ -66,6 +67,10 @@ def fit_job(
     source : str
         As in `open_data`. A table's embeddings are kept in `store`, by default
         `<output>.embeddings`, and reused by the next run.
+    method : str
+        A name of `srmm.methods.METHODS`, "unimodal:MODALITY" among them.
+    recipe : str, optional
+        By default the method's own. An error for a method that has none.
     settings : dict, optional
         Fields of the recipe to change.
     test_size : float
@@ -73,10 +78,10 @@ def fit_job(
     engine, precision : str
         As in `encode`.
     """
-    from srmm.estimator import SingleBranchClassifier
-
     # Whatever can be wrong without looking at the items is said before hours of encoding.
-    resolve_recipe(recipe, settings)
+    model = make_configured(
+        method, recipe, settings, class_weight=class_weight, random_state=seed, progress=epochs
+    )
     fraction("test_size", test_size)
     output = output.resolve()
     check_writable(output, overwrite=overwrite)
@@ -116,13 +121,6 @@ def fit_job(
 
     check_labels(embeddings)  # again: items may have turned out unreadable
     split = _split(embeddings, test_size, seed)
-    model = SingleBranchClassifier(
-        recipe,
-        class_weight=class_weight,
-        random_state=seed,
-        progress=epochs,
-        **(settings or {}),
-    )
     held = embeddings[split == "validation"] if (split == "validation").any() else None
     model.fit(embeddings[split == "train"], validation=held)
     origin: dict[str, Any] = {

@@ -12,8 +12,8 @@ import pandas as pd
 from srmm.atomic import replacing_file
 from srmm.embeddings import Embeddings
 from srmm.errors import InputError
-from srmm.inputs import match_modalities
 from srmm.jobs.data import embeddings_for
+from srmm.patterns import make_scorer
 from srmm.persistence import from_pretrained, read_config
 
 
@@ -60,10 +60,10 @@ def predictions_frame(
     model: Any, embeddings: Embeddings, *, probabilities: bool = False
 ) -> pd.DataFrame:
     """The table that `predict_job` writes."""
-    embeddings = match_modalities(embeddings, model.embedding_dims_)
-    outputs = model.predict_per_modality(embeddings)
+    embeddings = model.as_seen(embeddings)
     present = embeddings.present
-    fused = model.fuse(outputs, present)
+    scorer = make_scorer(model, embeddings)
+    fused = scorer(np.arange(len(embeddings)), present)
     columns: dict[str, Any] = {
         "id": embeddings.ids,
         "label": model.classes_[fused.argmax(axis=1)],
@@ -73,12 +73,15 @@ def predictions_frame(
         columns["nothing_present"] = ~present.any(axis=1)  # the training set's class shares
     for m, name in enumerate(model.modalities_):
         columns[f"{name}_present"] = present[:, m]
-        # An absent item says nothing; any finite number will do to find no argmax in.
-        alone = np.where(present[:, m, None], outputs[:, m], 0.0)
-        label = model.classes_[alone.argmax(axis=1)].astype(object)
-        label[~present[:, m]] = None
+        rows = np.flatnonzero(present[:, m])
+        label = np.full(len(embeddings), None, dtype=object)
+        probability = np.full(len(embeddings), np.nan)
+        if len(rows):
+            alone = scorer(rows, np.tile(np.arange(present.shape[1]) == m, (len(rows), 1)))
+            label[rows] = model.classes_[alone.argmax(axis=1)]
+            probability[rows] = alone.max(axis=1)
         columns[f"{name}_label"] = label
-        columns[f"{name}_probability"] = np.where(present[:, m], alone.max(axis=1), np.nan)
+        columns[f"{name}_probability"] = probability
     if probabilities:
         for c, label in enumerate(model.classes_):
             columns[f"probability:{label}"] = fused[:, c]

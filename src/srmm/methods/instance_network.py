@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from srmm.base_classifier import Labelled
 from srmm.embeddings import Embeddings
+from srmm.held_out import held_out_figures
 from srmm.network_classifier import NetworkClassifier
 from srmm.recipe import Recipe
 from srmm.standardize import Standardizer
@@ -83,6 +84,7 @@ class InstanceNetworkClassifier(NetworkClassifier):
     """
 
     learning_rates: Sequence[float]
+    network_: Any  # an nn.Module that also has `embed`, with forward's arguments
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         self._scale(train)
@@ -149,24 +151,7 @@ class InstanceNetworkClassifier(NetworkClassifier):
 
     def _validate(self, held: Labelled) -> dict[str, float]:
         """Held-out figures as SRMM's: instances as they are, and each of their items alone."""
-        as_they_are = self._probabilities(held.embeddings)
-        own = as_they_are[np.arange(len(held.y)), held.y]
-        right = as_they_are.argmax(axis=1) == held.y
-        right_alone, weight_alone = [], []
-        for m in range(len(self.modalities_)):
-            rows = np.flatnonzero(held.embeddings.present[:, m])
-            if len(rows):
-                lone = held.embeddings[rows].mask(np.arange(len(self.modalities_)) == m)
-                right_alone.append(self._probabilities(lone).argmax(axis=1) == held.y[rows])
-                weight_alone.append(held.weight[rows])
-        accuracy = float(np.average(right, weights=held.weight))
-        alone = float(np.average(np.concatenate(right_alone), weights=np.concatenate(weight_alone)))
-        return {
-            "loss": float(np.average(-np.log(np.maximum(own, 1e-12)), weights=held.weight)),
-            "accuracy": accuracy,
-            "accuracy_alone": alone,
-            "score": (accuracy + alone) / 2,
-        }
+        return held_out_figures(self._probabilities, held)
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         return self._forward(embeddings, lambda b: self.network_(*b).softmax(dim=1))

@@ -1,4 +1,4 @@
-"""Logistic regression on concatenated embeddings: the simplest fusion there is."""
+"""Logistic regression: on concatenated embeddings, and one per modality."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from srmm.base_classifier import EmbeddingClassifier, Labelled
+from srmm.base_classifier import Labelled
 from srmm.embeddings import Embeddings
-from srmm.standardize import Standardizer
+from srmm.methods.scikit import PerModalityClassifier, ScikitClassifier, Setting
 
-_DEFAULT = 0.01  # where nothing is held out
-_STRENGTHS = (0.001, 0.01, 0.1)  # inverse regularisation C, chosen on the held-out instances
+_DEFAULT = {"C": 0.01}
+_STRENGTHS = ({"C": 0.001}, {"C": 0.01}, {"C": 0.1})
+"""Inverse regularisation strength."""
 
 
-class ConcatenatedLogisticRegression(EmbeddingClassifier):
+def _logistic_regression(before: Any, setting: Setting) -> LogisticRegression:
+    """Each strength starts from the weaker model before it, which saves most of the steps."""
+    model = LogisticRegression(max_iter=200, warm_start=True) if before is None else before
+    return model.set_params(**setting)
+
+
+class ConcatenatedLogisticRegression(ScikitClassifier):
     """Multinomial logistic regression on all standardised embeddings side by side.
 
-    An absent item is its modality's training mean, zeros after standardisation: the imputation a
-    practitioner would reach for first. The regularisation strength is chosen among three on a
-    held-out tenth of the training set, then the model is fitted on all of it.
+    Source: the textbook's early fusion. An absent item is its modality's training mean, zeros
+    after standardisation: the imputation a practitioner would reach for first. The regularisation
+    strength is chosen among three on a held-out tenth of the training set, by the accuracy on
+    instances as they are, then the model is fitted on all of it.
 
     Parameters
     ----------
@@ -30,39 +38,28 @@ class ConcatenatedLogisticRegression(EmbeddingClassifier):
         As in `SingleBranchClassifier`.
     """
 
-    def __init__(
-        self,
-        *,
-        class_weight: Any = None,
-        when_nothing_present: str = "error",
-        random_state: Any = None,
-    ) -> None:
-        self.class_weight = class_weight
-        self.when_nothing_present = when_nothing_present
-        self.random_state = random_state
+    _candidates = _STRENGTHS
+    _default = _DEFAULT
+    _kinds = (LogisticRegression,)
 
-    def _validation_fraction(self) -> float:
-        return 0.1
+    @property
+    def n_parameters_(self) -> int | None:
+        return _n_parameters(self.models_)
 
-    def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
-        self.standardizer_ = Standardizer.fit(train.embeddings, active=True)
-        x, x_held = self._concatenated(train.embeddings), self._concatenated(held.embeddings)
-        # Each strength starts from the weaker model before it, which saves most of the steps.
-        self.model_ = LogisticRegression(max_iter=200, warm_start=True)
+    def _learn(self, data: Labelled, setting: Setting, seed: int) -> None:
+        model = _logistic_regression(self.models_.get("all"), setting)
         with warnings.catch_warnings():
             # 200 steps are the budget; running out of them is no failure.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            scores = {_DEFAULT: 0.0}
-            if len(held.y):
-                for strength in _STRENGTHS:
-                    self.model_.set_params(C=strength).fit(x, train.y, train.weight)
-                    scores[strength] = self.model_.score(x_held, held.y, held.weight)
-            self.model_.set_params(C=max(scores, key=lambda strength: scores[strength]))
-            everything = zip((x, train.y, train.weight), (x_held, held.y, held.weight), strict=True)
-            self.model_.fit(*(np.concatenate(both) for both in everything))
+            model.fit(self._concatenated(data.embeddings), data.y, data.weight)
+        self.models_ = {"all": model}
+
+    def _held_out_score(self, held: Labelled) -> tuple[float, float]:
+        x = self._concatenated(held.embeddings)
+        return self.models_["all"].score(x, held.y, held.weight), 0.0
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
-        return self.model_.predict_proba(self._concatenated(embeddings))
+        return self.models_["all"].predict_proba(self._concatenated(embeddings))
 
     def _concatenated(self, embeddings: Embeddings) -> np.ndarray:
         """(n_instances, sum of embedding_dims), zeros where absent."""
@@ -73,3 +70,41 @@ class ConcatenatedLogisticRegression(EmbeddingClassifier):
             block[rows] = self.standardizer_.apply(name, vectors)
             blocks.append(block)
         return np.hstack(blocks)
+
+
+class PerModalityLogisticRegression(PerModalityClassifier):
+    """A multinomial logistic regression per modality, log-averaged over what is present.
+
+    Source: the product of experts in its simplest form (G. E. Hinton, "Training Products of
+    Experts by Minimizing Contrastive Divergence", 2002), here each expert trained by itself. On
+    standardised embeddings; the output of an instance is the normalised mean of its modalities'
+    log-probabilities. Loss: cross entropy with an L2 penalty. Hyper-parameters are ours: one
+    inverse strength C for all modalities, among 0.001, 0.01 and 0.1, as for `logreg-concat`,
+    chosen on a held-out tenth of the training set, then everything is fitted on all of it.
+
+    Parameters
+    ----------
+    class_weight, when_nothing_present, random_state
+        As in `SingleBranchClassifier`.
+    """
+
+    _candidates = _STRENGTHS
+    _default = _DEFAULT
+    _kinds = (LogisticRegression,)
+    _fusion = "log-mean"
+
+    @property
+    def n_parameters_(self) -> int | None:
+        return _n_parameters(self.models_)
+
+    def _estimator(self, before: Any, setting: Setting, seed: int) -> LogisticRegression:
+        return _logistic_regression(before, setting)
+
+    def _learn(self, data: Labelled, setting: Setting, seed: int) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            super()._learn(data, setting, seed)
+
+
+def _n_parameters(models: dict[str, LogisticRegression]) -> int:
+    return sum(model.coef_.size + model.intercept_.size for model in models.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from srmm.fusion import pattern_codes
 from srmm.methods.logreg import ConcatenatedLogisticRegression
 from srmm.methods.unimodal import UnimodalClassifier
 from srmm.modality import usable_patterns
+from srmm.model_state import nested, pack, part, unpack
 from srmm.recipe import Recipe
 
 
@@ -20,13 +22,15 @@ class AvailabilityRouter(EmbeddingClassifier):
 
     The fused model of a pattern is logistic regression on that pattern's concatenated embeddings,
     trained on the instances that have all of it. It is what SRMM has to beat: 2^M − 1 models
-    instead of one, none of which ever sees a hole.
+    instead of one, none of which ever sees a hole. Source: ours, and common practice.
 
     Parameters
     ----------
     recipe, class_weight, when_nothing_present, random_state, device
         As in `SingleBranchClassifier`.
     """
+
+    models_: dict[int, Any]
 
     def __init__(
         self,
@@ -43,8 +47,30 @@ class AvailabilityRouter(EmbeddingClassifier):
         self.random_state = random_state
         self.device = device
 
+    @property
+    def n_parameters_(self) -> int | None:
+        """Of all its models together."""
+        return sum(model.n_parameters_ for model in self.models_.values())
+
+    def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""
+        state, arrays = super().get_state()
+        state["models"] = {}
+        for code, model in self.models_.items():
+            state["models"][str(code)], own = pack(model)
+            arrays |= nested(f"model.{code}", own)
+        return state, arrays
+
+    def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Become the fitted classifier that `get_state` described."""
+        super().set_state(state, arrays)
+        self.models_ = {
+            int(code): unpack(described, part(f"model.{code}", arrays), self.device)
+            for code, described in state["models"].items()
+        }
+
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
-        self.models_: dict[int, Any] = {}
+        self.models_ = {}
         embeddings, labels = train.embeddings, self.classes_[train.y]
         for names in usable_patterns(self.modalities_):
             code = sum(1 << self.modalities_.index(name) for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,15 @@ from srmm.embeddings import Embeddings
 from srmm.errors import InputError, did_you_mean
 from srmm.estimator import SingleBranchClassifier
 from srmm.inputs import as_embeddings
+from srmm.model_state import nested, pack, part, unpack
 from srmm.recipe import Recipe
 
 
 class UnimodalClassifier(EmbeddingClassifier):
     """SRMM's own network and recipe with a single modality; the others are never looked at.
 
-    An instance without that modality counts as one with nothing present.
+    Source: the paper's unimodal rows and Fig. 4's dotted lines. An instance without that modality
+    counts as one with nothing present.
 
     Parameters
     ----------
@@ -42,6 +45,25 @@ class UnimodalClassifier(EmbeddingClassifier):
         self.when_nothing_present = when_nothing_present
         self.random_state = random_state
         self.device = device
+
+    @property
+    def n_parameters_(self) -> int | None:
+        return self.model_.n_parameters_
+
+    @property
+    def feature_std_(self) -> dict[str, np.ndarray]:
+        return self.model_.feature_std_
+
+    def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""
+        state, arrays = super().get_state()
+        state["model"], own = pack(self.model_)
+        return state, arrays | nested("model", own)
+
+    def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Become the fitted classifier that `get_state` described."""
+        super().set_state(state, arrays)
+        self.model_ = unpack(state["model"], part("model", arrays), self.device)
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         if self.modality not in train.embeddings.modalities:

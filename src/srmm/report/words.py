@@ -12,9 +12,14 @@ NOTHING = "–"
 
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "auroc": "AUROC"}
 
-_BASELINES = {
+_METHODS = {
+    "srmm": "SRMM",
+    "srmm-paper": "SRMM, paper recipe",
     "router": "availability router",
     "logreg-concat": "logistic regression",
+    "logreg": "averaged logistic regression",
+    "extratrees": "extra-trees forest",
+    "hist-gradient-boosting": "gradient boosting",
 }
 
 
@@ -114,8 +119,13 @@ def pattern_text(present: Sequence[str], modalities: Sequence[str]) -> str:
 
 
 def method_text(method: Any) -> str:
-    """The method's name as the paper prints it."""
-    return "SRMM" if str(method).lower() == "srmm" else shorten(method, 60)
+    """The method's name as the page says it, at the head of a sentence, too.
+
+    >>> method_text("srmm"), method_text("router"), method_text("tbn-early")
+    ('SRMM', 'Availability router', 'TBN-early')
+    """
+    text = baseline_text(str(method))
+    return f"TBN{text[3:]}" if text.startswith("tbn") else text[:1].upper() + text[1:]
 
 
 def baseline_text(name: str) -> str:
@@ -125,7 +135,7 @@ def baseline_text(name: str) -> str:
     ('image alone', 'availability router', 'tbn-early')
     """
     kind, _, modality = name.partition(":")
-    text = f"{modality} alone" if kind == "unimodal" and modality else _BASELINES.get(name, name)
+    text = f"{modality} alone" if kind == "unimodal" and modality else _METHODS.get(name, name)
     return shorten(text, 60)
 
 

@@ -1,0 +1,48 @@
+"""What the classifiers share whose modalities each give an output of their own (paper III-B)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from srmm.base_classifier import EmbeddingClassifier
+from srmm.embeddings import Embeddings
+
+
+class LateFusionClassifier(EmbeddingClassifier):
+    """`predict_per_modality` and `fuse`, from which evaluation gets every pattern in one pass.
+
+    A subclass implements `_outputs`, probabilities (n, M, C) with NaN where an item is absent, and
+    `_fuse`.
+    """
+
+    def predict_per_modality(self, X: Any) -> np.ndarray:
+        """What each modality alone says: (n_instances, n_modalities, n_classes) probabilities.
+
+        NaN where the item is absent. Everything else is computed from this one pass.
+        """
+        return self._outputs(self._matched(X))
+
+    def fuse(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
+        """Late fusion of `predict_per_modality` outputs under a mask (paper III-B).
+
+        `present` (n_instances, n_modalities) may hide items that `outputs` has, which is how any
+        presence pattern is evaluated without another forward pass. Rows with nothing present are
+        treated as in `predict_proba`.
+        """
+        check_is_fitted(self)
+        something = self._something(present)
+        fused = self._fuse(outputs, present)
+        fused[~something] = self.class_prior_
+        return fused
+
+    def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
+        return self._fuse(self._outputs(embeddings), embeddings.present)
+
+    def _outputs(self, embeddings: Embeddings) -> np.ndarray:
+        raise NotImplementedError
+
+    def _fuse(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
+        raise NotImplementedError

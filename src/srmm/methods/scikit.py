@@ -1,0 +1,144 @@
+"""What the methods with scikit-learn models inside share: choosing a setting, saving."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from srmm.base_classifier import EmbeddingClassifier, Labelled
+from srmm.embeddings import Embeddings
+from srmm.fusion import fuse
+from srmm.held_out import held_out_figures
+from srmm.late_fusion import LateFusionClassifier
+from srmm.model_state import estimator_from_bytes, estimator_to_bytes, nested, part
+from srmm.standardize import Standardizer
+
+Setting = dict[str, Any]
+
+
+class ScikitClassifier(EmbeddingClassifier):
+    """Base of the methods that train scikit-learn models.
+
+    One of three settings is chosen on a held-out tenth of the training set, the budget of every
+    method, by accuracy as the instances are and with each of their items alone in equal parts;
+    then the models are trained on all of it. Test data is never seen.
+
+    A subclass has the class attributes below, and implements `_learn`, which fills `models_`.
+
+    Attributes
+    ----------
+    models_ : dict of str to scikit-learn estimator
+    chosen_ : dict
+        The setting chosen.
+    """
+
+    _candidates: ClassVar[Sequence[Setting]]
+    _default: ClassVar[Setting]
+    """Where nothing is held out."""
+    _kinds: ClassVar[tuple[type, ...]]
+    """Classes of the models, the only ones a saved folder may hold."""
+
+    def __init__(
+        self,
+        *,
+        class_weight: Any = None,
+        when_nothing_present: str = "error",
+        random_state: Any = None,
+    ) -> None:
+        self.class_weight = class_weight
+        self.when_nothing_present = when_nothing_present
+        self.random_state = random_state
+
+    def _validation_fraction(self) -> float:
+        return 0.1
+
+    def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
+        self.standardizer_ = Standardizer.fit(train.embeddings, active=self._standardizes())
+        self.models_: dict[str, Any] = {}
+        self.chosen_ = self._default
+        if len(held.y):
+            best = (-np.inf, -np.inf)
+            for candidate in self._candidates:
+                self._learn(train, candidate, seed)
+                reached = self._held_out_score(held)
+                if reached > best:
+                    best, self.chosen_ = reached, candidate
+            train = train.joined(held)
+            self.training_["held_out_learnt"] = True
+        self._learn(train, self.chosen_, seed)
+
+    def _learn(self, data: Labelled, setting: Setting, seed: int) -> None:
+        """Train `models_` with that setting; they may go on from those of the setting before."""
+        raise NotImplementedError
+
+    def _held_out_score(self, held: Labelled) -> tuple[float, float]:
+        """(score, −loss): the loss decides between equal scores."""
+        figures = held_out_figures(self._probabilities, held)
+        return figures["score"], -figures["loss"]
+
+    def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""
+        state, arrays = super().get_state()
+        state["chosen"] = self.chosen_
+        models = {name: estimator_to_bytes(model) for name, model in self.models_.items()}
+        state["models"] = {
+            name: self._kinds.index(type(model)) for name, model in self.models_.items()
+        }
+        return state, arrays | nested("model", models)
+
+    def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Become the fitted classifier that `get_state` described."""
+        super().set_state(state, arrays)
+        self.chosen_ = state["chosen"]
+        stored = part("model", arrays)
+        self.models_ = {
+            name: estimator_from_bytes(stored[name], self._kinds[kind])
+            for name, kind in state["models"].items()
+        }
+
+
+class PerModalityClassifier(LateFusionClassifier, ScikitClassifier):
+    """Base of the methods with a scikit-learn model per modality and a fixed late fusion."""
+
+    _fusion: ClassVar[str]
+
+    def _estimator(self, before: Any, setting: Setting, seed: int) -> Any:
+        """An estimator to fit; `before` is that of the setting before, or None."""
+        raise NotImplementedError
+
+    def _learn(self, data: Labelled, setting: Setting, seed: int) -> None:
+        models = {}
+        for name in self.modalities_:
+            rows, vectors = data.embeddings.items(name)
+            there = np.unique(data.y[rows])
+            if len(there) < 2:
+                continue  # nothing to tell apart
+            before = self.models_.get(name)
+            if before is not None and not np.array_equal(before.classes_, there):
+                before = None
+            x = self.standardizer_.apply(name, vectors)
+            models[name] = self._estimator(before, setting, seed).fit(
+                x, data.y[rows], data.weight[rows]
+            )
+        self.models_ = models
+
+    def _outputs(self, embeddings: Embeddings) -> np.ndarray:
+        shape = (len(embeddings), len(self.modalities_), len(self.classes_))
+        outputs = np.full(shape, np.nan)
+        for m, name in enumerate(self.modalities_):
+            rows, vectors = embeddings.items(name)
+            # A class that no item of this modality had keeps its share of the training set:
+            # nothing was learnt of it here, and a zero would be a veto against the others.
+            alone = np.tile(self.class_prior_, (len(rows), 1))
+            model = self.models_.get(name)
+            if model is not None and len(rows):
+                x = self.standardizer_.apply(name, vectors)
+                share = self.class_prior_[model.classes_].sum()
+                alone[:, model.classes_] = share * model.predict_proba(x)
+            outputs[rows, m] = alone
+        return outputs
+
+    def _fuse(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
+        return fuse(outputs, present, self._fusion)

@@ -1,0 +1,272 @@
+"""Every method of `METHODS`, whatever it is: new ones are tested here without a line changed."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_checks
+
+from srmm import Embeddings, Recipe, SingleBranchClassifier, from_pretrained
+from srmm.about import describe_model
+from srmm.base_classifier import EmbeddingClassifier
+from srmm.errors import InputError, StoreError
+from srmm.methods import METHODS, describe_method, find_method, make_method, method_name
+from srmm.methods.hist_gradient_boosting import random_part
+from srmm.model_state import SAVABLE, estimator_from_bytes, estimator_to_bytes
+from srmm.recipe import resolve_recipe
+
+NAMES = ["unimodal:text" if name == "unimodal" else name for name in METHODS]
+SIZES = {"image": 6, "text": 5, "audio": 4}
+LABELS = np.array(["ant", "bee", "cat"], dtype=object)
+
+
+def separable(modalities: int, n: int = 240, seed: int = 0, garbage: float = 0.0) -> Embeddings:
+    """Three classes that any item tells apart, with 40 % of the items hidden at random.
+
+    Where an item is hidden lies another embedding, which `garbage` moves.
+    """
+    rng = np.random.default_rng(seed)
+    y = rng.integers(3, size=n)
+    present = rng.random((n, modalities)) >= 0.4
+    present[~present.any(axis=1), 1] = True
+    dense = {}
+    for m, (name, size) in enumerate(list(SIZES.items())[:modalities]):
+        dense[name] = 3.0 * np.eye(3, size)[y] + 0.5 * rng.normal(size=(n, size))
+        dense[name][~present[:, m]] += garbage
+    return Embeddings.from_arrays(dense, labels=LABELS[y]).mask(present)
+
+
+def small(name: str, **parameters: Any) -> Any:
+    """The method with a narrow network that trains for a few epochs with a single learning rate."""
+    cls, implied = find_method(name)
+    default = inspect.signature(cls).parameters.get("recipe")
+    chosen = {"learning_rates": (), "random_state": 0} | parameters
+    if default is not None:
+        recipe = implied.get("recipe", default.default)
+        narrow = {"hidden_dim": 32, "max_epochs": 10, "batch_size": 32}
+        chosen["recipe"] = resolve_recipe(recipe, narrow)
+    accepted = inspect.signature(cls).parameters
+    return cls(**{k: v for k, v in (implied | chosen).items() if k in accepted})
+
+
+@pytest.fixture(scope="module")
+def fitted() -> dict[tuple[str, int], Any]:
+    return {}
+
+
+def fit(fitted: dict[tuple[str, int], Any], name: str, modalities: int = 2) -> Any:
+    """The method fitted on the small problem, once for all tests."""
+    if (name, modalities) not in fitted:
+        fitted[name, modalities] = small(name).fit(separable(modalities))
+    return fitted[name, modalities]
+
+
+@pytest.mark.parametrize("modalities", [2, 3])
+@pytest.mark.parametrize("name", NAMES)
+def test_learns_with_two_items_of_five_missing(
+    fitted: dict[tuple[str, int], Any], name: str, modalities: int
+) -> None:
+    model, test = fit(fitted, name, modalities), separable(modalities, seed=1)
+    seen = model.as_seen(test)
+    rows = seen.present.any(axis=1)
+    probabilities = model.predict_proba(seen[rows])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert model.score(seen[rows], test.labels[rows]) > 0.9
+    for m in range(len(seen.modalities)):
+        alone = seen.mask(np.arange(len(seen.modalities)) == m)
+        rows = alone.present.any(axis=1)
+        # Zeros in an absent branch are known to do harm; the others know every lone item.
+        least = 0.5 if "zeros" in name else 0.8
+        assert model.score(alone[rows], test.labels[rows]) > least
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_lies_where_an_item_is_absent_does_not_matter(
+    fitted: dict[tuple[str, int], Any], name: str
+) -> None:
+    ours, theirs = fit(fitted, name), small(name).fit(separable(2, garbage=1e3))
+    test, other = separable(2, seed=1), separable(2, seed=1, garbage=-1e3)
+    rows = ours.as_seen(test).present.any(axis=1)
+    expected = ours.predict_proba(test[rows])
+    np.testing.assert_array_equal(ours.predict_proba(other[rows]), expected)
+    np.testing.assert_array_equal(theirs.predict_proba(other[rows]), expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_saved_model_predicts_the_same_bits(
+    fitted: dict[tuple[str, int], Any], name: str, tmp_path: Path
+) -> None:
+    model, test = fit(fitted, name, 3), separable(3, seed=1)
+    again = from_pretrained(model.save_pretrained(tmp_path / "model"))
+    rows = model.as_seen(test).present.any(axis=1)
+    np.testing.assert_array_equal(again.predict_proba(test[rows]), model.predict_proba(test[rows]))
+    np.testing.assert_array_equal(again.predict(test[rows]), model.predict(test[rows]))
+    assert again.training_ == model.training_
+    assert method_name(again) == method_name(model)
+    assert again.n_parameters_ == model.n_parameters_
+    for key, value in model.get_params().items():
+        restored = again.get_params()[key]
+        assert restored == value, f"{key} is {restored!r}, was {value!r}"
+    second = from_pretrained(again.save_pretrained(tmp_path / "second"))  # nothing gets lost
+    np.testing.assert_array_equal(second.predict_proba(test[rows]), model.predict_proba(test[rows]))
+    if hasattr(model, "predict_per_modality"):
+        outputs, expected = again.predict_per_modality(test), model.predict_per_modality(test)
+        np.testing.assert_array_equal(outputs, expected)
+        fused = model.fuse(expected[rows], test.present[rows])
+        np.testing.assert_array_equal(fused, model.predict_proba(test[rows]))
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "image, text" in card or name == "unimodal:text"
+    assert f"`{method_name(model)}`" in card
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_clones_have_the_same_parameters(name: str) -> None:
+    model = make_method(name, random_state=3, class_weight="balanced")
+    assert clone(model).get_params() == model.get_params()
+    assert (model.random_state, model.class_weight) == (3, "balanced")
+    assert method_name(model) == name
+    assert isinstance(model, EmbeddingClassifier)
+
+
+# A subset that every classifier passes on one lone array, its only modality.
+CHECKS = [
+    estimator_checks.check_estimators_dtypes,
+    estimator_checks.check_estimators_unfitted,
+    estimator_checks.check_dict_unchanged,
+    estimator_checks.check_n_features_in,
+    estimator_checks.check_no_attributes_set_in_init,
+]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("unimodal")])
+def test_scikit_learn_checks(name: str, check: Any) -> None:
+    model = small(name)
+    if hasattr(model, "recipe"):
+        model.recipe = Recipe(**model.recipe.to_dict() | {"max_epochs": 1})
+    check(type(model).__name__, model)
+
+
+@pytest.mark.parametrize("name", ["tbn-early", "logreg", "extratrees", "hist-gradient-boosting"])
+def test_works_last_in_a_pipeline(name: str) -> None:
+    train = separable(2)
+    x = train.mask(np.array([True, False])).to_array("image")
+    rows = np.isfinite(x).all(axis=1)
+    y = train.labels[rows].astype(str)
+    assert make_pipeline(StandardScaler(), small(name)).fit(x[rows], y).score(x[rows], y) > 0.9
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_method_says_what_it_is_and_where_it_comes_from(name: str) -> None:
+    about = describe_method(name.partition(":")[0])
+    assert len(about["description"]) > 20
+    assert about["source"], "the docstring has no 'Source: …'"
+
+
+def test_parameter_counts_are_those_of_the_paper() -> None:
+    """Section VI: 2.44 M for the two-branch network, 1.26 M for SRMM (768-768-768-101)."""
+    rng = np.random.default_rng(0)
+    y = np.arange(202) % 101
+    x = {name: rng.normal(size=(202, 768)) for name in ("image", "text")}
+    recipe = Recipe(max_epochs=1)
+    tbn = make_method("tbn-early", recipe=recipe, learning_rates=()).fit(x, y)
+    srmm = make_method("srmm", recipe=recipe).fit(x, y)
+    assert tbn.n_parameters_ == 2_443_109 + 2  # and the two scalars of the weighted sum
+    assert srmm.n_parameters_ == 1_260_389
+    assert describe_model(tbn)["n_parameters"] == 2_443_111
+
+
+def test_parameters_of_composites_are_those_of_their_parts(
+    fitted: dict[tuple[str, int], Any],
+) -> None:
+    router, logreg = fit(fitted, "router"), fit(fitted, "logreg")
+    alone = sum(router.models_[code].n_parameters_ for code in (1, 2))
+    concatenated = router.models_[3].n_parameters_
+    assert concatenated == 3 * (6 + 5 + 1)
+    assert router.n_parameters_ == alone + concatenated
+    assert logreg.n_parameters_ == 3 * (6 + 1) + 3 * (5 + 1)
+    assert fit(fitted, "extratrees").n_parameters_ is None
+
+
+def test_names_follow_parameters() -> None:
+    tbn = find_method("tbn-early")[0]
+    assert method_name(tbn("late", absent="zeros")) == "tbn-late-zeros"
+    assert method_name(tbn("early", opl=0.3)) == "TwoBranchClassifier"  # has no name here
+    assert method_name(SingleBranchClassifier("paper", hidden_dim=9)) == "srmm-paper"
+    assert method_name(SingleBranchClassifier(Recipe(hidden_dim=9))) == "srmm"
+
+
+def test_a_class_that_a_modality_never_showed_is_no_veto() -> None:
+    """With texts of two classes only, the third keeps its share there, and images decide."""
+    train = separable(2)
+    hidden = train.present.copy()
+    hidden[:, 1] &= train.labels != "cat"
+    hidden[:, 0] |= train.labels == "cat"
+    test = separable(2, seed=1)
+    test = test[test.present.all(axis=1)]
+    for name in ("logreg", "extratrees"):
+        model = small(name).fit(Embeddings(train.values, train.position, labels=train.labels).mask(
+            hidden & train.present | (train.labels == "cat")[:, None] & [True, False]
+        ))  # fmt: skip
+        text = model.predict_per_modality(test)[:, 1]
+        np.testing.assert_allclose(text[:, 2], model.class_prior_[2])
+        np.testing.assert_allclose(text.sum(axis=1), 1)
+        cats = test.labels == "cat"
+        assert (model.predict(test[cats]) == "cat").mean() > 0.5
+
+
+def test_every_random_part_occurs_and_none_is_empty() -> None:
+    present = np.ones((7000, 3), dtype=bool)
+    present[:, 2] = np.arange(7000) % 2 == 0
+    parts = random_part(present, np.random.default_rng(0))
+    assert parts.any(axis=1).all()
+    assert not (parts & ~present).any()
+    _, counts = np.unique(parts[::2], axis=0, return_counts=True)
+    assert len(counts) == 7
+    assert np.abs(counts / 3500 - 1 / 7).max() < 0.03
+    assert not random_part(np.zeros((2, 3), dtype=bool), np.random.default_rng(0)).any()
+
+
+def test_folders_of_the_first_version_still_load(tmp_path: Path) -> None:
+    model, test = SingleBranchClassifier(hidden_dim=8, max_epochs=2), separable(2, seed=1)
+    folder = model.fit(separable(2)).save_pretrained(tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    assert config["kind"] == "SingleBranchClassifier"
+    config["kind"] = "single-branch"
+    del config["state"]["parameters"]
+    (folder / "config.json").write_text(json.dumps(config))
+    np.testing.assert_array_equal(
+        from_pretrained(folder).predict_proba(test), model.predict_proba(test)
+    )
+
+
+def test_only_methods_are_saved_and_only_expected_models_loaded(tmp_path: Path) -> None:
+    class Mine(SingleBranchClassifier):
+        pass
+
+    assert "SingleBranchClassifier" in SAVABLE
+    with pytest.raises(InputError, match="A Mine cannot be saved"):
+        Mine(hidden_dim=8, max_epochs=1).fit(separable(2)).save_pretrained(tmp_path / "m")
+    foreign = estimator_to_bytes(StandardScaler())
+    with pytest.raises(ValueError, match="StandardScaler, not a LogisticRegression"):
+        estimator_from_bytes(foreign, LogisticRegression)
+
+
+def test_a_folder_cannot_smuggle_in_a_type(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    folder = small("extratrees").fit(separable(2)).save_pretrained(tmp_path / "m")
+    arrays = load_file(folder / "model.safetensors")
+    arrays["model.image"] = estimator_to_bytes(Path(tmp_path))
+    save_file(arrays, folder / "model.safetensors")
+    with pytest.raises(StoreError, match=r"m is damaged \((UntrustedTypes|ValueError)"):
+        from_pretrained(folder)
