@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from srmm.base_classifier import EmbeddingClassifier
-from srmm.recipe import FIELDS, RECIPES, Recipe, resolve_recipe
+from srmm.recipe import FIELDS, Recipe, resolve_recipe
 from srmm.standardize import Standardizer
 from srmm.train import History
 
@@ -50,18 +50,24 @@ class NetworkClassifier(EmbeddingClassifier):
         state, arrays = super().get_state()
         weights = self.network_.state_dict().items()
         arrays |= {f"network.{key}": tensor.cpu().numpy() for key, tensor in weights}
-        history = asdict(self.history_)
-        return state | {"settings": self.recipe_.to_dict(), "history": history}, arrays
+        asked = {key: value for key, value in self.get_params(deep=False).items() if key in FIELDS}
+        told = {
+            "settings": self.recipe_.to_dict(),
+            "asked": {"recipe": resolve_recipe(self.recipe).to_dict(), "fields": asked},
+            "history": asdict(self.history_),
+        }
+        return state | told, arrays
 
     def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Become the fitted classifier that `get_state` described."""
         self.recipe_ = Recipe(**state["settings"])
         super().set_state(state, arrays)
-        known = RECIPES.get(state["recipe"])
-        for name in set(FIELDS) & set(self.get_params(deep=False)):
-            # So that get_params and clone give the same recipe again.
-            value = getattr(self.recipe_, name)
-            setattr(self, name, None if known is None or getattr(known, name) == value else value)
+        # So that get_params and clone give the same recipe again.
+        asked = state.get("asked") or {"recipe": state["settings"], "fields": {}}
+        if isinstance(self.recipe, Recipe) or not asked["fields"]:
+            self.recipe = Recipe(**asked["recipe"])
+        for name, value in asked["fields"].items():
+            setattr(self, name, value)
         self.history_ = History(**state["history"])
         self.network_ = self._network()
         weights = {
