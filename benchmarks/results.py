@@ -14,10 +14,14 @@ import argparse
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+import srmm
 from srmm.jobs.reproduce import reproduce_job
+from srmm.split import stratified_split
 
 SMALL = ("openmoji", "htad", "mosi", "av_digits", "face_voice40")
 IN_PACKAGES = ("openmoji", "htad")
@@ -42,7 +46,10 @@ class Task:
         return "-".join(filter(None, [self.experiment, self.part, self.target])) + size
 
 
-_COMPLETE = ("table6", "table7", "table9", "fig4", "missingness", "calibration", "parameters")
+_COMPLETE = (
+    "table1", "table2", "table6", "table7", "table9", "fig4", "missingness", "calibration",
+    "parameters",
+)  # fmt: skip
 _FASHION = tuple(
     Task("fashion", name, ("fashion",), seeds=3, target=target, limit=12_000)
     for target in ("articleType", "season")
@@ -50,11 +57,13 @@ _FASHION = tuple(
 )
 TASKS = (
     *(Task("small", name, SMALL) for name in _COMPLETE),
+    Task("small", "mosi", ("mosi",)),
     Task("small", "several", ("mosi",)),
     Task("small", "table8", SMALL, seeds=3),
     Task("small", "table11", SMALL),
     Task("small", "fig5", ("openmoji", "av_digits")),
     Task("small", "imbalance", ("openmoji", "htad"), seeds=3),
+    Task("small", "table10", ("openmoji-minilm", "openmoji-doc2vec")),
     *_FASHION,
     *(
         Task("all", "table6", ("fashion",), seeds=1, target=target, methods=FEW)
@@ -81,14 +90,28 @@ def main() -> None:
         write(arguments.runs, Path(__file__).parents[1] / "docs" / "results.md")
 
 
+def two_text_encoders(stores: Path) -> list[str]:
+    """OpenMoji with MiniLM and with Doc2Vec, which is fitted on the training rows of one split."""
+    table = srmm.load_dataset("openmoji")
+    codes = np.unique(table.labels.astype(str), return_inverse=True)[1]
+    split = np.full(len(table), "train", dtype=object)
+    split[stratified_split(codes, 0.25, np.random.default_rng(0))[1]] = "test"
+    for name in ("minilm", "doc2vec"):
+        store = stores / f"openmoji-{name}"
+        srmm.encode(replace(table, split=split), {"text": name}, output=store)
+    return [str(stores / f"openmoji-{name}") for name in ("minilm", "doc2vec")]
+
+
 def run(task: Task, runs: Path, root: Path | None, jobs: int) -> None:
-    names = [name for name in task.data if root or name in IN_PACKAGES]
+    names = [name for name in task.data if root or name.startswith(IN_PACKAGES)]
     if not names:
         return
-    data = [name if name in IN_PACKAGES else f"{name}={root / name}" for name in names]
+    data = [name if name.startswith(IN_PACKAGES) else f"{name}={root / name}" for name in names]
     where = {name: root / "fsdd" for name in names if name == "av_digits" and root}
     data = [f"{name}={where[name]}" if name in where else one
             for name, one in zip(names, data, strict=True)]  # fmt: skip
+    if task.experiment == "table10":
+        data = two_text_encoders(runs / "stores")
     options = {"target": task.target} if task.target else {}
 
     def progress(done: int, of: int, what: str) -> None:

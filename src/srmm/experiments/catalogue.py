@@ -148,6 +148,15 @@ _EXPERIMENTS = (
         view="tsne",
     ),
     Experiment(
+        "mosi",
+        "CMU-MOSI beside published figures for utterances",
+        ALL,
+        published=published.MOSI,
+        view="ranking",
+        note="The published features and official split; bc-LSTM also reads the utterances before "
+        "and after, which no method here does.",
+    ),
+    Experiment(
         "missingness",
         "Beyond the paper: missing at random, by class, and by the item's own confidence",
         FEW,

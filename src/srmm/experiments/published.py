@@ -162,5 +162,17 @@ TABLE_11 = (
         f"{_PAPER}, Table XI",
     ),
 )
+MOSI = (
+    Published(
+        "mosi",
+        "accuracy",
+        {
+            "uni-SVM (utterances alone)": (77.9,),
+            "bc-LSTM (with the utterances around)": (80.3,),
+            "majority class": (62.1,),
+        },
+        "Poria et al. 2017, text + audio + video",
+    ),
+)
 PARAMETERS = {"SRMM": 1_260_000, "TBN": 2_440_000}
 """Section VI, for Food-101: 768-d embeddings, 101 classes."""

@@ -71,8 +71,10 @@ def ranking(runs: Sequence[Run], output: Path) -> Written:
     for run in runs:
         measured = _measured(run, numbers)
         order = sorted(run.variants, key=lambda v: -np.mean(_values(numbers, run, v)[0]))
-        rows = [[v.column, measured[v.column][0]] for v in order]
-        markdown += [f"## {_heading(run)}", "", *grid(["method", run.metric], rows), ""]
+        f1 = {e["method"]: mean_sd(e["macro_f1"]) for e in numbers if e["data"] == run.data.name}
+        rows = [[v.column, measured[v.column][0], f1[v.column]] for v in order]
+        head = ["method", run.metric, "macro-F1"]
+        markdown += [f"## {_heading(run)}", "", *grid(head, rows), ""]
         for figures in run.experiment.published:
             lines = [[name, f"{values[0]:.1f}"] for name, values in figures.values.items()]
             markdown += [f"Published ({figures.source}; {figures.dataset}):", ""]
