@@ -1,6 +1,6 @@
 """Every experiment on the real data sets: what docs/results.md is made of.
 
-    python benchmarks/results.py runs [--root FOLDER] [--jobs 2] [--seeds 5] [--only small] [--write]
+    python benchmarks/results.py runs [--root FOLDER] [--seeds 5] [--only small] [--write]
 
 FOLDER holds the data sets that have to be downloaded, one folder each, by name (fashion, mosi, …;
 see `srmm datasets`); without it OpenMoji and HTAD remain. Finished trainings are kept in
