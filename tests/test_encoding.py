@@ -17,7 +17,8 @@ from sklearn.pipeline import make_pipeline
 
 import srmm.encoding_chunks
 from srmm.encoders import load_encoder
-from srmm.encoding import Encode, encode
+from srmm.encoding import encode
+from srmm.encoding_transformer import Encode
 from srmm.errors import InputError, SrmmError
 from srmm.store import load_embeddings, save_embeddings
 from srmm.table import Table, read_table

@@ -31,7 +31,8 @@ __all__ = [
 if TYPE_CHECKING:
     from srmm.datasets import load_dataset
     from srmm.embeddings import Embeddings
-    from srmm.encoding import Encode, encode
+    from srmm.encoding import encode
+    from srmm.encoding_transformer import Encode
     from srmm.estimator import SingleBranchClassifier
     from srmm.evaluation import RobustnessReport, evaluate, fit_baselines
     from srmm.methods import make_method
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 # Names are imported when first used: `import srmm` and `srmm --help` load no torch.
 _HOMES = {
     "Embeddings": "embeddings",
-    "Encode": "encoding",
+    "Encode": "encoding_transformer",
     "Recipe": "recipe",
     "RobustnessReport": "evaluation",
     "SingleBranchClassifier": "estimator",

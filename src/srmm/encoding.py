@@ -7,21 +7,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from srmm.embeddings import Embeddings
-from srmm.encoders import Encoder, default_encoder, encoder_kind, load_encoder
+from srmm.encoders import Encoder, default_encoder, load_encoder
 from srmm.encoders.engines import PRECISIONS, with_precision
 from srmm.encoding_fit import (
     as_stored,
     fit_on_training_rows,
-    fitted_copy,
-    needs_fitting,
     stored_spec,
 )
 from srmm.encoding_modality import (
@@ -43,12 +37,11 @@ from srmm.encoding_store import (
 )
 from srmm.encoding_summary import EncodingSummary
 from srmm.errors import InputError, did_you_mean, one_of
-from srmm.modality import KINDS
 from srmm.raw_items import ItemReader
 from srmm.store import load_embeddings
-from srmm.table import Table, read_table
+from srmm.table import Table
 
-__all__ = ["Encode", "EncodingResult", "EncodingSummary", "encode"]
+__all__ = ["EncodingResult", "EncodingSummary", "encode"]
 
 
 @dataclass(frozen=True)
@@ -161,7 +154,7 @@ def _encode(
     started = time.perf_counter()
     earlier = open_earlier(output, table, prune=prune)
     loaded = {
-        name: with_precision(_load(name, kind, chosen.get(name)), options.precision)
+        name: with_precision(chosen_encoder(name, kind, chosen.get(name)), options.precision)
         for name, kind in table.kinds.items()
     }
     if output is not None and earlier is not None:
@@ -200,105 +193,8 @@ def _encode(
     return EncodingResult(embeddings, summary)
 
 
-class Encode(TransformerMixin, BaseEstimator):
-    """`encode` as a scikit-learn transformer: raw items → `Embeddings`.
-
-    Stands in front of a `SingleBranchClassifier` in a `Pipeline`. Pretrained encoders are frozen:
-    fitting loads them and learns nothing. Those that must be fitted, such as "doc2vec", are fitted
-    on the items of all rows that `fit` is given, which should be training rows; never on labels.
-
-    Parameters
-    ----------
-    encoders : dict of str to str or Encoder
-        Per modality its encoder, as in `encode`. In a frame, a modality is the column of its name.
-    folder : path, optional
-        What relative paths in a frame resolve against; by default the current folder.
-    batch_size, engine, precision, strict, progress, workers
-        As in `encode`.
-
-    Attributes
-    ----------
-    encoders_ : dict of str to Encoder
-        The loaded encoders.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> frame = pd.DataFrame({"text": ["red shoe", None, "blue shirt"]})
-    >>> Encode({"text": "minilm"}).fit_transform(frame)
-    Embeddings(3 instances; text: 2 × 384)
-    """
-
-    def __init__(
-        self,
-        encoders: Mapping[str, str | Encoder],
-        *,
-        folder: str | Path | None = None,
-        batch_size: int | None = None,
-        engine: str = "auto",
-        precision: str = "full",
-        strict: bool = False,
-        progress: Progress = False,
-        workers: int | None = None,
-    ) -> None:
-        self.encoders = encoders
-        self.folder = folder
-        self.batch_size = batch_size
-        self.engine = engine
-        self.precision = precision
-        self.strict = strict
-        self.progress = progress
-        self.workers = workers
-
-    def fit(self, X: Table | pd.DataFrame, y: Any = None) -> Encode:
-        """Load the encoders, and fit on X those that must be fitted; y is not used.
-
-        Raises `InputError` for an encoder that is unknown or of the wrong kind.
-        """
-        if not self.encoders:
-            raise InputError("Encode needs at least one encoder, e.g. Encode({'text': 'minilm'}).")
-        kinds = X.kinds if isinstance(X, Table) else {}
-        self.encoders_ = {
-            name: _load(name, kinds.get(name) or _kind(name, choice), choice)
-            for name, choice in self.encoders.items()
-        }
-        unfitted = {name: e for name, e in self.encoders_.items() if needs_fitting(e)}
-        if unfitted:
-            table = self._table(X)
-            with ItemReader(table.folder) as reader:
-                self.encoders_ |= {
-                    name: fitted_copy(encoder, table, name, np.arange(len(table)), reader)
-                    for name, encoder in unfitted.items()
-                }
-        return self
-
-    def transform(self, X: Table | pd.DataFrame) -> Embeddings:
-        """The embeddings of the modalities that have an encoder."""
-        check_is_fitted(self, "encoders_")
-        return encode(
-            self._table(X),
-            self.encoders_,
-            batch_size=self.batch_size,
-            engine=self.engine,
-            precision=self.precision,
-            strict=self.strict,
-            progress=self.progress,
-            workers=self.workers,
-        ).embeddings
-
-    def _table(self, X: Table | pd.DataFrame) -> Table:
-        if isinstance(X, Table):
-            items = {name: X.items[name] for name in self.encoders_ if name in X.items}
-            return replace(X, items=items, kinds={name: X.kinds[name] for name in items})
-        if not isinstance(X, pd.DataFrame):
-            raise InputError(f"Encode takes a Table or a DataFrame, got {type(X).__name__}.")
-        columns: dict[str, list[str]] = {}
-        for name, encoder in self.encoders_.items():
-            columns.setdefault(encoder.kind, []).append(f"{name}={name}")
-        return read_table(X, folder=self.folder, **columns)  # type: ignore[arg-type]
-
-
-def _load(name: str, kind: str, choice: str | Encoder | None) -> Encoder:
+def chosen_encoder(name: str, kind: str, choice: str | Encoder | None) -> Encoder:
+    """The encoder of the modality `name`: by its name, as it is, or the default of its kind."""
     if choice is None or isinstance(choice, str):
         return load_encoder(choice or default_encoder(kind), kind)
     if not isinstance(choice, Encoder):
@@ -311,17 +207,6 @@ def _load(name: str, kind: str, choice: str | Encoder | None) -> Encoder:
             f"The encoder of {name!r} reads {choice.kind} items, but those of {name!r} are {kind}."
         )
     return choice
-
-
-def _kind(name: str, choice: str | Encoder) -> str:
-    """The kind of a frame's column: what its encoder reads, or what it is called after."""
-    kind = encoder_kind(choice) if isinstance(choice, str) else choice.kind
-    if kind is None and name not in KINDS:
-        raise InputError(
-            f"{choice!r} reads several kinds of items, and {name!r} does not say which: call the "
-            f"column 'image' or 'text', or pass load_encoder({choice!r}, 'image')."
-        )
-    return kind or name
 
 
 def _assemble(

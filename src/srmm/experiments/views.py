@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from srmm.experiments.measure import calibration, score, single_draw
-from srmm.experiments.missingness import MECHANISMS, RATES, missingness_scores
+from srmm.experiments.analyses import calibration_view, imbalance, missingness, patterns
+from srmm.experiments.markdown import Written, grid, heading, mean_sd, score_in
+from srmm.experiments.measure import single_draw
 from srmm.experiments.runner import Run
 from srmm.experiments.spec import Setting, Variant
 from srmm.missing import relative_drop
-from srmm.modality import pattern_mask, presence_patterns
-
-
-class Written(NamedTuple):
-    """Lines of Markdown, and the numbers behind them."""
-
-    markdown: list[str]
-    numbers: list[dict[str, Any]]
-
 
 View = Callable[[Sequence[Run], Path], Written]
 
@@ -37,7 +29,7 @@ def table(runs: Sequence[Run], output: Path) -> Written:
             for i, setting in enumerate(run.settings)
         ]
         head = [*_setting_heads(run), *(v.column for v in run.variants)]
-        markdown += [f"## {_heading(run)}", "", *grid(head, rows), ""]
+        markdown += [f"## {heading(run)}", "", *grid(head, rows), ""]
         markdown += _published(run, numbers)
     return Written(markdown, numbers)
 
@@ -58,7 +50,7 @@ def drop(runs: Sequence[Run], output: Path) -> Written:
                 rows.append(
                     [name, *_setting_cells(run, setting), measured[variant.column][i], shown]
                 )
-        markdown += [f"## {_heading(run)}", ""]
+        markdown += [f"## {heading(run)}", ""]
         markdown += [*grid(["method", *_setting_heads(run), run.metric, "Δ↓"], rows), ""]
         markdown += _published(run, numbers)
     return Written(markdown, numbers)
@@ -74,7 +66,7 @@ def ranking(runs: Sequence[Run], output: Path) -> Written:
         f1 = {e["method"]: mean_sd(e["macro_f1"]) for e in numbers if e["data"] == run.data.name}
         rows = [[v.column, measured[v.column][0], f1[v.column]] for v in order]
         head = ["method", run.metric, "macro-F1"]
-        markdown += [f"## {_heading(run)}", "", *grid(head, rows), ""]
+        markdown += [f"## {heading(run)}", "", *grid(head, rows), ""]
         for figures in run.experiment.published:
             lines = [[name, f"{values[0]:.1f}"] for name, values in figures.values.items()]
             markdown += [f"Published ({figures.source}; {figures.dataset}):", ""]
@@ -122,117 +114,10 @@ def parameters(runs: Sequence[Run], output: Path) -> Written:
                  "fit_seconds": seconds}
             )  # fmt: skip
         dims = ", ".join(f"{m} {d}" for m, d in run.data.embeddings.embedding_dims.items())
-        markdown += [f"## {_heading(run)} ({dims})", ""]
+        markdown += [f"## {heading(run)} ({dims})", ""]
         markdown += [*grid(["method", "parameters", "seconds to fit (one seed)"], rows), ""]
     said = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in PARAMETERS.items())
     markdown.append(f"Published for 768-d embeddings and 101 classes (section VI): {said}.")
-    return Written(markdown, numbers)
-
-
-def patterns(runs: Sequence[Run], output: Path) -> Written:
-    """Accuracy of every presence pattern over all test instances."""
-    markdown: list[str] = []
-    numbers: list[dict[str, Any]] = []
-    for run in runs:
-        rows = []
-        for pattern in presence_patterns(run.modalities):
-            gone = {name: 1.0 for name in run.modalities if name not in pattern}
-            cells = []
-            for variant in run.variants:
-                values = [
-                    _score(run, variant, seed, run.settings[0], Setting(test=gone))
-                    for seed in run.seeds
-                ]
-                cells.append(mean_sd(values))
-                numbers.append(
-                    {"data": run.data.name, "method": variant.column, "present": list(pattern),
-                     "metric": run.metric, "values": values}
-                )  # fmt: skip
-            rows.append([" + ".join(pattern), *cells])
-        markdown += [f"## {_heading(run)}", ""]
-        markdown += [*grid(["present", *(v.column for v in run.variants)], rows), ""]
-    return Written(markdown, numbers)
-
-
-def calibration_view(runs: Sequence[Run], output: Path) -> Written:
-    """Expected calibration error and Brier score of every presence pattern."""
-    markdown: list[str] = []
-    numbers: list[dict[str, Any]] = []
-    for run in runs:
-        rows = []
-        for pattern in presence_patterns(run.modalities):
-            mask = pattern_mask(pattern, run.modalities)
-            cells = []
-            for variant in run.variants:
-                found = []
-                for seed in run.seeds:
-                    outcome = run.outcome(variant, seed, run.settings[0])
-                    there = np.asarray(outcome.present[:, mask].all(axis=1))
-                    probabilities = outcome.under(np.tile(mask, (len(there), 1)))
-                    found.append(calibration(probabilities[there], outcome.y[there]))
-                numbers.append(
-                    {"data": run.data.name, "method": variant.column, "present": list(pattern),
-                     "values": found}
-                )  # fmt: skip
-                ece = np.mean([one["ece"] for one in found])
-                brier = np.mean([one["brier"] for one in found])
-                cells.append(f"{100 * ece:.1f} / {brier:.3f}")
-            rows.append([" + ".join(pattern), *cells])
-        markdown += [f"## {_heading(run)}: ECE in % / Brier score", ""]
-        markdown += [*grid(["present", *(v.column for v in run.variants)], rows), ""]
-    return Written(markdown, numbers)
-
-
-def missingness(runs: Sequence[Run], output: Path) -> Written:
-    """Accuracy when what is missing depends on nothing, on the class, on confidence."""
-    markdown: list[str] = []
-    numbers: list[dict[str, Any]] = []
-    for run in runs:
-        m = run.modalities.index(run.roles["dropped"])
-        rows = []
-        for mechanism in MECHANISMS:
-            for rate in RATES:
-                cells = []
-                for variant in run.variants:
-                    values = [
-                        missingness_scores(
-                            run.outcome(variant, seed, run.settings[0]), m, mechanism, rate, seed
-                        )
-                        for seed in run.seeds
-                    ]
-                    cells.append(mean_sd(values))
-                    numbers.append(
-                        {"data": run.data.name, "method": variant.column, "rate": rate,
-                         "mechanism": mechanism, "values": values}
-                    )  # fmt: skip
-                rows.append([mechanism, f"{100 * rate:.0f} %", *cells])
-        head = [f"{run.roles['dropped']} missing", "rate", *(v.column for v in run.variants)]
-        markdown += [f"## {_heading(run)}", "", *grid(head, rows), ""]
-    return Written(markdown, numbers)
-
-
-def imbalance(runs: Sequence[Run], output: Path) -> Written:
-    """Accuracy with everything present, after training on shares of each modality."""
-    markdown: list[str] = []
-    numbers: list[dict[str, Any]] = []
-    for run in runs:
-        kept, gone = run.roles["kept"], run.roles["dropped"]
-        rows = []
-        for setting in run.settings:
-            cells = []
-            for variant in run.variants:
-                values = [
-                    _score(run, variant, seed, setting, Setting(test={})) for seed in run.seeds
-                ]
-                cells.append(mean_sd(values))
-                numbers.append(
-                    {"data": run.data.name, "method": variant.column,
-                     "train": dict(setting.train), "values": values}
-                )  # fmt: skip
-            shares = [f"{100 * (1 - setting.train.get(m, 0)):.0f} %" for m in (kept, gone)]
-            rows.append([*shares, *cells])
-        head = [f"{kept} in training", f"{gone} in training", *(v.column for v in run.variants)]
-        markdown += [f"## {_heading(run)}", "", *grid(head, rows), ""]
     return Written(markdown, numbers)
 
 
@@ -270,22 +155,6 @@ VIEWS: dict[str, View] = {
 }
 
 
-def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table."""
-    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
-    return lines + [f"| {' | '.join(row)} |" for row in rows]
-
-
-def mean_sd(values: Sequence[float | None]) -> str:
-    """ "81.6 ± 2.8" in %, over seeds."""
-    known = [100 * value for value in values if value is not None]
-    if not known:
-        return "–"
-    if len(known) == 1:
-        return f"{known[0]:.1f}"
-    return f"{np.mean(known):.1f} ± {np.std(known, ddof=1):.1f}"
-
-
 def _measured(run: Run, numbers: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Per column its cells in the order of the settings; appends to `numbers`."""
     shown: dict[str, list[str]] = {}
@@ -300,9 +169,9 @@ def _measured(run: Run, numbers: list[dict[str, Any]]) -> dict[str, list[str]]:
                 "test": dict(setting.test),
                 "sigma": setting.sigma,
                 "metric": run.metric,
-                "values": [_score(run, variant, seed, setting, setting) for seed in run.seeds],
+                "values": [score_in(run, variant, seed, setting, setting) for seed in run.seeds],
                 "macro_f1": [
-                    _score(run, variant, seed, setting, setting, "macro_f1") for seed in run.seeds
+                    score_in(run, variant, seed, setting, setting, "macro_f1") for seed in run.seeds
                 ],
             }
             if any(0 < rate < 1 for rate in setting.test.values()):
@@ -320,14 +189,6 @@ def _measured(run: Run, numbers: list[dict[str, Any]]) -> dict[str, list[str]]:
     return shown
 
 
-def _score(
-    run: Run, variant: Variant, seed: int, trained: Setting, tested: Setting,
-    metric: str | None = None,
-) -> float | None:  # fmt: skip
-    outcome = run.outcome(variant, seed, trained)
-    return score(outcome, tested, run.modalities, metric or run.metric, seed)
-
-
 def _values(numbers: Sequence[dict[str, Any]], run: Run, variant: Variant) -> list[list[float]]:
     """Per setting the values over seeds."""
     return [
@@ -335,14 +196,6 @@ def _values(numbers: Sequence[dict[str, Any]], run: Run, variant: Variant) -> li
         for entry in numbers
         if (entry["data"], entry["method"]) == (run.data.name, variant.column)
     ]
-
-
-def _heading(run: Run) -> str:
-    n = f"{len(run.data.y):,} instances, {len(run.data.classes)} classes"
-    seeds = f"{len(run.seeds)} seeds" if len(run.seeds) > 1 else "1 seed"
-    own = run.data.embeddings.split is not None
-    split = "its own split" if own else "75/25 splits"
-    return f"{run.data.name}: {run.metric} in % ({n}; {split}, {seeds})"
 
 
 def _setting_heads(run: Run) -> list[str]:

@@ -1,0 +1,51 @@
+"""What views are made of: Markdown tables, means over seeds, headings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from srmm.experiments.measure import score
+from srmm.experiments.runner import Run
+from srmm.experiments.spec import Setting, Variant
+
+
+class Written(NamedTuple):
+    """Lines of Markdown, and the numbers behind them."""
+
+    markdown: list[str]
+    numbers: list[dict[str, Any]]
+
+
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table."""
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    return lines + [f"| {' | '.join(row)} |" for row in rows]
+
+
+def mean_sd(values: Sequence[float | None]) -> str:
+    """ "81.6 ± 2.8" in %, over seeds."""
+    known = [100 * value for value in values if value is not None]
+    if not known:
+        return "–"
+    if len(known) == 1:
+        return f"{known[0]:.1f}"
+    return f"{np.mean(known):.1f} ± {np.std(known, ddof=1):.1f}"
+
+
+def score_in(
+    run: Run, variant: Variant, seed: int, trained: Setting, tested: Setting,
+    metric: str | None = None,
+) -> float | None:  # fmt: skip
+    outcome = run.outcome(variant, seed, trained)
+    return score(outcome, tested, run.modalities, metric or run.metric, seed)
+
+
+def heading(run: Run) -> str:
+    n = f"{len(run.data.y):,} instances, {len(run.data.classes)} classes"
+    seeds = f"{len(run.seeds)} seeds" if len(run.seeds) > 1 else "1 seed"
+    own = run.data.embeddings.split is not None
+    split = "its own split" if own else "75/25 splits"
+    return f"{run.data.name}: {run.metric} in % ({n}; {split}, {seeds})"
