@@ -144,7 +144,8 @@ def write(runs: Path, path: Path, seeds: int) -> None:
         options = f" --set target={task.target}" if task.target else ""
         options += f" --limit {task.limit}" if task.limit else ""
         options += "".join(f" --method {method}" for method in task.methods)
-        data = " ".join(f"--data {name}" for name in task.data)
+        named = (n if n.startswith(IN_PACKAGES) else f"{n}=DATA/{n}" for n in task.data)
+        data = " ".join(f"--data {name}" for name in named)
         command = (
             f"srmm reproduce {task.experiment} {data}{options} --seeds {min(task.seeds, seeds)}"
         )

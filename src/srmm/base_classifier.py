@@ -45,13 +45,15 @@ class Labelled(NamedTuple):
             np.concatenate([self.weight, other.weight]),
         )
 
-    def of(self, classes: np.ndarray, like: Embeddings) -> tuple[Embeddings, np.ndarray] | None:
-        """These instances as another classifier's `validation`: those with a modality of `like`.
+    def of(self, classes: np.ndarray, train: Labelled) -> tuple[Embeddings, np.ndarray] | None:
+        """These instances as `validation` of another classifier, which learns from `train`.
 
-        None if there are none, so that the other holds some out itself.
+        Those with one of its modalities and of one of its classes; None if there are none, so that
+        it holds some out itself.
         """
-        seen = self.embeddings.select(like.modalities)
-        rows = seen.present.any(axis=1)
+        seen = self.embeddings.select(train.embeddings.modalities)
+        known = train.y[train.embeddings.present.any(axis=1)]
+        rows = np.asarray(seen.present.any(axis=1)) & np.isin(self.y, known)
         return (seen[rows], classes[self.y[rows]]) if rows.any() else None
 
 

@@ -19,6 +19,10 @@ from srmm.recipe import Recipe
 logger = logging.getLogger("srmm")
 
 
+class DivergedError(SrmmError):
+    """The loss became infinite or NaN."""
+
+
 @dataclass
 class History:
     """What happened in training: one entry per epoch, and which epoch was kept."""
@@ -80,7 +84,7 @@ def fit_network(
         network.eval()
         figures = {"epoch": epoch, "train_loss": float(torch.stack(losses).mean())}
         if not math.isfinite(figures["train_loss"]):
-            raise SrmmError(
+            raise DivergedError(
                 f"Training diverged: the loss of epoch {epoch} is {figures['train_loss']}. "
                 f"Lower learning_rate (now {recipe.learning_rate:g}) or set standardize=True."
             )

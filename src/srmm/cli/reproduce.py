@@ -61,7 +61,7 @@ def reproduce(
     list
         List the experiments.
     from_
-        A folder written before: run it again, exactly.
+        A folder written before: run it again, exactly, training everything anew.
     """
     from srmm.experiments.catalogue import EXPERIMENTS
     from srmm.jobs.reproduce import IN_PACKAGES, reproduce_again, reproduce_job
@@ -73,7 +73,9 @@ def reproduce(
         return
     with counted(talk) as progress:
         if from_ is not None:
-            output = output or from_.with_name(from_.name + "-again")
+            if name or data or method or limit or drop:
+                raise InputError("--from repeats a run as it was: leave the other options out.")
+            output = output or from_.resolve().with_name(from_.resolve().name + "-again")
             folder = reproduce_again(from_, output, jobs=jobs, cells=cells, progress=progress)
         elif name is None:
             raise InputError("Name an experiment, e.g. `srmm reproduce table6`; see --list.")

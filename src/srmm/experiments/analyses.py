@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from srmm.experiments.markdown import Written, grid, heading, mean_sd, score_in
+from srmm.experiments.markdown import Written, grid, heading, mean, mean_sd, score_in
 from srmm.experiments.measure import calibration
 from srmm.experiments.missingness import MECHANISMS, RATES, missingness_scores
 from srmm.experiments.runner import Run
@@ -51,21 +51,26 @@ def calibration_view(runs: Sequence[Run], output: Path) -> Written:
             mask = pattern_mask(pattern, run.modalities)
             cells = []
             for variant in run.variants:
-                found = []
+                found: list[dict[str, float]] = []
                 for seed in run.seeds:
                     outcome = run.outcome(variant, seed, run.settings[0])
                     there = np.asarray(outcome.present[:, mask].all(axis=1))
-                    probabilities = outcome.under(np.tile(mask, (len(there), 1)))
-                    found.append(calibration(probabilities[there], outcome.y[there]))
+                    if there.any():
+                        probabilities = outcome.under(np.tile(mask, (len(there), 1)))
+                        found.append(calibration(probabilities[there], outcome.y[there]))
                 numbers.append(
-                    {"data": run.data.name, "method": variant.column, "present": list(pattern),
-                     "values": found}
-                )  # fmt: skip
-                ece = np.mean([one["ece"] for one in found])
-                brier = np.mean([one["brier"] for one in found])
-                cells.append(f"{100 * ece:.1f} / {brier:.3f}")
+                    {
+                        "data": run.data.name,
+                        "method": variant.column,
+                        "present": list(pattern),
+                        "values": found,
+                    }
+                )
+                ece = mean_sd([one["ece"] for one in found])
+                brier = mean([one["brier"] for one in found])
+                cells.append(f"{ece} / {brier:.3f}" if found else "–")
             rows.append([" + ".join(pattern), *cells])
-        markdown += [f"## {heading(run)}: ECE in % / Brier score", ""]
+        markdown += [f"## {heading(run, 'ECE in % / Brier score')}", ""]
         markdown += [*grid(["present", *(v.column for v in run.variants)], rows), ""]
     return Written(markdown, numbers)
 
@@ -94,7 +99,7 @@ def missingness(runs: Sequence[Run], output: Path) -> Written:
                     )  # fmt: skip
                 rows.append([mechanism, f"{100 * rate:.0f} %", *cells])
         head = [f"{run.roles['dropped']} missing", "rate", *(v.column for v in run.variants)]
-        markdown += [f"## {heading(run)}", "", *grid(head, rows), ""]
+        markdown += [f"## {heading(run, 'accuracy in %')}", "", *grid(head, rows), ""]
     return Written(markdown, numbers)
 
 

@@ -11,6 +11,12 @@ SRMM = Variant("srmm-paper", label="SRMM (paper)")
 SCALED = Variant("srmm-paper", {"standardize": True}, "SRMM (paper, standardised)")
 ROBUST = Variant("srmm", label="SRMM (robust)")
 EACH_ALONE = Variant("unimodal:*")  # one column per modality
+ALONE_PAPER = Variant("unimodal:*", {"recipe": "paper"}, "* alone (paper)")
+TBN_PAPER = tuple(
+    Variant(f"tbn-{point}-zeros", {"recipe": "paper", "learning_rates": ()}, f"TBN {point} (paper)")
+    for point in ("early", "mid", "late")
+)
+"""Trained as the paper trains SRMM, whose layers it shares, and as wide: 2.44 M parameters."""
 SRMMS = (SRMM, SCALED, ROBUST)
 SIMPLE = tuple(
     Variant(name)
@@ -27,15 +33,15 @@ TRANSFORMERS = tuple(
     Variant(name) for name in ("vilt-tokens", "ma2022", "lee2023-input", "lee2023-attention")
 )
 IMPUTERS = tuple(Variant(name) for name in ("kim2024", "shaspec", "smil"))
-ALL = (*SRMMS, EACH_ALONE, *SIMPLE, *BRANCHES, *TRANSFORMERS, *IMPUTERS)
+ALL = (*SRMMS, EACH_ALONE, *SIMPLE, *TBN_PAPER, *BRANCHES, *TRANSFORMERS, *IMPUTERS)
 FEW = (*SRMMS, EACH_ALONE, Variant("router"), Variant("logreg"), Variant("tbn-early"))
 
 COUNTERPARTS = {
     "SRMM": SRMM.column,
-    "TBN": "tbn-early-zeros",
-    "TBN early": "tbn-early-zeros",
-    "TBN mid": "tbn-mid-zeros",
-    "TBN late": "tbn-late-zeros",
+    "TBN": "TBN early (paper)",
+    "TBN early": "TBN early (paper)",
+    "TBN mid": "TBN mid (paper)",
+    "TBN late": "TBN late (paper)",
     "ViLT": "vilt-tokens",
     "Ma et al.": "ma2022",
     "Lee et al.": "lee2023-input",
@@ -115,7 +121,7 @@ _EXPERIMENTS = (
     _paper(
         "table10",
         "Table X: encoders",
-        (SRMM, SCALED, ROBUST, EACH_ALONE),
+        (SRMM, ALONE_PAPER, ROBUST, EACH_ALONE),
         view="encoders",
         note="One store per combination of encoders.",
     ),
@@ -136,7 +142,7 @@ _EXPERIMENTS = (
     _paper(
         "fig4",
         "Fig. 4: accuracy while one modality goes missing, with unimodal lines",
-        (SRMM, ROBUST, EACH_ALONE),
+        (SRMM, ALONE_PAPER, ROBUST, EACH_ALONE),
         settings=_CURVE,
         view="curves",
     ),
@@ -161,8 +167,8 @@ _EXPERIMENTS = (
         "Beyond the paper: missing at random, by class, and by the item's own confidence",
         FEW,
         view="missingness",
-        note="At every rate the same number of items is missing. By class: a class loses items in "
-        "proportion to its rank, the first nearly none, the last nearly all at rate 0.5. By "
+        note="At every rate the same number of items is missing. By class: items are "
+        "drawn with a weight that grows with their class, in an order drawn once per seed. By "
         "confidence: an item is the likelier to be missing, the less sure the model is of it "
         "alone, as when bad pictures are discarded; figures are means over 20 draws.",
     ),
@@ -204,8 +210,15 @@ def variants_for(experiment: Experiment, modalities: tuple[str, ...]) -> tuple[V
     for variant in experiment.variants:
         names = modalities if variant.method == EACH_ALONE.method else ("",)
         for name in names:
-            one = replace(variant, method=f"unimodal:{name}") if name else variant
-            if one.method == "srmm-paper" and "face" in modalities:
-                one = replace(one, parameters={**one.parameters, "hidden_dim": 2048})
+            one = variant
+            if name:
+                label = variant.label.replace("*", name)
+                one = replace(variant, method=f"unimodal:{name}", label=label)
+            paper = one.method == "srmm-paper" or one.parameters.get("recipe") == "paper"
+            if paper and "face" in modalities:
+                wide: dict[str, object] = {"hidden_dim": 2048}
+                if one.method != "srmm-paper":
+                    wide = {"settings": wide}
+                one = replace(one, parameters={**one.parameters, **wide})
             out.append(one)
     return tuple(out)

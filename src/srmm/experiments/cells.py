@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from safetensors.numpy import save_file
 from srmm.about import describe_model, json_ready
 from srmm.atomic import replacing_file
 from srmm.base_classifier import align_classes
-from srmm.errors import SrmmError
+from srmm.errors import InputError, SrmmError
 from srmm.experiments.data import (
     ExperimentData,
     draw_mask,
@@ -38,6 +38,7 @@ from srmm.experiments.data import (
 from srmm.fusion import pattern_codes
 from srmm.methods import make_method
 from srmm.patterns import corruption_scores, make_scorer
+from srmm.recipe import resolve_recipe
 
 VERSION = 1
 """Part of every cell's name: raised when a cell of the same name would come out different."""
@@ -66,8 +67,19 @@ class Cell:
 
     @property
     def name(self) -> str:
-        content = json.dumps([VERSION, asdict(self)], sort_keys=True)
+        settings = _settings(self.method, json.dumps(dict(self.parameters), sort_keys=True))
+        content = json.dumps([VERSION, asdict(self), settings], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+    def make(self) -> Any:
+        """The unfitted classifier. The parameter "settings" holds fields of its recipe."""
+        parameters = dict(self.parameters)
+        if "settings" in parameters:
+            settings = parameters.pop("settings")
+            parameters["recipe"] = resolve_recipe(parameters["recipe"], settings)
+        return make_method(
+            self.method, random_state=self.seed, when_nothing_present="prior", **parameters
+        )
 
 
 @dataclass(frozen=True)
@@ -109,6 +121,8 @@ def run_cells(
 
     Each cell's file appears whole or not at all, so a run that was killed goes on with the rest.
     """
+    if jobs < 1:
+        raise InputError(f"jobs must be at least 1, got {jobs}.")
     wanted = {cell.name: cell for cell in cells}
     open_ = [cell for name, cell in wanted.items() if not (folder / f"{name}.safetensors").exists()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,13 +130,13 @@ def run_cells(
     progress(done, of, "")
     if not open_:
         return
-    where = (str(data.store), data.name, data.limit)
     if jobs == 1:
         for cell in open_:
-            _run_and_keep(cell, where, folder)
+            _keep(run_cell(cell, data), folder / f"{cell.name}.safetensors")
             done += 1
             progress(done, of, cell.method)
         return
+    where = (str(data.store), data.name, data.limit, data.key)
     threads = max(1, (os.cpu_count() or 1) // jobs)
     pool = ProcessPoolExecutor(
         jobs, mp_context=get_context("spawn"), initializer=_few_threads, initargs=(threads,)
@@ -171,14 +185,15 @@ def run_cell(cell: Cell, data: ExperimentData) -> Outcome:
         masks[split] = mask_digest(mask)
         return whole.mask(mask)
 
-    model = make_method(
-        cell.method, random_state=cell.seed, when_nothing_present="prior", **cell.parameters
-    )
+    model = cell.make()
     started = time.perf_counter()
     train = masked("train", part.train)
     validation = None
     if part.validation is not None:
-        validation = (masked("validation", part.validation), labels[part.validation])
+        # A class that training never shows cannot be validated.
+        shown = np.isin(data.y[part.validation], data.y[part.train][train.present.any(axis=1)])
+        held = part.validation[shown]
+        validation = (masked("validation", held), labels[held])
     with warnings.catch_warnings():
         # A masked training part may lack a modality altogether; the experiment asked for it.
         warnings.filterwarnings("ignore", message="No labelled training instance has")
@@ -238,23 +253,44 @@ def _index(y: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.array([index.get(label, -1) for label in classes[y].tolist()])
 
 
-def _run_and_keep(cell: Cell, where: tuple[str, str, int | None], folder: Path) -> None:
-    outcome = run_cell(cell, _opened(where))
-    tensors = {"y": outcome.y, "present": outcome.present.astype(np.uint8),
-               "outputs": outcome.outputs}  # fmt: skip
+def _run_and_keep(cell: Cell, where: tuple[str, str, int | None, str], folder: Path) -> None:
+    _keep(run_cell(cell, _opened(where)), folder / f"{cell.name}.safetensors")
+
+
+def _keep(outcome: Outcome, path: Path) -> None:
+    tensors = {
+        "y": outcome.y,
+        "present": outcome.present.astype(np.uint8),
+        "outputs": outcome.outputs,
+    }
     if outcome.embeddings is not None:
         tensors["embeddings"] = outcome.embeddings
-    with replacing_file(folder / f"{cell.name}.safetensors") as temporary:
+    with replacing_file(path) as temporary:
         save_file(tensors, temporary, metadata={"about": json.dumps(outcome.about)})
 
 
 @lru_cache(maxsize=1)
-def _opened(where: tuple[str, str, int | None]) -> ExperimentData:
-    return open_experiment_data(*where)
+def _opened(where: tuple[str, str, int | None, str]) -> ExperimentData:
+    store, name, limit, key = where
+    data = open_experiment_data(store, name, limit)
+    if data.key != key:
+        raise SrmmError(f"The store {store} was changed while an experiment ran on it.")
+    return data
+
+
+@cache
+def _settings(method: str, parameters: str) -> str:
+    """Every parameter the method has by itself, and its recipe: they decide the outcome, too."""
+    model = Cell("", method, 0, json.loads(parameters)).make()
+    given = model.get_params(deep=False)
+    if "recipe" in given:
+        given["recipe"] = resolve_recipe(given["recipe"])
+    return repr(sorted((key, repr(value)) for key, value in given.items()))
 
 
 def _few_threads(threads: int) -> None:
     import torch
+    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(threads)
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # scikit-learn's pools read it
+    threadpool_limits(threads)

@@ -11,9 +11,14 @@ import numpy as np
 
 from srmm.errors import InputError
 from srmm.experiments.cells import Cell, Outcome, read_outcome, run_cells
-from srmm.experiments.data import ExperimentData, split_for
+from srmm.experiments.data import ExperimentData, has_own_split, split_for
 from srmm.experiments.runner import Progress, git_revision
-from srmm.experiments.significance import holm, paired_bootstrap
+from srmm.experiments.significance import (
+    bootstrap_means,
+    difference,
+    enough_resamples,
+    holm,
+)
 from srmm.modality import pattern_mask, presence_patterns
 
 FORMAT = "srmm-comparison"
@@ -35,7 +40,8 @@ def compare(
 
     The figure of merit is accuracy averaged over all presence patterns that test instances can
     show, each instance under every pattern that leaves it something; and accuracy on the instances
-    as they are. Both are compared for each pair of methods by a paired bootstrap over instances.
+    as they are. Both are compared for each pair of methods by a paired bootstrap over instances and
+    seeds.
 
     Returns
     -------
@@ -50,17 +56,17 @@ def compare(
     wanted = {(m, s): Cell(data.key, m, s) for s in range(seeds) for m in methods}
     run_cells(wanted.values(), data, cells, jobs=jobs, progress=progress)
     outcomes = {key: read_outcome(cells, cell) for key, cell in wanted.items()}
-    rows = [split_for(data, seed).test for seed in range(seeds)]
-    tested, where = np.unique(np.concatenate(rows), return_inverse=True)
-    count = np.bincount(where).astype(float)
+    tested, numbers = np.unique(
+        np.concatenate([split_for(data, seed).test for seed in range(seeds)]), return_inverse=True
+    )
+    sizes = [len(outcomes[methods[0], seed].y) for seed in range(seeds)]
+    rows = np.split(numbers, np.cumsum(sizes)[:-1])
 
     modalities = data.embeddings.modalities
     patterns = presence_patterns(modalities)
-    entries, merit, as_is = [], {}, {}
+    entries = []
     for method in methods:
         of = [outcomes[method, seed] for seed in range(seeds)]
-        merit[method] = np.bincount(where, np.concatenate([_merit(o, modalities) for o in of]))
-        as_is[method] = np.bincount(where, np.concatenate([_right(o, None) for o in of]))
         entries.append(
             {
                 "method": method,
@@ -75,14 +81,25 @@ def compare(
             }
         )
     entries.sort(key=lambda entry: -np.mean(entry["score"]))
-    pairs = []
-    for better, other in combinations([entry["method"] for entry in entries], 2):
-        pair: dict[str, Any] = {"better": better, "other": other}
-        for name, scores in {"score": merit, "as_is": as_is}.items():
-            mean, bounds, p = paired_bootstrap(scores[better] - scores[other], count)
-            pair[name] = {"difference": mean, "interval": bounds, "p": p}
-        pairs.append(pair)
-    for name in ("score", "as_is"):
+    order = [entry["method"] for entry in entries]
+    pairs: list[dict[str, Any]] = [
+        {"better": better, "other": other} for better, other in combinations(order, 2)
+    ]
+    kinds = {
+        "score": lambda outcome: _merit(outcome, modalities),
+        "as_is": lambda outcome: _right(outcome, None),
+    }
+    for name, of_instances in kinds.items():
+        scores = [
+            np.column_stack([of_instances(outcomes[method, seed]) for method in order])
+            for seed in range(seeds)
+        ]
+        means = bootstrap_means(scores, rows, n_resamples=enough_resamples(len(pairs)))
+        whole = np.concatenate(scores).mean(axis=0)
+        for pair in pairs:
+            a, b = order.index(pair["better"]), order.index(pair["other"])
+            bounds, p = difference(means, a, b)
+            pair[name] = {"difference": whole[a] - whole[b], "interval": bounds, "p": p}
         adjusted = holm([pair[name]["p"] for pair in pairs])
         for pair, p in zip(pairs, adjusted, strict=True):
             pair[name]["p_holm"] = p
@@ -100,7 +117,7 @@ def compare(
                 m: int(n)
                 for m, n in zip(modalities, data.embeddings.present.sum(axis=0), strict=True)
             },
-            "own_split": data.embeddings.split is not None,
+            "own_split": has_own_split(data),
         },
         "seeds": seeds,
         "methods": entries,

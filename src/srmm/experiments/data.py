@@ -13,7 +13,6 @@ import numpy as np
 
 from srmm.embeddings import Embeddings, same_settings
 from srmm.errors import InputError
-from srmm.jobs.data import row_digests
 from srmm.labels import check_label_types, known_labels
 from srmm.missing import draw_missing
 from srmm.split import stratified_split
@@ -32,7 +31,7 @@ class ExperimentData:
     name : str
         For headings: "openmoji", "fashion-season".
     key : str
-        A digest of everything that a result depends on: items, encoders, labels, split.
+        A digest of everything that a result depends on: embeddings, labels, split.
     """
 
     name: str
@@ -78,7 +77,9 @@ def open_experiment_data(
         _, rows = stratified_split(y, limit / len(y), np.random.default_rng(0))
         embeddings = embeddings[rows]
         classes, y = np.unique(classes[y[rows]], return_inverse=True)
-    digest = hashlib.sha256("\n".join(row_digests(embeddings)).encode())
+    digest = hashlib.sha256(np.ascontiguousarray(embeddings.present).tobytes())
+    for modality in embeddings.modalities:
+        digest.update(embeddings.items(modality)[1].tobytes())
     about = {
         "encoders": {m: same_settings(s) for m, s in sorted(embeddings.encoders.items())},
         "dims": embeddings.embedding_dims,
@@ -95,7 +96,7 @@ def open_experiment_data(
 def split_for(data: ExperimentData, seed: int) -> Part:
     """The data set's own split where it has one, else a stratified 75/25 split of that seed."""
     split = data.embeddings.split
-    if split is not None and (split == "train").any() and (split == "test").any():
+    if split is not None and has_own_split(data):
         validation = np.flatnonzero(split == "validation")
         return Part(
             np.flatnonzero(split == "train"),
@@ -104,6 +105,12 @@ def split_for(data: ExperimentData, seed: int) -> Part:
         )
     train, test = stratified_split(data.y, TEST_SHARE, np.random.default_rng([seed, 75]))
     return Part(train, None, test)
+
+
+def has_own_split(data: ExperimentData) -> bool:
+    """Whether the data says itself which instances are for training and which for test."""
+    split = data.embeddings.split
+    return split is not None and {"train", "test"} <= set(split.tolist())
 
 
 def draw_mask(

@@ -32,8 +32,9 @@ def draw_curves(runs: Sequence[Run], numbers: Sequence[dict[str, Any]], output: 
                 if (e["data"], e["method"]) == (run.data.name, variant.column)
             ]  # fmt: skip
             rates = [100 * entry["test"].get(dropped, 0.0) for entry in entries]
-            values = 100 * np.array([entry["values"] for entry in entries])  # (rates, seeds)
-            mean, sd = values.mean(axis=1), values.std(axis=1)
+            values = 100 * np.array([entry["values"] for entry in entries], dtype=float)
+            mean = np.nanmean(values, axis=1)  # (rates,), over seeds
+            sd = np.nanstd(values, axis=1, ddof=1) if values.shape[1] > 1 else 0 * mean
             alone = variant.method.startswith("unimodal:")
             if alone:  # the paper's dotted lines are levels: that modality, always there
                 mean, sd = np.full_like(mean, mean[0]), np.full_like(sd, sd[0])

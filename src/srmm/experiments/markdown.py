@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from srmm.experiments.data import has_own_split
 from srmm.experiments.measure import score
 from srmm.experiments.runner import Run
 from srmm.experiments.spec import Setting, Variant
@@ -43,9 +44,17 @@ def score_in(
     return score(outcome, tested, run.modalities, metric or run.metric, seed)
 
 
-def heading(run: Run) -> str:
+def heading(run: Run, what: str = "") -> str:
+    """ "openmoji: accuracy in % (1,897 instances, …)"; `what` in place of the metric."""
     n = f"{len(run.data.y):,} instances, {len(run.data.classes)} classes"
     seeds = f"{len(run.seeds)} seeds" if len(run.seeds) > 1 else "1 seed"
-    own = run.data.embeddings.split is not None
-    split = "its own split" if own else "75/25 splits"
-    return f"{run.data.name}: {run.metric} in % ({n}; {split}, {seeds})"
+    split = "its own split" if has_own_split(run.data) else "75/25 splits"
+    holes = "" if run.data.embeddings.present.all() else "; 100 % means all that there is"
+    what = what or f"{run.metric} in %"
+    return f"{run.data.name}: {what} ({n}; {split}, {seeds}{holes})"
+
+
+def mean(values: Sequence[float | None]) -> float:
+    """Over seeds, without those whose value is undefined; NaN if all are."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else float("nan")

@@ -20,12 +20,12 @@ def missingness_scores(outcome: Outcome, m: int, mechanism: str, rate: float, se
     from the seed); or one minus the confidence of the model in its prediction from that item alone.
     """
     one_of("mechanism", mechanism, MECHANISMS)
+    order = np.random.default_rng([seed, 1]).permutation(outcome.outputs.shape[2])
     rng = np.random.default_rng([seed, MECHANISMS.index(mechanism), round(1000 * rate)])
     present = outcome.present
     rows = np.flatnonzero(present[:, m])
     weight = np.ones(len(rows))
     if mechanism == "by class":
-        order = rng.permutation(outcome.outputs.shape[2])
         weight = order[outcome.y[rows]] / max(1, len(order) - 1)
     elif mechanism == "by confidence":
         alone = outcome.under(np.arange(present.shape[1]) == m)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,12 +19,12 @@ from srmm.atomic import replacing_file
 from srmm.errors import InputError, did_you_mean
 from srmm.experiments.catalogue import EXPERIMENTS, IMBALANCE, variants_for
 from srmm.experiments.cells import Cell, Outcome, read_outcome, run_cells
-from srmm.experiments.data import ExperimentData, draw_mask, split_for
+from srmm.experiments.data import ExperimentData, draw_mask, mask_digest, split_for
 from srmm.experiments.spec import Experiment, Setting, Variant, expand, roles_of
 
 FORMAT = "srmm-experiment"
 METRICS = {"hateful_memes": "auroc"}
-"""Data set → its metric (paper IV); accuracy elsewhere."""
+"""The name of the data → its metric (paper IV); accuracy elsewhere."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -55,6 +55,11 @@ class Run:
     @property
     def metric(self) -> str:
         return METRICS.get(self.data.name, "accuracy")
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the modality that goes missing is the one that the paper drops."""
+        return self.roles == roles_of(self.modalities)
 
     def cell(self, variant: Variant, seed: int, setting: Setting) -> Cell:
         return Cell(
@@ -119,6 +124,10 @@ def reproduce(
     from srmm.experiments.views import VIEWS
 
     experiment = find_experiment(name)
+    names = [data.name for data in datas]
+    twice = sorted({one for one in names if names.count(one) > 1})
+    if twice:
+        raise InputError(f"Two data sets are called {twice[0]!r}; name one of them: NAME=FOLDER.")
     folder = cells or output.parent / "cells"
     runs = [plan(experiment, data, seeds, dropped, methods, folder) for data in datas]
     for run in runs:
@@ -130,10 +139,31 @@ def reproduce(
         heading += [experiment.note, ""]
     _write(output / "results.md", "\n".join(heading + written.markdown) + "\n")
     _write_json(output / "results.json", {"experiment": name, "results": written.numbers})
-    _write_json(output / "config.json", _config(name, runs, seeds, dropped, methods))
-    for run in runs:
-        _write_masks(run, output)
+    config = _config(name, runs, seeds, dropped, methods)
+    config["masks"] = {run.data.name: _write_masks(run, output) for run in runs}
+    _write_json(output / "config.json", config)
     return output
+
+
+def chosen_variants(
+    experiment: Experiment,
+    modalities: tuple[str, ...],
+    dropped: str | None,
+    methods: Sequence[str],
+) -> tuple[Variant, ...]:
+    """The columns for data with these modalities; `InputError` for an unknown method or role."""
+    roles_of(modalities, dropped)
+    variants = variants_for(experiment, modalities)
+    names = list(dict.fromkeys([v.column for v in variants] + [v.method for v in variants]))
+    for method in methods:
+        if method not in names:
+            raise InputError(
+                f"{experiment.name} has no method {method!r} for the modalities "
+                f"{', '.join(modalities)}. {did_you_mean(method, names)}"
+            )
+    if not methods:
+        return variants
+    return tuple(v for v in variants if v.method in methods or v.column in methods)
 
 
 def plan(
@@ -147,15 +177,7 @@ def plan(
     """What has to be trained and looked at for one data set."""
     modalities = data.embeddings.modalities
     roles = roles_of(modalities, dropped)
-    variants = variants_for(experiment, modalities)
-    if methods:
-        names = [variant.column for variant in variants] + [v.method for v in variants]
-        for method in methods:
-            if method not in names:
-                raise InputError(
-                    f"{experiment.name} has no method {method!r}. {did_you_mean(method, names)}"
-                )
-        variants = tuple(v for v in variants if v.method in methods or v.column in methods)
+    variants = chosen_variants(experiment, modalities, dropped, methods)
     if experiment.view == "imbalance":
         kept, gone = roles["kept"], roles["dropped"]
         settings = tuple(
@@ -169,6 +191,20 @@ def plan(
         raise InputError(f"seeds must be at least 1, got {seeds}.")
     numbers = range(1 if experiment.view in ("tsne", "parameters") else seeds)
     return Run(experiment, data, variants, settings, tuple(numbers), roles, cells)
+
+
+def check_same_plan(config: Mapping[str, Any], datas: Sequence[ExperimentData]) -> None:
+    """Raise `InputError` if the experiment means something else now than in a finished run."""
+    experiment = find_experiment(config["experiment"])
+    for data in datas:
+        run = plan(experiment, data, config["seeds"], config["dropped"], config["methods"], Path())
+        for what, now in (("variants", run.variants), ("settings", run.settings)):
+            if json_ready([asdict(one) for one in now]) != config[what][data.name]:
+                raise InputError(
+                    f"The {what} of {experiment.name} are others in this version of srmm than in "
+                    f"the one that made the run (srmm {config['versions']['srmm']}, revision "
+                    f"{config['revision']}). Install that one to run it again exactly."
+                )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -246,27 +282,30 @@ def git_revision() -> str | None:
     return found.stdout.strip() if tracked.returncode == 0 else None
 
 
-def _write_masks(run: Run, output: Path) -> None:
-    """The masks of training and of the single test draws, as bits, with their digests' names."""
+def _write_masks(run: Run, output: Path) -> dict[str, str]:
+    """The masks of training, validation and the single test draws as bits; name → digest."""
     arrays: dict[str, np.ndarray] = {}
-    modalities = run.modalities
+    digests: dict[str, str] = {}
     present = run.data.embeddings.present
     for seed in run.seeds:
         part = split_for(run.data, seed)
         for setting in run.settings:
             for split, rows, rates in (
                 ("train", part.train, setting.train),
+                ("validation", part.validation, setting.train),
                 ("test", part.test, setting.test),
             ):
-                if not rates:
+                if not rates or rows is None:
                     continue
                 said = ",".join(f"{m}={r:g}" for m, r in sorted(rates.items()))
-                mask = draw_mask(present[rows], modalities, rates, split, seed)
-                arrays[f"{split}/{said}/seed={seed}"] = np.packbits(mask)
+                mask = draw_mask(present[rows], run.modalities, rates, split, seed)
+                name = f"{split}/{said}/seed={seed}"
+                arrays[name], digests[name] = np.packbits(mask), mask_digest(mask)
                 arrays[f"{split}/rows/seed={seed}"] = rows
     if arrays:
         with replacing_file(output / f"masks-{run.data.name}.safetensors") as temporary:
-            save_file(arrays, temporary, metadata={"modalities": json.dumps(modalities)})
+            save_file(arrays, temporary, metadata={"modalities": json.dumps(run.modalities)})
+    return digests
 
 
 def _write(path: Path, text: str) -> None:

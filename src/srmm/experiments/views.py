@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from srmm.experiments.analyses import calibration_view, imbalance, missingness, patterns
-from srmm.experiments.markdown import Written, grid, heading, mean_sd, score_in
+from srmm.experiments.markdown import Written, grid, heading, mean, mean_sd, score_in
 from srmm.experiments.measure import single_draw
 from srmm.experiments.runner import Run
 from srmm.experiments.spec import Setting, Variant
@@ -44,8 +44,9 @@ def drop(runs: Sequence[Run], output: Path) -> Written:
         for variant in run.variants:
             values = _values(numbers, run, variant)
             for i, setting in enumerate(run.settings):
-                drops = [relative_drop(a, b) for a, b in zip(values[0], values[i], strict=True)]
-                shown = f"{100 * np.mean(drops):.1f} %" if i else "–"
+                pairs = zip(values[0], values[i], strict=True)
+                drops = [relative_drop(a, b) for a, b in pairs if a is not None and b is not None]
+                shown = f"{100 * np.mean(drops):.1f} %" if i and drops else "–"
                 name = variant.column if i == 0 else ""
                 rows.append(
                     [name, *_setting_cells(run, setting), measured[variant.column][i], shown]
@@ -62,15 +63,14 @@ def ranking(runs: Sequence[Run], output: Path) -> Written:
     numbers: list[dict[str, Any]] = []
     for run in runs:
         measured = _measured(run, numbers)
-        order = sorted(run.variants, key=lambda v: -np.mean(_values(numbers, run, v)[0]))
+        order = sorted(
+            run.variants, key=lambda v: -np.nan_to_num(mean(_values(numbers, run, v)[0]))
+        )
         f1 = {e["method"]: mean_sd(e["macro_f1"]) for e in numbers if e["data"] == run.data.name}
         rows = [[v.column, measured[v.column][0], f1[v.column]] for v in order]
         head = ["method", run.metric, "macro-F1"]
         markdown += [f"## {heading(run)}", "", *grid(head, rows), ""]
-        for figures in run.experiment.published:
-            lines = [[name, f"{values[0]:.1f}"] for name, values in figures.values.items()]
-            markdown += [f"Published ({figures.source}; {figures.dataset}):", ""]
-            markdown += [*grid(["method", figures.metric], lines), ""]
+        markdown += _published(run, numbers)
     return Written(markdown, numbers)
 
 
@@ -87,7 +87,7 @@ def encoders(runs: Sequence[Run], output: Path) -> Written:
             for m, d in run.data.embeddings.embedding_dims.items()
         )
         rows += [[run.data.name, made_by, v.column, measured[v.column][0]] for v in run.variants]
-    markdown = [*grid(["data", "encoders (size)", "trained on", "accuracy"], rows), ""]
+    markdown = [*grid(["data", "encoders (size)", "trained on", runs[0].metric], rows), ""]
     lines = [
         [image or "–", text or "–", f"{value:.1f}"] for (image, text), value in TABLE_10.items()
     ]
@@ -114,7 +114,7 @@ def parameters(runs: Sequence[Run], output: Path) -> Written:
                  "fit_seconds": seconds}
             )  # fmt: skip
         dims = ", ".join(f"{m} {d}" for m, d in run.data.embeddings.embedding_dims.items())
-        markdown += [f"## {heading(run)} ({dims})", ""]
+        markdown += [f"## {heading(run, 'parameters')} ({dims})", ""]
         markdown += [*grid(["method", "parameters", "seconds to fit (one seed)"], rows), ""]
     said = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in PARAMETERS.items())
     markdown.append(f"Published for 768-d embeddings and 101 classes (section VI): {said}.")
@@ -189,7 +189,9 @@ def _measured(run: Run, numbers: list[dict[str, Any]]) -> dict[str, list[str]]:
     return shown
 
 
-def _values(numbers: Sequence[dict[str, Any]], run: Run, variant: Variant) -> list[list[float]]:
+def _values(
+    numbers: Sequence[dict[str, Any]], run: Run, variant: Variant
+) -> list[list[float | None]]:
     """Per setting the values over seeds."""
     return [
         entry["values"]
@@ -225,12 +227,15 @@ def _published(run: Run, numbers: Sequence[dict[str, Any]]) -> list[str]:
     """The paper's columns beside our counterparts; differences on its own data only."""
     lines: list[str] = []
     columns = {variant.column: variant for variant in run.variants}
+    settings = run.settings
     for figures in run.experiment.published:
         size = len(next(iter(figures.values.values())))
-        if len(run.settings) != size:
-            continue  # more modalities than the paper's two: other rows
+        # Other rows than the paper's: more modalities than its two, or the other one dropped.
+        if len(settings) != size or (size > 1 and not run.comparable):
+            continue
         same = figures.dataset == run.data.name
-        head, rows = ["setting"], [[str(i + 1)] for i in range(size)]
+        head = _setting_heads(run)
+        rows = [_setting_cells(run, setting) for setting in settings]
         for name, values in figures.values.items():
             ours = columns.get(run.experiment.counterpart.get(name, ""))
             head += [f"{name}, published"] + ([f"{ours.column}, ours"] if ours else [])
@@ -241,8 +246,8 @@ def _published(run: Run, numbers: Sequence[dict[str, Any]]) -> list[str]:
                 if ours:
                     rows[i].append(mean_sd(mine[i]))
                 if ours and same:
-                    mean = 100 * float(np.mean(mine[i]))
-                    rows[i].append("–" if value is None else f"{mean - value:+.1f}")
+                    gap = None if value is None else 100 * mean(mine[i]) - value
+                    rows[i].append("–" if gap is None else f"{gap:+.1f}")
         what = "" if same else f" Other data than ours ({run.data.name}): compare the shape only."
         lines += [f"Published for {figures.dataset}, {figures.metric} ({figures.source}).{what}"]
         lines += ["", *grid(head, rows), ""]

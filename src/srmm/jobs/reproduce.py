@@ -10,9 +10,16 @@ from srmm.embeddings import Embeddings
 from srmm.encoding import encode
 from srmm.errors import InputError
 from srmm.experiments.data import ExperimentData, open_experiment_data
-from srmm.experiments.runner import Progress, find_experiment, read_config, reproduce
+from srmm.experiments.runner import (
+    Progress,
+    check_same_plan,
+    chosen_variants,
+    find_experiment,
+    read_config,
+    reproduce,
+)
 from srmm.jobs.data import open_data
-from srmm.store import is_store, save_embeddings
+from srmm.store import is_store, load_embeddings, save_embeddings
 from srmm.table import Table
 
 IN_PACKAGES = ("openmoji", "htad")
@@ -50,8 +57,11 @@ def reproduce_job(
     InputError
         If one of the data sets is not there, before any work starts: it says what to download.
     """
-    find_experiment(name)
+    experiment = find_experiment(name)
     opened = [_opened(source, root, options or {}) for source in data]
+    for _, what in opened:
+        modalities = (load_embeddings(what) if isinstance(what, Path) else what).modalities
+        chosen_variants(experiment, tuple(modalities), dropped, methods)
     stores = (cells or output.parent / "cells").parent / "stores"
     ready = [_as_store(label, what, stores, limit, show) for label, what in opened]
     return reproduce(
@@ -68,9 +78,11 @@ def reproduce_again(
     cells: Path | None = None,
     progress: Progress = lambda done, of, what: None,
 ) -> Path:
-    """Run what is in `folder` again, exactly: the same data, seeds and masks.
+    """Run what is in `folder` again, exactly: the same data, methods, seeds and masks.
 
-    Raises `InputError` if a store is no longer there or no longer holds the same data.
+    Everything is trained anew, in `output`/cells, unless `cells` names finished trainings. Raises
+    `InputError` if a store is no longer there or no longer holds the same data, or if the
+    experiment has changed since.
     """
     config = read_config(folder)
     ready = []
@@ -86,6 +98,8 @@ def reproduce_again(
                 f"labels, split or encoders are others ({data.key}, then {about['key']})."
             )
         ready.append(data)
+    check_same_plan(config, ready)
+    cells = cells or output / "cells"  # trained anew, not read from where the first run left them
     return reproduce(
         config["experiment"], ready, output, seeds=config["seeds"], dropped=config["dropped"],
         methods=config["methods"], jobs=jobs, cells=cells, progress=progress,
@@ -115,6 +129,6 @@ def _as_store(
     store = stores / name
     if isinstance(what, Table):
         encode(what, output=store, progress=show, prune=True)
-    elif not is_store(store):
-        save_embeddings(what, store)
+    else:
+        save_embeddings(what, store, overwrite=True)
     return open_experiment_data(store, name, limit)

@@ -18,7 +18,7 @@ from srmm.network_classifier import NetworkClassifier
 from srmm.recipe import Recipe
 from srmm.standardize import Standardizer
 from srmm.switching import cut
-from srmm.train import History, fit_network
+from srmm.train import DivergedError, History, fit_network
 
 LEARNING_RATES = (0.001, 0.003, 0.01)
 """The budget of every comparison method: three trainings, the best on held-out instances kept."""
@@ -108,17 +108,24 @@ class InstanceNetworkClassifier(NetworkClassifier):
         target = torch.from_numpy(train.y).to(device)
         weight = torch.from_numpy(train.weight).to(device, torch.float32)
         best: tuple[tuple[float, float], nn.Module, History, Recipe] | None = None
+        diverged: DivergedError | None = None
         for rate in learning_rates or (recipe.learning_rate,):
             candidate = replace(recipe, learning_rate=rate)
             with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
                 torch.manual_seed(seed)
                 self.network_ = make().to(device)
                 rng = np.random.default_rng([seed, 1])
-                history = self._train(data, target, weight, held, candidate, rng)
+                try:
+                    history = self._train(data, target, weight, held, candidate, rng)
+                except DivergedError as error:
+                    diverged = error
+                    continue
             reached = held_out_score(history)
             if best is None or reached > best[0]:
                 best = reached, self.network_, history, candidate
-        assert best is not None
+        if best is None:
+            assert diverged is not None
+            raise diverged  # at every rate
         _, self.network_, self.history_, self.recipe_ = best
         self.network_.eval()
 

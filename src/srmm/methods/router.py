@@ -84,11 +84,14 @@ class AvailabilityRouter(EmbeddingClassifier):
                 )
             else:
                 model = ConcatenatedLogisticRegression(random_state=seed)
+            mine = Labelled(
+                embeddings[complete].select(names), train.y[complete], train.weight[complete]
+            )
             self.models_[code] = model.fit(
-                embeddings[complete].select(names),
+                mine.embeddings,
                 labels[complete],
-                train.weight[complete],
-                validation=held.of(self.classes_, embeddings.select(names)),
+                mine.weight,
+                validation=held.of(self.classes_, mine),
             )
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:

@@ -76,7 +76,10 @@ class UnimodalClassifier(EmbeddingClassifier):
         alone = train.embeddings.select([self.modality])
         model = SingleBranchClassifier(self.recipe, random_state=seed, device=self.device)
         self.model_ = model.fit(
-            alone, self.classes_[train.y], train.weight, validation=held.of(self.classes_, alone)
+            alone,
+            self.classes_[train.y],
+            train.weight,
+            validation=held.of(self.classes_, train._replace(embeddings=alone)),
         )
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
