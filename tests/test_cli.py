@@ -418,3 +418,43 @@ def test_the_methods_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert listed["extratrees"]["source"].startswith("P. Geurts et al.")
     assert listed["tbn-late-zeros"]["parameters"] == ["fusion_point=late", "absent=zeros"]
     assert listed["unimodal:MODALITY"]["source"].endswith("Fig. 4's dotted lines")
+
+
+def test_a_table_elsewhere_finds_its_pictures_by_root_and_says_what_is_broken(
+    shop: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "new.csv"
+    table.write_text("photo,title\npictures/0.png,\npictures/9.png,a black cross\n")
+    out = ["-o", str(tmp_path / "p.csv"), "-q"]
+    assert run(["predict", str(model), str(table), *out]) == 1
+    assert "--root" in capsys.readouterr().err
+    assert run(["predict", str(model), str(table), *out, "--root", str(shop)]) == 0
+    assert "1 unreadable items counted as missing; the first, image of" in capsys.readouterr().out
+    assert pd.read_csv(tmp_path / "p.csv")["image_present"].tolist() == [True, False]
+
+
+def test_fit_says_which_rows_it_leaves_out(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = pd.read_csv(shop / "products.csv").iloc[:30].copy()
+    rows.loc[[0, 1], "category"] = None
+    rows.loc[[3, 4, 5], ["photo", "title"]] = None
+    rows.to_csv(shop / "fewer.csv", index=False)
+    choice = ["--image", "photo", "--text", "title", "--label", "category"]
+    model = str(tmp_path / "model")
+    assert run(["fit", str(shop / "fewer.csv"), *choice, "-o", model, "-q",
+                "--method", "logreg", "--json"]) == 0  # fmt: skip
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["left_out"] == {"without a label": 3, "with a label but no item": 3}
+    assert sum(facts["rows"].values()) == 24
+
+
+def test_ctrl_c_is_answered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("srmm.jobs.reproduce.reproduce_job", interrupted)
+    assert run(["reproduce", "table7"]) == 130
+    assert "Interrupted" in capsys.readouterr().err

@@ -253,8 +253,8 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
             listed = ", ".join(map(str, nothing[:10])) + (", …" if len(nothing) > 10 else "")
             raise InputError(
                 f"{len(nothing)} of {len(present)} rows have no item at all (rows {listed}). "
-                "Remove them, or set when_nothing_present='prior' to get the training set's class "
-                "shares for them."
+                "Remove them, or set when_nothing_present='prior' (--when-nothing prior) to get "
+                "the training set's class shares for them."
             )
         return something
 

@@ -234,7 +234,7 @@ def _refuse_all_missing(
     raise InputError(
         f"None of the {len(unique.items):,} {name} files of {table.name} exists. The first is "
         f"{str(unique.items[0])!r}, which was looked for at {_shown_path(table, name, unique, 0)}. "
-        "Choose the right column, or the folder that its paths start from."
+        "Choose the right column, or the folder that its paths start from (folder=…, --root)."
     )
 
 

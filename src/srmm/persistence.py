@@ -170,7 +170,10 @@ def check_writable(folder: Path, *, overwrite: bool) -> None:
         if not is_model(folder):
             raise InputError(f"{folder} exists and is no saved model. Choose another folder.")
         if not overwrite:
-            raise InputError(f"{folder} already holds a model. Overwrite it or choose another.")
+            raise InputError(
+                f"{folder} already holds a model. Overwrite it (overwrite=True, "
+                "--overwrite) or choose another."
+            )
 
 
 def model_card(config: Mapping[str, Any]) -> str:

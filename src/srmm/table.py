@@ -206,7 +206,9 @@ def check_labels(labels: Table | Embeddings | Sequence[Any] | np.ndarray | None)
     if isinstance(labels, (Table, Embeddings)):
         usable, labels = labels.present.any(axis=1), labels.labels
     if labels is None:
-        raise InputError(f"There are no labels{source}: name the column they are in (label=…).")
+        raise InputError(
+            f"There are no labels{source}: name the column they are in (label=…, --label)."
+        )
     column = np.asarray(labels, dtype=object)
     known = known_labels(column) & usable
     if not known.any():

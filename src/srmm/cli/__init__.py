@@ -36,6 +36,7 @@ app = App(
     ),
     help_format="markdown",
     version=__version__,
+    suppress_keyboard_interrupt=False,  # said below, with what it means
     default_parameter=Parameter(negative_iterable=()),
     error_console=Console(stderr=True),
 )
@@ -52,6 +53,9 @@ for command in (
     methods,
 ):
     app.command(command)
+
+
+app.meta.suppress_keyboard_interrupt = False
 
 
 @app.meta.default
@@ -90,7 +94,7 @@ def run(arguments: list[str]) -> int:
         _complain(str(error))
         return 1
     except KeyboardInterrupt:
-        _complain("Interrupted. Encoded items are kept: the same command goes on from there.")
+        _complain("Interrupted. What is finished is kept: the same command goes on from there.")
         return 130
     except SystemExit as stop:
         return int(stop.code or 0)

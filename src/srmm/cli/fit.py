@@ -105,6 +105,9 @@ def fit(
     if accuracy is not None:
         done += f" (held-out accuracy {100 * accuracy:.1f} %)"
     lines = [str(fitted.summary)] if fitted.summary else []
+    left_out = [f"{n:,} {why}" for why, n in fitted.left_out.items() if n]
+    if left_out:
+        lines.append(f"rows left out: {', '.join(left_out)}")
     lines += [done, f"model: {output}"]
     if fitted.counts.get("test"):
         lines.append(
@@ -114,6 +117,7 @@ def fit(
         "model": output,
         "store": fitted.store,
         "rows": fitted.counts,
+        "left_out": fitted.left_out,
         "method": method,
         "best_epoch": history.best_epoch if history else None,
         "epochs": len(history.epochs) if history else None,

@@ -53,7 +53,8 @@ class Source:
     """Where a named data set lies."""
 
     root: Path | None = None
-    """Folder of a data set that has to be downloaded (see `srmm datasets`)."""
+    """Folder of a data set that has to be downloaded (see `srmm datasets`), or where the relative
+    paths of a table start (by default the table's folder)."""
     set: list[str] | None = None
     """An option of the data set, e.g. 'target=season'. Repeatable."""
 

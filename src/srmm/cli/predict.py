@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -50,7 +51,7 @@ def predict(
     """
     from srmm.jobs import predict_job
 
-    frame = predict_job(
+    frame, summary = predict_job(
         model,
         data,
         output,
@@ -65,7 +66,15 @@ def predict(
     )
     present = [name for name in frame.columns if str(name).endswith("_present")]
     holes = int((~frame[present].all(axis=1)).sum())
-    facts = {"predictions": output, "rows": len(frame), "rows_with_missing": holes}
-    talk.result(
-        facts, f"{len(frame):,} predictions ({holes:,} rows with something missing)\n{output}"
-    )
+    broken = [asdict(entry) for entry in summary.unreadable] if summary else []
+    facts = {
+        "predictions": output,
+        "rows": len(frame),
+        "rows_with_missing": holes,
+        "unreadable": broken,
+    }
+    lines = [f"{len(frame):,} predictions ({holes:,} rows with something missing)"]
+    if broken:
+        first = f"the first, {broken[0]['modality']} of {broken[0]['where']}: {broken[0]['reason']}"
+        lines.append(f"{len(broken):,} unreadable items counted as missing; {first}")
+    talk.result(facts, "\n".join([*lines, str(output)]))

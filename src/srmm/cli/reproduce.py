@@ -53,7 +53,7 @@ def reproduce(
     drop
         The modality that goes missing; by default text, or else the last.
     method
-        Only this column. Repeatable.
+        Only these columns, with commas between. Repeatable.
     jobs
         Trainings at the same time.
     cells
@@ -71,6 +71,7 @@ def reproduce(
         width = max(map(len, titles))
         talk.result(titles, "\n".join(f"{key:<{width}}  {text}" for key, text in titles.items()))
         return
+    columns = [one.strip() for many in method or () for one in many.split(",")]
     with counted(talk) as progress:
         if from_ is not None:
             if name or data or method or limit or drop:
@@ -83,8 +84,7 @@ def reproduce(
             folder = reproduce_job(
                 name, output or Path("runs") / name, data=data or IN_PACKAGES, root=source.root,
                 options=source.options(), limit=limit, seeds=seeds, dropped=drop,
-                methods=method or (), jobs=jobs, cells=cells, progress=progress,
-                show=talk.progress,
+                methods=columns, jobs=jobs, cells=cells, progress=progress, show=talk.progress,
             )  # fmt: skip
     facts = {"folder": folder, "results": folder / "results.md", "json": folder / "results.json"}
     text = (folder / "results.md").read_text(encoding="utf-8")

@@ -75,5 +75,7 @@ def load_dataset(name: str, root: str | Path | None = None, **options: Any) -> T
     if not about.needs_root:
         return load(**options)
     if root is None:
-        raise InputError(f"The data set {name!r} needs a folder (root=…). {about.how_to_get}")
+        raise InputError(
+            f"The data set {name!r} needs a folder (root=…, --root). {about.how_to_get}"
+        )
     return load(Path(root), **options)

@@ -154,9 +154,9 @@ def chosen_variants(
     """The columns for data with these modalities; `InputError` for an unknown method or role."""
     roles_of(modalities, dropped)
     variants = variants_for(experiment, modalities)
-    names = list(dict.fromkeys([v.column for v in variants] + [v.method for v in variants]))
+    names = [variant.column for variant in variants]
     for method in methods:
-        if method not in names:
+        if method not in names and method not in [variant.method for variant in variants]:
             raise InputError(
                 f"{experiment.name} has no method {method!r} for the modalities "
                 f"{', '.join(modalities)}. {did_you_mean(method, names)}"

@@ -7,19 +7,28 @@ import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from srmm.embeddings import Embeddings
-from srmm.encoding import encode
+from srmm.encoding import EncodingSummary, encode
 from srmm.errors import InputError, StoreError, did_you_mean
 from srmm.modality import KINDS
 from srmm.persistence import ROWS_FILE
 from srmm.store import is_store, load_embeddings
 from srmm.table import Table, read_table
 from srmm.table_files import open_source
+
+
+class Source(NamedTuple):
+    """Embeddings of a job's data; table and summary are None if it had embeddings already."""
+
+    embeddings: Embeddings
+    name: str
+    table: Table | None = None
+    summary: EncodingSummary | None = None
 
 
 def open_data(
@@ -31,7 +40,8 @@ def open_data(
 ) -> Table | Embeddings:
     """Whatever `source` names: an embedding store, a table file, or a data set of `srmm datasets`.
 
-    `columns` are the keyword arguments of `read_table`; `root` and `options` go to `load_dataset`.
+    `columns` are the keyword arguments of `read_table`; `root` is where the relative paths of a
+    table start (by default its folder), or a data set lies; `options` go to `load_dataset`.
     """
     from srmm.datasets import DATASETS, load_dataset
 
@@ -39,7 +49,8 @@ def open_data(
     if path.is_dir() and is_store(path):
         return load_embeddings(path)
     if path.is_file():
-        return read_table(path, **{key: value for key, value in (columns or {}).items() if value})
+        chosen = {key: value for key, value in (columns or {}).items() if value}
+        return read_table(path, folder=root, **chosen)
     if source in DATASETS:
         return load_dataset(source, root, **(options or {}))
     if path.is_dir():
@@ -63,11 +74,8 @@ def embeddings_for(
     *,
     engine: str = "auto",
     strict: bool = False,
-) -> tuple[Embeddings, str, Table | None]:
-    """(embeddings, name, table) of `source`, read and encoded as the training data was.
-
-    The table is None if `source` has embeddings already.
-    """
+) -> Source:
+    """`source`, read and encoded as the model's training data was."""
     chosen = {key: value for key, value in (columns or {}).items() if value}
     inputs = config["inputs"]
     if Path(source).is_file():
@@ -82,7 +90,7 @@ def embeddings_for(
                     chosen.setdefault(about["kind"], []).append(f"{name}={about['column']}")
     data = open_data(source, chosen, root=root, options=options)
     if isinstance(data, Embeddings):
-        return data, source, None
+        return Source(data, source)
     encoders = {name: about["encoder"] for name, about in inputs.items() if name in data.items}
     trained_on = [settings or {} for settings in config["encoders"].values()]
     half = any(settings.get("precision") == "half" for settings in trained_on)
@@ -94,7 +102,7 @@ def embeddings_for(
         strict=strict,
         progress=progress,
     )
-    return result.embeddings, data.name, data
+    return Source(result.embeddings, data.name, data, result.summary)
 
 
 def readable(choice: str, columns: Sequence[str]) -> bool:

@@ -59,7 +59,7 @@ def evaluate_job(
         data, name, table = own, origin["name"], None
         test = split_column(own, rows) == "test"
     else:
-        data, name, table = embeddings_for(
+        data, name, table, _ = embeddings_for(
             config, source, columns, root, options, progress, engine=engine
         )
         test = _unseen(data, rows)

@@ -18,6 +18,7 @@ from srmm.encoding_store import ENCODERS
 from srmm.errors import InputError, fraction
 from srmm.jobs.data import open_data, row_digests
 from srmm.jobs.pictures import note_source
+from srmm.labels import known_labels
 from srmm.methods import make_configured
 from srmm.modality import KINDS
 from srmm.persistence import check_writable, save_pretrained
@@ -35,7 +36,9 @@ class Fitted:
     store: Path | None
     summary: EncodingSummary | None
     counts: dict[str, int]
-    """Instances per split."""
+    """Instances per split that have a label and an item."""
+    left_out: dict[str, int]
+    """Why the others are in none → how many."""
 
 
 def fit_job(
@@ -134,8 +137,16 @@ def fit_job(
         origin["dataset"] = {"name": source, "root": where, **(options or {})}
     rows = pd.DataFrame({"id": embeddings.ids, "split": split, "digest": row_digests(embeddings)})
     save_pretrained(model, output, inputs=inputs, origin=origin, rows=rows, overwrite=overwrite)
-    counts = {str(name): int(n) for name, n in rows["split"].value_counts().items()}
-    return Fitted(model, output, store, summary, counts)
+    assert embeddings.labels is not None
+    labelled = known_labels(embeddings.labels)
+    something = embeddings.present.any(axis=1)
+    used = rows["split"][labelled & something].value_counts()
+    counts = {str(name): int(n) for name, n in used.items()}
+    left_out = {
+        "without a label": int((~labelled).sum()),
+        "with a label but no item": int((labelled & ~something).sum()),
+    }
+    return Fitted(model, output, store, summary, counts, left_out)
 
 
 def _split(data: Table | Embeddings, test_size: float, seed: int) -> np.ndarray:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from srmm.atomic import replacing_file
 from srmm.embeddings import Embeddings
+from srmm.encoding import EncodingSummary
 from srmm.errors import InputError
 from srmm.jobs.data import embeddings_for
 from srmm.patterns import make_scorer
 from srmm.persistence import from_pretrained, read_config
+
+
+class Predicted(NamedTuple):
+    """The table that was written, and what encoding its items found, if any were encoded."""
+
+    frame: pd.DataFrame
+    summary: EncodingSummary | None
 
 
 def predict_job(
@@ -30,7 +38,7 @@ def predict_job(
     engine: str = "auto",
     strict: bool = False,
     progress: Any = False,
-) -> pd.DataFrame:
+) -> Predicted:
     """Predict every row of a table or store and write Parquet or CSV.
 
     Columns: id, label, probability; `<modality>_present`, and what each modality alone would have
@@ -44,16 +52,16 @@ def predict_job(
     model, config = from_pretrained(model_folder), read_config(model_folder)
     if when_nothing_present is not None:
         model.when_nothing_present = when_nothing_present
-    embeddings, _, _ = embeddings_for(
+    data = embeddings_for(
         config, source, columns, root, options, progress, engine=engine, strict=strict
     )
-    frame = predictions_frame(model, embeddings, probabilities=probabilities)
+    frame = predictions_frame(model, data.embeddings, probabilities=probabilities)
     with replacing_file(output) as temporary:
         if output.suffix == ".csv":
             frame.to_csv(temporary, index=False)
         else:
             frame.to_parquet(temporary, index=False)
-    return frame
+    return Predicted(frame, data.summary)
 
 
 def predictions_frame(

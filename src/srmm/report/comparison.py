@@ -76,8 +76,8 @@ def difference_matrix(content: Mapping[str, Any]) -> list[dict[str, Any]]:
             low, high = sorted(sign * 100 * bound for bound in found["interval"])
             cells.append(
                 {
-                    "points": sign * 100 * found["difference"],
-                    "interval": f"{low:+.1f} to {high:+.1f}",
+                    "points": signed(sign * 100 * found["difference"]),
+                    "interval": f"{signed(low)} to {signed(high)}",
                     "p": found["p_holm"],
                     "real": found["p_holm"] < SIGNIFICANT,
                 }
@@ -96,6 +96,12 @@ def headline(content: Mapping[str, Any]) -> str:
     if len(tied) == len(rows) - 1:
         return f"{first} comes first, but no method is significantly worse on this data."
     return f"{first} comes first; {', '.join(tied)} cannot be told from it on this data."
+
+
+def signed(points: float) -> str:
+    """ "+1.8", and "0.0" for what rounds to it."""
+    text = f"{points:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
 def mean_sd(values: list[float | None]) -> str:
