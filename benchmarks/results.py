@@ -11,6 +11,7 @@ is written from what the experiments wrote.
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import time
@@ -89,7 +90,7 @@ def main() -> None:
         run(task, arguments.runs, arguments.root, arguments.jobs)
         print(f"{task.folder}: {(time.perf_counter() - started) / 60:.1f} min", flush=True)
     if arguments.write:
-        write(arguments.runs, Path(__file__).parents[1] / "docs" / "results.md", arguments.seeds)
+        write(arguments.runs, Path(__file__).parents[1] / "docs" / "results.md")
 
 
 def two_text_encoders(stores: Path) -> list[str]:
@@ -126,7 +127,21 @@ def run(task: Task, runs: Path, root: Path | None, jobs: int) -> None:
     )  # fmt: skip
 
 
-def write(runs: Path, path: Path, seeds: int) -> None:
+def how(folder: Path, task: Task) -> str:
+    """The options that the run in this folder was made with."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    names = [about["name"] for about in config["data"]]
+    needs = [n if n.startswith(IN_PACKAGES) else f"{n}=DATA/{n}" for n in names]
+    if task.target:
+        needs = [f"fashion=DATA/fashion --set target={task.target}"]
+    options = "".join(f" --data {name}" for name in needs)
+    limit = config["data"][0]["limit"]
+    options += f" --limit {limit}" if limit else ""
+    options += "".join(f" --method {method}" for method in config["methods"])
+    return f"{options} --seeds {config['seeds']}"
+
+
+def write(runs: Path, path: Path) -> None:
     """One page from the folders that are there."""
     lines = [(Path(__file__).parent / "results_intro.md").read_text(encoding="utf-8")]
     figures = path.parent / "results"
@@ -141,14 +156,7 @@ def write(runs: Path, path: Path, seeds: int) -> None:
             (figures / name).write_bytes(picture.read_bytes())
             text = text.replace(f"({picture.stem}.png)", f"(results/{name})")
         text = text.replace("\n## ", "\n### ").replace("# ", "## ", 1)
-        options = f" --set target={task.target}" if task.target else ""
-        options += f" --limit {task.limit}" if task.limit else ""
-        options += "".join(f" --method {method}" for method in task.methods)
-        named = (n if n.startswith(IN_PACKAGES) else f"{n}=DATA/{n}" for n in task.data)
-        data = " ".join(f"--data {name}" for name in named)
-        command = (
-            f"srmm reproduce {task.experiment} {data}{options} --seeds {min(task.seeds, seeds)}"
-        )
+        command = f"srmm reproduce {task.experiment}{how(folder, task)}"
         title, _, rest = text.partition("\n")
         lines.append(f"{title}{' (' + task.part + ')' if task.part != 'small' else ''}\n")
         lines.append(f"`{command}`\n{rest}")
