@@ -145,13 +145,14 @@ def write(runs: Path, path: Path) -> None:
     """One page from the folders that are there."""
     lines = [(Path(__file__).parent / "results_intro.md").read_text(encoding="utf-8")]
     figures = path.parent / "results"
-    figures.mkdir(exist_ok=True)
+
     for task in TASKS:
         folder = runs / task.folder
         if not (folder / "results.md").is_file():
             continue
         text = (folder / "results.md").read_text(encoding="utf-8")
         for picture in sorted(folder.glob("*.svg")):
+            figures.mkdir(exist_ok=True)
             name = f"{task.folder}-{picture.name}"
             (figures / name).write_bytes(picture.read_bytes())
             text = text.replace(f"({picture.stem}.png)", f"(results/{name})")
