@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from srmm.cli.options import Columns, Source, Talk
-from srmm.cli.reproduce import counted
 
 
 def compare(
@@ -46,7 +45,7 @@ def compare(
     from srmm.jobs.compare import compare_job
 
     names = [name.strip() for name in methods.split(",")] if methods else DEFAULT_METHODS
-    with counted(talk) as progress:
+    with talk.trainings() as progress:
         content = compare_job(
             data, output, columns=columns.choices(), root=source.root, options=source.options(),
             methods=[name for name in names if name], seeds=seeds, limit=limit, jobs=jobs,

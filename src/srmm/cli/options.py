@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -94,6 +95,23 @@ class Talk:
         from tqdm import tqdm
 
         return partial(tqdm, desc=description, unit="epoch", leave=False, file=sys.stderr)
+
+    @contextmanager
+    def trainings(self) -> Iterator[Any]:
+        """A progress bar over trainings: a function of (done, of, what)."""
+        if not self.progress:
+            yield lambda done, of, what: None
+            return
+        from tqdm import tqdm
+
+        with tqdm(unit="training", file=sys.stderr, leave=False) as bar:
+
+            def progress(done: int, of: int, what: str) -> None:
+                bar.total = of
+                bar.set_postfix_str(what, refresh=False)
+                bar.update(done - bar.n)
+
+            yield progress
 
     def result(self, facts: Mapping[str, Any], text: str) -> None:
         """Print what came out: `facts` as JSON if that was asked for, else `text`."""

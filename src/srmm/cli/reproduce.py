@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -72,7 +69,7 @@ def reproduce(
         talk.result(titles, "\n".join(f"{key:<{width}}  {text}" for key, text in titles.items()))
         return
     columns = [one.strip() for many in method or () for one in many.split(",")]
-    with counted(talk) as progress:
+    with talk.trainings() as progress:
         if from_ is not None:
             if name or data or method or limit or drop:
                 raise InputError("--from repeats a run as it was: leave the other options out.")
@@ -89,21 +86,3 @@ def reproduce(
     facts = {"folder": folder, "results": folder / "results.md", "json": folder / "results.json"}
     text = (folder / "results.md").read_text(encoding="utf-8")
     talk.result(facts, f"{text}\nresults: {folder}")
-
-
-@contextmanager
-def counted(talk: Talk) -> Iterator[Any]:
-    """A progress bar over trainings."""
-    if not talk.progress:
-        yield lambda done, of, what: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(unit="training", file=sys.stderr, leave=False) as bar:
-
-        def progress(done: int, of: int, what: str) -> None:
-            bar.total = of
-            bar.set_postfix_str(what, refresh=False)
-            bar.update(done - bar.n)
-
-        yield progress

@@ -56,12 +56,8 @@ AVAILABLE = (1.0, 0.9, 0.7, 0.5, 0.3, 0.1, 0.0)  # of the dropped modality, Tabl
 _CURVE = tuple(Setting(test={DROPPED: rate / 10}) for rate in range(11))
 
 
-def _paper(name: str, title: str, variants: tuple[Variant, ...], **more: object) -> Experiment:
-    return Experiment(name, title, variants, counterpart=COUNTERPARTS, **more)  # type: ignore[arg-type]
-
-
 _EXPERIMENTS = (
-    _paper(
+    Experiment(
         "table1",
         "Table I: complete, and 30 % of one modality available in test",
         (Variant("vilt-tokens"), SRMM, SCALED, ROBUST),
@@ -70,7 +66,7 @@ _EXPERIMENTS = (
         view="drop",
     ),
     *(
-        _paper(
+        Experiment(
             f"table{number}",
             f"Table {roman}: complete modalities ({data})",
             ALL,
@@ -84,21 +80,21 @@ _EXPERIMENTS = (
             (5, "V", "VoxCeleb1", published.TABLE_5),
         )
     ),
-    _paper(
+    Experiment(
         "table6",
         "Table VI: one modality going missing in test",
         ALL,
         settings=tuple(Setting(test={DROPPED: round(1 - a, 6)}) for a in AVAILABLE),
         published=published.TABLE_6,
     ),
-    _paper(
+    Experiment(
         "table7",
         "Table VII: each modality fully missing in test",
         ALL,
         settings=(COMPLETE, Setting(test={"each": 1.0})),
         published=published.TABLE_7,
     ),
-    _paper(
+    Experiment(
         "table8",
         "Table VIII: 30 % of one modality available in training and test",
         (*SRMMS, Variant("router"), Variant("tbn-early"), Variant("modality-dropout"),
@@ -109,7 +105,7 @@ _EXPERIMENTS = (
         "part of the training set is masked as the rest of it. Test figures are exact expectations "
         "over masks, of a model trained under one mask per seed.",
     ),
-    _paper(
+    Experiment(
         "table9",
         "Table IX: Gaussian noise on all test embeddings",
         ALL,
@@ -118,14 +114,14 @@ _EXPERIMENTS = (
         note="σ is absolute, as in the paper: how much it is depends on the scale of each "
         "encoder's embeddings. The JSON also has σ in units of each feature's standard deviation.",
     ),
-    _paper(
+    Experiment(
         "table10",
         "Table X: encoders",
         (SRMM, ALONE_PAPER, ROBUST, EACH_ALONE),
         view="encoders",
         note="One store per combination of encoders.",
     ),
-    _paper(
+    Experiment(
         "table11",
         "Table XI: switching strategies",
         tuple(Variant("srmm-paper", {"switching": s}, f"S-{s[1]}") for s in ("s1", "s2", "s3")),
@@ -133,20 +129,20 @@ _EXPERIMENTS = (
         published=published.TABLE_11,
         view="drop",
     ),
-    _paper(
+    Experiment(
         "parameters",
         "Section VI: trainable parameters",
         ALL,
         view="parameters",
     ),
-    _paper(
+    Experiment(
         "fig4",
         "Fig. 4: accuracy while one modality goes missing, with unimodal lines",
         (SRMM, ALONE_PAPER, ROBUST, EACH_ALONE),
         settings=_CURVE,
         view="curves",
     ),
-    _paper(
+    Experiment(
         "fig5",
         "Fig. 5: t-SNE of what the classifier sees",
         (SRMM, Variant("tbn-early"), Variant("vilt-tokens")),

@@ -26,16 +26,6 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return lines + [f"| {' | '.join(row)} |" for row in rows]
 
 
-def mean_sd(values: Sequence[float | None]) -> str:
-    """ "81.6 ± 2.8" in %, over seeds."""
-    known = [100 * value for value in values if value is not None]
-    if not known:
-        return "–"
-    if len(known) == 1:
-        return f"{known[0]:.1f}"
-    return f"{np.mean(known):.1f} ± {np.std(known, ddof=1):.1f}"
-
-
 def score_in(
     run: Run, variant: Variant, seed: int, trained: Setting, tested: Setting,
     metric: str | None = None,

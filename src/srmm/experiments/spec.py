@@ -79,8 +79,6 @@ class Experiment:
     settings : tuple of Setting
         In the order of the rows; "each" as a role stands for every modality in turn.
     published : tuple of Published
-    counterpart : dict of str to str
-        The paper's name of a method → our column to compare it with.
     view : str
         How it is written: a key of `srmm.experiments.views.VIEWS`.
     """
@@ -90,7 +88,6 @@ class Experiment:
     variants: tuple[Variant, ...]
     settings: tuple[Setting, ...] = (COMPLETE,)
     published: tuple[Published, ...] = ()
-    counterpart: Mapping[str, str] = field(default_factory=dict)
     view: str = "table"
     note: str = ""
 

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from srmm.experiments.analyses import calibration_view, imbalance, missingness, patterns
-from srmm.experiments.markdown import Written, grid, heading, mean, mean_sd, score_in
+from srmm.experiments.catalogue import COUNTERPARTS
+from srmm.experiments.markdown import Written, grid, heading, mean, score_in
 from srmm.experiments.measure import single_draw
 from srmm.experiments.runner import Run
 from srmm.experiments.spec import Setting, Variant
 from srmm.missing import relative_drop
+from srmm.report.words import mean_sd
 
 View = Callable[[Sequence[Run], Path], Written]
 
@@ -237,7 +239,7 @@ def _published(run: Run, numbers: Sequence[dict[str, Any]]) -> list[str]:
         head = _setting_heads(run)
         rows = [_setting_cells(run, setting) for setting in settings]
         for name, values in figures.values.items():
-            ours = columns.get(run.experiment.counterpart.get(name, ""))
+            ours = columns.get(COUNTERPARTS.get(name, ""))
             head += [f"{name}, published"] + ([f"{ours.column}, ours"] if ours else [])
             head += ["difference"] if ours and same else []
             mine = _values(numbers, run, ours) if ours else []

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from srmm.atomic import replacing_file
 from srmm.report.html import environment, variables
-from srmm.report.words import pattern_text
+from srmm.report.words import mean_sd, pattern_text
 
 _HERE = Path(__file__).parent
 SIGNIFICANT = 0.05
@@ -102,12 +102,3 @@ def signed(points: float) -> str:
     """ "+1.8", and "0.0" for what rounds to it."""
     text = f"{points:+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
-
-
-def mean_sd(values: list[float | None]) -> str:
-    """ "81.6 ± 2.8" in %, over seeds."""
-    known = [100 * value for value in values if value is not None]
-    if not known:
-        return "–"
-    spread = f" ± {np.std(known, ddof=1):.1f}" if len(known) > 1 else ""
-    return f"{np.mean(known):.1f}{spread}"

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeGuard
 
+import numpy as np
+
 NOTHING = "–"
 """Printed where there is no number."""
 
@@ -165,3 +167,13 @@ def duration_text(seconds: Any) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def mean_sd(values: Sequence[float | None]) -> str:
+    """ "81.6 ± 2.8" in %, over seeds."""
+    known = [100 * value for value in values if value is not None]
+    if not known:
+        return "–"
+    if len(known) == 1:
+        return f"{known[0]:.1f}"
+    return f"{np.mean(known):.1f} ± {np.std(known, ddof=1):.1f}"
