@@ -44,7 +44,7 @@ def draw_curves(runs: Sequence[Run], numbers: Sequence[dict[str, Any]], output: 
         axes.set_xlabel(f"{dropped} missing in test (%)")
         axes.set_ylabel(f"{run.metric} (%)")
         axes.set_title(run.data.name, loc="left")
-        axes.legend(frameon=False, fontsize=8)
+        figure.legend(loc="outside lower center", ncols=2, fontsize=8)
         names.append(_save(figure, output, f"curves-{run.data.name}"))
     return names
 
