@@ -22,6 +22,7 @@ def reproduce(
     seeds: int = 5,
     drop: str | None = None,
     method: list[str] | None = None,
+    max_epochs: int | None = None,
     jobs: int = 1,
     cells: Path | None = None,
     list: Annotated[bool, Parameter(negative="")] = False,
@@ -51,6 +52,8 @@ def reproduce(
         The modality that goes missing; by default text, or else the last.
     method
         Only these columns, with commas between. Repeatable.
+    max_epochs
+        Epochs of every network, in place of its recipe's: for large data, where an epoch is long.
     jobs
         Trainings at the same time.
     cells
@@ -71,7 +74,7 @@ def reproduce(
     columns = [one.strip() for many in method or () for one in many.split(",")]
     with talk.trainings() as progress:
         if from_ is not None:
-            if name or data or method or limit or drop:
+            if name or data or method or limit or drop or max_epochs:
                 raise InputError("--from repeats a run as it was: leave the other options out.")
             output = output or from_.resolve().with_name(from_.resolve().name + "-again")
             folder = reproduce_again(from_, output, jobs=jobs, cells=cells, progress=progress)
@@ -81,7 +84,8 @@ def reproduce(
             folder = reproduce_job(
                 name, output or Path("runs") / name, data=data or IN_PACKAGES, root=source.root,
                 options=source.options(), limit=limit, seeds=seeds, dropped=drop,
-                methods=columns, jobs=jobs, cells=cells, progress=progress, show=talk.progress,
+                methods=columns, max_epochs=max_epochs, jobs=jobs, cells=cells, progress=progress,
+                show=talk.progress,
             )  # fmt: skip
     facts = {"folder": folder, "results": folder / "results.md", "json": folder / "results.json"}
     text = (folder / "results.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import numpy as np
 from srmm.experiments.markdown import Written, grid, heading, mean, score_in
 from srmm.experiments.measure import calibration
 from srmm.experiments.missingness import MECHANISMS, RATES, missingness_scores
-from srmm.experiments.runner import Run
+from srmm.experiments.plan import Run
 from srmm.experiments.spec import Setting
 from srmm.modality import pattern_mask, presence_patterns
 from srmm.report.words import mean_sd

@@ -97,8 +97,8 @@ _EXPERIMENTS = (
     Experiment(
         "table8",
         "Table VIII: 30 % of one modality available in training and test",
-        (*SRMMS, Variant("router"), Variant("tbn-early"), Variant("modality-dropout"),
-         *TRANSFORMERS, *IMPUTERS),
+        (SRMM, ROBUST, Variant("router"), Variant("tbn-early"), Variant("modality-dropout"),
+         Variant("vilt-tokens"), Variant("lee2023-input"), Variant("kim2024")),
         settings=(COMPLETE, Setting(train={"each": 0.7}, test={"each": 0.7})),
         published=published.TABLE_8,
         note="Masks are drawn once per (split, modality, rate, seed) by exact count; the held-out "

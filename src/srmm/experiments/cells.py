@@ -44,6 +44,10 @@ VERSION = 1
 """Part of every cell's name: raised when a cell of the same name would come out different."""
 
 
+Progress = Callable[[int, int, str], None]
+"""Told (done, of, method) after every training."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """What decides a result.
@@ -74,11 +78,12 @@ class Cell:
     def make(self) -> Any:
         """The unfitted classifier. The parameter "settings" holds fields of its recipe."""
         parameters = dict(self.parameters)
-        if "settings" in parameters:
-            settings = parameters.pop("settings")
-            parameters["recipe"] = resolve_recipe(parameters["recipe"], settings)
-        return make_method(
+        settings = parameters.pop("settings", {})
+        model = make_method(
             self.method, random_state=self.seed, when_nothing_present="prior", **parameters
+        )
+        return (
+            model.set_params(recipe=resolve_recipe(model.recipe, settings)) if settings else model
         )
 
 
@@ -115,7 +120,7 @@ def run_cells(
     folder: Path,
     *,
     jobs: int = 1,
-    progress: Callable[[int, int, str], None] = lambda done, of, what: None,
+    progress: Progress = lambda done, of, what: None,
 ) -> None:
     """Train the cells that are not in `folder` yet, `jobs` at a time.
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from srmm.errors import InputError
-from srmm.experiments.cells import Cell, Outcome, read_outcome, run_cells
+from srmm.experiments.cells import Cell, Outcome, Progress, read_outcome, run_cells
 from srmm.experiments.data import ExperimentData, has_own_split, split_for
-from srmm.experiments.runner import Progress, git_revision
+from srmm.experiments.runner import git_revision
 from srmm.experiments.significance import (
     bootstrap_means,
     difference,

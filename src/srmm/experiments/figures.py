@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from srmm.atomic import replacing_file
-from srmm.experiments.runner import Run
+from srmm.experiments.plan import Run
 from srmm.report.style import LIGHT, report_style
 
 _COLOURS = tuple(LIGHT[f"c{i}"] for i in range(8))

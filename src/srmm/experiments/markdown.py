@@ -9,7 +9,7 @@ import numpy as np
 
 from srmm.experiments.data import has_own_split
 from srmm.experiments.measure import score
-from srmm.experiments.runner import Run
+from srmm.experiments.plan import Run
 from srmm.experiments.spec import Setting, Variant
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,80 +16,15 @@ from safetensors.numpy import save_file
 
 from srmm.about import json_ready
 from srmm.atomic import replacing_file
-from srmm.errors import InputError, did_you_mean
-from srmm.experiments.catalogue import EXPERIMENTS, IMBALANCE, variants_for
-from srmm.experiments.cells import Cell, Outcome, read_outcome, run_cells
+from srmm.errors import InputError
+from srmm.experiments.cells import Progress, run_cells
 from srmm.experiments.data import ExperimentData, draw_mask, mask_digest, split_for
-from srmm.experiments.spec import Experiment, Setting, Variant, expand, roles_of
+from srmm.experiments.plan import Run, find_experiment, plan
+from srmm.experiments.views import VIEWS
 
 FORMAT = "srmm-experiment"
-METRICS = {"hateful_memes": "auroc"}
-"""The name of the data → its metric (paper IV); accuracy elsewhere."""
-
-Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Run:
-    """An experiment on one data set, ready to be looked at.
-
-    Parameters
-    ----------
-    settings : tuple of Setting
-        With modalities in place of roles.
-    seeds : tuple of int
-    """
-
-    experiment: Experiment
-    data: ExperimentData
-    variants: tuple[Variant, ...]
-    settings: tuple[Setting, ...]
-    seeds: tuple[int, ...]
-    roles: dict[str, str]
-    cells_folder: Path
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        return self.data.embeddings.modalities
-
-    @property
-    def metric(self) -> str:
-        return METRICS.get(self.data.name, "accuracy")
-
-    @property
-    def comparable(self) -> bool:
-        """Whether the modality that goes missing is the one that the paper drops."""
-        return self.roles == roles_of(self.modalities)
-
-    def cell(self, variant: Variant, seed: int, setting: Setting) -> Cell:
-        return Cell(
-            self.data.key,
-            variant.method,
-            seed,
-            dict(variant.parameters),
-            dict(setting.train),
-            embed=self.experiment.view == "tsne",
-        )
-
-    def cells(self) -> list[Cell]:
-        """All cells it needs, each once, seed by seed so that what is there is balanced."""
-        wanted = {
-            (cell := self.cell(variant, seed, setting)).name: cell
-            for seed in self.seeds
-            for variant in self.variants
-            for setting in self.settings
-        }
-        return list(wanted.values())
-
-    def outcome(self, variant: Variant, seed: int, setting: Setting) -> Outcome:
-        return read_outcome(self.cells_folder, self.cell(variant, seed, setting))
-
-
-def find_experiment(name: str) -> Experiment:
-    """The experiment of that name; `InputError` with the nearest ones for another."""
-    if name not in EXPERIMENTS:
-        raise InputError(f"There is no experiment {name!r}. {did_you_mean(name, EXPERIMENTS)}")
-    return EXPERIMENTS[name]
+CHOICES = ("seeds", "dropped", "methods", "max_epochs")
+"""What a person chose of a run beside its data, as in its configuration."""
 
 
 def reproduce(
@@ -100,6 +35,7 @@ def reproduce(
     seeds: int = 5,
     dropped: str | None = None,
     methods: Sequence[str] = (),
+    max_epochs: int | None = None,
     jobs: int = 1,
     cells: Path | None = None,
     progress: Progress = lambda done, of, what: None,
@@ -116,20 +52,26 @@ def reproduce(
         The modality that goes missing; by default text, or else the last.
     methods : sequence of str, optional
         Only these columns.
+    max_epochs : int, optional
+        Of every network, in place of its recipe's: for large data, where an epoch has many steps.
     jobs : int
         Cells trained at the same time.
     cells : path, optional
         Where finished cells are kept, by default `output`/../cells, which experiments share.
     """
-    from srmm.experiments.views import VIEWS
-
     experiment = find_experiment(name)
     names = [data.name for data in datas]
     twice = sorted({one for one in names if names.count(one) > 1})
     if twice:
         raise InputError(f"Two data sets are called {twice[0]!r}; name one of them: NAME=FOLDER.")
     folder = cells or output.parent / "cells"
-    runs = [plan(experiment, data, seeds, dropped, methods, folder) for data in datas]
+    chosen: dict[str, Any] = {
+        "seeds": seeds,
+        "dropped": dropped,
+        "methods": list(methods),
+        "max_epochs": max_epochs,
+    }
+    runs = [plan(experiment, data, folder, **chosen) for data in datas]
     for run in runs:
         run_cells(run.cells(), run.data, folder, jobs=jobs, progress=progress)
     output.mkdir(parents=True, exist_ok=True)
@@ -139,65 +81,17 @@ def reproduce(
         heading += [experiment.note, ""]
     _write(output / "results.md", "\n".join(heading + written.markdown) + "\n")
     _write_json(output / "results.json", {"experiment": name, "results": written.numbers})
-    config = _config(name, runs, seeds, dropped, methods)
+    config = _config(name, runs, chosen)
     config["masks"] = {run.data.name: _write_masks(run, output) for run in runs}
     _write_json(output / "config.json", config)
     return output
-
-
-def chosen_variants(
-    experiment: Experiment,
-    modalities: tuple[str, ...],
-    dropped: str | None,
-    methods: Sequence[str],
-) -> tuple[Variant, ...]:
-    """The columns for data with these modalities; `InputError` for an unknown method or role."""
-    roles_of(modalities, dropped)
-    variants = variants_for(experiment, modalities)
-    names = [variant.column for variant in variants]
-    for method in methods:
-        if method not in names and method not in [variant.method for variant in variants]:
-            raise InputError(
-                f"{experiment.name} has no method {method!r} for the modalities "
-                f"{', '.join(modalities)}. {did_you_mean(method, names)}"
-            )
-    if not methods:
-        return variants
-    return tuple(v for v in variants if v.method in methods or v.column in methods)
-
-
-def plan(
-    experiment: Experiment,
-    data: ExperimentData,
-    seeds: int,
-    dropped: str | None,
-    methods: Sequence[str],
-    cells: Path,
-) -> Run:
-    """What has to be trained and looked at for one data set."""
-    modalities = data.embeddings.modalities
-    roles = roles_of(modalities, dropped)
-    variants = chosen_variants(experiment, modalities, dropped, methods)
-    if experiment.view == "imbalance":
-        kept, gone = roles["kept"], roles["dropped"]
-        settings = tuple(
-            Setting(train={m: 1 - s for m, s in ((kept, a), (gone, b)) if s < 1})
-            for a in IMBALANCE
-            for b in IMBALANCE
-        )
-    else:
-        settings = expand(experiment.settings, modalities, dropped)
-    if seeds < 1:
-        raise InputError(f"seeds must be at least 1, got {seeds}.")
-    numbers = range(1 if experiment.view in ("tsne", "parameters") else seeds)
-    return Run(experiment, data, variants, settings, tuple(numbers), roles, cells)
 
 
 def check_same_plan(config: Mapping[str, Any], datas: Sequence[ExperimentData]) -> None:
     """Raise `InputError` if the experiment means something else now than in a finished run."""
     experiment = find_experiment(config["experiment"])
     for data in datas:
-        run = plan(experiment, data, config["seeds"], config["dropped"], config["methods"], Path())
+        run = plan(experiment, data, Path(), **choices_of(config))
         for what, now in (("variants", run.variants), ("settings", run.settings)):
             if json_ready([asdict(one) for one in now]) != config[what][data.name]:
                 raise InputError(
@@ -205,6 +99,11 @@ def check_same_plan(config: Mapping[str, Any], datas: Sequence[ExperimentData]) 
                     f"the one that made the run (srmm {config['versions']['srmm']}, revision "
                     f"{config['revision']}). Install that one to run it again exactly."
                 )
+
+
+def choices_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What was chosen of the run with this configuration."""
+    return {choice: config.get(choice) for choice in CHOICES}
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -221,9 +120,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _config(
-    name: str, runs: Sequence[Run], seeds: int, dropped: str | None, methods: Sequence[str]
-) -> dict[str, Any]:
+def _config(name: str, runs: Sequence[Run], chosen: Mapping[str, Any]) -> dict[str, Any]:
     import sklearn
     import torch
 
@@ -232,9 +129,7 @@ def _config(
     return {
         "format": FORMAT,
         "experiment": name,
-        "seeds": seeds,
-        "dropped": dropped,
-        "methods": list(methods),
+        **chosen,
         "data": [
             {
                 "name": run.data.name,

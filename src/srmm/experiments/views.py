@@ -12,7 +12,7 @@ from srmm.experiments.analyses import calibration_view, imbalance, missingness, 
 from srmm.experiments.catalogue import COUNTERPARTS
 from srmm.experiments.markdown import Written, grid, heading, mean, score_in
 from srmm.experiments.measure import single_draw
-from srmm.experiments.runner import Run
+from srmm.experiments.plan import Run
 from srmm.experiments.spec import Setting, Variant
 from srmm.missing import relative_drop
 from srmm.report.words import mean_sd

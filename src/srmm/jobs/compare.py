@@ -11,9 +11,9 @@ from srmm.about import json_ready
 from srmm.atomic import replacing_file
 from srmm.embeddings import Embeddings
 from srmm.encoding import encode
+from srmm.experiments.cells import Progress
 from srmm.experiments.compare import DEFAULT_METHODS, compare
 from srmm.experiments.data import open_experiment_data
-from srmm.experiments.runner import Progress
 from srmm.jobs.data import open_data
 from srmm.methods import make_method
 from srmm.report.comparison import write_comparison

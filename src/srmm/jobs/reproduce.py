@@ -9,15 +9,10 @@ from typing import Any
 from srmm.embeddings import Embeddings
 from srmm.encoding import encode
 from srmm.errors import InputError
+from srmm.experiments.cells import Progress
 from srmm.experiments.data import ExperimentData, open_experiment_data
-from srmm.experiments.runner import (
-    Progress,
-    check_same_plan,
-    chosen_variants,
-    find_experiment,
-    read_config,
-    reproduce,
-)
+from srmm.experiments.plan import chosen_variants, find_experiment
+from srmm.experiments.runner import check_same_plan, choices_of, read_config, reproduce
 from srmm.jobs.data import open_data
 from srmm.store import is_store, load_embeddings, save_embeddings
 from srmm.table import Table
@@ -37,6 +32,7 @@ def reproduce_job(
     seeds: int = 5,
     dropped: str | None = None,
     methods: Sequence[str] = (),
+    max_epochs: int | None = None,
     jobs: int = 1,
     cells: Path | None = None,
     progress: Progress = lambda done, of, what: None,
@@ -65,8 +61,8 @@ def reproduce_job(
     stores = (cells or output.parent / "cells").parent / "stores"
     ready = [_as_store(label, what, stores, limit, show) for label, what in opened]
     return reproduce(
-        name, ready, output, seeds=seeds, dropped=dropped, methods=methods, jobs=jobs, cells=cells,
-        progress=progress,
+        name, ready, output, seeds=seeds, dropped=dropped, methods=methods, max_epochs=max_epochs,
+        jobs=jobs, cells=cells, progress=progress,
     )  # fmt: skip
 
 
@@ -101,8 +97,8 @@ def reproduce_again(
     check_same_plan(config, ready)
     cells = cells or output / "cells"  # trained anew, not read from where the first run left them
     return reproduce(
-        config["experiment"], ready, output, seeds=config["seeds"], dropped=config["dropped"],
-        methods=config["methods"], jobs=jobs, cells=cells, progress=progress,
+        config["experiment"], ready, output, jobs=jobs, cells=cells, progress=progress,
+        **choices_of(config),
     )  # fmt: skip
 
 
