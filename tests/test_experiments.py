@@ -436,11 +436,39 @@ def test_a_changed_store_is_noticed(tmp_path):
     first = reproduce_job("table7", tmp_path / "t7", data=[str(store)], seeds=1,
                           methods=["logreg-concat"])  # fmt: skip
     save_embeddings(made_up(seed=5), store, overwrite=True)
-    with pytest.raises(InputError, match="has changed since"):
+    with pytest.raises(InputError, match="is not as it was"):
         reproduce_again(first, tmp_path / "again")
     shutil.rmtree(store)
-    with pytest.raises(InputError, match="is not there any more"):
+    with pytest.raises(InputError, match=r"is not there any more.*--data zoo=STORE"):
         reproduce_again(first, tmp_path / "again")
+
+
+def test_a_moved_store_can_be_named(tmp_path):
+    store = save_embeddings(made_up(), tmp_path / "zoo")
+    first = reproduce_job("table7", tmp_path / "t7", data=[str(store)], seeds=1,
+                          methods=["logreg-concat"])  # fmt: skip
+    moved = store.rename(tmp_path / "elsewhere")
+    again = reproduce_again(first, tmp_path / "again", stores=[f"zoo={moved}"])
+    assert (first / "results.json").read_bytes() == (again / "results.json").read_bytes()
+    with pytest.raises(InputError, match=r"no store 'zou'.*zoo"):
+        reproduce_again(first, tmp_path / "again", stores=[f"zou={moved}"])
+
+
+def test_every_network_can_train_for_fewer_epochs(store, tmp_path):
+    folder = reproduce_job(
+        "table7", tmp_path / "t7", data=[str(store)], seeds=1, max_epochs=2,
+        methods=["srmm-paper", "tbn-early", "TBN early (paper)", "logreg"],
+    )  # fmt: skip
+    config = json.loads((folder / "config.json").read_text())
+    assert config["max_epochs"] == 2
+    networks = {v["label"] or v["method"]: v["parameters"] for v in config["variants"]["zoo"]}
+    assert networks.pop("logreg") == {}
+    assert {given["settings"]["max_epochs"] for given in networks.values()} == {2}
+    data = open_experiment_data(store, "zoo")
+    cell = Cell(data.key, "tbn-early", 0, networks["tbn-early"])
+    assert read_outcome(tmp_path / "cells", cell).about["trained"]["best_epoch"] in (1, 2)
+    again = reproduce_again(folder, tmp_path / "again")
+    assert (folder / "results.json").read_bytes() == (again / "results.json").read_bytes()
 
 
 def test_data_that_is_not_there_is_named_before_any_work(store, tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from srmm.corrupt import add_noise
 from srmm.errors import InputError
-from srmm.missing import draw_missing, draw_missing_rates, expected_accuracy, relative_drop
+from srmm.missing import draw_missing, expected_accuracy, relative_drop
 from tests.test_embeddings import with_holes
 from tests.test_switching import masks
 
@@ -19,15 +19,6 @@ def test_masks_are_drawn_by_exact_count(present: np.ndarray, rate: float, seed: 
     assert left[:, 0].sum() == had - round(rate * had)
     assert not (left & ~present).any()
     np.testing.assert_array_equal(left[:, 1:], present[:, 1:])
-
-
-@given(masks, st.integers(0, 9))
-def test_no_instance_is_emptied_by_several_rates(present: np.ndarray, seed: int) -> None:
-    names = tuple(f"m{m}" for m in range(present.shape[1]))
-    rates = dict.fromkeys(names, 0.9)
-    left = draw_missing_rates(present, names, rates, np.random.default_rng(seed))
-    np.testing.assert_array_equal(left.any(axis=1), present.any(axis=1))
-    assert not (left & ~present).any()
 
 
 def test_a_percentage_is_recognised() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -26,6 +28,13 @@ def replacing_file(path: Path) -> Iterator[Path]:
         _to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content`, JSON-ready, so that a reader sees the old file or the new one."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    with replacing_file(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager

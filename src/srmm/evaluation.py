@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from srmm.about import describe_model, json_ready
-from srmm.atomic import replacing_file
+from srmm.atomic import write_json
 from srmm.base_classifier import align_classes
 from srmm.describe import (
     describe_classes,
@@ -71,9 +71,7 @@ class RobustnessReport:
     def to_json(self, path: str | Path) -> Path:
         """Write the content as JSON, atomically."""
         path = Path(path)
-        text = json.dumps(self.content, indent=1, ensure_ascii=False, allow_nan=False)
-        with replacing_file(path) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+        write_json(path, self.content)
         return path
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from srmm.errors import InputError, did_you_mean, fraction
+from srmm.errors import fraction
 
 
 def draw_missing(
@@ -27,28 +27,6 @@ def draw_missing(
     gone = rng.permutation(rows)[: round(missing_rate * len(rows))]
     left = present.copy()
     left[gone, modality] = False
-    return left
-
-
-def draw_missing_rates(
-    present: np.ndarray,
-    modalities: tuple[str, ...],
-    missing_rates: dict[str, float],
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """`draw_missing` for several modalities, {"text": 0.7}, keeping one item per instance.
-
-    An instance that would lose everything keeps one of the items it had, chosen at random.
-    """
-    left = present
-    for name, rate in missing_rates.items():
-        if name not in modalities:
-            raise InputError(f"There is no modality {name!r}. {did_you_mean(name, modalities)}")
-        left = draw_missing(left, modalities.index(name), rate, rng)
-    emptied = np.flatnonzero(present.any(axis=1) & ~left.any(axis=1))
-    spare = np.where(present[emptied], rng.random((len(emptied), present.shape[1])), -1.0)
-    left = left.copy()
-    left[emptied, spare.argmax(axis=1)] = True
     return left
 
 

@@ -27,9 +27,20 @@ def methods(*, talk: Talk = Talk()) -> None:
     """List the methods of `srmm fit --method`: what each is, and where it comes from."""
     from srmm.methods import METHODS, describe_method
 
-    entries = {name: describe_method(name) for name in METHODS}
-    _show({"unimodal:MODALITY" if name == "unimodal" else name: about
-           for name, about in entries.items()}, talk)  # fmt: skip
+    entries = {
+        "unimodal:MODALITY" if name == "unimodal" else name: describe_method(name)
+        for name in METHODS
+    }
+    classes: dict[tuple[str, str], list[str]] = {}
+    for name, about in entries.items():
+        implied = ", ".join(about["parameters"])
+        named = f"{name} ({implied})" if implied else name
+        classes.setdefault((about["description"], about["source"]), []).append(named)
+    blocks = [
+        "\n".join([*names, f"  {description}", f"  source: {source}"])
+        for (description, source), names in classes.items()
+    ]
+    talk.result(entries, "\n\n".join(blocks))
 
 
 def _show(entries: Mapping[str, Mapping[str, Any]], talk: Talk) -> None:

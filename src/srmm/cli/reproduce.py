@@ -61,7 +61,8 @@ def reproduce(
     list
         List the experiments.
     from_
-        A folder written before: run it again, exactly, training everything anew.
+        A folder written before: run it again, exactly, training everything anew. --data NAME=STORE
+        tells where a store is now that was moved.
     """
     from srmm.experiments.catalogue import EXPERIMENTS
     from srmm.jobs.reproduce import IN_PACKAGES, reproduce_again, reproduce_job
@@ -74,10 +75,12 @@ def reproduce(
     columns = [one.strip() for many in method or () for one in many.split(",")]
     with talk.trainings() as progress:
         if from_ is not None:
-            if name or data or method or limit or drop or max_epochs:
+            if name or method or limit or drop or max_epochs:
                 raise InputError("--from repeats a run as it was: leave the other options out.")
             output = output or from_.resolve().with_name(from_.resolve().name + "-again")
-            folder = reproduce_again(from_, output, jobs=jobs, cells=cells, progress=progress)
+            folder = reproduce_again(
+                from_, output, stores=data or (), jobs=jobs, cells=cells, progress=progress
+            )
         elif name is None:
             raise InputError("Name an experiment, e.g. `srmm reproduce table6`; see --list.")
         else:

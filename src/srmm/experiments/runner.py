@@ -15,7 +15,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from srmm.about import json_ready
-from srmm.atomic import replacing_file
+from srmm.atomic import replacing_file, write_json
 from srmm.errors import InputError
 from srmm.experiments.cells import Progress, run_cells
 from srmm.experiments.data import ExperimentData, draw_mask, mask_digest, split_for
@@ -80,10 +80,12 @@ def reproduce(
     if experiment.note:
         heading += [experiment.note, ""]
     _write(output / "results.md", "\n".join(heading + written.markdown) + "\n")
-    _write_json(output / "results.json", {"experiment": name, "results": written.numbers})
+    write_json(
+        output / "results.json", json_ready({"experiment": name, "results": written.numbers})
+    )
     config = _config(name, runs, chosen)
     config["masks"] = {run.data.name: _write_masks(run, output) for run in runs}
-    _write_json(output / "config.json", config)
+    write_json(output / "config.json", json_ready(config))
     return output
 
 
@@ -206,7 +208,3 @@ def _write_masks(run: Run, output: Path) -> dict[str, str]:
 def _write(path: Path, text: str) -> None:
     with replacing_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _write_json(path: Path, content: Any) -> None:
-    _write(path, json.dumps(json_ready(content), indent=1, ensure_ascii=False) + "\n")

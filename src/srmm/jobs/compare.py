@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from srmm.about import json_ready
-from srmm.atomic import replacing_file
+from srmm.atomic import write_json
 from srmm.embeddings import Embeddings
 from srmm.encoding import encode
 from srmm.experiments.cells import Progress
@@ -55,9 +54,6 @@ def compare_job(
     content = json_ready(
         compare(data, output / "cells", methods=methods, seeds=seeds, jobs=jobs, progress=progress)
     )
-    with replacing_file(output / "comparison.json") as temporary:
-        temporary.write_text(
-            json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+    write_json(output / "comparison.json", content)
     write_comparison(content, output / "comparison.html")
     return content

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from srmm.atomic import replacing_file
+from srmm.about import json_ready
+from srmm.atomic import write_json
 from srmm.encoding_items import ItemKeys
 from srmm.encoding_store import read_keys
 from srmm.errors import SrmmError
@@ -38,8 +39,7 @@ def note_source(
         "root": None if root is None else str(root.resolve()),
         "options": dict(options or {}),
     }
-    with replacing_file(store / _SOURCE) as temporary:
-        temporary.write_text(json.dumps(noted, indent=1, default=str) + "\n", encoding="utf-8")
+    write_json(store / _SOURCE, json_ready(noted))
 
 
 def open_noted(store: Path) -> Table | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from srmm.embeddings import Embeddings
 from srmm.encoding import encode
-from srmm.errors import InputError
+from srmm.errors import InputError, did_you_mean
 from srmm.experiments.cells import Progress
 from srmm.experiments.data import ExperimentData, open_experiment_data
 from srmm.experiments.plan import chosen_variants, find_experiment
@@ -70,28 +70,38 @@ def reproduce_again(
     folder: Path,
     output: Path,
     *,
+    stores: Sequence[str] = (),
     jobs: int = 1,
     cells: Path | None = None,
     progress: Progress = lambda done, of, what: None,
 ) -> Path:
     """Run what is in `folder` again, exactly: the same data, methods, seeds and masks.
 
-    Everything is trained anew, in `output`/cells, unless `cells` names finished trainings. Raises
-    `InputError` if a store is no longer there or no longer holds the same data, or if the
-    experiment has changed since.
+    Everything is trained anew, in `output`/cells, unless `cells` names finished trainings; `stores`
+    ("NAME=FOLDER") says where stores are that have been moved. Raises `InputError` if a store is no
+    longer there or no longer holds the same data, or if the experiment has changed since.
     """
     config = read_config(folder)
+    moved = dict(one.partition("=")[::2] for one in stores)
+    known = [about["name"] for about in config["data"]]
+    for name in moved:
+        if name not in known:
+            raise InputError(
+                f"{folder} was made from no store {name!r}. {did_you_mean(name, known)}"
+            )
     ready = []
     for about in config["data"]:
-        if not is_store(Path(about["store"])):
+        store = Path(moved.get(about["name"], about["store"]))
+        if not is_store(store):
             raise InputError(
-                f"The store {about['store']} that {folder} was made from is not there any more."
+                f"The store {store} that {folder} was made from is not there any more. If it was "
+                f"moved, say where: --data {about['name']}=STORE."
             )
-        data = open_experiment_data(about["store"], about["name"], about["limit"])
+        data = open_experiment_data(store, about["name"], about["limit"])
         if data.key != about["key"]:
             raise InputError(
-                f"The store {about['store']} has changed since {folder} was made: its items, "
-                f"labels, split or encoders are others ({data.key}, then {about['key']})."
+                f"The store {store} is not as it was when {folder} was made: its items, labels, "
+                f"split or encoders are others ({data.key}, then {about['key']})."
             )
         ready.append(data)
     check_same_plan(config, ready)
