@@ -22,7 +22,19 @@ from pathlib import Path
 import numpy as np
 
 import srmm
+from srmm.experiments.catalogue import (
+    BRANCHES,
+    IMPUTERS,
+    ROBUST,
+    SIMPLE,
+    SRMM,
+    TBN_PAPER,
+    TRANSFORMERS,
+)
+from srmm.experiments.markdown import bold, grid, said
+from srmm.experiments.spec import Setting
 from srmm.jobs.reproduce import reproduce_job
+from srmm.report.words import mean_sd
 from srmm.split import stratified_split
 
 SMALL = ("openmoji", "htad", "av_digits", "face_voice40")
@@ -169,9 +181,41 @@ def how(folder: Path, task: Task) -> str:
     return f"{options} --seeds {config['seeds']}"
 
 
+def overview(runs: Path) -> list[str]:
+    """SRMM beside the best of each family of methods: a line per data set and setting."""
+    families = {
+        "simple": {v.column for v in SIMPLE},
+        "two branches": {v.column for v in (*TBN_PAPER, *BRANCHES)},
+        "transformer or imputing": {v.column for v in (*TRANSFORMERS, *IMPUTERS)},
+    }
+    head = ["data", "available", SRMM.column, ROBUST.column, *(f"best {f}" for f in families)]
+    rows = []
+    for folder in sorted({runs / t.folder for t in TASKS if t.experiment == "table7"}):
+        if not (folder / "results.json").is_file():
+            continue
+        found: dict[tuple[str, str], dict[str, list[float]]] = {}
+        for one in json.loads((folder / "results.json").read_text(encoding="utf-8"))["results"]:
+            setting = said(Setting(test=one["test"]))
+            found.setdefault((one["data"], setting), {})[one["method"]] = one["values"]
+        for (data, setting), of in found.items():
+            cells = [mean_sd(of[one.column]) for one in (SRMM, ROBUST)]
+            tops = [float(np.mean(of[one.column])) for one in (SRMM, ROBUST)]
+            for names in families.values():
+                alone = {name for name in of if name.startswith("unimodal:")}
+                names = names | alone if "router" in names else names
+                best = max(names & of.keys(), key=lambda name: np.mean(of[name]))
+                tops.append(float(np.mean(of[best])))
+                cells.append(f"{mean_sd(of[best])} ({best})")
+            top = max(round(value, 3) for value in tops)
+            shown = [bold(c) if round(v, 3) == top else c for c, v in zip(cells, tops, strict=True)]
+            rows.append([data, setting, *shown])
+    return grid(head, rows)
+
+
 def write(runs: Path, path: Path) -> None:
     """One page from the folders that are there."""
-    lines = [(Path(__file__).parent / "results_intro.md").read_text(encoding="utf-8")]
+    intro = (Path(__file__).parent / "results_intro.md").read_text(encoding="utf-8")
+    lines = [intro.replace("OVERVIEW", "\n".join(overview(runs)))]
     figures = path.parent / "results"
 
     for task in TASKS:

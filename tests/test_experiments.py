@@ -326,6 +326,19 @@ def test_two_classes_three_modalities_and_holes(name, tmp_path, cells_of):
     assert "nan" not in text
 
 
+def test_the_best_of_every_setting_is_bold(data, tmp_path, cells_of):
+    folder = reproduce("table7", [data], tmp_path / "table7", seeds=1, cells=cells_of,
+                       methods=["logreg", "unimodal:image"])  # fmt: skip
+    text = (folder / "results.md").read_text()
+    assert "| method | all | text 0 % | image 0 % |" in text
+    lines = [line for line in text.splitlines() if line.startswith(("| logreg |", "| unimodal"))]
+    cells = [[cell.strip("* ") for cell in line.split("|")[2:-1]] for line in lines]
+    for i, column in enumerate(zip(*cells, strict=True)):
+        for line, value in zip(lines, column, strict=True):
+            best = float(value) == max(map(float, column))
+            assert line.split("|")[2 + i].strip() == (f"**{value}**" if best else value)
+
+
 def test_differences_to_the_paper_on_its_own_data(tmp_path, store, cells_of):
     data = open_experiment_data(store, "food101")
     for dropped, there in ((None, True), ("image", False)):

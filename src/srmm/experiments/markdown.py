@@ -26,6 +26,21 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return lines + [f"| {' | '.join(row)} |" for row in rows]
 
 
+def bold(cell: str) -> str:
+    """The best of its column."""
+    return f"**{cell}**"
+
+
+def said(setting: Setting) -> str:
+    """A setting in a few words: "all", "text 30 %" (of it available), "σ 0.1"."""
+    parts = [f"{name} {100 * (1 - rate):.0f} %" for name, rate in setting.test.items() if rate]
+    parts += [f"σ {setting.sigma:g}"] if setting.sigma else []
+    text = ", ".join(parts) or "all"
+    if setting.train and dict(setting.train) == dict(setting.test):
+        return f"{text}, in training too"
+    return text
+
+
 def score_in(
     run: Run, variant: Variant, seed: int, trained: Setting, tested: Setting,
     metric: str | None = None,
