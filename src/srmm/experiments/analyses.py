@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from srmm.experiments.markdown import Written, grid, heading, mean, score_in
+from srmm.experiments.markdown import Written, grid, heading, mean, methods_down, score_in
 from srmm.experiments.measure import calibration
 from srmm.experiments.missingness import MECHANISMS, RATES, missingness_scores
 from srmm.experiments.plan import Run
@@ -22,23 +22,27 @@ def patterns(runs: Sequence[Run], output: Path) -> Written:
     markdown: list[str] = []
     numbers: list[dict[str, Any]] = []
     for run in runs:
-        rows = []
-        for pattern in presence_patterns(run.modalities):
-            gone = {name: 1.0 for name in run.modalities if name not in pattern}
-            cells = []
-            for variant in run.variants:
-                values = [
-                    score_in(run, variant, seed, run.settings[0], Setting(test=gone))
-                    for seed in run.seeds
-                ]
-                cells.append(mean_sd(values))
+        shown = presence_patterns(run.modalities)
+        cells: dict[str, list[str]] = {}
+        means: list[list[float]] = []
+        for variant in run.variants:
+            found = []
+            for pattern in shown:
+                gone = {name: 1.0 for name in run.modalities if name not in pattern}
+                found.append(
+                    [
+                        score_in(run, variant, seed, run.settings[0], Setting(test=gone))
+                        for seed in run.seeds
+                    ]
+                )
                 numbers.append(
                     {"data": run.data.name, "method": variant.column, "present": list(pattern),
-                     "metric": run.metric, "values": values}
+                     "metric": run.metric, "values": found[-1]}
                 )  # fmt: skip
-            rows.append([" + ".join(pattern), *cells])
-        markdown += [f"## {heading(run)}", ""]
-        markdown += [*grid(["present", *(v.column for v in run.variants)], rows), ""]
+            cells[variant.column] = [mean_sd(values) for values in found]
+            means.append([mean(values) for values in found])
+        heads = [" + ".join(pattern) for pattern in shown]
+        markdown += [f"## {heading(run)}", "", *methods_down(heads, cells, means), ""]
     return Written(markdown, numbers)
 
 

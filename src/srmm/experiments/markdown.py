@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,8 +26,26 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return lines + [f"| {' | '.join(row)} |" for row in rows]
 
 
+def methods_down(
+    settings: Sequence[str], cells: Mapping[str, Sequence[str]], values: Sequence[Sequence[float]]
+) -> list[str]:
+    """A line per method, a column per setting, the best of each column in bold.
+
+    Parameters
+    ----------
+    cells : dict of column to its cells, in the order of the settings
+    values : the means behind them, (n_methods, n_settings)
+    """
+    shown = np.nan_to_num(values, nan=-1.0).round(3)
+    best = shown == shown.max(axis=0)
+    rows = [
+        [name, *(bold(c) if top else c for c, top in zip(line, tops, strict=True))]
+        for (name, line), tops in zip(cells.items(), best, strict=True)
+    ]
+    return grid(["method", *settings], rows)
+
+
 def bold(cell: str) -> str:
-    """The best of its column."""
     return f"**{cell}**"
 
 

@@ -10,7 +10,15 @@ import numpy as np
 
 from srmm.experiments.analyses import calibration_view, imbalance, missingness, patterns
 from srmm.experiments.catalogue import COUNTERPARTS
-from srmm.experiments.markdown import Written, bold, grid, heading, mean, said, score_in
+from srmm.experiments.markdown import (
+    Written,
+    grid,
+    heading,
+    mean,
+    methods_down,
+    said,
+    score_in,
+)
 from srmm.experiments.measure import single_draw
 from srmm.experiments.plan import Run
 from srmm.experiments.spec import Setting, Variant
@@ -30,18 +38,12 @@ def table(runs: Sequence[Run], output: Path) -> Written:
     numbers: list[dict[str, Any]] = []
     for run in runs:
         measured = _measured(run, numbers)
-        means = [[mean(at) for at in _values(numbers, run, v)] for v in run.variants]
-        shown = np.nan_to_num(means, nan=-1.0).round(3)
-        best = shown == shown.max(axis=0)
-        rows = [
-            [
-                v.column,
-                *(bold(c) if top else c for c, top in zip(measured[v.column], tops, strict=True)),
-            ]
-            for v, tops in zip(run.variants, best, strict=True)
-        ]
-        head = ["method", *(said(setting) for setting in run.settings)]
-        markdown += [f"## {heading(run)}", "", *grid(head, rows), ""]
+        grid_ = methods_down(
+            [said(setting) for setting in run.settings],
+            measured,
+            [[mean(values) for values in _values(numbers, run, v)] for v in run.variants],
+        )
+        markdown += [f"## {heading(run)}", "", *grid_, ""]
         markdown += _published(run, numbers)
     return Written(markdown, numbers)
 
@@ -91,15 +93,15 @@ def encoders(runs: Sequence[Run], output: Path) -> Written:
     from srmm.experiments.published import TABLE_10
 
     numbers: list[dict[str, Any]] = []
+    columns = list(dict.fromkeys(v.column for run in runs for v in run.variants))
     rows = []
     for run in runs:
         measured = _measured(run, numbers)
-        made_by = ", ".join(
-            f"{m}: {run.data.embeddings.encoders.get(m, {}).get('spec') or 'unknown'} ({d})"
-            for m, d in run.data.embeddings.embedding_dims.items()
-        )
-        rows += [[run.data.name, made_by, v.column, measured[v.column][0]] for v in run.variants]
-    markdown = [*grid(["data", "encoders (size)", "trained on", runs[0].metric], rows), ""]
+        cells = [measured[column][0] if column in measured else "–" for column in columns]
+        rows.append([run.data.name, _made_by(run), *cells])
+    seeds = len(runs[0].seeds)
+    markdown = [f"## {runs[0].metric} in % ({seeds} {'seeds' if seeds > 1 else 'seed'})", ""]
+    markdown += [*grid(["data", "encoders (size)", *columns], rows), ""]
     lines = [
         [image or "–", text or "–", f"{value:.1f}"] for (image, text), value in TABLE_10.items()
     ]
@@ -199,6 +201,16 @@ def _measured(run: Run, numbers: list[dict[str, Any]]) -> dict[str, list[str]]:
             numbers.append(entry)
             shown[variant.column].append(mean_sd(entry["values"]))
     return shown
+
+
+def _made_by(run: Run) -> str:
+    """ "image: efficientnet-lite0 (1280), text: doc2vec (300)"; files of this machine unnamed."""
+    parts = []
+    for name, size in run.data.embeddings.embedding_dims.items():
+        spec = run.data.embeddings.encoders.get(name, {}).get("spec") or "unknown"
+        kind, _, where = spec.partition(":")
+        parts.append(f"{name}: {kind if Path(where).is_absolute() else spec} ({size})")
+    return ", ".join(parts)
 
 
 def _values(
