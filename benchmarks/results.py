@@ -36,6 +36,7 @@ from srmm.experiments.spec import Setting
 from srmm.jobs.reproduce import reproduce_job
 from srmm.report.words import mean_sd
 from srmm.split import stratified_split
+from srmm.store import is_store
 
 SMALL = ("openmoji", "htad", "av_digits", "face_voice40")
 IN_PACKAGES = ("openmoji", "htad")
@@ -154,6 +155,9 @@ def run(task: Task, runs: Path, root: Path | None, jobs: int) -> None:
     if task.experiment == "table10":
         data = two_text_encoders(runs / "stores")
     options = {"target": task.target} if task.target else {}
+    encoded = f"fashion-{task.target}"
+    if is_store(runs / "stores" / encoded):  # forty thousand pictures, encoded before
+        data, options = [f"{encoded}={runs / 'stores' / encoded}"], {}
 
     def progress(done: int, of: int, what: str) -> None:
         if done % 10 == 0:
