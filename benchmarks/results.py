@@ -18,12 +18,14 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import srmm
 from srmm.experiments.catalogue import (
     BRANCHES,
+    EXPERIMENTS,
     IMPUTERS,
     ROBUST,
     SIMPLE,
@@ -38,7 +40,6 @@ from srmm.report.words import mean_sd
 from srmm.split import stratified_split
 from srmm.store import is_store
 
-SMALL = ("openmoji", "htad", "av_digits", "face_voice40")
 IN_PACKAGES = ("openmoji", "htad")
 FEW = ("srmm-paper", "srmm", "tbn-early", "router", "logreg", "unimodal:image", "unimodal:text")
 FASHION = (
@@ -67,45 +68,36 @@ class Task:
         return "-".join(filter(None, [self.experiment, self.part, self.target])) + size
 
 
-_COMPLETE = (
-    "table1", "table2", "table6", "table7", "table9", "fig4", "missingness", "calibration",
-    "parameters",
-)  # fmt: skip
-_FASHION = tuple(
-    Task("fashion", name, ("fashion",), seeds, target, 12_000, methods, max_epochs=10)
-    for target in ("season", "articleType")
-    for name, seeds, methods in (
-        ("table1", 3, ()),
-        ("table2", 3, FASHION),
-        ("table6", 3, FASHION),
-        ("table7", 3, FASHION),
-        ("table9", 3, FASHION),
-        ("fig4", 3, ()),
-        ("missingness", 3, ()),
-        ("calibration", 3, ()),
-        ("parameters", 1, FASHION),
-        ("table11", 3, ()),
-        ("imbalance", 1, ()),
-        ("fig5", 1, ()),
-        ("table8", 1, ()),
-    )
-)
+ALL_COLUMNS = ("table2", "table6", "table7", "table9", "parameters")
+"""The experiments with every method; of the others only columns of their own are asked."""
+
+
+def tasks(
+    part: str, data: tuple[str, ...], seeds: int, more: tuple[str, ...] = (),
+    columns: tuple[str, ...] = (), **others: Any,
+) -> tuple[Task, ...]:  # fmt: skip
+    """All experiments on some data sets; those that train on masked data with one seed."""
+    trained_whole = (
+        "table1", *ALL_COLUMNS, "table11", "fig4", "missingness", "calibration", *more,
+    )  # fmt: skip
+    methods = dict.fromkeys(ALL_COLUMNS, columns)
+    return (
+        *(Task(part, name, data, seeds, methods=methods.get(name, ()), **others)
+          for name in trained_whole),
+        *(Task(part, name, data, 1, **others) for name in ("fig5", "table8", "imbalance")),
+    )  # fmt: skip
+
+
+_SUBSET: dict[str, Any] = {"columns": FASHION, "limit": 12_000, "max_epochs": 10}
 TASKS = (
-    *(Task("small", name, SMALL) for name in (*_COMPLETE, "table11")),
-    Task("small", "table10", ("openmoji-minilm", "openmoji-doc2vec")),
-    Task("small", "imbalance", SMALL, seeds=1),
-    Task("small", "fig5", SMALL, seeds=1),
-    Task("small", "table8", SMALL, seeds=1),
-    *(
-        Task("mosi", name, ("mosi",), seeds=3)
-        for name in ("mosi", "several", *_COMPLETE, "table11")
-    ),
-    *(Task("mosi", name, ("mosi",), seeds=1) for name in ("imbalance", "fig5", "table8")),
-    *_FASHION,
-    *(
-        Task("all", "table6", ("fashion",), 1, target, methods=FEW, max_epochs=10)
-        for target in ("season", "articleType")
-    ),
+    *tasks("small", ("openmoji", "htad"), seeds=5),
+    Task("small", "table10", ("openmoji-minilm", "openmoji-doc2vec"), seeds=5),
+    *tasks("speech", ("av_digits", "face_voice40"), seeds=2),
+    *tasks("mosi", ("mosi",), seeds=3, more=("mosi", "several")),
+    *tasks("fashion", ("fashion",), seeds=3, target="season", **_SUBSET),
+    *tasks("fashion", ("fashion",), seeds=3, target="articleType", **_SUBSET),
+    Task("all", "table6", ("fashion",), 1, target="season", methods=FEW, max_epochs=10),
+    Task("all", "table6", ("fashion",), 1, target="articleType", methods=FEW, max_epochs=10),
 )
 
 
@@ -114,7 +106,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path)
     parser.add_argument("--root", type=Path, help="folder of the downloaded data sets")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", nargs="*", help="parts (small, mosi, fashion, all) or folders")
+    parser.add_argument("--only", nargs="*", help="parts (small, speech, …) or folders")
     parser.add_argument("--but", nargs="*", default=[], help="experiments to leave out")
     parser.add_argument("--seeds", type=int, default=5, help="at most so many")
     parser.add_argument("--write", action="store_true", help="write docs/results.md")
@@ -221,22 +213,22 @@ def write(runs: Path, path: Path) -> None:
     intro = (Path(__file__).parent / "results_intro.md").read_text(encoding="utf-8")
     lines = [intro.replace("OVERVIEW", "\n".join(overview(runs)))]
     figures = path.parent / "results"
-
-    for task in TASKS:
-        folder = runs / task.folder
-        if not (folder / "results.md").is_file():
-            continue
-        text = (folder / "results.md").read_text(encoding="utf-8")
-        for picture in sorted(folder.glob("*.svg")):
-            figures.mkdir(exist_ok=True)
-            name = f"{task.folder}-{picture.name}"
-            (figures / name).write_bytes(picture.read_bytes())
-            text = text.replace(f"({picture.stem}.png)", f"(results/{name})")
-        text = text.replace("\n## ", "\n### ").replace("# ", "## ", 1)
-        command = f"srmm reproduce {task.experiment}{how(folder, task)}"
-        title, _, rest = text.partition("\n")
-        lines.append(f"{title}{' (' + task.part + ')' if task.part != 'small' else ''}\n")
-        lines.append(f"`{command}`\n{rest}")
+    for experiment in EXPERIMENTS.values():
+        there = [t for t in TASKS if t.experiment == experiment.name]
+        there = [t for t in there if (runs / t.folder / "results.md").is_file()]
+        if there:
+            lines.append(f"## {experiment.title}\n\n{experiment.note}".rstrip() + "\n")
+        for task in there:
+            folder = runs / task.folder
+            text = (folder / "results.md").read_text(encoding="utf-8")
+            for picture in sorted(folder.glob("*.svg")):
+                figures.mkdir(exist_ok=True)
+                name = f"{task.folder}-{picture.name}"
+                (figures / name).write_bytes(picture.read_bytes())
+                text = text.replace(f"({picture.stem}.png)", f"(results/{name})")
+            text = text.removeprefix(f"# {experiment.title}\n\n").removeprefix(experiment.note)
+            text = text.strip().replace("## ", "### ")
+            lines.append(f"`srmm reproduce {task.experiment}{how(folder, task)}`\n\n{text}\n")
     path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     subprocess.run(["git", "diff", "--stat", "--", str(path)], check=False)
 

@@ -248,11 +248,20 @@ def _setting_cells(run: Run, setting: Setting) -> list[str]:
 
 
 def _published(run: Run, numbers: Sequence[dict[str, Any]]) -> list[str]:
-    """The paper's columns beside our counterparts; differences on its own data only."""
+    """The paper's columns beside our counterparts; differences on its own data only.
+
+    Beside other data stand the figures of the paper's set that is most like it.
+    """
     lines: list[str] = []
     columns = {variant.column: variant for variant in run.variants}
     settings = run.settings
-    for figures in run.experiment.published:
+    like = "voxceleb1" if "audio" in run.modalities else "food101"
+    published = run.experiment.published
+    for name in (run.data.name, like):
+        if any(figures.dataset == name for figures in published):
+            published = tuple(figures for figures in published if figures.dataset == name)
+            break
+    for figures in published:
         size = len(next(iter(figures.values.values())))
         # Other rows than the paper's: more modalities than its two, or the other one dropped.
         if len(settings) != size or (size > 1 and not run.comparable):
