@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 import srmm
 from srmm.experiments.catalogue import (
@@ -224,11 +225,18 @@ def write(runs: Path, path: Path) -> None:
             for picture in sorted(folder.glob("*.svg")):
                 figures.mkdir(exist_ok=True)
                 name = f"{task.folder}-{picture.name}"
-                (figures / name).write_bytes(picture.read_bytes())
+                if experiment.view == "tsne":  # thousands of points are smaller as a bitmap
+                    name = str(Path(name).with_suffix(".png"))
+                    with Image.open(picture.with_suffix(".png")) as bitmap:
+                        bitmap.convert("RGB").quantize(64).save(figures / name, optimize=True)
+                else:
+                    (figures / name).write_bytes(picture.read_bytes())
                 text = text.replace(f"({picture.stem}.png)", f"(results/{name})")
             text = text.removeprefix(f"# {experiment.title}\n\n").removeprefix(experiment.note)
             text = text.strip().replace("## ", "### ")
-            lines.append(f"`srmm reproduce {task.experiment}{how(folder, task)}`\n\n{text}\n")
+            stores = " (stores that this benchmark makes)" if task.experiment == "table10" else ""
+            command = f"`srmm reproduce {task.experiment}{how(folder, task)}`{stores}"
+            lines.append(f"{command}\n\n{text}\n")
     path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     subprocess.run(["git", "diff", "--stat", "--", str(path)], check=False)
 
