@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.stats import rankdata
 
 import srmm
 from srmm.experiments.catalogue import (
@@ -178,41 +179,79 @@ def how(folder: Path, task: Task) -> str:
     return f"{options} --seeds {config['seeds']}"
 
 
-def overview(runs: Path) -> list[str]:
+Found = dict[str, dict[str, dict[str, list[float]]]]
+"""Data set → setting → method → its values over seeds."""
+
+
+def found_in(runs: Path, experiment: str) -> Found:
+    found: Found = {}
+    for folder in dict.fromkeys(runs / t.folder for t in TASKS if t.experiment == experiment):
+        if not (folder / "results.json").is_file():
+            continue
+        for one in json.loads((folder / "results.json").read_text(encoding="utf-8"))["results"]:
+            settings = found.setdefault(one["data"], {})
+            of = settings.setdefault(said(Setting(test=one["test"])), {})
+            of[one["method"]] = one["values"]
+    return found
+
+
+def families_beside_srmm(found: Found) -> list[str]:
     """SRMM beside the best of each family of methods: a line per data set and setting."""
     families = {
         "simple": {v.column for v in SIMPLE},
         "two branches": {v.column for v in (*TBN_PAPER, *BRANCHES)},
         "transformer or imputing": {v.column for v in (*TRANSFORMERS, *IMPUTERS)},
     }
-    head = ["data", "available", SRMM.column, ROBUST.column, *(f"best {f}" for f in families)]
     rows = []
-    for folder in sorted({runs / t.folder for t in TASKS if t.experiment == "table7"}):
-        if not (folder / "results.json").is_file():
-            continue
-        found: dict[tuple[str, str], dict[str, list[float]]] = {}
-        for one in json.loads((folder / "results.json").read_text(encoding="utf-8"))["results"]:
-            setting = said(Setting(test=one["test"]))
-            found.setdefault((one["data"], setting), {})[one["method"]] = one["values"]
-        for (data, setting), of in found.items():
-            cells = [mean_sd(of[one.column]) for one in (SRMM, ROBUST)]
-            tops = [float(np.mean(of[one.column])) for one in (SRMM, ROBUST)]
-            for names in families.values():
-                alone = {name for name in of if name.startswith("unimodal:")}
-                names = names | alone if "router" in names else names
-                best = max(names & of.keys(), key=lambda name: np.mean(of[name]))
-                tops.append(float(np.mean(of[best])))
-                cells.append(f"{mean_sd(of[best])} ({best})")
-            top = max(round(value, 3) for value in tops)
-            shown = [bold(c) if round(v, 3) == top else c for c, v in zip(cells, tops, strict=True)]
+    for data, settings in found.items():
+        for setting, of in settings.items():
+            families["simple"] |= {name for name in of if name.startswith("unimodal:")}
+            best = {SRMM.column: SRMM.column, ROBUST.column: ROBUST.column}
+            for family, names in families.items():
+                best[family] = max(sorted(names & of.keys()), key=lambda name: np.mean(of[name]))
+            tops = [round(float(np.mean(of[name])), 3) for name in best.values()]
+            cells = [
+                mean_sd(of[name]) + ("" if name == family else f" ({name})")
+                for family, name in best.items()
+            ]
+            shown = [bold(c) if t == max(tops) else c for c, t in zip(cells, tops, strict=True)]
             rows.append([data, setting, *shown])
-    return grid(head, rows)
+    heads = [SRMM.column, ROBUST.column, *(f"best {family}" for family in families)]
+    return grid(["data", "available", *heads], rows)
+
+
+def one_method_for_all(found: Found) -> list[str]:
+    """Methods that ran on every data set, by their mean rank over data sets.
+
+    What is ranked is the mean accuracy over settings: everything there, and each modality absent.
+    """
+    means = {
+        data: {
+            method: float(np.mean([np.mean(of[method]) for of in settings.values()]))
+            for method in next(iter(settings.values()))
+        }
+        for data, settings in found.items()
+    }
+    methods = sorted(set.intersection(*(set(of) for of in means.values())))
+    values = np.array([[of[method] for of in means.values()] for method in methods])
+    ranks = rankdata(-values.round(3), axis=0)
+    order = np.argsort(ranks.mean(axis=1), kind="stable")
+    best = values.round(3) == values.round(3).max(axis=0)
+    rows = []
+    for i in order:
+        cells = [f"{100 * value:.1f}" for value in values[i]]
+        shown = [bold(c) if top else c for c, top in zip(cells, best[i], strict=True)]
+        rows.append([methods[i], f"{ranks[i].mean():.1f}", *shown])
+    return grid(["method", "mean rank", *means], rows)
 
 
 def write(runs: Path, path: Path) -> None:
     """One page from the folders that are there."""
     intro = (Path(__file__).parent / "results_intro.md").read_text(encoding="utf-8")
-    lines = [intro.replace("OVERVIEW", "\n".join(overview(runs)))]
+    found = found_in(runs, "table7")
+    for name, rows in (("FAMILIES", families_beside_srmm), ("RANKS", one_method_for_all)):
+        intro = intro.replace(name, "\n".join(rows(found)))
+    lines = [intro]
     figures = path.parent / "results"
     for experiment in EXPERIMENTS.values():
         there = [t for t in TASKS if t.experiment == experiment.name]
