@@ -96,7 +96,7 @@ _SUBSET: dict[str, Any] = {
 }  # fmt: skip
 TASKS = (
     *tasks("small", ("openmoji", "htad"), seeds=5),
-    Task("small", "table10", ("openmoji-minilm", "openmoji-doc2vec"), seeds=5),
+    Task("small", "table10", ("openmoji-minilm", "openmoji-doc2vec"), seeds=3),
     *tasks("speech", ("av_digits", "face_voice40"), seeds=1, less=("imbalance",)),
     *tasks("mosi", ("mosi",), seeds=1, more=("mosi", "several")),
     *tasks("fashion", ("fashion",), seeds=1, target="season", **_SUBSET),
