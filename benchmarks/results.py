@@ -48,7 +48,7 @@ FASHION = (
     *FEW, "logreg-concat", "extratrees", "TBN early (paper)", "tbn-mid", "modality-dropout",
     "vilt-tokens", "lee2023-input", "kim2024",
 )  # fmt: skip
-"""One of each kind: on fashion all 28 columns would take hours, gradient boosting alone most."""
+"""One of each kind, to stay within the time."""
 
 
 @dataclass(frozen=True)

@@ -82,9 +82,9 @@ class Cell:
         model = make_method(
             self.method, random_state=self.seed, when_nothing_present="prior", **parameters
         )
-        return (
-            model.set_params(recipe=resolve_recipe(model.recipe, settings)) if settings else model
-        )
+        if settings:
+            model.set_params(recipe=resolve_recipe(model.recipe, settings))
+        return model
 
 
 @dataclass(frozen=True)
