@@ -35,7 +35,7 @@ from srmm.experiments.catalogue import (
     TBN_PAPER,
     TRANSFORMERS,
 )
-from srmm.experiments.markdown import bold, grid, said
+from srmm.experiments.markdown import best_in_bold, grid, said
 from srmm.experiments.spec import Setting
 from srmm.jobs.reproduce import reproduce_job
 from srmm.report.words import mean_sd
@@ -144,9 +144,6 @@ def run(task: Task, runs: Path, root: Path | None, jobs: int) -> None:
     if not names:
         return
     data = [name if name.startswith(IN_PACKAGES) else f"{name}={root / name}" for name in names]
-    where = {name: root / "fsdd" for name in names if name == "av_digits" and root}
-    data = [f"{name}={where[name]}" if name in where else one
-            for name, one in zip(names, data, strict=True)]  # fmt: skip
     if task.experiment == "table10":
         data = two_text_encoders(runs / "stores")
     options = {"target": task.target} if task.target else {}
@@ -210,13 +207,12 @@ def families_beside_srmm(found: Found) -> list[str]:
             best = {SRMM.column: SRMM.column, ROBUST.column: ROBUST.column}
             for family, names in families.items():
                 best[family] = max(sorted(names & of.keys()), key=lambda name: np.mean(of[name]))
-            tops = [round(float(np.mean(of[name])), 3) for name in best.values()]
             cells = [
                 mean_sd(of[name]) + ("" if name == family else f" ({name})")
                 for family, name in best.items()
             ]
-            shown = [bold(c) if t == max(tops) else c for c, t in zip(cells, tops, strict=True)]
-            rows.append([data, setting, *shown])
+            means = [float(np.mean(of[name])) for name in best.values()]
+            rows.append([data, setting, *best_in_bold(cells, means)])
     heads = [SRMM.column, ROBUST.column, *(f"best {family}" for family in families)]
     return grid(["data", "available", *heads], rows)
 
@@ -236,13 +232,12 @@ def one_method_for_all(found: Found) -> list[str]:
     methods = sorted(set.intersection(*(set(of) for of in means.values())))
     values = np.array([[of[method] for of in means.values()] for method in methods])
     ranks = rankdata(-values.round(3), axis=0)
-    order = np.argsort(ranks.mean(axis=1), kind="stable")
-    best = values.round(3) == values.round(3).max(axis=0)
-    rows = []
-    for i in order:
-        cells = [f"{100 * value:.1f}" for value in values[i]]
-        shown = [bold(c) if top else c for c, top in zip(cells, best[i], strict=True)]
-        rows.append([methods[i], f"{ranks[i].mean():.1f}", *shown])
+    columns = [best_in_bold([f"{100 * v:.1f}" for v in of], of) for of in values.T]
+    mean_ranks = ranks.mean(axis=1)
+    rows = [
+        [methods[i], f"{mean_ranks[i]:.1f}", *(column[i] for column in columns)]
+        for i in np.argsort(mean_ranks, kind="stable")
+    ]
     return grid(["method", "mean rank", *means], rows)
 
 

@@ -573,9 +573,16 @@ def test_the_commands(store, tmp_path, capsys):
     assert "http" not in page.replace("http-equiv", "")  # needs no network
     assert run(["reproduce", "--list"]) == 0
     assert "table6" in capsys.readouterr().out
-    assert run(["reproduce", "table7", "--data", f"animals={store}", "--seeds", "1", "--method",
-                "router", "-o", str(tmp_path / "t7"), "-q"]) == 0  # fmt: skip
-    assert "## animals" in capsys.readouterr().out
+    command = ["reproduce", "table7", "--data", f"animals={store}", "--seeds", "1", "--method",
+               "router", "-o", str(tmp_path / "t7")]  # fmt: skip
+    assert run([*command, "-q"]) == 0
+    first = capsys.readouterr()
+    assert "## animals" in first.out
+    assert run(command) == 0
+    again = capsys.readouterr()
+    assert again.out == first.out
+    assert "1 of 1 trainings are kept from before" in again.err
+    assert "kept" not in first.err
     assert run(["reproduce", "table66", "-q"]) == 1
     assert "table6" in capsys.readouterr().err
     assert run(["compare", str(store), "--methods", "router,rooter", "-q"]) == 1

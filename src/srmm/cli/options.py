@@ -98,15 +98,14 @@ class Talk:
 
     @contextmanager
     def trainings(self) -> Iterator[Any]:
-        """A progress bar over trainings: a function of (done, of, what)."""
-        if not self.progress:
-            yield lambda done, of, what: None
-            return
+        """Tells of trainings kept from before, then a progress bar: (done, of, what)."""
         from tqdm import tqdm
 
-        with tqdm(unit="training", file=sys.stderr, leave=False) as bar:
+        with tqdm(unit="training", file=sys.stderr, leave=False, disable=not self.progress) as bar:
 
             def progress(done: int, of: int, what: str) -> None:
+                if done and not what and not self.quiet:
+                    bar.write(f"{done:,} of {of:,} trainings are kept from before", sys.stderr)
                 bar.total = of
                 bar.set_postfix_str(what, refresh=False)
                 bar.update(done - bar.n)

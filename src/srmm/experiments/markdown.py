@@ -36,17 +36,20 @@ def methods_down(
     cells : dict of column to its cells, in the order of the settings
     values : the means behind them, (n_methods, n_settings)
     """
-    shown = np.nan_to_num(values, nan=-1.0).round(3)
-    best = shown == shown.max(axis=0)
-    rows = [
-        [name, *(bold(c) if top else c for c, top in zip(line, tops, strict=True))]
-        for (name, line), tops in zip(cells.items(), best, strict=True)
+    columns = [
+        best_in_bold(column, of)
+        for column, of in zip(zip(*cells.values(), strict=True), np.transpose(values), strict=True)
     ]
-    return grid(["method", *settings], rows)
+    return grid(["method", *settings], list(zip(cells, *columns, strict=True)))
 
 
-def bold(cell: str) -> str:
-    return f"**{cell}**"
+def best_in_bold(cells: Sequence[str], values: Sequence[float]) -> list[str]:
+    """The cells, in bold where the value behind them is the highest, to the digit that is shown."""
+    rounded = np.nan_to_num(values, nan=-1.0).round(3)
+    return [
+        f"**{cell}**" if value == rounded.max() else cell
+        for cell, value in zip(cells, rounded, strict=True)
+    ]
 
 
 def said(setting: Setting) -> str:
