@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -241,19 +242,26 @@ def one_method_for_all(found: Found) -> list[str]:
     return grid(["method", "mean rank", *means], rows)
 
 
+def anchor(title: str) -> str:
+    """What a heading is called in links to it."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
 def write(runs: Path, path: Path) -> None:
     """One page from the folders that are there."""
     intro = (Path(__file__).parent / "results_intro.md").read_text(encoding="utf-8")
     found = found_in(runs, "table7")
     for name, rows in (("FAMILIES", families_beside_srmm), ("RANKS", one_method_for_all)):
         intro = intro.replace(name, "\n".join(rows(found)))
-    lines = [intro]
+    lines: list[str] = []
+    contents: list[str] = []
     figures = path.parent / "results"
     for experiment in EXPERIMENTS.values():
         there = [t for t in TASKS if t.experiment == experiment.name]
         there = [t for t in there if (runs / t.folder / "results.md").is_file()]
         if there:
             lines.append(f"## {experiment.title}\n\n{experiment.note}".rstrip() + "\n")
+            contents.append(f"- [{experiment.title}](#{anchor(experiment.title)})")
         for task in there:
             folder = runs / task.folder
             text = (folder / "results.md").read_text(encoding="utf-8")
@@ -272,7 +280,8 @@ def write(runs: Path, path: Path) -> None:
             stores = " (stores that this benchmark makes)" if task.experiment == "table10" else ""
             command = f"`srmm reproduce {task.experiment}{how(folder, task)}`{stores}"
             lines.append(f"{command}\n\n{text}\n")
-    path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    intro = intro.replace("CONTENTS", "\n".join(contents))
+    path.write_text("\n".join([intro, *lines]).rstrip() + "\n", encoding="utf-8")
     subprocess.run(["git", "diff", "--stat", "--", str(path)], check=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ from srmm.experiments.plan import Run
 from srmm.report.style import LIGHT, report_style
 
 _COLOURS = tuple(LIGHT[f"c{i}"] for i in range(8))
+_DASHES = ("--", ":", "-.", (0, (1, 4)))
 _POINTS = 1000  # per t-SNE map
 
 
 @report_style()
 def draw_curves(runs: Sequence[Run], numbers: Sequence[dict[str, Any]], output: Path) -> list[str]:
-    """One picture per data set: accuracy over the missing rate; dotted: each modality alone."""
+    """One picture per data set: accuracy over the missing rate, and levels of lone modalities.
+
+    A modality alone has the colour of the curve that it is listed after, and its own dashes.
+    """
     from matplotlib.figure import Figure
 
     names = []
@@ -26,7 +31,8 @@ def draw_curves(runs: Sequence[Run], numbers: Sequence[dict[str, Any]], output: 
         figure = Figure(figsize=(6.4, 4.2), layout="constrained")
         axes = figure.subplots()
         dropped = run.roles["dropped"]
-        for color, variant in zip(_COLOURS * 4, run.variants, strict=False):
+        colours, color = cycle(_COLOURS), _COLOURS[0]
+        for variant in run.variants:
             entries = [
                 e for e in numbers
                 if (e["data"], e["method"]) == (run.data.name, variant.column)
@@ -35,11 +41,13 @@ def draw_curves(runs: Sequence[Run], numbers: Sequence[dict[str, Any]], output: 
             values = 100 * np.array([entry["values"] for entry in entries], dtype=float)
             mean = np.nanmean(values, axis=1)  # (rates,), over seeds
             sd = np.nanstd(values, axis=1, ddof=1) if values.shape[1] > 1 else 0 * mean
-            alone = variant.method.startswith("unimodal:")
-            if alone:  # the paper's dotted lines are levels: that modality, always there
-                mean, sd = np.full_like(mean, mean[0]), np.full_like(sd, sd[0])
-            axes.plot(rates, mean, ":" if alone else "-", color=color, label=variant.column)
-            if not alone:
+            if variant.method.startswith("unimodal:"):  # a level: that modality, always there
+                alone = run.modalities.index(variant.method.removeprefix("unimodal:"))
+                style = _DASHES[alone % len(_DASHES)]
+                axes.axhline(mean[0], ls=style, lw=1.2, color=color, label=variant.column)
+            else:
+                color = next(colours)
+                axes.plot(rates, mean, color=color, label=variant.column)
                 axes.fill_between(rates, mean - sd, mean + sd, color=color, alpha=0.15, lw=0)
         axes.set_xlabel(f"{dropped} missing in test (%)")
         axes.set_ylabel(f"{run.metric} (%)")
