@@ -97,6 +97,7 @@ TASKS = (
     *tasks("small", ("openmoji", "htad"), seeds=5, masked_seeds=5),
     Task("small", "table10", ("openmoji-minilm", "openmoji-doc2vec"), seeds=5),
     *tasks("speech", ("av_digits", "face_voice40"), seeds=5),
+    Task("speech", "table5", ("face_voice40",)),
     *tasks("mosi", ("mosi",), seeds=5, masked_seeds=3, more=("mosi", "several")),
     *tasks("fashion", ("fashion",), seeds=3, target="season", **_SUBSET),
     *tasks("fashion", ("fashion",), seeds=3, target="articleType", **_SUBSET),
