@@ -149,6 +149,14 @@ def test_rows_with_nothing_are_an_error_or_the_prior(
     assert run(arguments) == 1
     assert "1 of 2 rows have no item at all (rows 1)" in capsys.readouterr().err
     assert run([*arguments, "--when-nothing", "prior"]) == 0
+    (shop / "holes.csv").write_text("photo,title\npictures/0.png,a black circle\n,\n")
+    capsys.readouterr()
+    assert run([*arguments, "--when-nothing", "prior"]) == 0
+    assert "2 predictions (1 rows with something missing)" in capsys.readouterr().out
+    (shop / "holes.csv").write_text("photo,title\npictures/0.png,\npictures/9.png,\n")
+    assert run(arguments) == 1  # a picture that is broken is all there was
+    assert "Unreadable: row 1 (line 3 of holes.csv), image:" in capsys.readouterr().err
+    assert run([*arguments, "--when-nothing", "prior"]) == 0
     out = pd.read_parquet(shop / "p.parquet")
     assert out["image_present"].tolist() == [True, False]
     assert out["label"].notna().all()
@@ -429,7 +437,7 @@ def test_a_table_elsewhere_finds_its_pictures_by_root_and_says_what_is_broken(
     assert run(["predict", str(model), str(table), *out]) == 1
     assert "--root" in capsys.readouterr().err
     assert run(["predict", str(model), str(table), *out, "--root", str(shop)]) == 0
-    assert "1 unreadable items counted as missing; the first, image of" in capsys.readouterr().out
+    assert "1 unreadable item counted as missing; the first, image of" in capsys.readouterr().out
     assert pd.read_csv(tmp_path / "p.csv")["image_present"].tolist() == [True, False]
 
 
@@ -447,6 +455,41 @@ def test_fit_says_which_rows_it_leaves_out(
     facts = json.loads(capsys.readouterr().out)
     assert facts["left_out"] == {"without a label": 3, "with a label but no item": 3}
     assert sum(facts["rows"].values()) == 24
+
+
+def test_a_split_that_was_drawn_is_not_the_stores(shop: Path, tmp_path: Path) -> None:
+    """Whoever uses the store of a fit again, draws anew."""
+    arguments = [str(shop / "products.csv"), *CHOICE, "-o", str(tmp_path / "m"), "-q"]
+    assert run(["fit", *arguments, "--method", "logreg"]) == 0
+    store = tmp_path / "m.embeddings"
+    assert load_embeddings(store).split is None
+    tested = []
+    for seed in "012":
+        output = tmp_path / seed
+        assert run(["fit", str(store), "-o", str(output), "-q", "--method", "logreg",
+                    "--seed", seed]) == 0  # fmt: skip
+        rows = pd.read_parquet(output / "rows.parquet")
+        tested.append(tuple(rows["id"][rows["split"] == "test"]))
+    assert len(set(tested)) == 3
+    rows = pd.read_parquet(tmp_path / "m" / "rows.parquet")
+    assert tuple(rows["id"][rows["split"] == "test"]) == tested[0]  # from table or store: the same
+
+
+def test_numbers_of_a_table_are_a_modality(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=60)
+    frame = pd.DataFrame({"w": y + rng.normal(size=60), "h": y + rng.normal(size=60), "x": y})
+    frame["y"] = np.array(["no", "yes"])[y]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    choice = ["--features", "size=w,h", "--features", "x", "--label", "y"]
+    assert run(["fit", str(tmp_path / "t.csv"), *choice, "-o", str(tmp_path / "m"), "-q",
+                "--method", "logreg"]) == 0  # fmt: skip
+    frame.drop(columns="x").to_csv(tmp_path / "new.csv", index=False)
+    assert run(["predict", str(tmp_path / "m"), str(tmp_path / "new.csv"), "-q",
+                "-o", str(tmp_path / "p.csv")]) == 0  # fmt: skip
+    out = pd.read_csv(tmp_path / "p.csv")
+    assert out["size_present"].all()
+    assert not out["x_present"].any()
 
 
 def test_ctrl_c_is_answered(

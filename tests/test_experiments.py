@@ -583,6 +583,9 @@ def test_the_commands(store, tmp_path, capsys):
     assert again.out == first.out
     assert "1 of 1 trainings are kept from before" in again.err
     assert "kept" not in first.err
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    assert run(["reproduce", "table7", "--data", str(tmp_path / "t.csv"), "-q"]) == 1
+    assert "srmm encode" in capsys.readouterr().err
     assert run(["reproduce", "table66", "-q"]) == 1
     assert "table6" in capsys.readouterr().err
     assert run(["compare", str(store), "--methods", "router,rooter", "-q"]) == 1

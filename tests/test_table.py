@@ -213,6 +213,18 @@ def test_a_pattern_over_numeric_columns(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.stack([vectors[0], vectors[2]]), [[1, 2.5], [3, -400]])
 
 
+def test_numeric_columns_one_by_one_and_several_with_commas(tmp_path: Path) -> None:
+    path = write(tmp_path / "n.csv", NUMBERS)
+    table = read_table(path, features=["one=v2_a", "both=v2_b, v2_[ab]"], label="v2_y")
+    np.testing.assert_array_equal(np.stack(table.items["one"][[0, 2]]), [[1], [3]])
+    assert table.items["one"][1] is None
+    np.testing.assert_array_equal(table.items["both"][0], [2.5, 1])  # in the order that was asked
+    with pytest.raises(InputError, match=r"The features column 'v2_c' is not in n.csv"):
+        read_table(path, features="v2_a,v2_c")
+    with pytest.raises(InputError, match="both the label and the features 'features'"):
+        read_table(path, features="v2_a,v2_y", label="v2_y")
+
+
 @pytest.mark.parametrize(
     ("cell", "says"),
     [

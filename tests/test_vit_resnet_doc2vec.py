@@ -20,6 +20,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from srmm import Encode, SingleBranchClassifier, encode, load_embeddings, read_table
+from srmm.cli import run
 from srmm.encoders import Encoder, FittableEncoder, available_encoders, load_encoder
 from srmm.encoders.doc2vec import Doc2VecEncoder
 from srmm.errors import InputError, MissingExtraError
@@ -508,6 +509,22 @@ def test_a_store_that_moved_is_added_to(tmp_path):
     spec = again.embeddings.encoders["text"]["spec"]
     assert load_encoder(spec, "text").is_fitted
     assert str(tmp_path / "b") in spec
+
+
+@needs_gensim
+def test_rows_that_the_encoder_has_learnt_from_are_never_tested_on(tmp_path, capsys):
+    frame = pd.DataFrame({"text": titles(60), "f": range(60), "label": ["a", "b"] * 30})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    fit = ["fit", str(tmp_path / "t.csv"), "--text", "text", "--features", "f", "--label", "label",
+           "--encoder", "text=doc2vec", "-o", str(tmp_path / "m"), "--method", "logreg",
+           "--overwrite", "-q"]  # fmt: skip
+    assert run(fit) == 0
+    assert set(load_embeddings(tmp_path / "m.embeddings").split) == {"train", "test"}
+    assert run(fit) == 0
+    capsys.readouterr()
+    assert run([*fit, "--seed", "1"]) == 1
+    assert "encoder was fitted on them" in capsys.readouterr().err
+    assert run([*fit, "--seed", "1", "--store", str(tmp_path / "other")]) == 0
 
 
 @needs_gensim

@@ -130,9 +130,10 @@ def read_table(
         other cell is text. In typed formats null, None, NaN and empty text are empty.
     image, text, audio, face, features : str or sequence of str
         "column", or a template with columns in braces, "images/{id}.jpg", whose item is absent
-        where one of them is empty; for `features` a column of vectors, or a pattern over numeric
-        columns, "v2_*". A name may stand in front, "photo=images/{id}.jpg"; without one a
-        modality is called after its kind, or after its column if there are several of that kind.
+        where one of them is empty; for `features` a column of vectors or numbers, or several
+        numeric columns with commas or by a pattern, "width,height", "v2_*". A name may stand in
+        front, "photo=images/{id}.jpg"; without one a modality is called after its kind, or after
+        its column if there are several of that kind.
     label, id, split : str, optional
         Columns. `split` holds train, validation (or val, dev) and test.
     folder : path, optional

@@ -53,15 +53,16 @@ def _vectors(where: Where, modality: ModalityColumns, cells: dict[str, np.ndarra
     vectors = np.empty(len(cells[modality.columns[0]]), dtype=object)
     length: int | None = None
     for row, values in enumerate(zip(*(cells[c] for c in modality.columns), strict=True)):
-        cell: Any = values if modality.form == "glob" else values[0]
-        if cell is None or (modality.form == "glob" and not any(v is not None for v in values)):
+        cell: Any = values if modality.form == "numbers" else values[0]
+        if all(value is None for value in values):
             continue
         try:
-            vector = np.array(cell, dtype=np.float64)
+            vector = np.atleast_1d(np.array(cell, dtype=np.float64))  # a number is a short vector
         except (TypeError, ValueError):
-            vector = np.array("not numbers")
+            vector = np.empty((0, 0))
         if vector.ndim != 1:
-            raise InputError(_bad_vector(where, modality, row, cell, "is not a list of numbers"))
+            fault = "is not a number and not a list of numbers"
+            raise InputError(_bad_vector(where, modality, row, cell, fault))
         if np.isnan(vector).all():
             continue
         if length is None:
@@ -80,7 +81,7 @@ def _vectors(where: Where, modality: ModalityColumns, cells: dict[str, np.ndarra
 def _bad_vector(where: Where, modality: ModalityColumns, row: int, cell: Any, fault: str) -> str:
     """The message for a vector that is none: which column of which row, and its value."""
     column, value = modality.columns[0], cell
-    if modality.form == "glob":
+    if modality.form == "numbers":
         bad = next(i for i, number in enumerate(cell) if not _is_finite(number))
         column, value = modality.columns[bad], cell[bad]
         fault = "is empty, but not the others" if value is None else "is not a finite number"

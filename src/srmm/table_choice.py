@@ -1,4 +1,4 @@
-"""Which columns of a table are a modality: "photo", "photo=images/{id}.jpg", "motion=v2_*"."""
+"""Which columns of a table are a modality: "photo=images/{id}.jpg", "v2_*", "width,height"."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ModalityColumns:
     name: str
     kind: str
     choice: str
-    form: str  # "column", "template" or "glob"
+    form: str  # "column", "template", or "numbers": one column for each number of a vector
     columns: tuple[str, ...]
 
 
@@ -35,19 +35,28 @@ def parse_choice(table: Source, kind: str, choice: str, reserved: Sequence[str])
     columns: tuple[str, ...] = (wanted,)
     if wanted in table.columns:
         pass
-    elif kind == "features" and any(sign in wanted for sign in "*?["):
-        form = "glob"
-        columns = tuple(c for c in table.columns if fnmatchcase(c, wanted) and c not in reserved)
-        if not columns:
-            raise InputError(
-                f"The features {wanted!r} match no column of {table.name}. "
-                f"{did_you_mean(wanted, table.columns)}"
-            )
+    elif kind == "features" and any(sign in wanted for sign in "*?[,"):
+        form = "numbers"
+        several = [_matching(table, part.strip(), reserved) for part in wanted.split(",")]
+        columns = tuple(dict.fromkeys(column for part in several for column in part))
     elif kind != "features" and IN_BRACES.search(wanted):
         form, columns = "template", tuple(IN_BRACES.findall(wanted))
     for column in columns:
         check_column(table, f"The {kind}", column)
     return ModalityColumns(name, kind, wanted, form, columns)
+
+
+def _matching(table: Source, wanted: str, reserved: Sequence[str]) -> list[str]:
+    """The columns that a name or a pattern means."""
+    if wanted in table.columns or not any(sign in wanted for sign in "*?["):
+        return [wanted]
+    columns = [c for c in table.columns if fnmatchcase(c, wanted) and c not in reserved]
+    if not columns:
+        raise InputError(
+            f"The features {wanted!r} match no column of {table.name}. "
+            f"{did_you_mean(wanted, table.columns)}"
+        )
+    return columns
 
 
 def check_column(table: Source, role: str, column: str) -> None:

@@ -14,7 +14,7 @@ def compare(
     data: str,
     /,
     *,
-    methods: str | None = None,
+    methods: Annotated[str | None, Parameter(name=["--methods", "--method"])] = None,
     output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("comparison"),
     columns: Columns = Columns(),
     source: Source = Source(),
@@ -30,7 +30,8 @@ def compare(
     data
         A table, an embedding store or a data set, with labels.
     methods
-        Names with commas between, e.g. srmm,router,tbn-early.
+        Names with commas between, e.g. srmm,router,tbn-early; see `srmm methods`. By default seven:
+        srmm, srmm-paper, router, logreg, logreg-concat, tbn-early and modality-dropout.
     output
         Folder for comparison.html, comparison.json and the finished trainings, which are kept: an
         interrupted comparison goes on, and more methods or seeds train only what is new.
@@ -46,12 +47,18 @@ def compare(
 
     names = [name.strip() for name in methods.split(",")] if methods else DEFAULT_METHODS
     with talk.trainings() as progress:
-        content = compare_job(
+        content, summary, left_out = compare_job(
             data, output, columns=columns.choices(), root=source.root, options=source.options(),
             methods=[name for name in names if name], seeds=seeds, limit=limit, jobs=jobs,
             progress=progress, show=talk.progress,
         )  # fmt: skip
-    talk.result(content, f"{ranking_text(content)}\nreport: {output / 'comparison.html'}")
+    lines = [str(summary)] if summary else []
+    if left_out:
+        lines.append(f"rows left out: {left_out:,} without a label or without an item")
+    if content["data"]["own_split"]:
+        lines.append("tested on the data's own split, which is the same for every seed")
+    lines += [ranking_text(content), f"report: {output / 'comparison.html'}"]
+    talk.result(content, "\n".join(lines))
 
 
 def ranking_text(content: dict[str, Any]) -> str:

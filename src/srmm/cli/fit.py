@@ -103,16 +103,15 @@ def fit(
         accuracy = best.get("validation_accuracy")
         done += f", epoch {history.best_epoch} of {len(history.epochs)} kept"
     if accuracy is not None:
-        done += f" (held-out accuracy {100 * accuracy:.1f} %)"
+        done += f" (validation accuracy {100 * accuracy:.1f} %)"
     lines = [str(fitted.summary)] if fitted.summary else []
     left_out = [f"{n:,} {why}" for why, n in fitted.left_out.items() if n]
     if left_out:
         lines.append(f"rows left out: {', '.join(left_out)}")
     lines += [done, f"model: {output}"]
     if fitted.counts.get("test"):
-        lines.append(
-            f"{fitted.counts['test']:,} rows are held out: srmm evaluate {output} -o report.html"
-        )
+        n = f"{fitted.counts['test']:,}"
+        lines.append(f"{n} test rows are held out: srmm evaluate {output} -o report.html")
     facts = {
         "model": output,
         "store": fitted.store,

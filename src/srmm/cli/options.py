@@ -35,7 +35,8 @@ class Columns:
     face: list[str] | None = None
     """Column of face crops. Repeatable."""
     features: list[str] | None = None
-    """Column of vectors, or numeric columns by pattern: 'motion=v2_*'. Repeatable."""
+    """Column of numbers or vectors, or several columns: 'size=width,height', 'motion=v2_*'.
+    Repeatable."""
     label: str | None = None
     """Column of class labels; rows without one are for prediction only."""
     id: str | None = None

@@ -51,7 +51,7 @@ def predict(
     """
     from srmm.jobs import predict_job
 
-    frame, summary = predict_job(
+    frame, incomplete, summary = predict_job(
         model,
         data,
         output,
@@ -64,17 +64,17 @@ def predict(
         strict=strict,
         progress=talk.progress,
     )
-    present = [name for name in frame.columns if str(name).endswith("_present")]
-    holes = int((~frame[present].all(axis=1)).sum())
     broken = [asdict(entry) for entry in summary.unreadable] if summary else []
     facts = {
         "predictions": output,
         "rows": len(frame),
-        "rows_with_missing": holes,
+        "rows_with_missing": incomplete,
         "unreadable": broken,
     }
-    lines = [f"{len(frame):,} predictions ({holes:,} rows with something missing)"]
+    lines = [f"{len(frame):,} predictions ({incomplete:,} rows with something missing)"]
     if broken:
         first = f"the first, {broken[0]['modality']} of {broken[0]['where']}: {broken[0]['reason']}"
-        lines.append(f"{len(broken):,} unreadable items counted as missing; {first}")
+        lines.append(
+            f"{len(broken):,} unreadable item{'s' * (len(broken) > 1)} counted as missing; {first}"
+        )
     talk.result(facts, "\n".join([*lines, str(output)]))

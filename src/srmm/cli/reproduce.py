@@ -21,7 +21,7 @@ def reproduce(
     limit: int | None = None,
     seeds: int = 5,
     drop: str | None = None,
-    method: list[str] | None = None,
+    method: Annotated[list[str] | None, Parameter(name=["--method", "--methods"])] = None,
     max_epochs: int | None = None,
     jobs: int = 1,
     cells: Path | None = None,
@@ -40,7 +40,7 @@ def reproduce(
         An experiment, e.g. table6; see --list.
     output
         Folder for results.md, results.json, figures, masks and the configuration; by default
-        runs/NAME.
+        runs/NAME. What data sets are encoded to is kept beside it, in stores/.
     data
         A data set or an embedding store; NAME=FOLDER gives a data set its folder, or a store a
         name. Repeatable; by default openmoji and htad, which need no download.

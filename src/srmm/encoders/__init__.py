@@ -21,6 +21,7 @@ __all__ = [
     "default_encoder",
     "encoder_kind",
     "fitted_folder",
+    "learns_from_items",
     "load_encoder",
 ]
 
@@ -290,8 +291,16 @@ def fitted_folder(spec: str) -> Path | None:
     'text'
     """
     name, _, folder = spec.partition(":")
-    fitted = any(entry.about.name == f"{name}:FOLDER" for entry in _REGISTRY)
-    return Path(folder) if fitted and folder else None
+    return Path(folder) if folder and learns_from_items(name) else None
+
+
+def learns_from_items(spec: str) -> bool:
+    """Whether the encoder of that name is yet to be fitted, on training items.
+
+    >>> learns_from_items("doc2vec"), learns_from_items("minilm")
+    (True, False)
+    """
+    return any(entry.about.name == f"{spec}:FOLDER" for entry in _REGISTRY)
 
 
 def load_encoder(spec: str, kind: str) -> Encoder:

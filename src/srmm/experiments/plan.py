@@ -90,9 +90,9 @@ def chosen_variants(
     """The columns for data with these modalities; `InputError` for an unknown method or role."""
     roles_of(modalities, dropped)
     variants = variants_for(experiment, modalities)
-    names = [variant.column for variant in variants]
+    names = list(dict.fromkeys(n for v in variants for n in (v.column, v.method)))
     for method in methods:
-        if method not in names and method not in [variant.method for variant in variants]:
+        if method not in names:
             raise InputError(
                 f"{experiment.name} has no method {method!r} for the modalities "
                 f"{', '.join(modalities)}. {did_you_mean(method, names)}"

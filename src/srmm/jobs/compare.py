@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from srmm.about import json_ready
 from srmm.atomic import write_json
 from srmm.embeddings import Embeddings
-from srmm.encoding import encode
+from srmm.encoding import EncodingSummary, encode
 from srmm.experiments.cells import Progress
 from srmm.experiments.compare import DEFAULT_METHODS, compare
 from srmm.experiments.data import open_experiment_data
 from srmm.jobs.data import open_data
 from srmm.methods import make_method
 from srmm.report.comparison import write_comparison
-from srmm.store import is_store, save_embeddings
+from srmm.store import is_store, load_embeddings, save_embeddings
+
+
+class Compared(NamedTuple):
+    """What the JSON holds, what encoding found (if it encoded), and the rows it could not use."""
+
+    content: dict[str, Any]
+    summary: EncodingSummary | None
+    left_out: int
 
 
 def compare_job(
@@ -32,14 +40,15 @@ def compare_job(
     jobs: int = 1,
     progress: Progress = lambda done, of, what: None,
     show: bool = False,
-) -> dict[str, Any]:
+) -> Compared:
     """Compare methods on a table, a store or a data set; write comparison.html and .json.
 
     `output` is a folder, which also keeps the embeddings and every finished training: the same
-    command with more methods or seeds trains only what is new. Returns the content of the JSON.
+    command with more methods or seeds trains only what is new.
     """
     for method in methods:
         make_method(method)  # an unknown one is an error before any work
+    summary = None
     if is_store(Path(source)):
         store, name = Path(source), Path(source).name
     else:
@@ -49,11 +58,12 @@ def compare_job(
         if isinstance(found, Embeddings):
             save_embeddings(found, store, overwrite=True)
         else:
-            encode(found, output=store, progress=show, prune=True)
+            summary = encode(found, output=store, progress=show, prune=True).summary
     data = open_experiment_data(store, name, limit)
     content = json_ready(
         compare(data, output / "cells", methods=methods, seeds=seeds, jobs=jobs, progress=progress)
     )
     write_json(output / "comparison.json", content)
     write_comparison(content, output / "comparison.html")
-    return content
+    left_out = len(load_embeddings(store)) - len(data.y) if limit is None else 0
+    return Compared(content, summary, left_out)

@@ -110,7 +110,9 @@ def readable(choice: str, columns: Sequence[str]) -> bool:
     if choice in columns:
         return True
     used = re.findall(r"{(.*?)}", choice)
-    return all(c in columns for c in used) if used else any(fnmatch(c, choice) for c in columns)
+    if used:
+        return all(column in columns for column in used)
+    return all(any(fnmatch(c, part.strip()) for c in columns) for part in choice.split(","))
 
 
 def own_embeddings(

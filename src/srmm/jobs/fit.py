@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from srmm.embeddings import Embeddings
-from srmm.encoders import encoder_kind
+from srmm.encoders import encoder_kind, learns_from_items
 from srmm.encoding import EncodingSummary, encode
 from srmm.encoding_store import ENCODERS
 from srmm.errors import InputError, fraction
@@ -23,7 +23,7 @@ from srmm.methods import make_configured
 from srmm.modality import KINDS
 from srmm.persistence import check_writable, save_pretrained
 from srmm.split import stratified_split
-from srmm.store import is_store
+from srmm.store import is_store, load_embeddings
 from srmm.table import Table, check_labels
 
 
@@ -98,11 +98,14 @@ def fit_job(
     embeddings, summary = data, None
     inputs: dict[str, dict[str, Any]] = {}
     if isinstance(data, Table):
-        # Split before encoding: an encoder that is fitted must not see the test rows.
-        data = replace(data, split=_split(data, test_size, seed))
         # The default store is this table's cache: rows that left the table may leave it, too.
         cache = store is None
         store = (store or output.with_name(output.name + ".embeddings")).resolve()
+        if any(map(learns_from_items, (encoders or {}).values())):
+            # It must not see the test rows, so they are drawn before encoding, and stay drawn:
+            # whoever splits this store anew would test on what its encoder has learnt from.
+            data = replace(data, split=_split(data, test_size, seed))
+            _check_fitted_before(data, store)
         result = encode(
             data,
             encoders,
@@ -165,6 +168,21 @@ def _split(data: Table | Embeddings, test_size: float, seed: int) -> np.ndarray:
     train, test = stratified_split(codes, test_size, np.random.default_rng(seed))
     split[rows[train]], split[rows[test]] = "train", "test"
     return split
+
+
+def _check_fitted_before(data: Table, store: Path) -> None:
+    """Refuse to test on rows that the store's encoder was fitted on."""
+    before = load_embeddings(store) if is_store(store) else None
+    if before is None or before.split is None or data.split is None:
+        return
+    learnt = set(before.ids[before.split == "train"].tolist())
+    both = learnt.intersection(data.ids[data.split == "test"].tolist())
+    if both:
+        raise InputError(
+            f"{len(both):,} test rows of this split are training rows in the store {store}, whose "
+            "encoder was fitted on them. Keep --seed and --test-size as they were, or name another "
+            "place with --store."
+        )
 
 
 def _describe_inputs(

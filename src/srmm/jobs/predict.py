@@ -19,9 +19,13 @@ from srmm.persistence import from_pretrained, read_config
 
 
 class Predicted(NamedTuple):
-    """The table that was written, and what encoding its items found, if any were encoded."""
+    """The table that was written, and what encoding its items found, if any were encoded.
+
+    `incomplete` is the number of rows that lack something.
+    """
 
     frame: pd.DataFrame
+    incomplete: int
     summary: EncodingSummary | None
 
 
@@ -55,13 +59,27 @@ def predict_job(
     data = embeddings_for(
         config, source, columns, root, options, progress, engine=engine, strict=strict
     )
-    frame = predictions_frame(model, data.embeddings, probabilities=probabilities)
+    embeddings = model.as_seen(data.embeddings)
+    try:
+        frame = predictions_frame(model, embeddings, probabilities=probabilities)
+    except InputError as error:
+        raise InputError(f"{error}{_unreadable(data.summary)}") from None
     with replacing_file(output) as temporary:
         if output.suffix == ".csv":
             frame.to_csv(temporary, index=False)
         else:
             frame.to_parquet(temporary, index=False)
-    return Predicted(frame, data.summary)
+    incomplete = int((~embeddings.present.all(axis=1)).sum())
+    return Predicted(frame, incomplete, data.summary)
+
+
+def _unreadable(summary: EncodingSummary | None) -> str:
+    """Why rows may have less than their table shows: a sentence, or nothing."""
+    if summary is None or not summary.unreadable:
+        return ""
+    first = summary.unreadable[0]
+    others = f" (and {len(summary.unreadable) - 1:,} more)" if len(summary.unreadable) > 1 else ""
+    return f" Unreadable: {first.where}, {first.modality}: {first.reason}{others}."
 
 
 def predictions_frame(

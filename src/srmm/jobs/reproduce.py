@@ -123,6 +123,11 @@ def _opened(
         return Path(source).name, Path(source)
     if sign:
         root = Path(place)
+    if Path(name).is_file():
+        raise InputError(
+            f"--data takes data sets and embedding stores, and {name} is a table. Make a store "
+            f"of it first, `srmm encode {name} …`, and name that."
+        )
     found = open_data(name, root=root, options=options)
     return "-".join([name, *map(str, options.values())]), found
 
