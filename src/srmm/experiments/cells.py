@@ -43,7 +43,6 @@ from srmm.recipe import resolve_recipe
 VERSION = 1
 """Part of every cell's name: raised when a cell of the same name would come out different."""
 
-
 Progress = Callable[[int, int, str], None]
 """Told (done, of, method) after every training."""
 
