@@ -1,0 +1,41 @@
+"""What every method predicts has not changed, nor what a model saved earlier predicts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import srmm
+from tests.golden.make_predictions import CASES, fitted, problem
+
+FOLDER = Path(__file__).parent / "golden"
+# The same bits on the machine that made the file; other processors round otherwise, and an epoch
+# may then be chosen differently, which these few epochs do not show.
+ATOL = 1e-4
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, np.ndarray]:
+    content = json.loads((FOLDER / "predictions.json").read_text(encoding="utf-8"))
+    return {name: np.array(probabilities) for name, probabilities in content.items()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_method_predicts_what_it_did(name: str, golden: dict[str, np.ndarray]) -> None:
+    X, _, _ = problem()
+    np.testing.assert_allclose(fitted(name).predict_proba(X[100:]), golden[name], atol=ATOL)
+
+
+def test_every_method_has_a_golden_prediction() -> None:
+    named = {name.partition(":")[0] for name in CASES}
+    assert named == set(srmm.methods.METHODS)
+
+
+@pytest.mark.parametrize("name", ["srmm", "router"])
+def test_a_model_saved_before_the_move_loads(name: str, golden: dict[str, np.ndarray]) -> None:
+    X, _, _ = problem()
+    model = srmm.from_pretrained(FOLDER / "models" / name)
+    np.testing.assert_allclose(model.predict_proba(X[100:]), golden[name], atol=ATOL)
