@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import srmm.encoding_chunks
-from srmm.atomic import remove_interrupted, replacing_file, replacing_folder
 from srmm.encoding import encode
 from srmm.errors import SrmmError
+from srmm.files import remove_interrupted, replacing_file, replacing_folder
 from tests.hash_encoder import HashEncoder
 from tests.test_encoding import WORDS, contents, texts
 

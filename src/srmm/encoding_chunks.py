@@ -22,11 +22,11 @@ from typing import Any, TypeVar
 import numpy as np
 from safetensors.numpy import save_file
 
-from srmm.atomic import replacing_file
 from srmm.embeddings import same_settings
 from srmm.encoders import Encoder
 from srmm.encoders.engines import engine_of
 from srmm.errors import InputError, StoreError
+from srmm.files import replacing_file
 from srmm.raw_items import AbsentFile, ItemReader, UnreadableItem
 from srmm.store import map_safetensors
 

@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 from safetensors import SafetensorError
 
-from srmm.atomic import remove_interrupted
 from srmm.errors import InputError, SrmmError
+from srmm.files import remove_interrupted
 
 try:
     import fcntl

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from srmm.about import describe_model, json_ready
-from srmm.atomic import write_json
 from srmm.base_classifier import align_classes
 from srmm.describe import (
     describe_classes,
@@ -24,6 +23,7 @@ from srmm.describe import (
 )
 from srmm.embeddings import Embeddings
 from srmm.errors import InputError, StoreError, shown
+from srmm.files import write_json
 from srmm.labels import known_labels
 from srmm.metrics import metric_names, scores_with_intervals
 from srmm.modality import usable_patterns

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from srmm.atomic import replacing_file
 from srmm.embeddings import Embeddings
 from srmm.errors import InputError, MissingExtraError, did_you_mean
+from srmm.files import replacing_file
 from srmm.labels import known_labels
 from srmm.modality import ABSENT
 

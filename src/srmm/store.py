@@ -19,9 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from srmm.atomic import replacing_folder, restore_interrupted
 from srmm.embeddings import Embeddings, packed_rows
 from srmm.errors import InputError, StoreError
+from srmm.files import replacing_folder, restore_interrupted
 from srmm.labels import known_labels
 from srmm.modality import ABSENT
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from srmm.atomic import replacing_folder
 from srmm.errors import InputError, MissingExtraError
+from srmm.files import replacing_folder
 from srmm.raw_items import UnreadableItem
 
 _FORMAT = "srmm-doc2vec"

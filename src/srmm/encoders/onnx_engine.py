@@ -26,11 +26,11 @@ import numpy as np
 from PIL import Image
 
 from srmm import __version__
-from srmm.atomic import replacing_file
 from srmm.audio import Audio
 from srmm.encoders.base import Encoder
 from srmm.encoders.network import Network, networks_of
 from srmm.errors import MissingExtraError
+from srmm.files import replacing_file
 
 TOLERANCE = 1e-4
 """Largest relative difference from PyTorch, of any item in the Euclidean norm."""

@@ -25,7 +25,6 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from srmm.about import describe_model, json_ready
-from srmm.atomic import replacing_file
 from srmm.base_classifier import align_classes
 from srmm.errors import InputError, SrmmError
 from srmm.experiments.data import (
@@ -35,6 +34,7 @@ from srmm.experiments.data import (
     open_experiment_data,
     split_for,
 )
+from srmm.files import replacing_file
 from srmm.fusion import pattern_codes
 from srmm.methods import make_method
 from srmm.patterns import corruption_scores, make_scorer

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from srmm.atomic import replacing_file
 from srmm.experiments.plan import Run
+from srmm.files import replacing_file
 from srmm.report.style import LIGHT, report_style
 
 _COLOURS = tuple(LIGHT[f"c{i}"] for i in range(8))

@@ -15,12 +15,12 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from srmm.about import json_ready
-from srmm.atomic import replacing_file, write_json
 from srmm.errors import InputError
 from srmm.experiments.cells import Progress, run_cells
 from srmm.experiments.data import ExperimentData, draw_mask, mask_digest, split_for
 from srmm.experiments.plan import Run, find_experiment, plan
 from srmm.experiments.views import VIEWS
+from srmm.files import replacing_file, write_json
 
 FORMAT = "srmm-experiment"
 CHOICES = ("seeds", "dropped", "methods", "max_epochs")

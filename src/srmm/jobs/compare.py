@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from srmm.about import json_ready
-from srmm.atomic import write_json
 from srmm.embeddings import Embeddings
 from srmm.encoding import EncodingSummary, encode
 from srmm.experiments.cells import Progress
 from srmm.experiments.compare import DEFAULT_METHODS, compare
 from srmm.experiments.data import open_experiment_data
+from srmm.files import write_json
 from srmm.jobs.data import open_data
 from srmm.methods import make_method
 from srmm.report.comparison import write_comparison

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from srmm.about import json_ready
-from srmm.atomic import write_json
 from srmm.encoding_items import ItemKeys
 from srmm.encoding_store import read_keys
 from srmm.errors import SrmmError
+from srmm.files import write_json
 from srmm.jobs.data import open_data
 from srmm.store import load_embeddings
 from srmm.table import Table

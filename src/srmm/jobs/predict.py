@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from srmm.atomic import replacing_file
 from srmm.embeddings import Embeddings
 from srmm.encoding import EncodingSummary
 from srmm.errors import InputError
+from srmm.files import replacing_file
 from srmm.jobs.data import embeddings_for
 from srmm.patterns import make_scorer
 from srmm.persistence import from_pretrained, read_config

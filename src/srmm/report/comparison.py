@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from srmm.atomic import replacing_file
+from srmm.files import replacing_file
 from srmm.report.html import environment, variables
 from srmm.report.words import mean_sd, pattern_text
 

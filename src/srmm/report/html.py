@@ -11,8 +11,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from srmm.atomic import replacing_file
 from srmm.errors import InputError
+from srmm.files import replacing_file
 from srmm.report import drawings, figures, findings, words
 from srmm.report.style import PALETTE, line_styles
 
