@@ -35,10 +35,10 @@ import numpy as np
 import pandas as pd
 
 import srmm
+from srmm.data.items import ItemReader
+from srmm.data.table import Table
 from srmm.encoders import default_encoder, load_encoder
 from srmm.encoders.engines import engine_of, with_engine
-from srmm.raw_items import ItemReader
-from srmm.table import Table
 
 PIXELS = 512
 

@@ -16,8 +16,8 @@ import numpy as np
 from small_sets import accuracies, load
 
 import srmm
+from srmm.data.split import stratified_split
 from srmm.recipe import RECIPES
-from srmm.split import stratified_split
 
 PAPER, ROBUST = RECIPES["paper"], RECIPES["robust"]
 SCHEDULE = ("schedule", "learning_rate", "max_epochs")  # they belong together

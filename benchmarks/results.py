@@ -26,6 +26,8 @@ from PIL import Image
 from scipy.stats import rankdata
 
 import srmm
+from srmm.data.split import stratified_split
+from srmm.data.store import is_store
 from srmm.experiments.catalogue import (
     BRANCHES,
     EXPERIMENTS,
@@ -40,8 +42,6 @@ from srmm.experiments.markdown import best_in_bold, grid, said
 from srmm.experiments.spec import Setting
 from srmm.jobs.reproduce import reproduce_job
 from srmm.report.words import mean_sd
-from srmm.split import stratified_split
-from srmm.store import is_store
 
 IN_PACKAGES = ("openmoji", "htad")
 FEW = ("srmm-paper", "srmm", "tbn-early", "router", "logreg", "unimodal:image", "unimodal:text")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import srmm
-from srmm.split import stratified_split
+from srmm.data.split import stratified_split
 
 METHODS = {
     "openmoji": {

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from srmm.modality import presence_patterns
+from srmm.data.modality import presence_patterns
 
 RATES = [rate / 10 for rate in range(11)]
 

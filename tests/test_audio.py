@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from srmm import audio as audio_module
-from srmm.audio import Audio, resample
+from srmm.data import audio as audio_module
+from srmm.data.audio import Audio, resample
+from srmm.data.items import AbsentFile, ItemReader, UnreadableItem
 from srmm.errors import MissingExtraError
-from srmm.raw_items import AbsentFile, ItemReader, UnreadableItem
 
 soundfile = pytest.importorskip("soundfile", reason="needs srmm[voices]")
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from srmm.data.embeddings import Embeddings
+from srmm.data.items import AbsentFile, ItemReader
+from srmm.data.table import Table, check_labels
 from srmm.datasets import DATASETS, about, load_dataset
-from srmm.embeddings import Embeddings
 from srmm.errors import InputError, MissingExtraError
-from srmm.raw_items import AbsentFile, ItemReader
-from srmm.table import Table, check_labels
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
 from srmm.errors import InputError
 
 holes = arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 4)))

@@ -16,12 +16,12 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 import srmm.encoding_chunks
+from srmm.data.store import load_embeddings, save_embeddings
+from srmm.data.table import Table, read_table
 from srmm.encoders import load_encoder
 from srmm.encoding import encode
 from srmm.encoding_transformer import Encode
 from srmm.errors import InputError, SrmmError
-from srmm.store import load_embeddings, save_embeddings
-from srmm.table import Table, read_table
 from tests.hash_encoder import HashEncoder
 
 
@@ -512,7 +512,7 @@ DRIVER = """
     import srmm.encoding_chunks
     from tests.hash_encoder import HashEncoder
     from srmm.encoding import encode
-    from srmm.table import read_table
+    from srmm.data.table import read_table
 
     srmm.encoding_chunks.CHUNK_ITEMS = 4
     root, seed = Path(sys.argv[1]), int(sys.argv[2])

@@ -21,12 +21,12 @@ from PIL import Image
 
 import srmm.encoding_chunks
 import srmm.encoding_modality
+from srmm.data.items import ItemReader, UnreadableItem
+from srmm.data.table import Table, read_table
 from srmm.encoding import encode
 from srmm.encoding_daft import _lost
 from srmm.encoding_worker import pack_items, unpack_encoder
 from srmm.errors import InputError, MissingExtraError, SrmmError
-from srmm.raw_items import ItemReader, UnreadableItem
-from srmm.table import Table, read_table
 from tests.deadly_encoder import DeadlyEncoder
 from tests.hash_encoder import HashEncoder
 
@@ -326,7 +326,7 @@ ON_RAY = """
     import srmm.encoding_chunks
     from srmm.encoding import encode
     from srmm.errors import SrmmError
-    from srmm.table import read_table
+    from srmm.data.table import read_table
     from tests.deadly_encoder import DeadlyEncoder
 
     srmm.encoding_chunks.CHUNK_ITEMS = 4

@@ -21,7 +21,7 @@ from sklearn.base import clone
 
 import srmm
 from srmm.cli import run
-from srmm.embeddings import same_settings
+from srmm.data.embeddings import same_settings
 from srmm.encoders import load_encoder, onnx_engine
 from srmm.encoders.engines import with_engine
 from srmm.encoders.network import Network

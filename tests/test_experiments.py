@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from srmm.cli import run
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
+from srmm.data.store import save_embeddings
 from srmm.errors import InputError
 from srmm.experiments import cells as cells_module
 from srmm.experiments.catalogue import ALL, COUNTERPARTS, EXPERIMENTS, variants_for
@@ -37,7 +38,6 @@ from srmm.experiments.spec import Setting, expand, roles_of
 from srmm.experiments.views import VIEWS
 from srmm.jobs.reproduce import reproduce_again, reproduce_job
 from srmm.recipe import RECIPES, Recipe
-from srmm.store import save_embeddings
 
 QUICK = ("logreg-concat", "tbn-early")
 

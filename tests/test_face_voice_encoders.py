@@ -18,7 +18,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from srmm.audio import Audio
+from srmm.data.audio import Audio
+from srmm.data.items import ItemReader
 from srmm.encoders import (
     Encoder,
     available_encoders,
@@ -35,7 +36,6 @@ from srmm.encoders.utterance_aggregator import UtteranceAggregator
 from srmm.encoders.voice import training_spectrogram
 from srmm.encoders.weight_files import fill
 from srmm.errors import InputError, MissingExtraError
-from srmm.raw_items import ItemReader
 from tests.onnx_check import check_equal, needs_onnx
 from tests.seeded_weights import (
     digest,

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from srmm.cli import run
+from srmm.data.store import load_embeddings
 from srmm.datasets import load_dataset
 from srmm.encoders.inception_resnet import InceptionResNetV1
-from srmm.store import load_embeddings
 from tests.test_face_voice_encoders import (
     CLASSIFIER,
     DATA,

@@ -17,10 +17,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from srmm.cli import run
+from srmm.data.store import load_embeddings
+from srmm.data.table import Table, read_table
 from srmm.encoding import encode
 from srmm.encoding_items import valid_unicode
-from srmm.store import load_embeddings
-from srmm.table import Table, read_table
 from tests.hash_encoder import HashEncoder
 
 RATE = 16_000
@@ -212,7 +212,7 @@ def test_permission_denied_is_a_reason(tmp_path):
     tmp_path.chmod(0o755)
     program = (
         "import os, sys\n"
-        "from srmm.raw_items import ItemReader, UnreadableItem\n"
+        "from srmm.data.items import ItemReader, UnreadableItem\n"
         "folder = os.open(sys.argv[1], os.O_RDONLY)\n"
         "os.chdir(folder); os.setuid(65534)\n"
         "try: ItemReader().image('locked.jpg')\n"

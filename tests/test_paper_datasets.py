@@ -19,6 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from srmm.data.items import ItemReader
+from srmm.data.table import Table, check_labels
 from srmm.datasets import (
     DATASETS,
     av_digits,
@@ -34,8 +36,6 @@ from srmm.datasets.titles import read_titles
 from srmm.datasets.voxceleb1 import Utterance, pair_faces
 from srmm.errors import InputError
 from srmm.jobs import open_data
-from srmm.raw_items import ItemReader
-from srmm.table import Table, check_labels
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from srmm import raw_items
-from srmm.raw_items import AbsentFile, ItemReader, UnreadableItem
+from srmm.data import items as raw_items
+from srmm.data.items import AbsentFile, ItemReader, UnreadableItem
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 10">{}</svg>'
 RED_HALF = SVG.format('<rect width="10" height="10" fill="#f00"/>')

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from srmm.data.split import stratified_split
 from srmm.errors import InputError, SrmmError
 from srmm.recipe import RECIPES, Recipe, resolve_recipe
-from srmm.split import stratified_split
 from srmm.train import fit_network
 
 

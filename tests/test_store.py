@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from srmm.embeddings import Embeddings
-from srmm.errors import InputError, StoreError
-from srmm.interchange import (
+from srmm.data.embeddings import Embeddings
+from srmm.data.interchange import (
     from_arrow,
     read_numpy,
     read_parquet,
@@ -20,7 +19,8 @@ from srmm.interchange import (
     write_numpy,
     write_parquet,
 )
-from srmm.store import load_embeddings, save_embeddings
+from srmm.data.store import load_embeddings, save_embeddings
+from srmm.errors import InputError, StoreError
 from tests.test_embeddings import holes, with_holes
 
 
@@ -135,8 +135,8 @@ def test_a_killed_write_leaves_no_store(tmp_path: Path) -> None:
     """Kill a process in the middle of writing: there is the old store, whole, and no other."""
     program = f"""
 import os, numpy as np
-from srmm.embeddings import Embeddings
-import srmm.store as store
+from srmm.data.embeddings import Embeddings
+import srmm.data.store as store
 embeddings = Embeddings.from_arrays({{"a": np.ones((3, 2)), "b": np.ones((3, 2))}})
 store.save_embeddings(embeddings, {str(tmp_path / "s")!r})
 write = store._write_modality
@@ -156,8 +156,8 @@ def test_a_kill_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
     """Replacing a folder takes two renames; whoever comes next finds the old one in its place."""
     program = f"""
 import os, pathlib, numpy as np
-from srmm.embeddings import Embeddings
-from srmm.store import save_embeddings
+from srmm.data.embeddings import Embeddings
+from srmm.data.store import save_embeddings
 embeddings = Embeddings.from_arrays({{"a": np.ones((3, 2))}})
 save_embeddings(embeddings, {str(tmp_path / "s")!r})
 rename = pathlib.Path.rename

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
+from srmm.data.table import Table, check_labels, read_table
 from srmm.errors import InputError
-from srmm.table import Table, check_labels, read_table
 
 
 def write(path: Path, text: str, encoding: str = "utf-8") -> Path:

@@ -21,10 +21,10 @@ from sklearn.pipeline import make_pipeline
 
 from srmm import Encode, SingleBranchClassifier, encode, load_embeddings, read_table
 from srmm.cli import run
+from srmm.data.items import UnreadableItem
 from srmm.encoders import Encoder, FittableEncoder, available_encoders, load_encoder
 from srmm.encoders.doc2vec import Doc2VecEncoder
 from srmm.errors import InputError, MissingExtraError
-from srmm.raw_items import UnreadableItem
 from tests.onnx_check import check_equal, needs_onnx
 
 SIDE = 32

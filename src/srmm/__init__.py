@@ -29,8 +29,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from srmm.data.embeddings import Embeddings
+    from srmm.data.store import load_embeddings, save_embeddings
+    from srmm.data.table import read_table
     from srmm.datasets import load_dataset
-    from srmm.embeddings import Embeddings
     from srmm.encoding import encode
     from srmm.encoding_transformer import Encode
     from srmm.estimator import SingleBranchClassifier
@@ -38,12 +40,10 @@ if TYPE_CHECKING:
     from srmm.methods import make_method
     from srmm.persistence import from_pretrained
     from srmm.recipe import Recipe
-    from srmm.store import load_embeddings, save_embeddings
-    from srmm.table import read_table
 
 # Names are imported when first used: `import srmm` and `srmm --help` load no torch.
 _HOMES = {
-    "Embeddings": "embeddings",
+    "Embeddings": "data.embeddings",
     "Encode": "encoding_transformer",
     "Recipe": "recipe",
     "RobustnessReport": "evaluation",
@@ -53,10 +53,10 @@ _HOMES = {
     "fit_baselines": "evaluation",
     "from_pretrained": "persistence",
     "load_dataset": "datasets",
-    "load_embeddings": "store",
+    "load_embeddings": "data.store",
     "make_method": "methods",
-    "read_table": "table",
-    "save_embeddings": "store",
+    "read_table": "data.table",
+    "save_embeddings": "data.store",
 }
 
 

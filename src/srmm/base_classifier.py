@@ -19,12 +19,12 @@ from srmm.about import (
     class_weight_to_json,
     plain_seed,
 )
-from srmm.embeddings import Embeddings, concatenate
+from srmm.data.embeddings import Embeddings, concatenate
+from srmm.data.inputs import LONE_MODALITY, as_embeddings, is_lone_array, match_modalities
+from srmm.data.labels import check_label_types, known_labels
+from srmm.data.split import stratified_split
 from srmm.errors import InputError, one_of, shown
-from srmm.inputs import LONE_MODALITY, as_embeddings, is_lone_array, match_modalities
-from srmm.labels import check_label_types, known_labels
 from srmm.recipe import FIELDS, RECIPES, Recipe, resolve_recipe
-from srmm.split import stratified_split
 from srmm.standardize import Standardizer
 
 
@@ -98,7 +98,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : Embeddings, dict of str to array, data frame, or array of shape (n, d)
-            See `srmm.inputs.as_embeddings`. Instances with nothing present teach nothing and are
+            See `srmm.data.inputs.as_embeddings`. Instances with nothing present teach nothing and are
             skipped.
         y : array of shape (n_instances,), optional
             Class labels; by default those of the `Embeddings`, where None means "unknown".

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from srmm.embeddings import Embeddings
-from srmm.modality import ABSENT
+from srmm.data.embeddings import Embeddings
+from srmm.data.modality import ABSENT
 
 
 def add_noise(

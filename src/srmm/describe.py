@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from srmm.embeddings import Embeddings
-from srmm.modality import pattern_mask
+from srmm.data.embeddings import Embeddings
+from srmm.data.modality import pattern_mask
 from srmm.patterns import Scorer
 
 _MISTAKES = 24

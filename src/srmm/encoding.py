@@ -10,7 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
+from srmm.data.items import ItemReader
+from srmm.data.store import load_embeddings
+from srmm.data.table import Table
 from srmm.encoders import Encoder, default_encoder, load_encoder
 from srmm.encoders.engines import PRECISIONS, with_precision
 from srmm.encoding_fit import (
@@ -37,9 +40,6 @@ from srmm.encoding_store import (
 )
 from srmm.encoding_summary import EncodingSummary
 from srmm.errors import InputError, did_you_mean, one_of
-from srmm.raw_items import ItemReader
-from srmm.store import load_embeddings
-from srmm.table import Table
 
 __all__ = ["EncodingResult", "EncodingSummary", "encode"]
 

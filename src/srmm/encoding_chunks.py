@@ -22,13 +22,13 @@ from typing import Any, TypeVar
 import numpy as np
 from safetensors.numpy import save_file
 
-from srmm.embeddings import same_settings
+from srmm.data.embeddings import same_settings
+from srmm.data.items import AbsentFile, ItemReader, UnreadableItem
+from srmm.data.store import map_safetensors
 from srmm.encoders import Encoder
 from srmm.encoders.engines import engine_of
 from srmm.errors import InputError, StoreError
 from srmm.files import replacing_file
-from srmm.raw_items import AbsentFile, ItemReader, UnreadableItem
-from srmm.store import map_safetensors
 
 CHUNK_ITEMS = 1024
 """Unique items per chunk: what a kill can lose at most, and what memory holds."""

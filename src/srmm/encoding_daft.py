@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.items import ItemReader
 from srmm.encoders import Encoder
 from srmm.encoding_chunks import Chunk, PlannedChunk, plan_chunks, read_chunk, write_chunk
 from srmm.encoding_cluster import Workers, open_workers, run_chunks
 from srmm.encoding_worker import LIVES, absolute, pack_encoder, pack_items
 from srmm.errors import SrmmError
-from srmm.raw_items import ItemReader
 
 _WAVE_CHUNKS = 512
 _WAVE_BYTES = 1 << 30

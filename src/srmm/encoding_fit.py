@@ -16,13 +16,13 @@ from typing import TypeGuard
 
 import numpy as np
 
-from srmm.embeddings import same_settings
+from srmm.data.embeddings import same_settings
+from srmm.data.items import AbsentFile, ItemReader, UnreadableItem
+from srmm.data.table import Table
 from srmm.encoders import Encoder, FittableEncoder, load_encoder
 from srmm.encoding_items import ItemKeys
 from srmm.encoding_store import ENCODERS, Earlier
 from srmm.errors import InputError
-from srmm.raw_items import AbsentFile, ItemReader, UnreadableItem
-from srmm.table import Table
 
 
 def needs_fitting(encoder: Encoder) -> TypeGuard[FittableEncoder]:

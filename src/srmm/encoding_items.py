@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from srmm.table import Table
-from srmm.table_choice import PATH_KINDS
+from srmm.data.columns import PATH_KINDS
+from srmm.data.table import Table
 
 KEY_BYTES = 16
 

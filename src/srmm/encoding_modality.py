@@ -13,6 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from srmm.data.items import ItemReader
+from srmm.data.modality import ABSENT
+from srmm.data.table import Table
 from srmm.encoders import Encoder
 from srmm.encoders.engines import ENGINES, engine_of, with_engine
 from srmm.encoding_chunks import Chunk, encode_in_chunks
@@ -20,9 +23,6 @@ from srmm.encoding_items import KEY_BYTES, UniqueItems, shown_source, unique_ite
 from srmm.encoding_store import Earlier, Packed
 from srmm.encoding_summary import ModalitySummary, UnreadableEntry
 from srmm.errors import InputError, MissingExtraError, one_of
-from srmm.modality import ABSENT
-from srmm.raw_items import ItemReader
-from srmm.table import Table
 
 Progress = bool | Callable[[str, int, int], None]
 

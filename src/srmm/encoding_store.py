@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import save
 
-from srmm.embeddings import Embeddings, same_settings
+from srmm.data.embeddings import Embeddings, same_settings
+from srmm.data.store import is_store, load_embeddings, map_safetensors, save_embeddings
+from srmm.data.table import Table
 from srmm.encoders import Encoder, FittableEncoder
 from srmm.encoding_summary import UnreadableEntry, unreadable_frame
 from srmm.errors import InputError
 from srmm.files import replacing_folder
-from srmm.store import is_store, load_embeddings, map_safetensors, save_embeddings
-from srmm.table import Table
 
 _ITEMS = "_items.safetensors"  # no modality may be called so
 ENCODERS = "_encoders"  # nor so

@@ -12,15 +12,15 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
+from srmm.data.items import ItemReader
+from srmm.data.modality import KINDS
+from srmm.data.table import Table, read_table
 from srmm.encoders import Encoder, encoder_kind
 from srmm.encoding import chosen_encoder, encode
 from srmm.encoding_fit import fitted_copy, needs_fitting
 from srmm.encoding_modality import Progress
 from srmm.errors import InputError
-from srmm.modality import KINDS
-from srmm.raw_items import ItemReader
-from srmm.table import Table, read_table
 
 
 class Encode(TransformerMixin, BaseEstimator):

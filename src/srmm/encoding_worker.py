@@ -11,12 +11,12 @@ from typing import Any
 
 from PIL import Image
 
-from srmm.embeddings import same_settings
+from srmm.data.embeddings import same_settings
+from srmm.data.items import AbsentFile, ItemReader, UnreadableItem
 from srmm.encoders import Encoder, FittableEncoder, encoder_kind, load_encoder
 from srmm.encoders.engines import engine_of, with_engine, with_precision
 from srmm.encoding_chunks import Chunk, encode_chunk, item_reader
 from srmm.errors import InputError, SrmmError
-from srmm.raw_items import AbsentFile, ItemReader, UnreadableItem
 
 LIVES = 3
 """Workers that a chunk may cost before it is taken to be what kills them."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srmm.base_classifier import Labelled
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
 from srmm.fusion import fit_weights, fuse
 from srmm.late_fusion import LateFusionClassifier
 from srmm.network_classifier import NetworkClassifier

@@ -14,6 +14,9 @@ import pandas as pd
 
 from srmm.about import describe_model, json_ready
 from srmm.base_classifier import align_classes
+from srmm.data.embeddings import Embeddings
+from srmm.data.labels import known_labels
+from srmm.data.modality import usable_patterns
 from srmm.describe import (
     describe_classes,
     describe_confusion,
@@ -21,12 +24,9 @@ from srmm.describe import (
     describe_mistakes,
     describe_training,
 )
-from srmm.embeddings import Embeddings
 from srmm.errors import InputError, StoreError, shown
 from srmm.files import write_json
-from srmm.labels import known_labels
 from srmm.metrics import metric_names, scores_with_intervals
-from srmm.modality import usable_patterns
 from srmm.patterns import (
     Scorer,
     corruption_scores,

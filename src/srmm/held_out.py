@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from srmm.base_classifier import Labelled
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
 
 
 def held_out_figures(

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from srmm.base_classifier import EmbeddingClassifier
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
 
 
 class LateFusionClassifier(EmbeddingClassifier):

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from srmm.data.modality import pattern_mask, usable_patterns
 from srmm.errors import InputError, one_of
-from srmm.modality import pattern_mask, usable_patterns
 from srmm.token_transformer import TokenTransformer, new_tokens
 
 PLACES = ("input", "attention")

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from srmm.corrupt import add_noise
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
+from srmm.data.modality import Pattern, pattern_mask
 from srmm.metrics import (
     interval,
     metric_names,
@@ -21,7 +22,6 @@ from srmm.metrics import (
     scores_with_intervals,
 )
 from srmm.missing import draw_missing, expected_accuracy, relative_drop
-from srmm.modality import Pattern, pattern_mask
 
 MISSING_RATES = tuple(rate / 10 for rate in range(11))
 SIGMAS = (0.0, 0.1, 0.5, 1.0)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.manifold import TSNE
 
-from srmm.embeddings import Embeddings
-from srmm.modality import pattern_mask
+from srmm.data.embeddings import Embeddings
+from srmm.data.modality import pattern_mask
 
 _POINTS = 1800  # over all panels: t-SNE of more takes minutes and shows no more
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from srmm.data.modality import check_modalities
 from srmm.errors import InputError, did_you_mean, fraction, one_of
 from srmm.layers import lone_row_safe, start_as
-from srmm.modality import check_modalities
 from srmm.recipe import BATCH_NORMS
 
 

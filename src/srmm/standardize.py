@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from srmm.raw_items import AbsentFile, ItemReader, UnreadableItem
+from srmm.data.items import AbsentFile, ItemReader, UnreadableItem
 
 _SIDE = 160
 

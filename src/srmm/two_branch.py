@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from srmm.data.modality import check_modalities
 from srmm.errors import fraction, one_of
 from srmm.layers import on_present, start_as
-from srmm.modality import check_modalities
 
 FUSION_POINTS = ("early", "mid", "late")
 ABSENCES = ("skip", "zeros")

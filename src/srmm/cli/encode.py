@@ -55,7 +55,7 @@ def encode(
     address
         With Daft, a Ray cluster to encode on: 'ray://head:10001', or 'auto' on one of its machines.
     """
-    from srmm.embeddings import Embeddings
+    from srmm.data.embeddings import Embeddings
     from srmm.encoding import encode as run
     from srmm.errors import InputError
     from srmm.jobs import note_source, open_data

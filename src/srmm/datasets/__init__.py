@@ -9,6 +9,8 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from srmm.data.embeddings import Embeddings
+from srmm.data.table import Table
 from srmm.datasets import (
     av_digits,
     face_voice40,
@@ -22,9 +24,7 @@ from srmm.datasets import (
     voxceleb1,
 )
 from srmm.datasets.about import About
-from srmm.embeddings import Embeddings
 from srmm.errors import InputError, did_you_mean, one_of
-from srmm.table import Table
 
 __all__ = ["DATASETS", "About", "load_dataset"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from srmm.data.table import Table
 from srmm.datasets.about import About
 from srmm.datasets.completeness import Completeness
-from srmm.table import Table
 
 ABOUT = About(
     name="av_digits",

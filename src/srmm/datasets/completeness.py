@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from srmm.data.sources import object_array
+from srmm.data.table import Table
 from srmm.datasets.about import About
 from srmm.errors import InputError
-from srmm.table import Table
-from srmm.table_files import object_array
 
 _SHOWN = 10
 """How many of the missing files a message names."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from srmm.data.sources import open_source
+from srmm.data.table import Table
 from srmm.datasets.about import About
 from srmm.datasets.completeness import Completeness
 from srmm.errors import InputError, did_you_mean
-from srmm.table import Table
-from srmm.table_files import open_source
 
 ABOUT = About(
     name="face_voice40",

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from srmm.data.sources import open_csv
+from srmm.data.table import Table, read_table
 from srmm.datasets.about import About
 from srmm.errors import InputError, did_you_mean
-from srmm.table import Table, read_table
-from srmm.table_files import open_csv
 
 ABOUT = About(
     name="fashion",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from srmm.data.table import Table
 from srmm.datasets.about import About
 from srmm.datasets.completeness import Completeness, unique_ids
 from srmm.datasets.titles import read_titles
-from srmm.table import Table
 
 ABOUT = About(
     name="food101",

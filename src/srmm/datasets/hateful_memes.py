@@ -6,12 +6,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from srmm.data.embeddings import check_ids
+from srmm.data.sources import object_array, open_source
+from srmm.data.table import Table
 from srmm.datasets.about import About
 from srmm.datasets.completeness import Completeness
-from srmm.embeddings import check_ids
 from srmm.errors import InputError, did_you_mean
-from srmm.table import Table
-from srmm.table_files import object_array, open_source
 
 ABOUT = About(
     name="hateful_memes",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from srmm.data.embeddings import Embeddings
 from srmm.datasets.about import About
-from srmm.embeddings import Embeddings
 
 ABOUT = About(
     name="htad",

@@ -6,9 +6,9 @@ import re
 
 import numpy as np
 
+from srmm.data.table import Table
 from srmm.datasets.about import About
 from srmm.errors import MissingExtraError
-from srmm.table import Table
 
 ATTRIBUTION = (
     "All emojis designed by OpenMoji – the open-source emoji and icon project. "

@@ -6,8 +6,8 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from srmm.data.sources import is_empty
 from srmm.errors import InputError
-from srmm.table_files import is_empty
 
 PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 """How the name of a picture's file ends, in small letters."""

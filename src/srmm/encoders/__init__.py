@@ -9,9 +9,9 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from srmm.data.modality import KINDS
 from srmm.encoders.base import Encoder, FittableEncoder
 from srmm.errors import InputError, did_you_mean, one_of
-from srmm.modality import KINDS
 
 __all__ = [
     "About",
@@ -313,7 +313,7 @@ def load_encoder(spec: str, kind: str) -> Encoder:
         file in place of FILE, a folder in place of FOLDER:
         "efficientnet-lite0", "clip:openai/clip-vit-large-patch14", "clip:./my-clip".
     kind : str
-        One of `srmm.modality.KINDS`.
+        One of `srmm.data.modality.KINDS`.
 
     Raises
     ------

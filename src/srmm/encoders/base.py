@@ -24,7 +24,7 @@ class Encoder(Protocol):
     Attributes
     ----------
     kind : str
-        What it reads, one of `srmm.modality.KINDS`.
+        What it reads, one of `srmm.data.modality.KINDS`.
     embedding_dim : int or None
         The length of an embedding; None if it is the length of the item, as for features.
     batch_size : int

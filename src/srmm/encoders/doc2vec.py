@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.items import UnreadableItem
 from srmm.errors import InputError, MissingExtraError
 from srmm.files import replacing_folder
-from srmm.raw_items import UnreadableItem
 
 _FORMAT = "srmm-doc2vec"
 _VERSION = 1

@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from srmm import __version__
-from srmm.audio import Audio
+from srmm.data.audio import Audio
 from srmm.encoders.base import Encoder
 from srmm.encoders.network import Network, networks_of
 from srmm.errors import MissingExtraError

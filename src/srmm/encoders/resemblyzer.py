@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srmm.audio import Audio, resample
+from srmm.data.audio import Audio, resample
 from srmm.encoders.base import pick_device, weights_digest
 from srmm.encoders.network import Network
 from srmm.encoders.spectrograms import mel_filters, spectrogram

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from srmm.audio import Audio, resample
+from srmm.data.audio import Audio, resample
 from srmm.encoders.base import pick_device, weights_digest
 from srmm.encoders.keras_weights import read_keras_weights
 from srmm.encoders.network import Network

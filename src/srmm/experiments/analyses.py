@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.modality import pattern_mask, presence_patterns
 from srmm.experiments.markdown import Written, grid, heading, mean, methods_down, score_in
 from srmm.experiments.measure import calibration
 from srmm.experiments.missingness import MECHANISMS, RATES, missingness_scores
 from srmm.experiments.plan import Run
 from srmm.experiments.spec import Setting
-from srmm.modality import pattern_mask, presence_patterns
 from srmm.report.words import mean_sd
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.modality import pattern_mask, presence_patterns
 from srmm.errors import InputError
 from srmm.experiments.cells import Cell, Outcome, Progress, read_outcome, run_cells
 from srmm.experiments.data import ExperimentData, has_own_split, split_for
@@ -19,7 +20,6 @@ from srmm.experiments.significance import (
     enough_resamples,
     holm,
 )
-from srmm.modality import pattern_mask, presence_patterns
 
 FORMAT = "srmm-comparison"
 DEFAULT_METHODS = (

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from srmm.about import json_ready
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
+from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.encoding import EncodingSummary, encode
 from srmm.experiments.cells import Progress
 from srmm.experiments.compare import DEFAULT_METHODS, compare
@@ -16,7 +17,6 @@ from srmm.files import write_json
 from srmm.jobs.data import open_data
 from srmm.methods import make_method
 from srmm.report.comparison import write_comparison
-from srmm.store import is_store, load_embeddings, save_embeddings
 
 
 class Compared(NamedTuple):

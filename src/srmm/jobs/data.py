@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
+from srmm.data.modality import KINDS
+from srmm.data.sources import open_source
+from srmm.data.store import is_store, load_embeddings
+from srmm.data.table import Table, read_table
 from srmm.encoding import EncodingSummary, encode
 from srmm.errors import InputError, StoreError, did_you_mean
-from srmm.modality import KINDS
 from srmm.persistence import ROWS_FILE
-from srmm.store import is_store, load_embeddings
-from srmm.table import Table, read_table
-from srmm.table_files import open_source
 
 
 class Source(NamedTuple):

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
+from srmm.data.items import ItemReader
+from srmm.data.store import is_store
 from srmm.errors import InputError
 from srmm.estimator import SingleBranchClassifier
 from srmm.evaluation import RobustnessReport, evaluate, fit_baselines
@@ -24,8 +26,6 @@ from srmm.jobs.data import (
 from srmm.jobs.pictures import open_noted, with_pictures
 from srmm.methods import method_name
 from srmm.persistence import from_pretrained, read_config
-from srmm.raw_items import ItemReader
-from srmm.store import is_store
 from srmm.thumbnails import Thumbnails
 
 

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
+from srmm.data.labels import known_labels
+from srmm.data.modality import KINDS
+from srmm.data.split import stratified_split
+from srmm.data.store import is_store, load_embeddings
+from srmm.data.table import Table, check_labels
 from srmm.encoders import encoder_kind, learns_from_items
 from srmm.encoding import EncodingSummary, encode
 from srmm.encoding_store import ENCODERS
 from srmm.errors import InputError, fraction
 from srmm.jobs.data import open_data, row_digests
 from srmm.jobs.pictures import note_source
-from srmm.labels import known_labels
 from srmm.methods import make_configured
-from srmm.modality import KINDS
 from srmm.persistence import check_writable, save_pretrained
-from srmm.split import stratified_split
-from srmm.store import is_store, load_embeddings
-from srmm.table import Table, check_labels
 
 
 @dataclass(frozen=True)

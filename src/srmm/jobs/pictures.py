@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from srmm.about import json_ready
+from srmm.data.store import load_embeddings
+from srmm.data.table import Table
 from srmm.encoding_items import ItemKeys
 from srmm.encoding_store import read_keys
 from srmm.errors import SrmmError
 from srmm.files import write_json
 from srmm.jobs.data import open_data
-from srmm.store import load_embeddings
-from srmm.table import Table
 
 _SOURCE = "_source.json"  # no modality may be called so
 _PICTURES = ("image", "face")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
 from srmm.encoding import EncodingSummary
 from srmm.errors import InputError
 from srmm.files import replacing_file

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
+from srmm.data.store import is_store, load_embeddings, save_embeddings
+from srmm.data.table import Table
 from srmm.encoding import encode
 from srmm.errors import InputError, did_you_mean
 from srmm.experiments.cells import Progress
@@ -14,8 +16,6 @@ from srmm.experiments.data import ExperimentData, open_experiment_data
 from srmm.experiments.plan import chosen_variants, find_experiment
 from srmm.experiments.runner import check_same_plan, choices_of, read_config, reproduce
 from srmm.jobs.data import open_data
-from srmm.store import is_store, load_embeddings, save_embeddings
-from srmm.table import Table
 
 IN_PACKAGES = ("openmoji", "htad")
 """The data sets that need no download."""

@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from srmm.base_classifier import Labelled, align_classes
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
 from srmm.methods.scikit import ScikitClassifier, Setting
 
 _COMPONENTS = 32

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srmm.base_classifier import Labelled
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
 from srmm.held_out import held_out_figures
 from srmm.network_classifier import NetworkClassifier
 from srmm.recipe import Recipe

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from srmm.data.modality import check_modalities
 from srmm.errors import fraction
 from srmm.layers import branch, on_present, start_as
 from srmm.methods.instance_network import LEARNING_RATES, Batch, InstanceNetworkClassifier
-from srmm.modality import check_modalities
 from srmm.recipe import Recipe
 
 

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from srmm.base_classifier import Labelled
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
 from srmm.methods.scikit import PerModalityClassifier, ScikitClassifier, Setting
 
 _DEFAULT = {"C": 0.01}

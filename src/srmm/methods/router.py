@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from srmm.base_classifier import EmbeddingClassifier, Labelled, align_classes
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
+from srmm.data.modality import usable_patterns
 from srmm.fusion import pattern_codes
 from srmm.methods.logreg import ConcatenatedLogisticRegression
 from srmm.methods.unimodal import UnimodalClassifier
-from srmm.modality import usable_patterns
 from srmm.model_state import nested, pack, part, unpack
 from srmm.recipe import Recipe
 

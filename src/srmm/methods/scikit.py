@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from srmm.base_classifier import EmbeddingClassifier, Labelled
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
 from srmm.fusion import fuse
 from srmm.held_out import held_out_figures
 from srmm.late_fusion import LateFusionClassifier

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srmm.base_classifier import Labelled
+from srmm.data.modality import check_modalities
 from srmm.errors import InputError, fraction
 from srmm.layers import lone_row_safe, on_present, start_as
 from srmm.methods.instance_network import (
@@ -24,7 +25,6 @@ from srmm.methods.instance_network import (
     Instances,
 )
 from srmm.methods.two_branch import drop_items
-from srmm.modality import check_modalities
 from srmm.recipe import Recipe
 from srmm.train import History
 

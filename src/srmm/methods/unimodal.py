@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from srmm.base_classifier import EmbeddingClassifier, Labelled, align_classes
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
+from srmm.data.inputs import as_embeddings
 from srmm.errors import InputError, did_you_mean
 from srmm.estimator import SingleBranchClassifier
-from srmm.inputs import as_embeddings
 from srmm.model_state import nested, pack, part, unpack
 from srmm.recipe import Recipe
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from srmm.data.modality import check_modalities, check_modality_name
+from srmm.data.sources import Source
 from srmm.errors import InputError, did_you_mean
-from srmm.modality import check_modalities, check_modality_name
-from srmm.table_files import Source
 
 IN_BRACES = re.compile(r"\{([^{}]+)\}")
 PATH_KINDS = ("image", "audio", "face")

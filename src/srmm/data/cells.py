@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.columns import IN_BRACES, ModalityColumns
+from srmm.data.sources import object_array
 from srmm.errors import InputError, did_you_mean
-from srmm.table_choice import IN_BRACES, ModalityColumns
-from srmm.table_files import object_array
 
 SPLITS = {
     "train": ("train", "training"),

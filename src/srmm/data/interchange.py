@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from srmm.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings
+from srmm.data.labels import known_labels
+from srmm.data.modality import ABSENT
 from srmm.errors import InputError, MissingExtraError, did_you_mean
 from srmm.files import replacing_file
-from srmm.labels import known_labels
-from srmm.modality import ABSENT
 
 
 def to_arrow(embeddings: Embeddings) -> pa.Table:

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 if TYPE_CHECKING:
-    from srmm.audio import Audio
+    from srmm.data.audio import Audio
 
 MAX_FILE_BYTES = 1 << 30
 """Larger files, and members of archives that unpack to more, are not read into memory."""
@@ -141,7 +141,7 @@ class ItemReader:
         Silence, clips under 0.1 s and recordings over ten minutes are unreadable.
         """
         # Here, since sound raises the same `UnreadableItem` as everything else.
-        from srmm.audio import audio_from_samples, decode_audio
+        from srmm.data.audio import audio_from_samples, decode_audio
 
         if isinstance(item, dict) and item.get("array") is not None:
             item = (item["array"], item.get("sampling_rate"))

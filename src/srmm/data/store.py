@@ -19,11 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from srmm.embeddings import Embeddings, packed_rows
+from srmm.data.embeddings import Embeddings, packed_rows
+from srmm.data.labels import known_labels
+from srmm.data.modality import ABSENT
 from srmm.errors import InputError, StoreError
 from srmm.files import replacing_folder, restore_interrupted
-from srmm.labels import known_labels
-from srmm.modality import ABSENT
 
 FORMAT = "srmm-embeddings"
 VERSION = 1

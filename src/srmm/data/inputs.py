@@ -10,9 +10,9 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_array
 
-from srmm.embeddings import Embeddings, same_settings
+from srmm.data.embeddings import Embeddings, same_settings
+from srmm.data.modality import ABSENT
 from srmm.errors import InputError, did_you_mean
-from srmm.modality import ABSENT
 
 LONE_MODALITY = "features"
 """The name of the modality when X is one plain array."""

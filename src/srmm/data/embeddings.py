@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from srmm.data.modality import ABSENT, check_modalities
 from srmm.errors import InputError, did_you_mean, shown
-from srmm.modality import ABSENT, check_modalities
 
 
 class Embeddings:

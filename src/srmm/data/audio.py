@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from srmm.data.items import UnreadableItem
 from srmm.errors import MissingExtraError
-from srmm.raw_items import UnreadableItem
 
 MIN_SECONDS = 0.1
 """Shorter clips hold no word and no voice."""

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from srmm.embeddings import Embeddings
+from srmm.data.cells import read_ids, read_items, read_labels, read_splits
+from srmm.data.columns import check_column, check_roles, name_modalities, parse_choice
+from srmm.data.embeddings import Embeddings
+from srmm.data.labels import check_label_types, known_labels
+from srmm.data.sources import open_source
 from srmm.errors import InputError
-from srmm.labels import check_label_types, known_labels
-from srmm.table_cells import read_ids, read_items, read_labels, read_splits
-from srmm.table_choice import check_column, check_roles, name_modalities, parse_choice
-from srmm.table_files import open_source
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Table:
     items : dict of str to object array of shape (n,)
         Per modality the raw items (a text, a path, bytes, a float32 vector), None where absent.
     kinds : dict of str to str
-        Per modality, how an item is read: one of `srmm.modality.KINDS`.
+        Per modality, how an item is read: one of `srmm.data.modality.KINDS`.
     ids : array of shape (n,)
         Unique names of the rows; their numbers if the table has no id column.
     labels : object array of shape (n,) or None
