@@ -28,13 +28,13 @@ from srmm.encoders import (
     load_encoder,
     utterance_aggregator,
 )
-from srmm.encoders.inception_resnet import InceptionResNetV1
-from srmm.encoders.keras_weights import read_keras_weights
 from srmm.encoders.network import Network, networks_of
+from srmm.encoders.networks.inception_resnet import InceptionResNetV1
+from srmm.encoders.networks.keras_weights import read_keras_weights
+from srmm.encoders.networks.utterance_aggregator import UtteranceAggregator
 from srmm.encoders.spectrograms import mel_filters, spectrogram
-from srmm.encoders.utterance_aggregator import UtteranceAggregator
-from srmm.encoders.voice import training_spectrogram
-from srmm.encoders.weight_files import fill
+from srmm.encoders.utterance_aggregator import training_spectrogram
+from srmm.encoders.weights import fill
 from srmm.errors import InputError, MissingExtraError
 from tests.onnx_check import check_equal, needs_onnx
 from tests.seeded_weights import (

@@ -10,7 +10,7 @@ import torch
 from srmm.cli import run
 from srmm.data.store import load_embeddings
 from srmm.datasets import load_dataset
-from srmm.encoders.inception_resnet import InceptionResNetV1
+from srmm.encoders.networks.inception_resnet import InceptionResNetV1
 from tests.test_face_voice_encoders import (
     CLASSIFIER,
     DATA,

@@ -14,7 +14,7 @@ from srmm.data.audio import Audio, resample
 from srmm.encoders.base import pick_device, weights_digest
 from srmm.encoders.network import Network
 from srmm.encoders.spectrograms import mel_filters, spectrogram
-from srmm.encoders.weight_files import fill, read_weights
+from srmm.encoders.weights import fill, read_weights
 from srmm.errors import MissingExtraError
 
 if TYPE_CHECKING:

@@ -1,135 +1,120 @@
-"""The utterance-level aggregator: a thin ResNet-34 over time, and GhostVLAD over its columns.
-
-Xie, Nagrani, Chung, Zisserman: Utterance-level aggregation for speaker recognition in the wild
-(ICASSP 2019). Where the paper and the published code (WeidiXie/VGG-Speaker-Recognition, net
-"resnet34s", aggregation "gvlad") differ, this is the code's network, so that its weights fit.
-"""
+"""The utterance-level aggregator: utterances → 512 numbers, the paper's voice encoder (IV-B)."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn import functional as F
 
-EMBEDDING_DIM = 512
-FREQUENCIES = 257
-CLUSTERS = 8
-GHOSTS = 2
-"""Clusters that take in what tells nothing about the speaker, and are then thrown away."""
+from srmm.data.audio import Audio, resample
+from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.network import Network
+from srmm.encoders.networks.keras_weights import read_keras_weights
+from srmm.encoders.spectrograms import spectrogram
+from srmm.encoders.weights import fill, read_weights, weights_file
 
-_STAGES = {
-    # name: (blocks, inner channels, output channels, stride)
-    "conv2": (2, 48, 96, 1),
-    "conv3": (3, 96, 128, 2),
-    "conv4": (3, 128, 256, 2),
-    "conv5": (3, 256, 512, 2),
-}
+RATE = 16_000
+CROP_FRAMES = 250
+"""2.5 seconds, what the network sees of an utterance while it is trained."""
 
-_COLUMN = 16
-"""Frames of the spectrogram per column of features: one pooling and three strides of two."""
+_REMEDY = (
+    "The published weights are linked from https://github.com/WeidiXie/VGG-Speaker-Recognition, "
+    "under 'Model': download weights.h5 of resnet34_vlad8_ghost2_bdim512_deploy and name it: "
+    "'utterance-aggregator:FOLDER/weights.h5'. srmm downloads only from the Hugging Face hub, "
+    "which does not have them, so HF_HUB_OFFLINE makes no difference."
+)
 
-_PIECE = 128 * _COLUMN
-_OVERLAP = 6 * _COLUMN
-"""A column depends on the 92 frames before and behind it."""
+_FFT, _WINDOW, _HOP = 512, 400, 160
+_REVERSED_SHARE = 0.3
 
 
-class UtteranceAggregator(nn.Module):
-    """Spectrograms → embeddings of unit length, all of them positive.
+class UtteranceAggregatorEncoder:
+    """Embeddings of unit length, of the whole utterance followed by its reverse, as published.
 
-    Shape
-    -----
-    input : (n, 257, t), frequencies and frames; t of any length from 16 on
-    output : (n, 512), each row of length 1
+    The input is a linear magnitude spectrogram at 16 kHz: 257 frequencies (512-point FFT), a Hann
+    window of 25 ms every 10 ms, each frame normalised by its own mean and standard deviation over
+    frequency. Its ends are mirrored, as in the librosa of the time.
 
-    Examples
-    --------
-    >>> UtteranceAggregator().eval()(torch.randn(2, 257, 250)).shape
-    torch.Size([2, 512])
+    Parameters
+    ----------
+    name : str
+        The file with the weights: the published "weights.h5" (needs h5py), or a state dict of
+        `UtteranceAggregator` as .pt or .safetensors.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = _conv(1, 64, 7)
-        self.blocks = nn.ModuleDict()
-        channels = 64
-        for stage, (count, inner, outputs, stride) in _STAGES.items():
-            for number in range(count):
-                block = _Bottleneck(channels, inner, outputs, stride if number == 0 else None)
-                self.blocks[f"{stage}_{'abc'[number]}"] = block
-                channels = outputs
-        self.fc = nn.Conv2d(channels, EMBEDDING_DIM, (7, 1))
-        self.assignment = nn.Conv2d(channels, CLUSTERS + GHOSTS, (7, 1))
-        self.centres = nn.Parameter(torch.randn(CLUSTERS + GHOSTS, EMBEDDING_DIM) * 0.02)
-        self.fc6 = nn.Linear(CLUSTERS * EMBEDDING_DIM, EMBEDDING_DIM)
+    kind = "audio"
+    embedding_dim = 512
 
-    def forward(self, spectrograms: torch.Tensor) -> torch.Tensor:
-        return self.aggregate(self.columns(spectrograms))
-
-    def columns(self, spectrograms: torch.Tensor) -> torch.Tensor:
-        """(n, 257, t) → the convolutional features (n, 512, 7, about t / 16)."""
-        x = F.max_pool2d(self.conv1(spectrograms[:, None]), 2)  # (n, 64, 128, t / 2)
-        for block in self.blocks.values():
-            x = block(x)
-        return F.max_pool2d(x, (3, 1), stride=(2, 1))  # (n, 512, 7, t / 16)
-
-    def aggregate(self, columns: torch.Tensor) -> torch.Tensor:
-        """(n, 512, 7, columns) → (n, 512)."""
-        features = F.relu(self.fc(columns)).squeeze(2)  # (n, 512, columns)
-        share = self.assignment(columns).squeeze(2).softmax(dim=1)  # (n, 10, columns)
-        # Sum over the columns of share · (feature − centre).
-        residuals = share @ features.transpose(1, 2)  # (n, 10, 512)
-        residuals = residuals - share.sum(dim=2, keepdim=True) * self.centres
-        residuals = F.normalize(residuals[:, :CLUSTERS], dim=2, eps=1e-6)  # (n, 8, 512)
-        return F.normalize(F.relu(self.fc6(residuals.flatten(1))), dim=1, eps=1e-6)
-
-
-def columns_in_pieces(columns: Callable[..., np.ndarray], spectrogram: np.ndarray) -> np.ndarray:
-    """What `columns` makes of a spectrogram (257, t): (1, 512, 7, about t / 16).
-
-    In memory that does not grow with t: about 20 s at a time.
-    """
-    frames = spectrogram.shape[-1]
-    pieces = []
-    for start in range(0, frames, _PIECE):
-        left, right = max(0, start - _OVERLAP), start + _PIECE + _OVERLAP
-        piece = columns(spectrograms=spectrogram[None, :, left:right])
-        first = (start - left) // _COLUMN
-        last = None if right >= frames else first + _PIECE // _COLUMN
-        pieces.append(piece[..., first:last])
-        if last is None:
-            break
-    return np.concatenate(pieces, axis=-1)
-
-
-class _Bottleneck(nn.Module):
-    """1 × 1, 3 × 3, 1 × 1, added to the input; with a stride (also 1), to a projection of it."""
-
-    def __init__(self, inputs: int, inner: int, outputs: int, stride: int | None) -> None:
-        super().__init__()
-        self.reduce = _conv(inputs, inner, 1, stride=stride or 1)
-        self.conv = _conv(inner, inner, 3)
-        self.increase = _conv(inner, outputs, 1, activation=False)
-        self.project = (
-            nn.Identity()
-            if stride is None
-            else _conv(inputs, outputs, 1, stride=stride, activation=False)
+    def __init__(self, name: str, *, device: str | None = None) -> None:
+        from srmm.encoders.networks.utterance_aggregator import (
+            UtteranceAggregator,
+            columns_in_pieces,
         )
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu(self.increase(self.conv(self.reduce(x))) + self.project(x))
+        path = weights_file(name, _REMEDY)
+        is_keras = path.suffix in (".h5", ".hdf5")
+        network = UtteranceAggregator().eval().requires_grad_(False)
+        fill(network, read_keras_weights(path) if is_keras else read_weights(path), path)
+        device = device or pick_device()
+        self.batch_size = 8
+        self.settings: dict[str, Any] = {
+            "spec": f"utterance-aggregator:{path}",
+            "weights": weights_digest(network),
+            "preprocessing": {
+                "rate": RATE,
+                "input": "utterance and its reverse",
+                "spectrogram": "linear magnitude",
+                "fft": _FFT,
+                "window": _WINDOW,
+                "hop": _HOP,
+                "normalised": "each frame over frequency",
+            },
+            "output": "unit length",
+        }
+        network = network.to(device)
+        self._columns = Network(network, UtteranceAggregator.columns, device=device)
+        self._aggregate = Network(network, UtteranceAggregator.aggregate, device=device)
+        self._in_pieces = columns_in_pieces
+
+    def prepare(self, item: Audio) -> np.ndarray:
+        """An utterance of n seconds → its spectrogram, float32 of shape (257, about 200 · n)."""
+        samples = resample(item, RATE)
+        return _normalised(_magnitudes(np.concatenate([samples, samples[::-1]])))
+
+    def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """n spectrograms of any lengths → float32 of shape (n, 512)."""
+        # One at a time: padding to one length would change the embedding.
+        columns = (self._in_pieces(self._columns, spectrogram) for spectrogram in prepared)
+        return np.concatenate([self._aggregate(columns=one) for one in columns])
 
 
-def _conv(
-    inputs: int, outputs: int, kernel: int, *, stride: int = 1, activation: bool = True
-) -> nn.Sequential:
-    layers: OrderedDict[str, nn.Module] = OrderedDict(
-        conv=nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
-        bn=nn.BatchNorm2d(outputs, eps=1e-3),
-    )
-    if activation:
-        layers["relu"] = nn.ReLU(inplace=True)
-    return nn.Sequential(layers)
+def training_spectrogram(item: Audio, generator: np.random.Generator) -> np.ndarray:
+    """A random 2.5 s crop of an utterance, to train the network on: float32 of shape (257, 250).
+
+    As published, the utterance is repeated once, played backwards three times in ten, and followed
+    by silence where even twice of it is too short (paper, section IV-B).
+    """
+    samples = resample(item, RATE)
+    samples = np.concatenate([samples, samples])
+    if generator.random() < _REVERSED_SHARE:
+        samples = samples[::-1]
+    magnitudes = _magnitudes(samples)
+    missing = CROP_FRAMES - len(magnitudes)
+    if missing >= 0:
+        magnitudes = np.pad(magnitudes, ((0, missing), (0, 0)))
+    else:
+        start = generator.integers(-missing)
+        magnitudes = magnitudes[start : start + CROP_FRAMES]
+    return _normalised(magnitudes)
+
+
+def _magnitudes(samples: np.ndarray) -> np.ndarray:
+    return spectrogram(samples, fft=_FFT, window=_WINDOW, hop=_HOP, padding="reflect")
+
+
+def _normalised(magnitudes: np.ndarray) -> np.ndarray:
+    """(frames, 257) → (257, frames)."""
+    mean = magnitudes.mean(axis=1, keepdims=True)
+    deviation = magnitudes.std(axis=1, keepdims=True)
+    return np.ascontiguousarray(((magnitudes - mean) / (deviation + 1e-5)).T)

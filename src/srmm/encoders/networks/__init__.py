@@ -1,0 +1,1 @@
+"""Networks that no library has in the form the paper uses."""
