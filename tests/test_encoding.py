@@ -15,19 +15,19 @@ from PIL import Image, ImageDraw
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-import srmm.encoding_chunks
+import srmm.encoding.chunks
 from srmm.data.store import load_embeddings, save_embeddings
 from srmm.data.table import Table, read_table
 from srmm.encoders import load_encoder
-from srmm.encoding import encode
-from srmm.encoding_transformer import Encode
+from srmm.encoding.encode import encode
+from srmm.encoding.transformer import Encode
 from srmm.errors import InputError, SrmmError
 from tests.hash_encoder import HashEncoder
 
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(srmm.encoding_chunks, "CHUNK_ITEMS", 4)
+    monkeypatch.setattr(srmm.encoding.chunks, "CHUNK_ITEMS", 4)
 
 
 def table_of(frame: dict, folder: Path | None = None, **roles) -> Table:
@@ -70,13 +70,13 @@ def test_each_row_gets_the_embedding_of_its_own_item(cells, batch_size, chunk):
     """For any holes and repetitions, any batches and chunks: the item's own embedding or none."""
     columns = {"t": [t for t, _ in cells], "v": [None if v is None else [v, 1.0] for _, v in cells]}
     table = table_of(columns, text="t", features="v")
-    before = srmm.encoding_chunks.CHUNK_ITEMS
-    srmm.encoding_chunks.CHUNK_ITEMS = chunk
+    before = srmm.encoding.chunks.CHUNK_ITEMS
+    srmm.encoding.chunks.CHUNK_ITEMS = chunk
     try:
         encoder = HashEncoder("text")
         result = encode(table, {"text": encoder}, batch_size=batch_size)
     finally:
-        srmm.encoding_chunks.CHUNK_ITEMS = before
+        srmm.encoding.chunks.CHUNK_ITEMS = before
     embeddings = result.embeddings
     assert len(encoder.seen) == len(set(encoder.seen)) == len({t for t, _ in cells} - {None})
     for m, name in enumerate(embeddings.modalities):
@@ -509,12 +509,12 @@ DRIVER = """
     import os, random, shutil, sys
     from pathlib import Path
     import numpy as np, pandas as pd
-    import srmm.encoding_chunks
+    import srmm.encoding.chunks
     from tests.hash_encoder import HashEncoder
-    from srmm.encoding import encode
+    from srmm.encoding.encode import encode
     from srmm.data.table import read_table
 
-    srmm.encoding_chunks.CHUNK_ITEMS = 4
+    srmm.encoding.chunks.CHUNK_ITEMS = 4
     root, seed = Path(sys.argv[1]), int(sys.argv[2])
     frame = pd.DataFrame({
         "t": [None if k % 7 == 3 else "w" * (k % 5) + f"ord {k % 19}" for k in range(40)],
@@ -800,7 +800,7 @@ def test_the_defaults_on_drawn_pictures_and_names(tmp_path):
 
 
 def test_sounds_are_told_apart_and_equal_ones_encoded_once():
-    from srmm.encoding_items import ItemKeys
+    from srmm.encoding.unique_items import ItemKeys
 
     keys = ItemKeys("audio", Path())
     tone, other = np.ones(16, np.float32), np.zeros(16, np.float32)

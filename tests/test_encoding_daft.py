@@ -19,13 +19,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import srmm.encoding_chunks
-import srmm.encoding_modality
+import srmm.encoding.chunks
+import srmm.encoding.one_modality
 from srmm.data.items import ItemReader, UnreadableItem
 from srmm.data.table import Table, read_table
-from srmm.encoding import encode
-from srmm.encoding_daft import _lost
-from srmm.encoding_worker import pack_items, unpack_encoder
+from srmm.encoding.daft.driver import _lost
+from srmm.encoding.daft.worker import pack_items, unpack_encoder
+from srmm.encoding.encode import encode
 from srmm.errors import InputError, MissingExtraError, SrmmError
 from tests.deadly_encoder import DeadlyEncoder
 from tests.hash_encoder import HashEncoder
@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     """Four items per chunk; and workers find the classes of these tests."""
-    monkeypatch.setattr(srmm.encoding_chunks, "CHUNK_ITEMS", 4)
+    monkeypatch.setattr(srmm.encoding.chunks, "CHUNK_ITEMS", 4)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
 
 
@@ -257,7 +257,7 @@ def test_pictures_in_memory_are_sent_decoded(tmp_path):
 
 
 def test_without_daft_it_says_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setattr(srmm.encoding_modality, "find_spec", lambda name: None)
+    monkeypatch.setattr(srmm.encoding.one_modality, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'srmm\[daft\]'"):
         encode(texts(3), {"text": HashEncoder("text")}, tmp_path / "store", engine="daft")
     assert not list(tmp_path.iterdir())
@@ -291,7 +291,7 @@ def test_the_command_survives_the_loss_of_a_worker(tmp_path):
     command = [
         sys.executable,
         "-c",
-        "import srmm.encoding_chunks as c; c.CHUNK_ITEMS = 100; from srmm.cli import main; main()",
+        "import srmm.encoding.chunks as c; c.CHUNK_ITEMS = 100; from srmm.cli import main; main()",
         "encode",
         str(tmp_path / "table.csv"),
         "--text",
@@ -323,13 +323,13 @@ ON_RAY = """
     import os, signal, sys
     from pathlib import Path
     import pandas as pd, ray
-    import srmm.encoding_chunks
-    from srmm.encoding import encode
+    import srmm.encoding.chunks
+    from srmm.encoding.encode import encode
     from srmm.errors import SrmmError
     from srmm.data.table import read_table
     from tests.deadly_encoder import DeadlyEncoder
 
-    srmm.encoding_chunks.CHUNK_ITEMS = 4
+    srmm.encoding.chunks.CHUNK_ITEMS = 4
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     root = Path(sys.argv[1])
     killed = []

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-import srmm.encoding_chunks
-from srmm.encoding import encode
+import srmm.encoding.chunks
+from srmm.encoding.encode import encode
 from srmm.errors import SrmmError
 from srmm.files import remove_interrupted, replacing_file, replacing_folder
 from tests.hash_encoder import HashEncoder
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(srmm.encoding_chunks, "CHUNK_ITEMS", 4)
+    monkeypatch.setattr(srmm.encoding.chunks, "CHUNK_ITEMS", 4)
 
 
 def encoded(output: Path, encoder: HashEncoder | None = None, words: list[str] = WORDS):
@@ -37,10 +37,10 @@ def encoded(output: Path, encoder: HashEncoder | None = None, words: list[str] =
 HOLDER = """
     import sys, time
     from pathlib import Path
-    import srmm.encoding_chunks
+    import srmm.encoding.chunks
     from tests.test_encoding_partial import HashEncoder, encoded
 
-    srmm.encoding_chunks.CHUNK_ITEMS = 4
+    srmm.encoding.chunks.CHUNK_ITEMS = 4
     folder = Path(sys.argv[1])
 
     class Waiting(HashEncoder):
@@ -220,11 +220,11 @@ def test_a_disk_that_is_full_at_any_moment(tmp_path):
 FULL_AT_ANY_MOMENT = """
     import os, sys
     from pathlib import Path
-    import srmm.encoding_chunks
+    import srmm.encoding.chunks
     from srmm.errors import SrmmError
     from tests.test_encoding_partial import HashEncoder, WORDS, contents, encoded
 
-    srmm.encoding_chunks.CHUNK_ITEMS = 4
+    srmm.encoding.chunks.CHUNK_ITEMS = 4
     root, left = Path(sys.argv[1]), -1
     CHANGING = os.O_WRONLY | os.O_RDWR
 
@@ -284,7 +284,7 @@ def test_a_disk_that_is_really_full(tmp_path):
 
 def fill_and_resume(disk: Path, tmp_path: Path) -> None:
     words = [f"word {k}" for k in range(3000)]
-    srmm.encoding_chunks.CHUNK_ITEMS = 256
+    srmm.encoding.chunks.CHUNK_ITEMS = 256
     encoded(tmp_path / "whole", words=words)
     room = sum(map(len, contents(tmp_path / "whole").values()))
     for share in (0.05, 0.3, 0.6, 0.9, 1.1, 1.5, 1.9, 2.2):

@@ -296,9 +296,9 @@ def test_threads_are_those_of_pytorch(cache: Path, monkeypatch: pytest.MonkeyPat
 def test_a_job_that_goes_on_in_another_engine_mixes_nothing(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import srmm.encoding_chunks
+    import srmm.encoding.chunks
 
-    monkeypatch.setattr(srmm.encoding_chunks, "CHUNK_ITEMS", 4)
+    monkeypatch.setattr(srmm.encoding.chunks, "CHUNK_ITEMS", 4)
     table = texts(*(chr(97 + k) * (k + 1) for k in range(10)))
 
     def killed(_: str, done: int, __: int) -> None:

@@ -19,8 +19,8 @@ from PIL.PngImagePlugin import PngInfo
 from srmm.cli import run
 from srmm.data.store import load_embeddings
 from srmm.data.table import Table, read_table
-from srmm.encoding import encode
-from srmm.encoding_items import valid_unicode
+from srmm.encoding.encode import encode
+from srmm.encoding.unique_items import valid_unicode
 from tests.hash_encoder import HashEncoder
 
 RATE = 16_000

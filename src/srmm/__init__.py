@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from srmm.data.store import load_embeddings, save_embeddings
     from srmm.data.table import read_table
     from srmm.datasets import load_dataset
-    from srmm.encoding import encode
-    from srmm.encoding_transformer import Encode
+    from srmm.encoding.encode import encode
+    from srmm.encoding.transformer import Encode
     from srmm.estimator import SingleBranchClassifier
     from srmm.evaluation import RobustnessReport, evaluate, fit_baselines
     from srmm.methods import make_method
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 # Names are imported when first used: `import srmm` and `srmm --help` load no torch.
 _HOMES = {
     "Embeddings": "data.embeddings",
-    "Encode": "encoding_transformer",
+    "Encode": "encoding.transformer",
     "Recipe": "recipe",
     "RobustnessReport": "evaluation",
     "SingleBranchClassifier": "estimator",
-    "encode": "encoding",
+    "encode": "encoding.encode",
     "evaluate": "evaluation",
     "fit_baselines": "evaluation",
     "from_pretrained": "persistence",

@@ -56,7 +56,7 @@ def encode(
         With Daft, a Ray cluster to encode on: 'ray://head:10001', or 'auto' on one of its machines.
     """
     from srmm.data.embeddings import Embeddings
-    from srmm.encoding import encode as run
+    from srmm.encoding.encode import encode as run
     from srmm.errors import InputError
     from srmm.jobs import note_source, open_data
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from srmm.about import json_ready
 from srmm.data.embeddings import Embeddings
 from srmm.data.store import is_store, load_embeddings, save_embeddings
-from srmm.encoding import EncodingSummary, encode
+from srmm.encoding.encode import EncodingSummary, encode
 from srmm.experiments.cells import Progress
 from srmm.experiments.compare import DEFAULT_METHODS, compare
 from srmm.experiments.data import open_experiment_data

@@ -17,7 +17,7 @@ from srmm.data.modality import KINDS
 from srmm.data.sources import open_source
 from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, read_table
-from srmm.encoding import EncodingSummary, encode
+from srmm.encoding.encode import EncodingSummary, encode
 from srmm.errors import InputError, StoreError, did_you_mean
 from srmm.persistence import ROWS_FILE
 

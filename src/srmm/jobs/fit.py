@@ -18,8 +18,8 @@ from srmm.data.split import stratified_split
 from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, check_labels
 from srmm.encoders import encoder_kind, learns_from_items
-from srmm.encoding import EncodingSummary, encode
-from srmm.encoding_store import ENCODERS
+from srmm.encoding.encode import EncodingSummary, encode
+from srmm.encoding.store import ENCODERS
 from srmm.errors import InputError, fraction
 from srmm.jobs.data import open_data, row_digests
 from srmm.jobs.pictures import note_source

@@ -15,8 +15,8 @@ from typing import Any
 from srmm.about import json_ready
 from srmm.data.store import load_embeddings
 from srmm.data.table import Table
-from srmm.encoding_items import ItemKeys
-from srmm.encoding_store import read_keys
+from srmm.encoding.store import read_keys
+from srmm.encoding.unique_items import ItemKeys
 from srmm.errors import SrmmError
 from srmm.files import write_json
 from srmm.jobs.data import open_data

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
-from srmm.encoding import EncodingSummary
+from srmm.encoding.encode import EncodingSummary
 from srmm.errors import InputError
 from srmm.files import replacing_file
 from srmm.jobs.data import embeddings_for

@@ -9,7 +9,7 @@ from typing import Any
 from srmm.data.embeddings import Embeddings
 from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.data.table import Table
-from srmm.encoding import encode
+from srmm.encoding.encode import encode
 from srmm.errors import InputError, did_you_mean
 from srmm.experiments.cells import Progress
 from srmm.experiments.data import ExperimentData, open_experiment_data

@@ -18,10 +18,16 @@ from srmm.data.modality import ABSENT
 from srmm.data.table import Table
 from srmm.encoders import Encoder
 from srmm.encoders.engines import ENGINES, engine_of, with_engine
-from srmm.encoding_chunks import Chunk, encode_in_chunks
-from srmm.encoding_items import KEY_BYTES, UniqueItems, shown_source, unique_items, valid_unicode
-from srmm.encoding_store import Earlier, Packed
-from srmm.encoding_summary import ModalitySummary, UnreadableEntry
+from srmm.encoding.chunks import Chunk, encode_in_chunks
+from srmm.encoding.store import Earlier, Packed
+from srmm.encoding.summary import ModalitySummary, UnreadableEntry
+from srmm.encoding.unique_items import (
+    KEY_BYTES,
+    UniqueItems,
+    shown_source,
+    unique_items,
+    valid_unicode,
+)
 from srmm.errors import InputError, MissingExtraError, one_of
 
 Progress = bool | Callable[[str, int, int], None]
@@ -77,7 +83,7 @@ def long_loop(engine: str, address: str | None) -> Callable[..., Iterator[Chunk]
     if one_of("engine", engine, (*ENGINES, "daft")) == "daft":
         if find_spec("daft") is None:
             raise MissingExtraError("daft", "daft", "The engine 'daft'")
-        from srmm.encoding_daft import encode_in_chunks_on_daft
+        from srmm.encoding.daft.driver import encode_in_chunks_on_daft
 
         return partial(encode_in_chunks_on_daft, address=address)
     if address is not None:

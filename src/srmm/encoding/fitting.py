@@ -20,8 +20,8 @@ from srmm.data.embeddings import same_settings
 from srmm.data.items import AbsentFile, ItemReader, UnreadableItem
 from srmm.data.table import Table
 from srmm.encoders import Encoder, FittableEncoder, load_encoder
-from srmm.encoding_items import ItemKeys
-from srmm.encoding_store import ENCODERS, Earlier
+from srmm.encoding.store import ENCODERS, Earlier
+from srmm.encoding.unique_items import ItemKeys
 from srmm.errors import InputError
 
 

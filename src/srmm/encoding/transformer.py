@@ -17,9 +17,9 @@ from srmm.data.items import ItemReader
 from srmm.data.modality import KINDS
 from srmm.data.table import Table, read_table
 from srmm.encoders import Encoder, encoder_kind
-from srmm.encoding import chosen_encoder, encode
-from srmm.encoding_fit import fitted_copy, needs_fitting
-from srmm.encoding_modality import Progress
+from srmm.encoding.encode import chosen_encoder, encode
+from srmm.encoding.fitting import fitted_copy, needs_fitting
+from srmm.encoding.one_modality import Progress
 from srmm.errors import InputError
 
 

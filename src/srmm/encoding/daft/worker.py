@@ -15,7 +15,7 @@ from srmm.data.embeddings import same_settings
 from srmm.data.items import AbsentFile, ItemReader, UnreadableItem
 from srmm.encoders import Encoder, FittableEncoder, encoder_kind, load_encoder
 from srmm.encoders.engines import engine_of, with_engine, with_precision
-from srmm.encoding_chunks import Chunk, encode_chunk, item_reader
+from srmm.encoding.chunks import Chunk, encode_chunk, item_reader
 from srmm.errors import InputError, SrmmError
 
 LIVES = 3

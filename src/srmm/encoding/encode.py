@@ -16,20 +16,19 @@ from srmm.data.store import load_embeddings
 from srmm.data.table import Table
 from srmm.encoders import Encoder, default_encoder, load_encoder
 from srmm.encoders.engines import PRECISIONS, with_precision
-from srmm.encoding_fit import (
+from srmm.encoding.fitting import (
     as_stored,
     fit_on_training_rows,
     stored_spec,
 )
-from srmm.encoding_modality import (
+from srmm.encoding.one_modality import (
     EncodedModality,
     Options,
     Progress,
     encode_modality,
     long_loop,
 )
-from srmm.encoding_partial import remove_finished, unfinished_work
-from srmm.encoding_store import (
+from srmm.encoding.store import (
     UNREADABLE,
     Earlier,
     check_encoders,
@@ -38,7 +37,8 @@ from srmm.encoding_store import (
     same_unreadable,
     write_store,
 )
-from srmm.encoding_summary import EncodingSummary
+from srmm.encoding.summary import EncodingSummary
+from srmm.encoding.unfinished import remove_finished, unfinished_work
 from srmm.errors import InputError, did_you_mean, one_of
 
 __all__ = ["EncodingResult", "EncodingSummary", "encode"]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from srmm.encoding_worker import NAMESPACE, ChunkWorker
+from srmm.encoding.daft.worker import NAMESPACE, ChunkWorker
 from srmm.errors import InputError, MissingExtraError
 
 _QUIET = {

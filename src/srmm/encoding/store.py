@@ -22,7 +22,7 @@ from srmm.data.embeddings import Embeddings, same_settings
 from srmm.data.store import is_store, load_embeddings, map_safetensors, save_embeddings
 from srmm.data.table import Table
 from srmm.encoders import Encoder, FittableEncoder
-from srmm.encoding_summary import UnreadableEntry, unreadable_frame
+from srmm.encoding.summary import UnreadableEntry, unreadable_frame
 from srmm.errors import InputError
 from srmm.files import replacing_folder
 

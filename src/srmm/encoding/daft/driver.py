@@ -18,9 +18,9 @@ import numpy as np
 
 from srmm.data.items import ItemReader
 from srmm.encoders import Encoder
-from srmm.encoding_chunks import Chunk, PlannedChunk, plan_chunks, read_chunk, write_chunk
-from srmm.encoding_cluster import Workers, open_workers, run_chunks
-from srmm.encoding_worker import LIVES, absolute, pack_encoder, pack_items
+from srmm.encoding.chunks import Chunk, PlannedChunk, plan_chunks, read_chunk, write_chunk
+from srmm.encoding.daft.worker import LIVES, absolute, pack_encoder, pack_items
+from srmm.encoding.daft.workers import Workers, open_workers, run_chunks
 from srmm.errors import SrmmError
 
 _WAVE_CHUNKS = 512

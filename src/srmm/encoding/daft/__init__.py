@@ -1,0 +1,1 @@
+"""The same job in several processes, or on a cluster."""
