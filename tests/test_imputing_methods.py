@@ -11,8 +11,8 @@ from sklearn.base import clone
 
 from srmm import Embeddings
 from srmm.errors import InputError
+from srmm.learning.instances import Batch
 from srmm.methods import make_method
-from srmm.methods.instance_network import Batch
 from srmm.methods.kim2024 import JointEmbedding, vicreg
 from srmm.methods.shaspec import SharedSpecific, alignment_loss
 from srmm.methods.smil import CentroidMixture, centroids

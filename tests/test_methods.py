@@ -16,12 +16,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
 from srmm import Embeddings, Recipe, SingleBranchClassifier, from_pretrained
-from srmm.about import describe_model
-from srmm.base_classifier import EmbeddingClassifier
 from srmm.errors import InputError, StoreError
+from srmm.learning.base import EmbeddingClassifier
+from srmm.learning.describe import describe_model
+from srmm.learning.state import SAVABLE, estimator_from_bytes, estimator_to_bytes
 from srmm.methods import METHODS, describe_method, find_method, make_method, method_name
 from srmm.methods.hist_gradient_boosting import random_part
-from srmm.model_state import SAVABLE, estimator_from_bytes, estimator_to_bytes
 from srmm.recipe import resolve_recipe
 
 NAMES = ["unimodal:text" if name == "unimodal" else name for name in METHODS]

@@ -15,8 +15,8 @@ from srmm import SingleBranchClassifier, from_pretrained, save_embeddings
 from srmm.cli import run
 from srmm.encoders import load_encoder
 from srmm.errors import InputError, StoreError
+from srmm.learning.saving import read_config, save_pretrained
 from srmm.methods import make_method
-from srmm.persistence import read_config, save_pretrained
 from tests.test_estimator import SMALL, problem
 from tests.test_vit_resnet_doc2vec import titles
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from srmm.data.split import stratified_split
 from srmm.errors import InputError, SrmmError
+from srmm.learning.training import fit_network
 from srmm.recipe import RECIPES, Recipe, resolve_recipe
-from srmm.train import fit_network
 
 
 def test_the_paper_recipe_is_the_paper() -> None:

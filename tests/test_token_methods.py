@@ -12,8 +12,8 @@ from sklearn.base import clone
 
 from srmm import Embeddings
 from srmm.errors import InputError
+from srmm.learning.instances import Batch
 from srmm.methods import make_method
-from srmm.methods.instance_network import Batch
 from srmm.methods.lee2023 import MissingPromptClassifier
 from srmm.methods.ma2022 import views
 from srmm.missing_prompts import PromptedTransformer

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from srmm.encoding.transformer import Encode
     from srmm.estimator import SingleBranchClassifier
     from srmm.evaluation import RobustnessReport, evaluate, fit_baselines
+    from srmm.learning.saving import from_pretrained
     from srmm.methods import make_method
-    from srmm.persistence import from_pretrained
     from srmm.recipe import Recipe
 
 # Names are imported when first used: `import srmm` and `srmm --help` load no torch.
@@ -51,7 +51,7 @@ _HOMES = {
     "encode": "encoding.encode",
     "evaluate": "evaluation",
     "fit_baselines": "evaluation",
-    "from_pretrained": "persistence",
+    "from_pretrained": "learning.saving",
     "load_dataset": "datasets",
     "load_embeddings": "data.store",
     "make_method": "methods",

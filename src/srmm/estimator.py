@@ -11,16 +11,16 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from torch import Tensor
 from torch.nn import functional as F
 
-from srmm.base_classifier import Labelled
 from srmm.data.embeddings import Embeddings
 from srmm.fusion import fit_weights, fuse
-from srmm.late_fusion import LateFusionClassifier
-from srmm.network_classifier import NetworkClassifier
+from srmm.learning.base import Labelled
+from srmm.learning.late_fusion import LateFusionClassifier
+from srmm.learning.network import NetworkClassifier
+from srmm.learning.standardize import Standardizer
+from srmm.learning.training import fit_network
 from srmm.recipe import Recipe
 from srmm.single_branch import SingleBranch
-from srmm.standardize import Standardizer
 from srmm.switching import STRATEGIES
-from srmm.train import fit_network
 
 _CHUNK = 4096  # items per forward pass at prediction
 

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from srmm.about import describe_model, json_ready
-from srmm.base_classifier import align_classes
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import known_labels
 from srmm.data.modality import usable_patterns
@@ -26,6 +24,8 @@ from srmm.describe import (
 )
 from srmm.errors import InputError, StoreError, shown
 from srmm.files import write_json
+from srmm.learning.base import align_classes
+from srmm.learning.describe import describe_model, json_ready
 from srmm.metrics import metric_names, scores_with_intervals
 from srmm.patterns import (
     Scorer,

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from srmm.data.modality import check_modalities
 from srmm.errors import InputError, did_you_mean, fraction, one_of
-from srmm.layers import lone_row_safe, start_as
+from srmm.learning.layers import lone_row_safe, start_as
 from srmm.recipe import BATCH_NORMS
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from srmm.data.modality import check_modalities
 from srmm.errors import InputError, fraction, one_of
-from srmm.layers import on_present, start_as
+from srmm.learning.layers import on_present, start_as
 
 ABSENCES = ("placeholder", "hidden")
 

@@ -24,8 +24,6 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from srmm.about import describe_model, json_ready
-from srmm.base_classifier import align_classes
 from srmm.errors import InputError, SrmmError
 from srmm.experiments.data import (
     ExperimentData,
@@ -36,6 +34,8 @@ from srmm.experiments.data import (
 )
 from srmm.files import replacing_file
 from srmm.fusion import pattern_codes
+from srmm.learning.base import align_classes
+from srmm.learning.describe import describe_model, json_ready
 from srmm.methods import make_method
 from srmm.patterns import corruption_scores, make_scorer
 from srmm.recipe import resolve_recipe

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from srmm.about import json_ready
 from srmm.errors import InputError
 from srmm.experiments.cells import Progress, run_cells
 from srmm.experiments.data import ExperimentData, draw_mask, mask_digest, split_for
 from srmm.experiments.plan import Run, find_experiment, plan
 from srmm.experiments.views import VIEWS
 from srmm.files import replacing_file, write_json
+from srmm.learning.describe import json_ready
 
 FORMAT = "srmm-experiment"
 CHOICES = ("seeds", "dropped", "methods", "max_epochs")

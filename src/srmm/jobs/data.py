@@ -19,7 +19,7 @@ from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, read_table
 from srmm.encoding.encode import EncodingSummary, encode
 from srmm.errors import InputError, StoreError, did_you_mean
-from srmm.persistence import ROWS_FILE
+from srmm.learning.saving import ROWS_FILE
 
 
 class Source(NamedTuple):

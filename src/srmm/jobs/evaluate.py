@@ -24,8 +24,8 @@ from srmm.jobs.data import (
     split_column,
 )
 from srmm.jobs.pictures import open_noted, with_pictures
+from srmm.learning.saving import from_pretrained, read_config
 from srmm.methods import method_name
-from srmm.persistence import from_pretrained, read_config
 from srmm.thumbnails import Thumbnails
 
 

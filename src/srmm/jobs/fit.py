@@ -23,8 +23,8 @@ from srmm.encoding.store import ENCODERS
 from srmm.errors import InputError, fraction
 from srmm.jobs.data import open_data, row_digests
 from srmm.jobs.pictures import note_source
+from srmm.learning.saving import check_writable, save_pretrained
 from srmm.methods import make_configured
-from srmm.persistence import check_writable, save_pretrained
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from srmm.encoding.encode import EncodingSummary
 from srmm.errors import InputError
 from srmm.files import replacing_file
 from srmm.jobs.data import embeddings_for
+from srmm.learning.saving import from_pretrained, read_config
 from srmm.patterns import make_scorer
-from srmm.persistence import from_pretrained, read_config
 
 
 class Predicted(NamedTuple):

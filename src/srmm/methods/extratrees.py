@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.ensemble import ExtraTreesClassifier
 
-from srmm.methods.scikit import PerModalityClassifier, Setting
+from srmm.learning.scikit import PerModalityClassifier, Setting
 
 
 class PerModalityExtraTrees(PerModalityClassifier):

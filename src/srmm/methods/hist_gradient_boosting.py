@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from srmm.base_classifier import Labelled, align_classes
 from srmm.data.embeddings import Embeddings
-from srmm.methods.scikit import ScikitClassifier, Setting
+from srmm.learning.base import Labelled, align_classes
+from srmm.learning.scikit import ScikitClassifier, Setting
 
 _COMPONENTS = 32
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from srmm.base_classifier import Labelled
 from srmm.errors import fraction
-from srmm.methods.instance_network import Batch
+from srmm.learning.base import Labelled
+from srmm.learning.instances import Batch
 from srmm.methods.two_branch import drop_items
 from srmm.methods.vilt import TRANSFORMER_LEARNING_RATES, TokenTransformerClassifier
 from srmm.missing_prompts import PromptedTransformer, check_prompt

@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from srmm.base_classifier import Labelled
 from srmm.data.embeddings import Embeddings
-from srmm.methods.scikit import PerModalityClassifier, ScikitClassifier, Setting
+from srmm.learning.base import Labelled
+from srmm.learning.scikit import PerModalityClassifier, ScikitClassifier, Setting
 
 _DEFAULT = {"C": 0.01}
 _STRENGTHS = ({"C": 0.001}, {"C": 0.01}, {"C": 0.1})

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srmm.base_classifier import Labelled
-from srmm.methods.instance_network import Batch, held_out_score
+from srmm.learning.base import Labelled
+from srmm.learning.instances import Batch, held_out_score
 from srmm.methods.vilt import TokenTransformerClassifier
 
 

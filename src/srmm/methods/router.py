@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from srmm.base_classifier import EmbeddingClassifier, Labelled, align_classes
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import usable_patterns
 from srmm.fusion import pattern_codes
+from srmm.learning.base import EmbeddingClassifier, Labelled, align_classes
+from srmm.learning.state import nested, pack, part, unpack
 from srmm.methods.logreg import ConcatenatedLogisticRegression
 from srmm.methods.unimodal import UnimodalClassifier
-from srmm.model_state import nested, pack, part, unpack
 from srmm.recipe import Recipe
 
 

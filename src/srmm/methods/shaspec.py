@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from srmm.data.modality import check_modalities
 from srmm.errors import fraction
-from srmm.layers import branch, on_present, start_as
-from srmm.methods.instance_network import LEARNING_RATES, Batch, InstanceNetworkClassifier
+from srmm.learning.instances import LEARNING_RATES, Batch, InstanceNetworkClassifier
+from srmm.learning.layers import branch, on_present, start_as
 from srmm.methods.two_branch import drop_items
 from srmm.recipe import Recipe
 

@@ -14,19 +14,19 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srmm.base_classifier import Labelled
 from srmm.data.modality import check_modalities
 from srmm.errors import InputError, fraction
-from srmm.layers import lone_row_safe, on_present, start_as
-from srmm.methods.instance_network import (
+from srmm.learning.base import Labelled
+from srmm.learning.instances import (
     LEARNING_RATES,
     Batch,
     InstanceNetworkClassifier,
     Instances,
 )
+from srmm.learning.layers import lone_row_safe, on_present, start_as
+from srmm.learning.training import History
 from srmm.methods.two_branch import drop_items
 from srmm.recipe import Recipe
-from srmm.train import History
 
 
 class CentroidMixture(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srmm.errors import fraction
-from srmm.methods.instance_network import LEARNING_RATES, Batch, InstanceNetworkClassifier
+from srmm.learning.instances import LEARNING_RATES, Batch, InstanceNetworkClassifier
 from srmm.recipe import Recipe
 from srmm.two_branch import TwoBranch, orthogonal_projection_loss
 

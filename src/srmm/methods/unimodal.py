@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from srmm.base_classifier import EmbeddingClassifier, Labelled, align_classes
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import as_embeddings
 from srmm.errors import InputError, did_you_mean
 from srmm.estimator import SingleBranchClassifier
-from srmm.model_state import nested, pack, part, unpack
+from srmm.learning.base import EmbeddingClassifier, Labelled, align_classes
+from srmm.learning.state import nested, pack, part, unpack
 from srmm.recipe import Recipe
 
 

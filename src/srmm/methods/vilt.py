@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from srmm.methods.instance_network import InstanceNetworkClassifier
+from srmm.learning.instances import InstanceNetworkClassifier
 from srmm.recipe import Recipe
 from srmm.token_transformer import TokenTransformer
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from srmm.base_classifier import EmbeddingClassifier
 from srmm.data.embeddings import Embeddings
+from srmm.learning.base import EmbeddingClassifier
 
 
 class LateFusionClassifier(EmbeddingClassifier):

@@ -13,19 +13,19 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from srmm.about import (
-    NOT_SETTINGS,
-    class_weight_from_json,
-    class_weight_to_json,
-    plain_seed,
-)
 from srmm.data.embeddings import Embeddings, concatenate
 from srmm.data.inputs import LONE_MODALITY, as_embeddings, is_lone_array, match_modalities
 from srmm.data.labels import check_label_types, known_labels
 from srmm.data.split import stratified_split
 from srmm.errors import InputError, one_of, shown
+from srmm.learning.describe import (
+    NOT_SETTINGS,
+    class_weight_from_json,
+    class_weight_to_json,
+    plain_seed,
+)
+from srmm.learning.standardize import Standardizer
 from srmm.recipe import FIELDS, RECIPES, Recipe, resolve_recipe
-from srmm.standardize import Standardizer
 
 
 class Labelled(NamedTuple):
@@ -184,7 +184,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
 
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write config, weights and a model card to `folder`; load with `srmm.from_pretrained`."""
-        from srmm.persistence import save_pretrained
+        from srmm.learning.saving import save_pretrained
 
         return save_pretrained(self, folder, overwrite=overwrite)
 

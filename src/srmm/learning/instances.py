@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srmm.base_classifier import Labelled
 from srmm.data.embeddings import Embeddings
-from srmm.held_out import held_out_figures
-from srmm.network_classifier import NetworkClassifier
+from srmm.learning.base import Labelled
+from srmm.learning.held_out import held_out_figures
+from srmm.learning.network import NetworkClassifier
+from srmm.learning.standardize import Standardizer
+from srmm.learning.training import DivergedError, History, fit_network
 from srmm.recipe import Recipe
-from srmm.standardize import Standardizer
 from srmm.switching import cut
-from srmm.train import DivergedError, History, fit_network
 
 LEARNING_RATES = (0.001, 0.003, 0.01)
 """The budget of every comparison method: three trainings, the best on held-out instances kept."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from srmm.base_classifier import Labelled
 from srmm.data.embeddings import Embeddings
+from srmm.learning.base import Labelled
 
 
 def held_out_figures(

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from srmm.base_classifier import EmbeddingClassifier
+from srmm.learning.base import EmbeddingClassifier
+from srmm.learning.standardize import Standardizer
+from srmm.learning.training import History
 from srmm.recipe import FIELDS, Recipe, resolve_recipe
-from srmm.standardize import Standardizer
-from srmm.train import History
 
 
 class NetworkClassifier(EmbeddingClassifier):

@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save_file
 
-from srmm.about import describe_model, json_ready
 from srmm.encoders import fitted_folder
 from srmm.errors import InputError, StoreError, did_you_mean
 from srmm.files import replacing_folder, restore_interrupted
-from srmm.model_state import SAVABLE, known_kind, pack, unpack
+from srmm.learning.describe import describe_model, json_ready
+from srmm.learning.state import SAVABLE, known_kind, pack, unpack
 
 FORMAT = "srmm-model"
 VERSION = 1

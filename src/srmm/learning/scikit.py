@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from srmm.base_classifier import EmbeddingClassifier, Labelled
 from srmm.data.embeddings import Embeddings
 from srmm.fusion import fuse
-from srmm.held_out import held_out_figures
-from srmm.late_fusion import LateFusionClassifier
-from srmm.model_state import estimator_from_bytes, estimator_to_bytes, nested, part
-from srmm.standardize import Standardizer
+from srmm.learning.base import EmbeddingClassifier, Labelled
+from srmm.learning.held_out import held_out_figures
+from srmm.learning.late_fusion import LateFusionClassifier
+from srmm.learning.standardize import Standardizer
+from srmm.learning.state import estimator_from_bytes, estimator_to_bytes, nested, part
 
 Setting = dict[str, Any]
 

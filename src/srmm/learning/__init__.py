@@ -1,0 +1,1 @@
+"""What the classifiers share: inputs, held-out instances, the loop, saving."""
