@@ -353,7 +353,7 @@ def test_differences_to_the_paper_on_its_own_data(tmp_path, store, cells_of):
 
 
 def test_the_papers_two_branch_network_has_its_parameters():
-    from srmm.two_branch import TwoBranch
+    from srmm.methods.networks.two_branch import TwoBranch
 
     variant = next(v for v in ALL if v.column == "TBN early (paper)")
     model = Cell("", variant.method, 0, dict(variant.parameters)).make()

@@ -16,9 +16,9 @@ from srmm.learning.instances import Batch
 from srmm.methods import make_method
 from srmm.methods.lee2023 import MissingPromptClassifier
 from srmm.methods.ma2022 import views
-from srmm.missing_prompts import PromptedTransformer
+from srmm.methods.networks.missing_prompts import PromptedTransformer
+from srmm.methods.networks.token_transformer import Block, TokenTransformer
 from srmm.recipe import RECIPES
-from srmm.token_transformer import Block, TokenTransformer
 
 NAMES = ("vilt-tokens", "ma2022", "lee2023-input", "lee2023-attention")
 QUICK = replace(RECIPES["comparison"], max_epochs=8, batch_size=32)

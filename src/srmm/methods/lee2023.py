@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from srmm.errors import fraction
 from srmm.learning.base import Labelled
 from srmm.learning.instances import Batch
+from srmm.methods.networks.missing_prompts import PromptedTransformer, check_prompt
+from srmm.methods.networks.token_transformer import TokenTransformer
 from srmm.methods.two_branch import drop_items
 from srmm.methods.vilt import TRANSFORMER_LEARNING_RATES, TokenTransformerClassifier
-from srmm.missing_prompts import PromptedTransformer, check_prompt
 from srmm.recipe import Recipe
-from srmm.token_transformer import TokenTransformer
 
 _COMPLETE_PER_CLASS = 5
 

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from srmm.errors import fraction
 from srmm.learning.instances import LEARNING_RATES, Batch, InstanceNetworkClassifier
+from srmm.methods.networks.two_branch import TwoBranch, orthogonal_projection_loss
 from srmm.recipe import Recipe
-from srmm.two_branch import TwoBranch, orthogonal_projection_loss
 
 
 class TwoBranchClassifier(InstanceNetworkClassifier):

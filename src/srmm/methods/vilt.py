@@ -8,8 +8,8 @@ from typing import Any
 from torch import nn
 
 from srmm.learning.instances import InstanceNetworkClassifier
+from srmm.methods.networks.token_transformer import TokenTransformer
 from srmm.recipe import Recipe
-from srmm.token_transformer import TokenTransformer
 
 TRANSFORMER_LEARNING_RATES = (0.0003, 0.001, 0.003)
 """Three candidates, as every method has; lower ones, because attention diverges sooner than

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from srmm.data.modality import pattern_mask, usable_patterns
 from srmm.errors import InputError, one_of
-from srmm.token_transformer import TokenTransformer, new_tokens
+from srmm.methods.networks.token_transformer import TokenTransformer, new_tokens
 
 PLACES = ("input", "attention")
 
