@@ -10,9 +10,9 @@ from sklearn.metrics import f1_score, roc_auc_score
 from srmm import Embeddings, RobustnessReport, SingleBranchClassifier, evaluate, fit_baselines
 from srmm.data.modality import presence_patterns, usable_patterns
 from srmm.errors import InputError, StoreError
-from srmm.metrics import interval, point_scores, resample_counts, scores_with_intervals
-from srmm.missing import draw_missing
-from srmm.patterns import corruption_scores, make_scorer, missing_rate_curve
+from srmm.evaluation.metrics import interval, point_scores, resample_counts, scores_with_intervals
+from srmm.evaluation.missing import draw_missing
+from srmm.evaluation.robustness import corruption_scores, make_scorer, missing_rate_curve
 from tests.test_estimator import SMALL, problem
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srmm.corrupt import add_noise
 from srmm.errors import InputError
-from srmm.missing import draw_missing, expected_accuracy, relative_drop
+from srmm.evaluation.corrupt import add_noise
+from srmm.evaluation.missing import draw_missing, expected_accuracy, relative_drop
 from tests.test_embeddings import with_holes
 from tests.test_switching import masks
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from srmm.encoding.encode import encode
     from srmm.encoding.transformer import Encode
     from srmm.estimator import SingleBranchClassifier
-    from srmm.evaluation import RobustnessReport, evaluate, fit_baselines
+    from srmm.evaluation.evaluate import RobustnessReport, evaluate, fit_baselines
     from srmm.learning.saving import from_pretrained
     from srmm.methods import make_method
     from srmm.recipe import Recipe
@@ -46,11 +46,11 @@ _HOMES = {
     "Embeddings": "data.embeddings",
     "Encode": "encoding.transformer",
     "Recipe": "recipe",
-    "RobustnessReport": "evaluation",
+    "RobustnessReport": "evaluation.evaluate",
     "SingleBranchClassifier": "estimator",
     "encode": "encoding.encode",
-    "evaluate": "evaluation",
-    "fit_baselines": "evaluation",
+    "evaluate": "evaluation.evaluate",
+    "fit_baselines": "evaluation.evaluate",
     "from_pretrained": "learning.saving",
     "load_dataset": "datasets",
     "load_embeddings": "data.store",

@@ -25,6 +25,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from srmm.errors import InputError, SrmmError
+from srmm.evaluation.robustness import corruption_scores, make_scorer
 from srmm.experiments.data import (
     ExperimentData,
     draw_mask,
@@ -37,7 +38,6 @@ from srmm.fusion import pattern_codes
 from srmm.learning.base import align_classes
 from srmm.learning.describe import describe_model, json_ready
 from srmm.methods import make_method
-from srmm.patterns import corruption_scores, make_scorer
 from srmm.recipe import resolve_recipe
 
 VERSION = 1

@@ -16,7 +16,7 @@ from srmm.data.labels import check_label_types, known_labels
 from srmm.data.split import stratified_split
 from srmm.data.store import load_embeddings
 from srmm.errors import InputError
-from srmm.missing import draw_missing
+from srmm.evaluation.missing import draw_missing
 
 TEST_SHARE = 0.25  # where a data set has no split of its own; Food-101's is 75/25 (paper IV-A)
 _MOST_MODALITIES = 6  # the outputs of all 2^M − 1 patterns are kept

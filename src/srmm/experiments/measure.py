@@ -7,10 +7,10 @@ from itertools import product
 
 import numpy as np
 
+from srmm.evaluation.metrics import point_scores
 from srmm.experiments.cells import Outcome
 from srmm.experiments.data import draw_mask
 from srmm.experiments.spec import Setting
-from srmm.metrics import point_scores
 
 _DRAWS = 20  # of masks, for metrics that do not mix
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from srmm.metrics import interval, resample_counts
+from srmm.evaluation.metrics import interval, resample_counts
 
 N_RESAMPLES = 4000
 _PER_PAIR = 80  # resamples per comparison, so that Holm's correction can still find something

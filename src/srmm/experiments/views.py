@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from srmm.evaluation.missing import relative_drop
 from srmm.experiments.analyses import calibration_view, imbalance, missingness, patterns
 from srmm.experiments.catalogue import COUNTERPARTS
 from srmm.experiments.markdown import (
@@ -22,7 +23,6 @@ from srmm.experiments.markdown import (
 from srmm.experiments.measure import single_draw
 from srmm.experiments.plan import Run
 from srmm.experiments.spec import Setting, Variant
-from srmm.missing import relative_drop
 from srmm.report.words import mean_sd
 
 View = Callable[[Sequence[Run], Path], Written]

@@ -15,7 +15,7 @@ from srmm.data.items import ItemReader
 from srmm.data.store import is_store
 from srmm.errors import InputError
 from srmm.estimator import SingleBranchClassifier
-from srmm.evaluation import RobustnessReport, evaluate, fit_baselines
+from srmm.evaluation.evaluate import RobustnessReport, evaluate, fit_baselines
 from srmm.jobs.data import (
     embeddings_for,
     known_rows,

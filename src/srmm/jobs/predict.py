@@ -12,10 +12,10 @@ import pandas as pd
 from srmm.data.embeddings import Embeddings
 from srmm.encoding.encode import EncodingSummary
 from srmm.errors import InputError
+from srmm.evaluation.robustness import make_scorer
 from srmm.files import replacing_file
 from srmm.jobs.data import embeddings_for
 from srmm.learning.saving import from_pretrained, read_config
-from srmm.patterns import make_scorer
 
 
 class Predicted(NamedTuple):

@@ -15,26 +15,26 @@ import pandas as pd
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import known_labels
 from srmm.data.modality import usable_patterns
-from srmm.describe import (
+from srmm.errors import InputError, StoreError, shown
+from srmm.evaluation.describe import (
     describe_classes,
     describe_confusion,
     describe_data,
     describe_mistakes,
     describe_training,
 )
-from srmm.errors import InputError, StoreError, shown
-from srmm.files import write_json
-from srmm.learning.base import align_classes
-from srmm.learning.describe import describe_model, json_ready
-from srmm.metrics import metric_names, scores_with_intervals
-from srmm.patterns import (
+from srmm.evaluation.metrics import metric_names, scores_with_intervals
+from srmm.evaluation.robustness import (
     Scorer,
     corruption_scores,
     make_scorer,
     missing_rate_curve,
     pattern_scores,
 )
-from srmm.projection import project
+from srmm.evaluation.tsne import project
+from srmm.files import write_json
+from srmm.learning.base import align_classes
+from srmm.learning.describe import describe_model, json_ready
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from srmm.corrupt import add_noise
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import Pattern, pattern_mask
-from srmm.metrics import (
+from srmm.evaluation.corrupt import add_noise
+from srmm.evaluation.metrics import (
     interval,
     metric_names,
     point_scores,
     resample_counts,
     scores_with_intervals,
 )
-from srmm.missing import draw_missing, expected_accuracy, relative_drop
+from srmm.evaluation.missing import draw_missing, expected_accuracy, relative_drop
 
 MISSING_RATES = tuple(rate / 10 for rate in range(11))
 SIGMAS = (0.0, 0.1, 0.5, 1.0)

@@ -1,0 +1,1 @@
+"""From a fitted model and test data to numbers."""
