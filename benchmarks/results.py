@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from scipy.stats import rankdata
+from srmm.workflows.reproduce import reproduce_job
 
 import srmm
 from srmm.data.split import stratified_split
@@ -40,7 +41,6 @@ from srmm.experiments.catalogue import (
 )
 from srmm.experiments.markdown import best_in_bold, grid, said
 from srmm.experiments.spec import Setting
-from srmm.jobs.reproduce import reproduce_job
 from srmm.report.words import mean_sd
 
 IN_PACKAGES = ("openmoji", "htad")

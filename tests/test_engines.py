@@ -395,7 +395,7 @@ def test_half_and_full_precision_are_not_mixed_in_a_store(tmp_path: Path) -> Non
 
 
 def test_new_rows_are_encoded_with_the_models_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    from srmm.jobs import data
+    from srmm.workflows import data
 
     asked = {}
 

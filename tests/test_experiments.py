@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from srmm.workflows.reproduce import reproduce_again, reproduce_job
 
 from srmm.cli import run
 from srmm.data.embeddings import Embeddings
@@ -36,7 +37,6 @@ from srmm.experiments.significance import (
 )
 from srmm.experiments.spec import Setting, expand, roles_of
 from srmm.experiments.views import VIEWS
-from srmm.jobs.reproduce import reproduce_again, reproduce_job
 from srmm.recipe import RECIPES, Recipe
 
 QUICK = ("logreg-concat", "tbn-early")

@@ -35,7 +35,7 @@ from srmm.datasets.completeness import Files, unique_ids
 from srmm.datasets.titles import read_titles
 from srmm.datasets.voxceleb1 import Utterance, pair_faces
 from srmm.errors import InputError
-from srmm.jobs import open_data
+from srmm.workflows import open_data
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -43,7 +43,7 @@ def compare(
         Trainings at the same time.
     """
     from srmm.experiments.compare import DEFAULT_METHODS
-    from srmm.jobs.compare import compare_job
+    from srmm.workflows.compare import compare_job
 
     names = [name.strip() for name in methods.split(",")] if methods else DEFAULT_METHODS
     with talk.trainings() as progress:

@@ -28,7 +28,7 @@ def demo(
         Of split and training.
     """
     from srmm.cli.evaluate import patterns_text
-    from srmm.jobs import evaluate_job, fit_job
+    from srmm.workflows import evaluate_job, fit_job
 
     fitted = fit_job(
         "openmoji",

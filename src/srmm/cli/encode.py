@@ -58,7 +58,7 @@ def encode(
     from srmm.data.embeddings import Embeddings
     from srmm.encoding.encode import encode as run
     from srmm.errors import InputError
-    from srmm.jobs import note_source, open_data
+    from srmm.workflows import note_source, open_data
 
     data = open_data(table, columns.choices(), root=source.root, options=source.options())
     if isinstance(data, Embeddings):

@@ -42,7 +42,7 @@ def evaluate(
         What runs the encoders' networks: ONNX Runtime is the faster one on a CPU, "auto" takes it
         where it is installed and can.
     """
-    from srmm.jobs import evaluate_job
+    from srmm.workflows import evaluate_job
 
     report = evaluate_job(
         model,

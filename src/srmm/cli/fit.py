@@ -71,7 +71,7 @@ def fit(
     overwrite
         Replace a model that is already there.
     """
-    from srmm.jobs import fit_job
+    from srmm.workflows import fit_job
 
     fitted = fit_job(
         data,

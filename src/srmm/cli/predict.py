@@ -49,7 +49,7 @@ def predict(
     strict
         Make an unreadable item an error.
     """
-    from srmm.jobs import predict_job
+    from srmm.workflows import predict_job
 
     frame, incomplete, summary = predict_job(
         model,

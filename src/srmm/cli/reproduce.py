@@ -65,7 +65,7 @@ def reproduce(
         tells where a store is now that was moved.
     """
     from srmm.experiments.catalogue import EXPERIMENTS
-    from srmm.jobs.reproduce import IN_PACKAGES, reproduce_again, reproduce_job
+    from srmm.workflows.reproduce import IN_PACKAGES, reproduce_again, reproduce_job
 
     if list:
         titles = {key: one.title for key, one in EXPERIMENTS.items()}

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from srmm.workflows.data import open_data
+
 from srmm.data.embeddings import Embeddings
 from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.encoding.encode import EncodingSummary, encode
@@ -13,7 +15,6 @@ from srmm.experiments.cells import Progress
 from srmm.experiments.compare import DEFAULT_METHODS, compare
 from srmm.experiments.data import open_experiment_data
 from srmm.files import write_json
-from srmm.jobs.data import open_data
 from srmm.learning.describe import json_ready
 from srmm.methods import make_method
 from srmm.report.comparison import write_comparison

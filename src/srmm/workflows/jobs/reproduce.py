@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from srmm.workflows.data import open_data
+
 from srmm.data.embeddings import Embeddings
 from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.data.table import Table
@@ -15,7 +17,6 @@ from srmm.experiments.cells import Progress
 from srmm.experiments.data import ExperimentData, open_experiment_data
 from srmm.experiments.plan import chosen_variants, find_experiment
 from srmm.experiments.runner import check_same_plan, choices_of, read_config, reproduce
-from srmm.jobs.data import open_data
 
 IN_PACKAGES = ("openmoji", "htad")
 """The data sets that need no download."""

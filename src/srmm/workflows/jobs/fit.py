@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from srmm.workflows.data import open_data, row_digests
+from srmm.workflows.pictures import note_source
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import known_labels
@@ -21,8 +23,6 @@ from srmm.encoders import encoder_kind, learns_from_items
 from srmm.encoding.encode import EncodingSummary, encode
 from srmm.encoding.store import ENCODERS
 from srmm.errors import InputError, fraction
-from srmm.jobs.data import open_data, row_digests
-from srmm.jobs.pictures import note_source
 from srmm.learning.saving import check_writable, save_pretrained
 from srmm.methods import make_configured
 

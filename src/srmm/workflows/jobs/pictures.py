@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from srmm.workflows.data import open_data
+
 from srmm.data.store import load_embeddings
 from srmm.data.table import Table
 from srmm.encoding.store import read_keys
 from srmm.encoding.unique_items import ItemKeys
 from srmm.errors import SrmmError
 from srmm.files import write_json
-from srmm.jobs.data import open_data
 from srmm.learning.describe import json_ready
 
 _SOURCE = "_source.json"  # no modality may be called so

@@ -3,11 +3,11 @@
 Each is one function over paths and plain values, so that a script can do what a command does.
 """
 
-from srmm.jobs.data import open_data
-from srmm.jobs.evaluate import evaluate_job
-from srmm.jobs.fit import Fitted, fit_job
-from srmm.jobs.pictures import note_source
-from srmm.jobs.predict import predict_job, predictions_frame
+from srmm.workflows.data import open_data
+from srmm.workflows.evaluate import evaluate_job
+from srmm.workflows.fit import Fitted, fit_job
+from srmm.workflows.pictures import note_source
+from srmm.workflows.predict import predict_job, predictions_frame
 
 __all__ = [
     "Fitted",

@@ -9,6 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from srmm.workflows.data import (
+    embeddings_for,
+    known_rows,
+    own_embeddings,
+    row_digests,
+    split_column,
+)
+from srmm.workflows.pictures import open_noted, with_pictures
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
@@ -16,17 +24,9 @@ from srmm.data.store import is_store
 from srmm.errors import InputError
 from srmm.estimator import SingleBranchClassifier
 from srmm.evaluation.evaluate import RobustnessReport, evaluate, fit_baselines
-from srmm.jobs.data import (
-    embeddings_for,
-    known_rows,
-    own_embeddings,
-    row_digests,
-    split_column,
-)
-from srmm.jobs.pictures import open_noted, with_pictures
 from srmm.learning.saving import from_pretrained, read_config
 from srmm.methods import method_name
-from srmm.thumbnails import Thumbnails
+from srmm.workflows.thumbnails import Thumbnails
 
 
 def evaluate_job(

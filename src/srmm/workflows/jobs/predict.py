@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from srmm.workflows.data import embeddings_for
 
 from srmm.data.embeddings import Embeddings
 from srmm.encoding.encode import EncodingSummary
 from srmm.errors import InputError
 from srmm.evaluation.robustness import make_scorer
 from srmm.files import replacing_file
-from srmm.jobs.data import embeddings_for
 from srmm.learning.saving import from_pretrained, read_config
 
 
