@@ -745,7 +745,7 @@ def test_encode_before_fit_is_an_error():
 
 
 def test_encode_stands_first_in_a_pipeline():
-    from srmm.estimator import SingleBranchClassifier
+    from srmm.classifier import SingleBranchClassifier
 
     frame = pd.DataFrame({"text": [f"{'cat' if k % 2 else 'dog'}{k}" for k in range(40)]})
     frame.loc[3, "text"] = None

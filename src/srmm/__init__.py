@@ -29,13 +29,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from srmm.classifier import SingleBranchClassifier
     from srmm.data.embeddings import Embeddings
     from srmm.data.store import load_embeddings, save_embeddings
     from srmm.data.table import read_table
     from srmm.datasets import load_dataset
     from srmm.encoding.encode import encode
     from srmm.encoding.transformer import Encode
-    from srmm.estimator import SingleBranchClassifier
     from srmm.evaluation.evaluate import RobustnessReport, evaluate, fit_baselines
     from srmm.learning.saving import from_pretrained
     from srmm.methods import make_method
@@ -47,7 +47,7 @@ _HOMES = {
     "Encode": "encoding.transformer",
     "Recipe": "recipe",
     "RobustnessReport": "evaluation.evaluate",
-    "SingleBranchClassifier": "estimator",
+    "SingleBranchClassifier": "classifier",
     "encode": "encoding.encode",
     "evaluate": "evaluation.evaluate",
     "fit_baselines": "evaluation.evaluate",

@@ -23,7 +23,7 @@ from srmm.datasets import (
     openmoji,
     voxceleb1,
 )
-from srmm.datasets.about import About
+from srmm.datasets.base import About
 from srmm.errors import InputError, did_you_mean, one_of
 
 __all__ = ["DATASETS", "About", "load_dataset"]

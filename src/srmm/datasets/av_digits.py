@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from srmm.data.table import Table
-from srmm.datasets.about import About
+from srmm.datasets.base import About
 from srmm.datasets.completeness import Completeness
 
 ABOUT = About(

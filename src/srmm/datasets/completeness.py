@@ -15,7 +15,7 @@ import pandas as pd
 
 from srmm.data.sources import object_array
 from srmm.data.table import Table
-from srmm.datasets.about import About
+from srmm.datasets.base import About
 from srmm.errors import InputError
 
 _SHOWN = 10

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from srmm.data.sources import open_source
 from srmm.data.table import Table
-from srmm.datasets.about import About
+from srmm.datasets.base import About
 from srmm.datasets.completeness import Completeness
 from srmm.errors import InputError, did_you_mean
 

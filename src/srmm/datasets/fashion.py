@@ -10,7 +10,7 @@ import pandas as pd
 
 from srmm.data.sources import open_csv
 from srmm.data.table import Table, read_table
-from srmm.datasets.about import About
+from srmm.datasets.base import About
 from srmm.errors import InputError, did_you_mean
 
 ABOUT = About(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from srmm.data.table import Table
-from srmm.datasets.about import About
+from srmm.datasets.base import About
 from srmm.datasets.completeness import Completeness, unique_ids
 from srmm.datasets.titles import read_titles
 

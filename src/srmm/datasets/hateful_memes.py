@@ -9,7 +9,7 @@ from typing import Any
 from srmm.data.embeddings import check_ids
 from srmm.data.sources import object_array, open_source
 from srmm.data.table import Table
-from srmm.datasets.about import About
+from srmm.datasets.base import About
 from srmm.datasets.completeness import Completeness
 from srmm.errors import InputError, did_you_mean
 

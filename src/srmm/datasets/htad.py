@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
-from srmm.datasets.about import About
+from srmm.datasets.base import About
 
 ABOUT = About(
     name="htad",

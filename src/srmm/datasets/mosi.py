@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
-from srmm.datasets.about import About
+from srmm.datasets.base import About
 from srmm.errors import InputError
 
 ABOUT = About(

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from srmm.data.table import Table
-from srmm.datasets.about import About
+from srmm.datasets.base import About
 from srmm.errors import MissingExtraError
 
 ATTRIBUTION = (

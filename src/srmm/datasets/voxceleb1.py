@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from srmm.data.table import Table
-from srmm.datasets.about import About
+from srmm.datasets.base import About
 from srmm.datasets.completeness import Completeness
 from srmm.datasets.titles import PICTURES
 from srmm.errors import InputError

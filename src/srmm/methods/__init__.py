@@ -15,8 +15,8 @@ from srmm.errors import InputError, did_you_mean
 from srmm.recipe import resolve_recipe
 
 METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "srmm": ("srmm.estimator", "SingleBranchClassifier", {}),
-    "srmm-paper": ("srmm.estimator", "SingleBranchClassifier", {"recipe": "paper"}),
+    "srmm": ("srmm.classifier", "SingleBranchClassifier", {}),
+    "srmm-paper": ("srmm.classifier", "SingleBranchClassifier", {"recipe": "paper"}),
     "unimodal": ("srmm.methods.unimodal", "UnimodalClassifier", {}),
     "router": ("srmm.methods.router", "AvailabilityRouter", {}),
     "logreg": ("srmm.methods.logreg", "PerModalityLogisticRegression", {}),

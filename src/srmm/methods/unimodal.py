@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from srmm.classifier import SingleBranchClassifier
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import as_embeddings
 from srmm.errors import InputError, did_you_mean
-from srmm.estimator import SingleBranchClassifier
 from srmm.learning.base import EmbeddingClassifier, Labelled, align_classes
 from srmm.learning.state import nested, pack, part, unpack
 from srmm.recipe import Recipe

@@ -18,11 +18,11 @@ from srmm.workflows.data import (
 )
 from srmm.workflows.pictures import open_noted, with_pictures
 
+from srmm.classifier import SingleBranchClassifier
 from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
 from srmm.data.store import is_store
 from srmm.errors import InputError
-from srmm.estimator import SingleBranchClassifier
 from srmm.evaluation.evaluate import RobustnessReport, evaluate, fit_baselines
 from srmm.learning.saving import from_pretrained, read_config
 from srmm.methods import method_name
