@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from srmm.cli import run
-from tests.test_cli import shop  # noqa: F401 - the fixture
+from tests.cli.test_cli import shop  # noqa: F401 - the fixture
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 BLOCK = re.compile(r"<!-- test: (\w+) -->\n```\w+\n(.*?)```", re.DOTALL)

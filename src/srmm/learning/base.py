@@ -98,8 +98,8 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : Embeddings, dict of str to array, data frame, or array of shape (n, d)
-            See `srmm.data.inputs.as_embeddings`. Instances with nothing present teach nothing and are
-            skipped.
+            See `srmm.data.inputs.as_embeddings`. Instances with nothing present teach nothing
+            and are skipped.
         y : array of shape (n_instances,), optional
             Class labels; by default those of the `Embeddings`, where None means "unknown".
         sample_weight : array of shape (n_instances,), optional

@@ -1,0 +1,69 @@
+"""`srmm compare`: several methods on a user's own data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from srmm.data.embeddings import Embeddings
+from srmm.data.store import is_store, load_embeddings, save_embeddings
+from srmm.encoding.encode import EncodingSummary, encode
+from srmm.experiments.cells import Progress
+from srmm.experiments.compare import DEFAULT_METHODS, compare
+from srmm.experiments.data import open_experiment_data
+from srmm.files import write_json
+from srmm.learning.describe import json_ready
+from srmm.methods import make_method
+from srmm.report.comparison import write_comparison
+from srmm.workflows.data import open_data
+
+
+class Compared(NamedTuple):
+    """What the JSON holds, what encoding found (if it encoded), and the rows it could not use."""
+
+    content: dict[str, Any]
+    summary: EncodingSummary | None
+    left_out: int
+
+
+def compare_job(
+    source: str,
+    output: Path,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    root: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    methods: Sequence[str] = DEFAULT_METHODS,
+    seeds: int = 5,
+    limit: int | None = None,
+    jobs: int = 1,
+    progress: Progress = lambda done, of, what: None,
+    show: bool = False,
+) -> Compared:
+    """Compare methods on a table, a store or a data set; write comparison.html and .json.
+
+    `output` is a folder, which also keeps the embeddings and every finished training: the same
+    command with more methods or seeds trains only what is new.
+    """
+    for method in methods:
+        make_method(method)  # an unknown one is an error before any work
+    summary = None
+    if is_store(Path(source)):
+        store, name = Path(source), Path(source).name
+    else:
+        found = open_data(source, columns, root=root, options=options)
+        name = Path(source).stem
+        store = output / "embeddings"
+        if isinstance(found, Embeddings):
+            save_embeddings(found, store, overwrite=True)
+        else:
+            summary = encode(found, output=store, progress=show, prune=True).summary
+    data = open_experiment_data(store, name, limit)
+    content = json_ready(
+        compare(data, output / "cells", methods=methods, seeds=seeds, jobs=jobs, progress=progress)
+    )
+    write_json(output / "comparison.json", content)
+    write_comparison(content, output / "comparison.html")
+    left_out = len(load_embeddings(store)) - len(data.y) if limit is None else 0
+    return Compared(content, summary, left_out)

@@ -1,0 +1,134 @@
+"""From a saved model and data it has not seen to a report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from srmm.classifier import SingleBranchClassifier
+from srmm.data.embeddings import Embeddings
+from srmm.data.items import ItemReader
+from srmm.data.store import is_store
+from srmm.errors import InputError
+from srmm.evaluation.evaluate import RobustnessReport, evaluate, fit_baselines
+from srmm.learning.saving import from_pretrained, read_config
+from srmm.methods import method_name
+from srmm.workflows.data import (
+    embeddings_for,
+    known_rows,
+    own_embeddings,
+    row_digests,
+    split_column,
+)
+from srmm.workflows.pictures import open_noted, with_pictures
+from srmm.workflows.thumbnails import Thumbnails
+
+
+def evaluate_job(
+    model_folder: Path,
+    report: Path,
+    *,
+    source: str | None = None,
+    columns: Mapping[str, Any] | None = None,
+    root: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    baselines: bool = True,
+    seed: int = 0,
+    engine: str = "auto",
+    progress: Any = False,
+) -> RobustnessReport:
+    """Evaluate a saved model on instances it has not seen; write `report` (.html) and its .json.
+
+    By default these are the test instances that `fit_job` held out. With another `source`: its
+    test split if it has one, else all its labelled rows that the model was not trained on.
+    """
+    model, config = from_pretrained(model_folder), read_config(model_folder)
+    origin, rows = config.get("origin") or {}, known_rows(model_folder)
+    own = own_embeddings(model_folder, origin, rows)
+    if source is None:
+        if own is None:
+            raise InputError(
+                f"The embeddings that {model_folder} was trained on are gone "
+                f"({origin.get('store') or 'it names none'}). Name a table, store or data set."
+            )
+        data, name, table = own, origin["name"], None
+        test = split_column(own, rows) == "test"
+    else:
+        data, name, table, _ = embeddings_for(
+            config, source, columns, root, options, progress, engine=engine
+        )
+        test = _unseen(data, rows)
+    if not test.any():
+        raise InputError(
+            f"{name} has no test instance: every row was used in training. Name other data, or "
+            "fit with --test-size above 0."
+        )
+    fitted = None
+    if baselines and own is not None:
+        if progress:
+            print("training the baselines …", file=sys.stderr, flush=True)
+        split = split_column(own, rows)
+        held = own[split == "validation"] if (split == "validation").any() else None
+        fitted = fit_baselines(
+            own[split == "train"],
+            validation=held,
+            # SRMM's rivals are trained as it was; those of another method as SRMM would be.
+            recipe=model.recipe_ if isinstance(model, SingleBranchClassifier) else "robust",
+            class_weight=model.class_weight,
+            random_state=model.random_state,
+        )
+        fitted.pop(method_name(model), None)  # it is no rival of its own
+    if progress:
+        print("evaluating …", file=sys.stderr, flush=True)
+    result = evaluate(
+        model,
+        data[test],
+        baselines=fitted,
+        name=name,
+        attribution=origin.get("attribution"),
+        seed=seed,
+    )
+    kinds = {m: about["kind"] for m, about in config["inputs"].items()}
+    report = report if report.suffix == ".html" else report.with_name(report.name + ".html")
+    result.to_json(report.with_suffix(".json"))
+    store = _store_of(model_folder, origin, source)
+    content = with_pictures(
+        result.content, kinds, lambda: table if store is None else open_noted(store), store
+    )
+    with ItemReader(None if table is None else table.folder) as reader:
+        RobustnessReport(content).to_html(report, thumbnail=Thumbnails(reader, kinds))
+    return result
+
+
+def _store_of(model_folder: Path, origin: Mapping[str, Any], source: str | None) -> Path | None:
+    """The store that the evaluated embeddings are in; None if they were made for this."""
+    if source is None:
+        own = origin.get("store")
+        return model_folder.resolve().parent / own if own else None
+    return Path(source) if is_store(source) else None
+
+
+def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> np.ndarray:
+    """Boolean (n,): the test split if the data has one, all else, without what was trained on.
+
+    Instances are recognised by their content, and by their ids where these are names.
+    """
+    test = data.rows_in("test") if data.split is not None else np.ones(len(data), dtype=bool)
+    if rows is None:
+        return test
+    trained = rows[rows["split"].isin(["train", "validation"])]
+    seen = np.isin(row_digests(data), trained["digest"].to_numpy(dtype=str))
+    if data.ids.dtype.kind not in "iu":
+        seen |= data_ids_in(data, trained)
+    return test & ~seen
+
+
+def data_ids_in(data: Embeddings, rows: pd.DataFrame) -> np.ndarray:
+    """Boolean (n,): instances whose id is among those of `rows`."""
+    ids = set(rows["id"].tolist())
+    return np.array([id in ids for id in data.ids.tolist()])

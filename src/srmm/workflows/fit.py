@@ -1,0 +1,217 @@
+"""From a table or a store to a saved model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from srmm.data.embeddings import Embeddings
+from srmm.data.labels import known_labels
+from srmm.data.modality import KINDS
+from srmm.data.split import stratified_split
+from srmm.data.store import is_store, load_embeddings
+from srmm.data.table import Table, check_labels
+from srmm.encoders import encoder_kind, learns_from_items
+from srmm.encoding.encode import EncodingSummary, encode
+from srmm.encoding.store import ENCODERS
+from srmm.errors import InputError, fraction
+from srmm.learning.saving import check_writable, save_pretrained
+from srmm.methods import make_configured
+from srmm.workflows.data import open_data, row_digests
+from srmm.workflows.pictures import note_source
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `fit_job` made."""
+
+    model: Any
+    folder: Path
+    store: Path | None
+    summary: EncodingSummary | None
+    counts: dict[str, int]
+    """Instances per split that have a label and an item."""
+    left_out: dict[str, int]
+    """Why the others are in none → how many."""
+
+
+def fit_job(
+    source: str,
+    output: Path,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    encoders: Mapping[str, str] | None = None,
+    store: Path | None = None,
+    root: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    method: str = "srmm",
+    recipe: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    class_weight: str | None = None,
+    test_size: float = 0.25,
+    seed: int = 0,
+    engine: str = "auto",
+    precision: str = "full",
+    strict: bool = False,
+    overwrite: bool = False,
+    progress: Any = False,
+    epochs: Callable[[Iterable[int]], Iterable[int]] | None = None,
+) -> Fitted:
+    """Encode what is not encoded, hold out test instances, train, and save the model.
+
+    Parameters
+    ----------
+    source : str
+        As in `open_data`. A table's embeddings are kept in `store`, by default
+        `<output>.embeddings`, and reused by the next run.
+    method : str
+        A name of `srmm.methods.METHODS`, "unimodal:MODALITY" among them.
+    recipe : str, optional
+        By default the method's own. An error for a method that has none.
+    settings : dict, optional
+        Fields of the recipe to change.
+    test_size : float
+        Share of the labelled instances held out, stratified, where the data has no split.
+    engine, precision : str
+        As in `encode`.
+    """
+    # Whatever can be wrong without looking at the items is said before hours of encoding.
+    model = make_configured(
+        method, recipe, settings, class_weight=class_weight, random_state=seed, progress=epochs
+    )
+    fraction("test_size", test_size)
+    output = output.resolve()
+    check_writable(output, overwrite=overwrite)
+    if store is not None and store.resolve().is_relative_to(output):
+        raise InputError(
+            f"The store {store} would lie inside the model {output}, which is replaced as a whole. "
+            "Choose a place beside it."
+        )
+    data = open_data(source, columns, root=root, options=options)
+    check_labels(data)
+    embeddings, summary = data, None
+    inputs: dict[str, dict[str, Any]] = {}
+    if isinstance(data, Table):
+        # The default store is this table's cache: rows that left the table may leave it, too.
+        cache = store is None
+        store = (store or output.with_name(output.name + ".embeddings")).resolve()
+        if any(map(learns_from_items, (encoders or {}).values())):
+            # It must not see the test rows, so they are drawn before encoding, and stay drawn:
+            # whoever splits this store anew would test on what its encoder has learnt from.
+            data = replace(data, split=_split(data, test_size, seed))
+            _check_fitted_before(data, store)
+        result = encode(
+            data,
+            encoders,
+            store,
+            engine=engine,
+            precision=precision,
+            strict=strict,
+            progress=progress,
+            prune=cache,
+        )
+        note_source(store, source, columns, root, options)
+        embeddings, summary = result.embeddings, result.summary
+        inputs = _describe_inputs(data, columns or {}, embeddings)
+    else:
+        if is_store(Path(source)):
+            store = Path(source).resolve()
+        inputs = _inputs_of_store(data, store)
+    assert isinstance(embeddings, Embeddings)
+
+    check_labels(embeddings)  # again: items may have turned out unreadable
+    split = _split(embeddings, test_size, seed)
+    held = embeddings[split == "validation"] if (split == "validation").any() else None
+    model.fit(embeddings[split == "train"], validation=held)
+    origin: dict[str, Any] = {
+        "name": data.name if isinstance(data, Table) else Path(source).name,
+        "attribution": getattr(data, "attribution", "") or None,
+        "store": os.path.relpath(store, output.parent) if store else None,
+        "roles": {k: v for k, v in (columns or {}).items() if k in ("label", "id", "split") and v},
+    }
+    if store is None:  # features that a data set publishes: nothing was encoded
+        where = str(root.resolve()) if root else None
+        origin["dataset"] = {"name": source, "root": where, **(options or {})}
+    rows = pd.DataFrame({"id": embeddings.ids, "split": split, "digest": row_digests(embeddings)})
+    save_pretrained(model, output, inputs=inputs, origin=origin, rows=rows, overwrite=overwrite)
+    assert embeddings.labels is not None
+    labelled = known_labels(embeddings.labels)
+    something = embeddings.present.any(axis=1)
+    used = rows["split"][labelled & something].value_counts()
+    counts = {str(name): int(n) for name, n in used.items()}
+    left_out = {
+        "without a label": int((~labelled).sum()),
+        "with a label but no item": int((labelled & ~something).sum()),
+    }
+    return Fitted(model, output, store, summary, counts, left_out)
+
+
+def _split(data: Table | Embeddings, test_size: float, seed: int) -> np.ndarray:
+    """The split of every instance, object array: the data's own, or a stratified draw."""
+    known = check_labels(data)
+    if data.split is not None:
+        split = data.split.copy()
+        split[~known & (split != "test")] = None  # nothing to learn from
+        if not (split == "train").any():
+            raise InputError("The split column has no labelled 'train' row to learn from.")
+        return split
+    split = np.full(len(data), None, dtype=object)
+    rows = np.flatnonzero(known)
+    assert data.labels is not None
+    codes = pd.factorize(pd.Series(data.labels[rows]))[0]
+    train, test = stratified_split(codes, test_size, np.random.default_rng(seed))
+    split[rows[train]], split[rows[test]] = "train", "test"
+    return split
+
+
+def _check_fitted_before(data: Table, store: Path) -> None:
+    """Refuse to test on rows that the store's encoder was fitted on."""
+    before = load_embeddings(store) if is_store(store) else None
+    if before is None or before.split is None or data.split is None:
+        return
+    learnt = set(before.ids[before.split == "train"].tolist())
+    both = learnt.intersection(data.ids[data.split == "test"].tolist())
+    if both:
+        raise InputError(
+            f"{len(both):,} test rows of this split are training rows in the store {store}, whose "
+            "encoder was fitted on them. Keep --seed and --test-size as they were, or name another "
+            "place with --store."
+        )
+
+
+def _describe_inputs(
+    table: Table, columns: Mapping[str, Any], embeddings: Embeddings
+) -> dict[str, dict[str, Any]]:
+    """Per modality: its kind, the column (or template) it was read from, its encoder."""
+    choices: dict[str, list[str]] = {
+        kind: [chosen] if isinstance(chosen, str) else list(chosen or ())
+        for kind, chosen in columns.items()
+        if kind in KINDS
+    }
+    described = {}
+    for name, kind in table.kinds.items():
+        mine = choices.get(kind, [])
+        first, sign, rest = mine.pop(0).partition("=") if mine else (name, "", "")
+        column = rest if sign else first
+        encoder = embeddings.encoders.get(name, {})
+        described[name] = {"kind": kind, "column": column, "encoder": encoder.get("spec")}
+    return described
+
+
+def _inputs_of_store(embeddings: Embeddings, store: Path | None) -> dict[str, dict[str, Any]]:
+    """As `_describe_inputs`, from what a store knows: its encoders, but no column."""
+    described = {}
+    for name in embeddings.modalities:
+        spec = embeddings.encoders.get(name, {}).get("spec")
+        if spec and store is not None and (store / ENCODERS / name).is_dir():
+            # Its own, wherever it was when it was made.
+            spec = f"{spec.partition(':')[0]}:{store / ENCODERS / name}"
+        kind = (encoder_kind(spec) if spec else None) or (name if name in KINDS else "features")
+        described[name] = {"kind": kind, "column": None, "encoder": spec}
+    return described

@@ -1,0 +1,102 @@
+"""Pictures that lie in the cells of a table, for a report to show.
+
+A store keeps the path of a picture in a file, and can show it from there. It keeps no copy of one
+that lies in the table itself: it notes which table that was, and the report looks there.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from srmm.data.store import load_embeddings
+from srmm.data.table import Table
+from srmm.encoding.store import read_keys
+from srmm.encoding.unique_items import ItemKeys
+from srmm.errors import SrmmError
+from srmm.files import write_json
+from srmm.learning.describe import json_ready
+from srmm.workflows.data import open_data
+
+_SOURCE = "_source.json"  # no modality may be called so
+_PICTURES = ("image", "face")
+
+
+def note_source(
+    store: Path,
+    source: str,
+    columns: Mapping[str, Any] | None,
+    root: Path | None,
+    options: Mapping[str, Any] | None,
+) -> None:
+    """Write into a store which table it was encoded from: the arguments of `open_data`."""
+    noted = {
+        "source": str(Path(source).resolve()) if Path(source).is_file() else source,
+        "columns": dict(columns or {}),
+        "root": None if root is None else str(root.resolve()),
+        "options": dict(options or {}),
+    }
+    write_json(store / _SOURCE, json_ready(noted))
+
+
+def open_noted(store: Path) -> Table | None:
+    """The table that a store was encoded from; None if it is not there, or was not noted."""
+    try:
+        noted = json.loads((store / _SOURCE).read_text(encoding="utf-8"))
+        root = noted["root"] and Path(noted["root"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said when it was encoded
+            table = open_data(
+                noted["source"], noted["columns"], root=root, options=noted["options"]
+            )
+    except (OSError, ValueError, KeyError, TypeError, SrmmError):
+        return None
+    return table if isinstance(table, Table) else None
+
+
+def with_pictures(
+    content: Mapping[str, Any],
+    kinds: Mapping[str, str],
+    open_table: Callable[[], Table | None],
+    store: Path | None = None,
+) -> dict[str, Any]:
+    """The content of a report, with the pictures from `open_table` in the mistakes that lack them.
+
+    `store` is where the embeddings are: a picture that is not the one they were made from, because
+    the table has changed since, is left out.
+    """
+    mistakes = [dict(mistake) for mistake in content.get("mistakes") or []]
+    wanted = [
+        (mistake, name)
+        for mistake in mistakes
+        for name in mistake["present"]
+        if kinds.get(name) in _PICTURES and (mistake.get("raw") or {}).get(name) is None
+    ]
+    table = open_table() if wanted else None
+    if table is not None:
+        rows = {id: row for row, id in enumerate(table.ids.tolist())}
+        known = None if store is None else _known_keys(store)
+        for mistake, name in wanted:
+            row = rows.get(mistake["id"])
+            item = None if row is None or name not in table.items else table.items[name][row]
+            if item is None or (known and not known(name, mistake["id"], item)):
+                continue
+            mistake["raw"] = {**(mistake.get("raw") or {}), name: item}
+    return {**content, "mistakes": mistakes}
+
+
+def _known_keys(store: Path) -> Callable[[str, Any, Any], bool]:
+    """A function: whether the instance's embedding in the store was made from this item."""
+    embeddings, keys = load_embeddings(store), read_keys(store)
+    rows = {id: row for row, id in enumerate(embeddings.ids.tolist())}
+
+    def is_known(name: str, id: Any, item: Any) -> bool:
+        if name not in keys or id not in rows or isinstance(item, (str, Path)):
+            return False
+        place = embeddings.position[rows[id], embeddings.modalities.index(name)]
+        return bool(keys[name][place].tobytes() == ItemKeys("image", None)(item))
+
+    return is_known

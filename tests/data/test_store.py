@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from srmm.data.embeddings import Embeddings
+from srmm.data.interchange import (
+    from_arrow,
+    read_numpy,
+    read_parquet,
+    to_arrow,
+    write_numpy,
+    write_parquet,
+)
+from srmm.data.store import load_embeddings, save_embeddings
+from srmm.errors import InputError, StoreError
+from tests.data.test_embeddings import holes, with_holes
+
+
+def assert_same(a: Embeddings, b: Embeddings) -> None:
+    assert a.modalities == b.modalities
+    for name in a.modalities:
+        np.testing.assert_array_equal(a.to_array(name), b.to_array(name))
+    assert a.ids.tolist() == b.ids.tolist()
+    for left, right in ((a.labels, b.labels), (a.split, b.split)):
+        assert (left is None) == (right is None)
+        assert left is None or left.tolist() == right.tolist()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(holes)
+def test_round_trip_for_any_holes(tmp_path: Path, present: np.ndarray) -> None:
+    embeddings = with_holes(present)
+    again = load_embeddings(save_embeddings(embeddings, tmp_path / "store", overwrite=True))
+    assert_same(embeddings, again)
+
+
+@settings(deadline=None)
+@given(holes)
+def test_arrow_round_trip_for_any_holes(present: np.ndarray) -> None:
+    embeddings = with_holes(present)
+    if present.any(axis=0).all():
+        assert_same(embeddings, from_arrow(to_arrow(embeddings)))
+
+
+def test_parquet_and_numpy_round_trips(tmp_path: Path) -> None:
+    embeddings = with_holes(np.array([[True, False], [True, True], [False, True]]))
+    write_parquet(embeddings, tmp_path / "x.parquet")
+    assert_same(embeddings, read_parquet(tmp_path / "x.parquet"))
+    write_numpy(embeddings, tmp_path / "x.npz")
+    assert_same(embeddings, read_numpy(tmp_path / "x.npz"))
+
+
+def test_labels_keep_their_type_and_their_holes(tmp_path: Path) -> None:
+    for labels in (["a", None, "b"], [1, 2, 1], [True, False, True], [0, None, 1]):
+        embeddings = Embeddings.from_arrays(
+            {"x": np.eye(3)}, labels=np.array(labels, dtype=object), split=["train", None, "test"]
+        )
+        again = load_embeddings(save_embeddings(embeddings, tmp_path / "s", overwrite=True))
+        assert again.labels is not None
+        assert again.labels.tolist() == labels
+        assert [type(label) for label in again.labels.tolist()] == [type(x) for x in labels]
+        assert again.split is not None
+        assert again.split.tolist() == ["train", None, "test"]
+
+
+def test_vectors_stay_on_disk(tmp_path: Path) -> None:
+    store = save_embeddings(with_holes(np.ones((5, 2), dtype=bool)), tmp_path / "s")
+    opened = load_embeddings(store)
+    assert all(isinstance(array, np.memmap) for array in opened.values.values())
+    assert all(isinstance(array, np.memmap) for array in opened[[1, 2]].values.values())
+
+
+def test_only_present_items_are_stored_and_shared_ones_once(tmp_path: Path) -> None:
+    values = {"text": np.arange(8, dtype=np.float32).reshape(4, 2)}
+    shared = Embeddings(values, np.array([[3], [-1], [3], [0]]))
+    again = load_embeddings(save_embeddings(shared, tmp_path / "s"))
+    assert again.values["text"].tolist() == [[0, 1], [6, 7]]
+    assert again.to_array("text")[[0, 2, 3]].tolist() == [[6, 7], [6, 7], [0, 1]]
+
+
+def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
+    embeddings = with_holes(np.ones((2, 1), dtype=bool))
+    save_embeddings(embeddings, tmp_path / "s")
+    with pytest.raises(InputError, match="already exists"):
+        save_embeddings(embeddings, tmp_path / "s")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="already exists"):
+        save_embeddings(embeddings, tmp_path / "mine", overwrite=True)
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("file", ["m0.safetensors", "rows.parquet", "manifest.json"])
+@pytest.mark.parametrize("damage", ["truncate", "remove", "garbage"])
+def test_a_damaged_store_is_a_clear_error(tmp_path: Path, file: str, damage: str) -> None:
+    store = save_embeddings(with_holes(np.ones((50, 2), dtype=bool)), tmp_path / "s")
+    path = store / file
+    if damage == "truncate":
+        os.truncate(path, path.stat().st_size // 2)
+    elif damage == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(b"\x10" + b"\x00" * 7 + b"this is not it at all")
+    with pytest.raises(StoreError, match=r"s(/|\\| )"):
+        load_embeddings(store)
+
+
+def test_foreign_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="does not exist"):
+        load_embeddings(tmp_path / "nowhere")
+    with pytest.raises(StoreError, match=r"no manifest\.json"):
+        load_embeddings(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"name": "a web app"}')
+    with pytest.raises(StoreError, match="not the manifest of an embedding store"):
+        load_embeddings(tmp_path)
+
+
+def test_a_newer_version_says_so(tmp_path: Path) -> None:
+    store = save_embeddings(with_holes(np.ones((2, 1), dtype=bool)), tmp_path / "s")
+    manifest = json.loads((store / "manifest.json").read_text())
+    (store / "manifest.json").write_text(json.dumps(manifest | {"version": 99}))
+    with pytest.raises(StoreError, match=r"newer version .*pip install -U srmm"):
+        load_embeddings(store)
+
+
+def test_a_killed_write_leaves_no_store(tmp_path: Path) -> None:
+    """Kill a process in the middle of writing: there is the old store, whole, and no other."""
+    program = f"""
+import os, numpy as np
+from srmm.data.embeddings import Embeddings
+import srmm.data.store as store
+embeddings = Embeddings.from_arrays({{"a": np.ones((3, 2)), "b": np.ones((3, 2))}})
+store.save_embeddings(embeddings, {str(tmp_path / "s")!r})
+write = store._write_modality
+def die_at_b(path, *tensors):
+    write(path, *tensors)
+    if path.name.startswith("b"):
+        os._exit(9)
+store._write_modality = die_at_b
+changed = Embeddings.from_arrays({{"a": np.zeros((3, 2)), "b": np.zeros((3, 2))}})
+store.save_embeddings(changed, {str(tmp_path / "s")!r}, overwrite=True)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
+    assert load_embeddings(tmp_path / "s").to_array("a").tolist() == [[1, 1]] * 3
+
+
+def test_a_kill_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
+    """Replacing a folder takes two renames; whoever comes next finds the old one in its place."""
+    program = f"""
+import os, pathlib, numpy as np
+from srmm.data.embeddings import Embeddings
+from srmm.data.store import save_embeddings
+embeddings = Embeddings.from_arrays({{"a": np.ones((3, 2))}})
+save_embeddings(embeddings, {str(tmp_path / "s")!r})
+rename = pathlib.Path.rename
+def rename_then_die(self, target):
+    rename(self, target)
+    os._exit(9)
+pathlib.Path.rename = rename_then_die
+save_embeddings(embeddings, {str(tmp_path / "s")!r}, overwrite=True)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
+    assert not (tmp_path / "s").exists()
+    assert load_embeddings(tmp_path / "s").to_array("a").tolist() == [[1, 1]] * 3

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from srmm import SingleBranchClassifier, from_pretrained, save_embeddings
+from srmm.cli import run
+from srmm.encoders import load_encoder
+from srmm.errors import InputError, StoreError
+from srmm.learning.saving import read_config, save_pretrained
+from srmm.methods import make_method
+from tests.encoders.test_vit_resnet_doc2vec import titles
+from tests.test_classifier import SMALL, problem
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[SingleBranchClassifier, Path]:
+    model = SingleBranchClassifier(**SMALL).fit(problem())
+    return model, model.save_pretrained(tmp_path_factory.mktemp("m") / "model")
+
+
+@pytest.mark.parametrize("recipe", ["paper", "robust"])
+def test_another_process_predicts_the_same_bits(tmp_path: Path, recipe: str) -> None:
+    model = SingleBranchClassifier(recipe, **SMALL).fit(problem())
+    test = problem(60, seed=1)
+    model.save_pretrained(tmp_path / "model")
+    save_embeddings(test, tmp_path / "store")
+    program = (
+        "import numpy as np, srmm; "
+        f"model = srmm.from_pretrained({str(tmp_path / 'model')!r}); "
+        f"test = srmm.load_embeddings({str(tmp_path / 'store')!r}); "
+        f"np.save({str(tmp_path / 'p.npy')!r}, model.predict_proba(test))"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ)
+    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), model.predict_proba(test))
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2], [True, False], ["a", "ß", "c d"]])
+def test_classes_keep_their_type(tmp_path: Path, labels: list[object]) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    y = np.array([labels[i % len(labels)] for i in range(60)])
+    model = SingleBranchClassifier(**SMALL).fit(x, y)
+    again = from_pretrained(model.save_pretrained(tmp_path / "m"))
+    assert again.classes_.dtype == model.classes_.dtype
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+def test_a_loaded_model_knows_its_recipe_and_history(
+    saved: tuple[SingleBranchClassifier, Path],
+) -> None:
+    model, folder = saved
+    again = from_pretrained(folder)
+    assert again.recipe_ == model.recipe_
+    assert again.history_ == model.history_
+    assert again.training_ == model.training_
+    parameters = again.get_params()
+    assert (parameters["recipe"], parameters["hidden_dim"]) == ("robust", 32)
+    assert parameters["learning_rate"] is None  # the recipe's own: not repeated
+    np.testing.assert_array_equal(again.feature_std_["image"], model.feature_std_["image"])
+
+
+def test_the_folder_holds_three_readable_files(saved: tuple[SingleBranchClassifier, Path]) -> None:
+    _, folder = saved
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "README.md", "config.json", "model.safetensors",
+    ]  # fmt: skip
+    card = (folder / "README.md").read_text()
+    assert "image, text, audio → 3 classes" in card
+    assert 'srmm.from_pretrained("this folder")' in card
+    config = json.loads((folder / "config.json").read_text())
+    assert config["classes"] == ["ant", "bee", "cat"]
+    assert config["training"]["n_train"] + config["training"]["n_validation"] == 300
+
+
+@pytest.mark.parametrize("damage", ["truncate", "garbage", "remove", "other-shape"])
+def test_damaged_weights_are_a_clear_error(tmp_path: Path, damage: str) -> None:
+    folder = SingleBranchClassifier(**SMALL).fit(problem()).save_pretrained(tmp_path / "m")
+    path = folder / "model.safetensors"
+    if damage == "truncate":
+        os.truncate(path, 1000)
+    elif damage == "garbage":
+        path.write_bytes(b"\x80\x04pickle?")
+    elif damage == "remove":
+        path.unlink()
+    else:
+        config = json.loads((folder / "config.json").read_text())
+        config["state"]["settings"]["hidden_dim"] = 33
+        (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(StoreError, match="m is damaged"):
+        from_pretrained(folder)
+
+
+def test_a_folder_cannot_name_code_to_run(saved: tuple[SingleBranchClassifier, Path]) -> None:
+    _, folder = saved
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"kind": "os.system"}))
+    with pytest.raises(StoreError, match=r"names the kind 'os\.system'"):
+        from_pretrained(folder)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def test_foreign_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="does not exist"):
+        from_pretrained(tmp_path / "no")
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(StoreError, match="not the config of a model saved by srmm"):
+        from_pretrained(tmp_path)
+
+
+def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
+    model = SingleBranchClassifier(**SMALL).fit(problem())
+    model.save_pretrained(tmp_path / "m")
+    with pytest.raises(InputError, match="already holds a model"):
+        model.save_pretrained(tmp_path / "m")
+    model.save_pretrained(tmp_path / "m", overwrite=True)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").touch()
+    with pytest.raises(InputError, match="is no saved model"):
+        model.save_pretrained(tmp_path / "thesis", overwrite=True)
+
+
+def test_methods_by_name() -> None:
+    assert make_method("srmm-paper", random_state=3).get_params()["recipe"] == "paper"
+    assert make_method("unimodal:text", recipe="paper").modality == "text"
+    with pytest.raises(InputError, match="Did you mean 'router'"):
+        make_method("ruoter")
+    with pytest.raises(InputError, match="unimodal:MODALITY"):
+        make_method("unimodal")
+
+
+@pytest.mark.parametrize("name", ["unimodal:image", "router", "logreg-concat"])
+def test_baselines_learn_from_data_with_holes(name: str) -> None:
+    train, test = problem(), problem(seed=1)
+    method = make_method(name, recipe="robust", random_state=0).fit(train)
+    rows = test.present[:, 0]
+    assert method.score(test[rows]) > 0.85
+    probabilities = method.predict_proba(test[rows])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+# An encoder that was fitted -------------------------------------------------------------------
+
+
+@pytest.fixture
+def by_doc2vec(tmp_path: Path) -> Path:
+    """A table of titles, and a model of it on a Doc2Vec that was fitted with it."""
+    pytest.importorskip("gensim", reason="needs srmm[doc2vec]")
+    rows = [f"{i},{title},{'food' if i % 2 else 'shoe'}" for i, title in enumerate(titles(160))]
+    (tmp_path / "home").mkdir()
+    table = tmp_path / "home" / "titles.csv"
+    table.write_text("\n".join(["id,title,class", *rows]))
+    arguments = ["--text", "title", "--label", "class", "--id", "id", "--encoder", "text=doc2vec"]
+    model = tmp_path / "home" / "model"
+    small = ["--setting", "hidden_dim=32", "--setting", "max_epochs=8", "--quiet"]
+    assert run(["fit", str(table), *arguments, "-o", str(model), *small]) == 0
+    return model
+
+
+def predicted(model: Path, table: Path) -> pd.DataFrame:
+    output = table.with_suffix(".parquet")
+    assert run(["predict", str(model), str(table), "-o", str(output)]) == 0
+    return pd.read_parquet(output)
+
+
+def test_a_model_takes_its_fitted_encoder_along(by_doc2vec: Path, tmp_path: Path) -> None:
+    home, table = by_doc2vec.parent, tmp_path / "new.csv"
+    table.write_text("title\nsoup bread salad\nboot sandal lace\n")
+    before = predicted(by_doc2vec, table)
+    shutil.copytree(by_doc2vec, tmp_path / "elsewhere" / "model")
+    shutil.rmtree(home)  # the store, and the encoder in it
+    moved = tmp_path / "elsewhere" / "model"
+    pd.testing.assert_frame_equal(predicted(moved, table), before)
+    assert "doc2vec:encoders/text" in (moved / "README.md").read_text()
+    assert str(home) not in json.dumps(json.loads((moved / "config.json").read_text())["inputs"])
+
+
+def test_a_store_that_moved_gives_its_own_fitted_encoder(by_doc2vec: Path, tmp_path: Path) -> None:
+    table = tmp_path / "new.csv"
+    table.write_text("text\nsoup bread salad\n")
+    (by_doc2vec.parent / "model.embeddings").rename(tmp_path / "store")
+    small = ["--setting", "hidden_dim=32", "--setting", "max_epochs=2", "--quiet"]
+    assert run(["fit", str(tmp_path / "store"), "-o", str(tmp_path / "again"), *small]) == 0
+    shutil.rmtree(tmp_path / "store")
+    encoder = read_config(tmp_path / "again")["inputs"]["text"]["encoder"]
+    assert encoder == f"doc2vec:{tmp_path / 'again' / 'encoders' / 'text'}"
+    assert load_encoder(encoder, "text").is_fitted
+    arguments = [str(table), "--text", "text", "-o", str(tmp_path / "p.csv")]
+    assert run(["predict", str(tmp_path / "again"), *arguments]) == 0
+
+
+def test_a_fitted_encoder_that_is_gone_is_named(
+    saved: tuple[SingleBranchClassifier, Path], tmp_path: Path
+) -> None:
+    inputs = {"text": {"kind": "text", "column": "t", "encoder": f"doc2vec:{tmp_path / 'gone'}"}}
+    with pytest.raises(StoreError, match=r"'text' that was fitted is not at .*gone"):
+        save_pretrained(saved[0], tmp_path / "model", inputs=inputs)
+    assert not (tmp_path / "model").exists()

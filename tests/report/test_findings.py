@@ -1,0 +1,254 @@
+"""What the report says of its numbers, and what it draws."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from srmm.errors import InputError
+from srmm.report import curves_figure, write_report
+from srmm.report.drawings import MAP_POINTS, class_look, confusion_svg, projection_svgs
+from srmm.report.findings import (
+    class_remarks,
+    confused_pairs,
+    headline,
+    pattern_rows,
+    severe_case,
+    verdict,
+)
+from srmm.report.style import PALETTE, line_styles
+from tests.report.simulated_report import make_report
+
+
+def entry(present: list[str], accuracy: float, n: int = 100) -> dict[str, Any]:
+    ci = [accuracy - 0.05, accuracy + 0.05]
+    return {
+        "present": present,
+        "n": n,
+        "accuracy": accuracy,
+        "accuracy_ci": ci,
+        "relative_drop": 0.0,
+    }
+
+
+def small(ours: list[float], baselines: dict[str, Any]) -> dict[str, Any]:
+    """A report with three patterns of image and text, and the curves that follow from them."""
+    both, image, text = ours
+    presents = [["image", "text"], ["image"], ["text"]]
+    curves = {
+        name: {"n": 100, "missing_rate": [0, 1], "accuracy": [both, left]}
+        for name, left in (("image", text), ("text", image))
+    }
+    return {
+        "data": {"modalities": {"image": {}, "text": {}}},
+        "model": {"method": "srmm"},
+        "patterns": [entry(p, a) for p, a in zip(presents, ours, strict=True)],
+        "curves": curves,
+        "baselines": baselines,
+    }
+
+
+def everywhere(accuracies: list[float], n: int = 100) -> list[dict[str, Any]]:
+    presents = [["image", "text"], ["image"], ["text"]]
+    return [entry(p, a, n) for p, a in zip(presents, accuracies, strict=True)]
+
+
+def test_verdict_names_the_baseline_that_wins():
+    said = verdict(small([0.9, 0.6, 0.8], {"router": everywhere([0.95, 0.6, 0.7])}))
+    assert "90.0 % of 100 test items with everything" in said
+    # 0.3 · 0.95 + 0.7 · 0.6 = 70.5, SRMM 69.0
+    assert "keeps 69.0 % when 70 % of text is missing, 1.5 points below the availability" in said
+    assert "better in 1 of 3 presence patterns: the availability router with everything" in said
+    assert "by 5.0 points (the intervals overlap)" in said
+
+
+def test_verdict_when_nothing_wins_nothing_was_run_or_all_is_level():
+    assert "no baseline does better in any of the 3" in verdict(
+        small([0.9, 0.6, 0.8], {"router": everywhere([0.9, 0.5, 0.8])})
+    )
+    assert "no baseline was run" in verdict(small([0.9, 0.6, 0.8], {}))
+    # 0.02 points are level on the page, so they are level in the words.
+    level = verdict(small([0.9, 0.6, 0.8], {"router": everywhere([0.9002, 0.6, 0.8])}))
+    assert "level with the availability router" in level
+    assert "no baseline does better" in level
+
+
+def test_intervals_that_do_not_overlap_are_said():
+    said = verdict(small([0.7, 0.6, 0.65], {"x": everywhere([0.9, 0.6, 0.65])}))
+    assert "do not overlap" in said
+
+
+def test_a_unimodal_model_serves_every_pattern_with_its_modality():
+    report = small([0.7, 0.6, 0.65], {"unimodal:text": [entry(["text"], 0.75)]})
+    complete, image, text = pattern_rows(report, "accuracy")
+    assert complete["rival"]["value"] == text["rival"]["value"] == 0.75
+    assert image["rival"] is None
+    assert "text alone with only text, by 10.0 points" in verdict(report)
+
+
+def test_other_items_are_not_compared():
+    report = small([0.7, 0.6, 0.65], {"unimodal:text": [entry(["text"], 0.99, n=17)]})
+    rows = pattern_rows(report, "accuracy")
+    assert all(row["rival"] is None for row in rows)
+    assert rows[0]["baselines"][0]["value"] == 0.99
+    assert severe_case(report)["rival"] is None
+
+
+def test_bold_is_what_is_best_as_printed():
+    rows = pattern_rows(small([0.9, 0.6, 0.8], {"x": everywhere([0.9002, 0.7, 0.1])}), "accuracy")
+    best = [[row["ours"]["best"], row["baselines"][0]["best"]] for row in rows]
+    assert best == [[True, True], [False, True], [True, False]]
+
+
+def test_severe_case_takes_the_modality_that_is_missed_most():
+    case = severe_case(small([0.9, 0.8, 0.6], {}))
+    assert case["modality"] == "image"
+    assert case["value"] == pytest.approx(0.3 * 0.9 + 0.7 * 0.6)
+
+
+def test_headline_finds_the_worst_pattern():
+    report = make_report(3, ["audio", "motion", "video"])
+    worst = headline(report)["worst"]
+    assert worst["accuracy"] == min(e["accuracy"] for e in report["patterns"])
+    assert headline(make_report(3, ["image"]))["worst"] is None
+
+
+def test_confused_pairs_equal_a_plain_search():
+    matrix = np.random.default_rng(0).integers(0, 9, (6, 6))
+    pairs = confused_pairs({"labels": list("abcdef"), "matrix": matrix.tolist()}, limit=100)
+    found = {(p["true"], p["predicted"]): p["n"] for p in pairs}
+    expected = {
+        ("abcdef"[i], "abcdef"[j]): matrix[i, j]
+        for i, j in itertools.permutations(range(6), 2)
+        if matrix[i, j]
+    }
+    assert found == expected
+    assert [p["n"] for p in pairs] == sorted(expected.values(), reverse=True)
+    assert all(p["of"] == matrix["abcdef".index(p["true"])].sum() for p in pairs)
+
+
+def test_remarks_name_the_class_that_loses_most():
+    report = make_report(4, ["image", "text"])
+    for row in report["classes"]:
+        row["recall_by_pattern"] = [
+            {"present": ["image", "text"], "recall": 0.9},
+            {"present": ["image"], "recall": 0.25 if row["label"] == "class 02" else 0.8},
+            {"present": ["text"], "recall": 0.9},
+        ]
+    hardest, loses = class_remarks(report)
+    assert min(report["classes"], key=lambda row: row["f1"])["label"] in hardest
+    assert loses == "Loses most without text: “class 02” (recall −65.0 points)."
+
+
+def test_confusion_draws_every_cell_that_is_not_empty():
+    matrix = np.diag([3] * 30) + np.eye(30, k=1, dtype=int)
+    labels = [f"<{i}>" for i in range(30)]
+    svg = str(confusion_svg({"labels": labels, "matrix": matrix.tolist()}))
+    assert svg.count('class="right"') == 30
+    assert svg.count('class="wrong"') == 29
+    assert "&lt;0&gt; → &lt;1&gt;: 1 of 4 (25.0 %)" in svg
+
+
+def test_map_draws_a_sample_of_every_class():
+    n = 3 * MAP_POINTS
+    labels = [f"class {i % 4:02d}" for i in range(n)]  # ordered: every second would lose classes
+    points = np.random.default_rng(0).normal(size=(2, n)).tolist()
+    panel = {"present": ["image"], "x": points[0], "y": points[1], "label": labels}
+    report = make_report(4, ["image"]) | {"projection": {"method": "t-SNE", "panels": [panel]}}
+    (drawn,) = projection_svgs(report)
+    assert (drawn["drawn"], drawn["n"]) == (MAP_POINTS, n)
+    assert str(drawn["svg"]).count("<title>class") == 4
+    assert str(drawn["svg"]).count("M") >= MAP_POINTS
+
+
+def test_curves_figure_has_a_panel_per_modality():
+    figure = curves_figure(make_report(7, ["audio", "motion", "video"]))
+    assert isinstance(figure, Figure)
+    assert [axes.get_xlabel() for axes in figure.axes] == [
+        "audio missing, %", "motion missing, %", "video missing, %",
+    ]  # fmt: skip
+    # SRMM, the router, and three levels.
+    assert [len(axes.get_lines()) for axes in figure.axes] == [5, 5, 5]
+    with pytest.raises(InputError, match="two modalities"):
+        curves_figure(make_report(4, ["image"]))
+
+
+def test_lines_and_classes_differ_without_colour():
+    names = [f"unimodal:{m}" for m in "abcd"] + ["router", "logreg-concat", "other"]
+    report = {"model": {"method": "srmm"}, "baselines": {name: [] for name in names}}
+    looks = [(style.dash, style.marker) for style in line_styles(report).values()]
+    assert len(set(looks)) == len(looks) == 8
+    assert len({class_look(i) for i in range(40)}) == 40
+    assert len({class_look(i)[1] for i in range(5)}) == 5
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+@pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
+def test_colours_can_be_seen(mode):
+    ground = _luminance(PALETTE["surface"][mode])
+    for role, colours in PALETTE.items():
+        if role in ("surface", "rule"):
+            continue
+        lighter, darker = sorted([ground, _luminance(colours[mode])], reverse=True)
+        assert (lighter + 0.05) / (darker + 0.05) >= (4.5 if role in ("ink", "muted") else 3), role
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+
+
+def test_pictures_are_inside_and_raw_texts_shown(tmp_path):
+    report = make_report(3, ["image", "text"])
+    asked = []
+
+    def thumbnail(modality: str, raw: Any) -> bytes | None:
+        asked.append((modality, raw))
+        return PNG if modality == "image" else None
+
+    html = write_report(report, tmp_path / "r.html", thumbnail=thumbnail).read_text()
+    raws = [m["raw"] for m in report["mistakes"]]
+    assert asked == [(modality, raw[modality]) for raw in raws for modality in ("image", "text")]
+    assert html.count("data:image/png;base64,") == len(raws)
+    for raw in raws:
+        assert raw["text"] in html
+        assert raw["image"] not in html  # the picture says it
+
+
+def test_bytes_that_are_no_picture_are_not_embedded(tmp_path):
+    report = make_report(3, ["image", "text"])
+    path = write_report(report, tmp_path / "r.html", thumbnail=lambda m, raw: b"<svg onload=x>")
+    html = path.read_text()
+    assert "data:image" not in html
+    assert report["mistakes"][0]["raw"]["image"] in html
+
+
+def test_a_failed_run_leaves_the_old_page(tmp_path):
+    path = tmp_path / "r.html"
+    path.write_text("old")
+
+    def broken(modality: str, raw: Any) -> bytes | None:
+        raise RuntimeError("disk")
+
+    with pytest.raises(RuntimeError):
+        write_report(make_report(3, ["image", "text"]), path, thumbnail=broken)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [({}, "not a report"), ({"format": "srmm-report", "version": 2}, "newer version")],
+)
+def test_what_is_no_report_is_an_error(content, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        write_report(content, tmp_path / "r.html")
+    assert not Path(tmp_path / "r.html").exists()
