@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from srmm.version import __version__
 
 __all__ = [
     "Embeddings",
@@ -17,6 +17,7 @@ __all__ = [
     "Recipe",
     "RobustnessReport",
     "SingleBranchClassifier",
+    "__version__",
     "encode",
     "evaluate",
     "fit_baselines",
@@ -67,4 +68,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return sorted(__all__)

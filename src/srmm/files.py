@@ -1,4 +1,7 @@
-"""Writing files and folders so that a reader sees the old one or the new one, never half of one."""
+"""Our files and folders: written whole or not at all, and read as ours or refused.
+
+A reader sees the old one or the new one, never half of one.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from srmm.errors import StoreError
 
 
 @contextlib.contextmanager
@@ -35,6 +42,74 @@ def write_json(path: Path, content: Any) -> None:
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     with replacing_file(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(
+    path: str | Path, *, format: str, version: int, what: str, remedy: str
+) -> dict[str, Any]:
+    """The content of a JSON file of ours, of this `format` and no newer than `version`.
+
+    Parameters
+    ----------
+    path : path
+    format : str
+        What stands under "format" in a file of this kind.
+    version : int
+        The newest version of the format that is known here; the file's own is a whole number.
+    what : str
+        What the file is, such as "the manifest of an embedding store", for the errors.
+    remedy : str
+        What to do if it is not, as a sentence.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing, cannot be read, is not ours, or is newer than this version of srmm.
+    """
+    path = Path(path)
+    if not path.is_file():
+        gone = f"has no {path.name}" if path.parent.exists() else "does not exist"
+        raise StoreError(f"{path.parent} {gone}; expected {what}. {remedy}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{path} is not readable JSON ({error}); expected {what}. {remedy}"
+        ) from None
+    if not isinstance(content, dict) or content.get("format") != format:
+        raise StoreError(f"{path} is not {what} (format {format!r}). {remedy}")
+    found = content.get("version")
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise StoreError(
+            f"{path} is damaged: its version is {found!r}, expected a whole number. {remedy}"
+        )
+    if found > version:
+        raise StoreError(
+            f"{path} was written by a newer version of srmm (its format is of version {found}, "
+            f"this one reads up to {version}). Upgrade with: pip install -U srmm"
+        )
+    return content
+
+
+def json_ready(value: Any) -> Any:
+    """NumPy's values as Python's, NaN and infinity as None, mappings and sequences all through.
+
+    >>> json_ready({1: np.float32(0.5), "x": (np.nan, np.arange(2))})
+    {'1': 0.5, 'x': [None, [0, 1]]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [json_ready(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return json_ready(value.tolist())
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ import time
 
 import numpy as np
 import pytest
-from srmm.workflows.reproduce import reproduce_again, reproduce_job
 
 from srmm.cli import run
 from srmm.data.embeddings import Embeddings
@@ -38,6 +37,7 @@ from srmm.experiments.significance import (
 from srmm.experiments.spec import Setting, expand, roles_of
 from srmm.experiments.views import VIEWS
 from srmm.recipe import RECIPES, Recipe
+from srmm.workflows.reproduce import reproduce_again, reproduce_job
 
 QUICK = ("logreg-concat", "tbn-early")
 

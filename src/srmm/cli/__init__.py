@@ -13,7 +13,6 @@ from cyclopts.config import Yaml
 from rich.console import Console
 from rich.markup import escape
 
-from srmm import __version__
 from srmm.cli.compare import compare
 from srmm.cli.demo import demo
 from srmm.cli.encode import encode
@@ -23,6 +22,7 @@ from srmm.cli.lists import datasets, encoders, methods
 from srmm.cli.predict import predict
 from srmm.cli.reproduce import reproduce
 from srmm.errors import SrmmError
+from srmm.version import __version__
 
 app = App(
     name="srmm",

@@ -20,10 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srmm.data.embeddings import Embeddings, packed_rows
-from srmm.data.labels import known_labels
 from srmm.data.modality import ABSENT
 from srmm.errors import InputError, StoreError
-from srmm.files import replacing_folder, restore_interrupted
+from srmm.files import read_json, replacing_folder, restore_interrupted, write_json
 
 FORMAT = "srmm-embeddings"
 VERSION = 1
@@ -62,10 +61,8 @@ def save_embeddings(embeddings: Embeddings, folder: str | Path, *, overwrite: bo
             "version": VERSION,
             "n_instances": len(embeddings),
             "modalities": described,
-            "label_names": label_names(embeddings.labels),
         }
-        text = json.dumps(manifest, indent=2, ensure_ascii=False)
-        (temporary / "manifest.json").write_text(text + "\n", encoding="utf-8")
+        write_json(temporary / "manifest.json", manifest)
     return folder
 
 
@@ -118,25 +115,13 @@ def is_store(folder: str | Path) -> bool:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a store; raises `StoreError` if there is none or it is not ours."""
     restore_interrupted(folder)
-    path = folder / "manifest.json"
-    if not path.is_file():
-        what = "does not exist" if not folder.exists() else "has no manifest.json"
-        raise StoreError(
-            f"{folder} is not an embedding store: it {what}. "
-            "Make one with `srmm encode TABLE -o FOLDER`."
-        )
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise StoreError(f"{path} is not readable JSON ({error}); encode it again.") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise StoreError(f"{path} is not the manifest of an embedding store (format {FORMAT!r}).")
-    if manifest["version"] > VERSION:
-        raise StoreError(
-            f"{folder} was written by a newer version (store version {manifest['version']}, this "
-            f"one reads {VERSION}). Upgrade with: pip install -U srmm"
-        )
-    return manifest
+    return read_json(
+        folder / "manifest.json",
+        format=FORMAT,
+        version=VERSION,
+        what="the manifest of an embedding store",
+        remedy=f"{folder} is not an embedding store: make one with `srmm encode TABLE -o FOLDER`.",
+    )
 
 
 def map_safetensors(path: Path) -> dict[str, np.ndarray]:
@@ -169,14 +154,6 @@ def map_safetensors(path: Path) -> dict[str, np.ndarray]:
             np.empty(shape, dtype) if empty else np.memmap(path, dtype, "r", offset, shape)
         )
     return tensors
-
-
-def label_names(labels: np.ndarray | None) -> list[Any] | None:
-    """The distinct labels, sorted, without the unknown ones; None if there are no labels."""
-    if labels is None:
-        return None
-    known = set(labels[known_labels(labels)].tolist())
-    return sorted(known, key=lambda label: (str(type(label)), label))
 
 
 def _write_modality(path: Path, values: np.ndarray, used: np.ndarray, position: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +14,7 @@ import pandas as pd
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import known_labels
 from srmm.data.modality import usable_patterns
-from srmm.errors import InputError, StoreError, shown
+from srmm.errors import InputError, shown
 from srmm.evaluation.describe import (
     describe_classes,
     describe_confusion,
@@ -32,14 +31,15 @@ from srmm.evaluation.robustness import (
     pattern_scores,
 )
 from srmm.evaluation.tsne import project
-from srmm.files import write_json
+from srmm.files import json_ready, read_json, write_json
 from srmm.learning.base import align_classes
-from srmm.learning.describe import describe_model, json_ready
+from srmm.learning.describe import describe_model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMAT = "srmm-report"
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,15 @@ class RobustnessReport:
     @classmethod
     def from_json(cls, path: str | Path) -> RobustnessReport:
         """Read what `to_json` wrote."""
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{path} cannot be read as a report: {error}.") from None
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise StoreError(f"{path} is not a report (format {FORMAT!r}).")
-        return cls(content)
+        return cls(
+            read_json(
+                path,
+                format=FORMAT,
+                version=VERSION,
+                what="a report",
+                remedy="Make one with `srmm evaluate MODEL`.",
+            )
+        )
 
     def plot(self) -> Figure:
         """The missing-rate curves, one panel per modality (the paper's Fig. 4)."""
@@ -167,7 +169,7 @@ def evaluate(
     }
     content = {
         "format": FORMAT,
-        "version": 1,
+        "version": VERSION,
         "title": title or f"Robustness to missing modalities: {name}",
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         "attribution": attribution,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -19,10 +18,11 @@ from srmm.experiments.cells import Progress, run_cells
 from srmm.experiments.data import ExperimentData, draw_mask, mask_digest, split_for
 from srmm.experiments.plan import Run, find_experiment, plan
 from srmm.experiments.views import VIEWS
-from srmm.files import replacing_file, write_json
-from srmm.learning.describe import json_ready
+from srmm.files import json_ready, read_json, replacing_file, write_json
+from srmm.version import versions
 
 FORMAT = "srmm-experiment"
+VERSION = 1
 CHOICES = ("seeds", "dropped", "methods", "max_epochs")
 """What a person chose of a run beside its data, as in its configuration."""
 
@@ -110,26 +110,19 @@ def choices_of(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The configuration of a finished run, for running it again."""
-    path = folder / "config.json"
-    if not path.is_file():
-        raise InputError(f"{folder} is no folder of `srmm reproduce`: it has no config.json.")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not readable JSON ({error}).") from None
-    if config.get("format") != FORMAT:
-        raise InputError(f"{path} is no configuration of `srmm reproduce`.")
-    return config
+    return read_json(
+        folder / "config.json",
+        format=FORMAT,
+        version=VERSION,
+        what="the configuration of a finished `srmm reproduce`",
+        remedy="Name the folder that it wrote.",
+    )
 
 
 def _config(name: str, runs: Sequence[Run], chosen: Mapping[str, Any]) -> dict[str, Any]:
-    import sklearn
-    import torch
-
-    from srmm import __version__
-
     return {
         "format": FORMAT,
+        "version": VERSION,
         "experiment": name,
         **chosen,
         "data": [
@@ -146,13 +139,7 @@ def _config(name: str, runs: Sequence[Run], chosen: Mapping[str, Any]) -> dict[s
         ],
         "variants": {run.data.name: [asdict(v) for v in run.variants] for run in runs},
         "settings": {run.data.name: [asdict(s) for s in run.settings] for run in runs},
-        "versions": {
-            "srmm": __version__,
-            "torch": torch.__version__,
-            "scikit-learn": sklearn.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         "revision": git_revision(),
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
     }

@@ -9,7 +9,6 @@ encoders/          per modality, the encoder that was fitted with it, if one was
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +20,8 @@ from safetensors.numpy import load_file, save_file
 
 from srmm.encoders import fitted_folder
 from srmm.errors import InputError, StoreError, did_you_mean
-from srmm.files import replacing_folder, restore_interrupted
-from srmm.learning.describe import describe_model, json_ready
+from srmm.files import json_ready, read_json, replacing_folder, restore_interrupted, write_json
+from srmm.learning.describe import describe_model
 from srmm.learning.state import SAVABLE, known_kind, pack, unpack
 
 FORMAT = "srmm-model"
@@ -74,8 +73,7 @@ def save_pretrained(
     with replacing_folder(folder) as temporary:
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()},
                   temporary / "model.safetensors")  # fmt: skip
-        text = json.dumps(config, indent=2, ensure_ascii=False)
-        (temporary / "config.json").write_text(text + "\n", encoding="utf-8")
+        write_json(temporary / "config.json", config)
         for name, (_, source) in fitted.items():
             shutil.copytree(source, temporary / ENCODERS / name)
         if rows is not None:
@@ -111,20 +109,13 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     """
     restore_interrupted(Path(folder))
     path = Path(folder) / "config.json"
-    if not path.is_file():
-        what = "has no config.json" if Path(folder).is_dir() else "does not exist"
-        raise StoreError(f"{folder} is not a saved model: it {what}. Make one with `srmm fit`.")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise StoreError(f"{path} is not readable JSON ({error}); save the model again.") from None
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise StoreError(f"{path} is not the config of a model saved by srmm (format {FORMAT!r}).")
-    if config["version"] > VERSION:
-        raise StoreError(
-            f"{folder} was saved by a newer version (model version {config['version']}, this one "
-            f"reads {VERSION}). Upgrade with: pip install -U srmm"
-        )
+    config = read_json(
+        path,
+        format=FORMAT,
+        version=VERSION,
+        what="the config of a model saved by srmm",
+        remedy=f"{folder} is not a saved model: make one with `srmm fit`.",
+    )
     if known_kind(config["kind"]) is None:
         raise StoreError(
             f"{path} names the kind {config['kind']!r}. {did_you_mean(config['kind'], SAVABLE)}"

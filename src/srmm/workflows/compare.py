@@ -12,8 +12,7 @@ from srmm.encoding.encode import EncodingSummary, encode
 from srmm.experiments.cells import Progress
 from srmm.experiments.compare import DEFAULT_METHODS, compare
 from srmm.experiments.data import open_experiment_data
-from srmm.files import write_json
-from srmm.learning.describe import json_ready
+from srmm.files import json_ready, write_json
 from srmm.methods import make_method
 from srmm.report.comparison import write_comparison
 from srmm.workflows.data import open_data

@@ -17,8 +17,7 @@ from srmm.data.table import Table
 from srmm.encoding.store import read_keys
 from srmm.encoding.unique_items import ItemKeys
 from srmm.errors import SrmmError
-from srmm.files import write_json
-from srmm.learning.describe import json_ready
+from srmm.files import json_ready, write_json
 from srmm.workflows.data import open_data
 
 _SOURCE = "_source.json"  # no modality may be called so

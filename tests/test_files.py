@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import srmm
+from srmm.errors import StoreError
+from srmm.files import json_ready, read_json, write_json
+from srmm.version import __version__, versions
+
+OURS = {"format": "srmm-test", "version": 2}
+
+
+def read(path: Path) -> dict[str, object]:
+    return read_json(path, format="srmm-test", version=2, what="a test", remedy="Make one.")
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    content = {**OURS, "name": "Käse", "numbers": [1, 2.5, None]}
+    write_json(tmp_path / "new" / "x.json", content)
+    assert read(tmp_path / "new" / "x.json") == content
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["x.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, r"has no x\.json; expected a test\. Make one\."),
+        ("{", r"x\.json is not readable JSON .*; expected a test\. Make one\."),
+        ("\udcff", r"x\.json is not readable JSON"),
+        ("[1]", r"x\.json is not a test \(format 'srmm-test'\)\. Make one\."),
+        ('{"format": "bert", "version": 1}', r"x\.json is not a test"),
+        (json.dumps(OURS | {"version": 3}), r"newer version .*version 3.*pip install -U srmm"),
+        ('{"format": "srmm-test"}', r"its version is None, expected a whole number"),
+        (json.dumps(OURS | {"version": "2"}), r"its version is '2'"),
+        (json.dumps(OURS | {"version": 1.5}), r"its version is 1\.5"),
+        (json.dumps(OURS | {"version": True}), r"its version is True"),
+    ],
+)
+def test_a_file_that_is_not_ours_says_so(tmp_path: Path, text: str | None, said: str) -> None:
+    path = tmp_path / "x.json"
+    if text is not None:
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(StoreError, match=said):
+        read(path)
+
+
+def test_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="gone does not exist; expected a test"):
+        read(tmp_path / "gone" / "x.json")
+
+
+def test_an_older_version_is_read(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", OURS | {"version": 1})
+    assert read(tmp_path / "x.json")["version"] == 1
+
+
+def test_json_ready_keeps_plain_values_and_names_others() -> None:
+    value = {"a": np.int64(1), 2: (np.nan, np.inf, True), "path": Path("x"), "b": np.bool_(False)}
+    assert json_ready(value) == {"a": 1, "2": [None, None, True], "path": "x", "b": False}
+
+
+def test_the_version_is_the_one_of_the_package() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert srmm.__version__ == __version__ == versions()["srmm"] == project["version"]
+
+
+def test_the_version_loads_nothing() -> None:
+    program = "import sys, srmm; srmm.__version__; print({'torch', 'numpy'} & set(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert said.stdout.split() == [b"set()"]
