@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from srmm.workflows.pictures import note_source, open_noted
 
 from srmm.cli import run
+from srmm.workflows.pictures import note_source, open_noted
 
+pytestmark = pytest.mark.workflow
 CLASSES = ("dark", "light")
 
 
