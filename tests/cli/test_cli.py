@@ -71,6 +71,7 @@ def model(shop: Path) -> Path:
     return shop / "model"
 
 
+@pytest.mark.workflow
 def test_fit_says_what_it_found_and_saves(
     shop: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,6 +94,7 @@ def test_fit_says_what_it_found_and_saves(
     assert (rows["split"] == "test").sum() == pytest.approx(89 / 4, abs=2)
 
 
+@pytest.mark.workflow
 def test_evaluate_writes_page_and_numbers(
     shop: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,6 +111,7 @@ def test_evaluate_writes_page_and_numbers(
     assert report["patterns"][0]["accuracy"] > 0.8  # texts that say it all
 
 
+@pytest.mark.workflow
 def test_predict_reads_other_rows_the_same_way(shop: Path, model: Path) -> None:
     new = pd.DataFrame(
         {
@@ -134,6 +137,7 @@ def test_predict_reads_other_rows_the_same_way(shop: Path, model: Path) -> None:
     assert out["image_label"][2] == out["label"][2]
 
 
+@pytest.mark.workflow
 def test_rows_with_nothing_are_an_error_or_the_prior(
     shop: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -263,6 +267,7 @@ def test_lists_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert "--json" in capsys.readouterr().out
 
 
+@pytest.mark.workflow
 def test_help_and_import_load_no_torch() -> None:
     program = (
         "import sys, srmm\nfrom srmm.cli import run\nrun(['--help'])\nrun(['fit', '--help'])\n"
@@ -352,6 +357,7 @@ def test_model_and_output_by_relative_paths(
     assert "inside the model" in capsys.readouterr().err
 
 
+@pytest.mark.workflow
 def test_rows_that_left_the_table_leave_its_cache(shop: Path, model: Path) -> None:
     lines = (shop / "products.csv").read_text().splitlines()
     (shop / "fewer.csv").write_text("\n".join(lines[:80]) + "\n")
@@ -360,6 +366,7 @@ def test_rows_that_left_the_table_leave_its_cache(shop: Path, model: Path) -> No
     assert len(load_embeddings(shop / "model.embeddings")) == 79
 
 
+@pytest.mark.workflow
 def test_a_table_without_a_column_of_the_model_lacks_that_modality(shop: Path, model: Path) -> None:
     (shop / "texts.csv").write_text("title\na black cross\na black circle\n")
     output = shop / "texts-out.csv"
@@ -428,6 +435,7 @@ def test_the_methods_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert listed["unimodal:MODALITY"]["source"].endswith("Fig. 4's dotted lines")
 
 
+@pytest.mark.workflow
 def test_a_table_elsewhere_finds_its_pictures_by_root_and_says_what_is_broken(
     shop: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -441,6 +449,7 @@ def test_a_table_elsewhere_finds_its_pictures_by_root_and_says_what_is_broken(
     assert pd.read_csv(tmp_path / "p.csv")["image_present"].tolist() == [True, False]
 
 
+@pytest.mark.workflow
 def test_fit_says_which_rows_it_leaves_out(
     shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -457,6 +466,7 @@ def test_fit_says_which_rows_it_leaves_out(
     assert sum(facts["rows"].values()) == 24
 
 
+@pytest.mark.workflow
 def test_a_split_that_was_drawn_is_not_the_stores(shop: Path, tmp_path: Path) -> None:
     """Whoever uses the store of a fit again, draws anew."""
     arguments = [str(shop / "products.csv"), *CHOICE, "-o", str(tmp_path / "m"), "-q"]

@@ -131,6 +131,7 @@ def test_a_newer_version_says_so(tmp_path: Path) -> None:
         load_embeddings(store)
 
 
+@pytest.mark.workflow
 def test_a_killed_write_leaves_no_store(tmp_path: Path) -> None:
     """Kill a process in the middle of writing: there is the old store, whole, and no other."""
     program = f"""
@@ -152,6 +153,7 @@ store.save_embeddings(changed, {str(tmp_path / "s")!r}, overwrite=True)
     assert load_embeddings(tmp_path / "s").to_array("a").tolist() == [[1, 1]] * 3
 
 
+@pytest.mark.workflow
 def test_a_kill_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
     """Replacing a folder takes two renames; whoever comes next finds the old one in its place."""
     program = f"""

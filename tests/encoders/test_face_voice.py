@@ -7,7 +7,7 @@ import importlib.util
 import json
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -62,15 +62,8 @@ needs_dlib = pytest.mark.skipif(
 needs_resemblyzer = pytest.mark.skipif(
     not _installed("resemblyzer", "_webrtcvad"), reason="needs srmm[voices]"
 )
+pytestmark = pytest.mark.workflow  # networks of their full size
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"there is no {DATA}")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def seeded(network: torch.nn.Module) -> torch.nn.Module:

@@ -37,14 +37,6 @@ needs_gensim = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def pictures() -> list[Image.Image]:
     """Drawings of several shapes: square, portrait, landscape, tiny, a strip."""
     drawn = []
@@ -320,6 +312,7 @@ def test_an_embedding_depends_on_the_text_alone(fitted):
     np.testing.assert_array_equal(vectors(fitted, texts[7:8]), together[7:8])
 
 
+@pytest.mark.workflow
 @needs_gensim
 def test_fitting_again_in_another_process_gives_the_same_bits(fitted):
     code = (

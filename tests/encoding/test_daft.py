@@ -31,6 +31,7 @@ from tests.encoding.deadly_encoder import DeadlyEncoder
 from tests.encoding.hash_encoder import HashEncoder
 
 daft = pytest.importorskip("daft", reason="needs daft: pip install 'srmm[daft]'")
+pytestmark = pytest.mark.workflow
 ROOT = Path(__file__).parents[2]
 
 

@@ -592,6 +592,7 @@ DRIVER = """
 """
 
 
+@pytest.mark.workflow
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 @pytest.mark.parametrize("what", ["new", "add"])
@@ -761,12 +762,9 @@ def test_encode_stands_first_in_a_pipeline():
 # The bundled encoders in the job -------------------------------------------------------------
 
 
+@pytest.mark.workflow
 def test_the_defaults_on_drawn_pictures_and_names(tmp_path):
     """The job gives each row what the encoder gives its item alone."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     colours = ["red", "green", "blue", "orange", "black"]
     files = [draw(tmp_path / f"{colour}.png", colour) for colour in colours]
     table = table_of(
@@ -778,22 +776,19 @@ def test_the_defaults_on_drawn_pictures_and_names(tmp_path):
         image="picture",
         text="name",
     )
-    try:
-        result = encode(table, output=tmp_path / "store", batch_size=2)
-        image, text = load_encoder("efficientnet-lite0", "image"), load_encoder("minilm", "text")
-        got = load_embeddings(tmp_path / "store")
-        assert got.embedding_dims == {"image": 1280, "text": 384}
-        assert [len(v) for v in got.values.values()] == [3, 4]
-        for row in range(6):
-            if got.present[row, 0]:
-                opened = Image.open(tmp_path / table.items["image"][row]).convert("RGB")
-                alone = image.encode([image.prepare(opened)])[0]
-                np.testing.assert_allclose(got.to_array("image")[row], alone, atol=1e-4)
-            if got.present[row, 1]:
-                alone = text.encode([table.items["text"][row]])[0]
-                np.testing.assert_allclose(got.to_array("text")[row], alone, atol=1e-5)
-    finally:
-        torch.set_num_threads(before)
+    result = encode(table, output=tmp_path / "store", batch_size=2)
+    image, text = load_encoder("efficientnet-lite0", "image"), load_encoder("minilm", "text")
+    got = load_embeddings(tmp_path / "store")
+    assert got.embedding_dims == {"image": 1280, "text": 384}
+    assert [len(v) for v in got.values.values()] == [3, 4]
+    for row in range(6):
+        if got.present[row, 0]:
+            opened = Image.open(tmp_path / table.items["image"][row]).convert("RGB")
+            alone = image.encode([image.prepare(opened)])[0]
+            np.testing.assert_allclose(got.to_array("image")[row], alone, atol=1e-4)
+        if got.present[row, 1]:
+            alone = text.encode([table.items["text"][row]])[0]
+            np.testing.assert_allclose(got.to_array("text")[row], alone, atol=1e-5)
     assert got.present.tolist() == [[1, 1], [0, 1], [1, 0], [1, 1], [1, 1], [0, 1]]
     assert result.summary.modalities["image"].encoder == "efficientnet-lite0"
     assert got.encoders["text"]["spec"] == "minilm"

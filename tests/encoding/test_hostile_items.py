@@ -205,6 +205,7 @@ def test_the_command_line_reports_them_too(hostile, tmp_path, capfd):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.workflow
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs another user")
 def test_permission_denied_is_a_reason(tmp_path):
     """As nobody, who may not read what root has locked."""

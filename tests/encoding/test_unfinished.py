@@ -70,6 +70,7 @@ def holder(tmp_path):
         process.kill()
 
 
+@pytest.mark.workflow
 def test_the_second_job_is_told_who_has_the_output(tmp_path, holder):
     with pytest.raises(SrmmError, match=f"store is being written by process {holder.pid} on .* si"):
         encoded(tmp_path / "store")
@@ -85,6 +86,7 @@ def test_the_second_job_is_told_who_has_the_output(tmp_path, holder):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "store"]
 
 
+@pytest.mark.workflow
 def test_a_job_that_was_killed_blocks_nobody(tmp_path, holder):
     holder.kill()
     assert holder.wait(60) == -signal.SIGKILL
@@ -95,6 +97,7 @@ def test_a_job_that_was_killed_blocks_nobody(tmp_path, holder):
     assert not (tmp_path / "store.partial").exists()
 
 
+@pytest.mark.workflow
 @pytest.mark.slow
 def test_many_that_start_together_leave_one_whole_store(tmp_path):
     """Each either does the work or is told who does; the folder of unfinished work comes and goes
@@ -202,6 +205,7 @@ def test_all_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
 # A full disk -----------------------------------------------------------------------------------
 
 
+@pytest.mark.workflow
 @pytest.mark.slow
 def test_a_disk_that_is_full_at_any_moment(tmp_path):
     """At each n-th file opened, folder made or name changed the system says that it is full."""
@@ -268,6 +272,7 @@ FULL_AT_ANY_MOMENT = """
 """
 
 
+@pytest.mark.workflow
 @pytest.mark.slow
 def test_a_disk_that_is_really_full(tmp_path):
     """On a file system of two megabytes, with less and less room."""

@@ -491,6 +491,7 @@ def test_data_that_is_not_there_is_named_before_any_work(store, tmp_path):
     assert not (tmp_path / "cells").exists()
 
 
+@pytest.mark.workflow
 def test_a_killed_run_goes_on(store, data, tmp_path):
     """SIGKILL in the middle; what was finished is not trained again."""
     wanted = [Cell(data.key, "logreg-concat", seed) for seed in range(40)]
@@ -520,6 +521,7 @@ def test_a_killed_run_goes_on(store, data, tmp_path):
     assert read_outcome(tmp_path, wanted[-1]).about["cell"]["seed"] == 39
 
 
+@pytest.mark.workflow
 @pytest.mark.slow
 def test_jobs_in_parallel_give_the_same(data, tmp_path):
     wanted = [Cell(data.key, method, 0) for method in QUICK]

@@ -27,6 +27,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[SingleBranchClassif
     return model, model.save_pretrained(tmp_path_factory.mktemp("m") / "model")
 
 
+@pytest.mark.workflow
 @pytest.mark.parametrize("recipe", ["paper", "robust"])
 def test_another_process_predicts_the_same_bits(tmp_path: Path, recipe: str) -> None:
     model = SingleBranchClassifier(recipe, **SMALL).fit(problem())

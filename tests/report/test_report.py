@@ -240,6 +240,7 @@ def test_same_report_same_bytes_whatever_the_users_style(tmp_path):
     assert first == second
 
 
+@pytest.mark.workflow
 def test_neither_pyplot_nor_torch_is_imported():
     code = "import sys, srmm.report; print({'torch', 'matplotlib.pyplot'} & sys.modules.keys())"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

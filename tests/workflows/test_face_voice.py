@@ -22,15 +22,8 @@ from tests.encoders.test_face_voice import (
     write_keras,
 )
 
-pytestmark = [pytest.mark.slow, needs_data, needs_resemblyzer]  # whose extra has h5py, too
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+# The extra of Resemblyzer has h5py, too.
+pytestmark = [pytest.mark.slow, pytest.mark.workflow, needs_data, needs_resemblyzer]
 
 
 def write_table(path: Path, identities: int, items: int) -> Path:

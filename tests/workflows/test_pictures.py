@@ -12,6 +12,7 @@ from PIL import Image
 from srmm.cli import run
 from srmm.workflows.pictures import note_source, open_noted
 
+pytestmark = pytest.mark.workflow
 CLASSES = ("dark", "light")
 
 

@@ -9,6 +9,11 @@ from cyclopts import Parameter
 
 from srmm.cli.options import Talk
 
+WHAT_TO_SEE = """\
+The first table has a row for every presence pattern, SRMM beside its baselines, and the curves show
+how far accuracy falls as pictures or names go missing. Further down are the categories it takes for
+one another, and the emoji it was sure of and got wrong, with what picture and name alone say."""
+
 
 def demo(
     *,
@@ -49,5 +54,6 @@ def demo(
         "embeddings": output / "embeddings",
     }
     shown = "\n".join(f"{name}: {path}" for name, path in places.items())
-    text = f"{fitted.summary}\n\n{patterns_text(report.content)}\n\n{shown}"
+    ending = f"open {output / 'report.html'}\n{WHAT_TO_SEE}"
+    text = f"{fitted.summary}\n\n{patterns_text(report.content)}\n\n{shown}\n\n{ending}"
     talk.result({**places, "patterns": report.content["patterns"]}, text)
