@@ -17,9 +17,8 @@ from small_sets import accuracies, load
 
 import srmm
 from srmm.data.split import stratified_split
-from srmm.recipe import RECIPES
+from srmm.recipe import PAPER
 
-PAPER, ROBUST = RECIPES["paper"], RECIPES["robust"]
 SCHEDULE = ("schedule", "learning_rate", "max_epochs")  # they belong together
 FIELDS = [
     ("standardize",), ("switching",), ("batch_norm",), ("fusion",), ("input_dropout",),
@@ -35,7 +34,7 @@ def main() -> None:
     arguments = parser.parse_args()
     variants: dict[str, dict[str, object]] = {"`robust`": {}}
     for fields in FIELDS:
-        changes = {field: getattr(PAPER, field) for field in fields}
+        changes = {field: PAPER[field] for field in fields}
         said = ", ".join(f"{field}={value}" for field, value in changes.items())
         variants[f"with the paper's {said}"] = changes
     for name in arguments.names:
@@ -49,7 +48,7 @@ def main() -> None:
             results = []
             for seed in range(arguments.seeds):
                 train, test = stratified_split(codes, 0.25, np.random.default_rng(100 + seed))
-                model = srmm.SingleBranchClassifier("robust", random_state=seed, **changes)
+                model = srmm.SingleBranchClassifier(random_state=seed, **changes)
                 results.append(accuracies(model.fit(embeddings[train]), embeddings[test]))
             print(
                 f"| {label} | {' | '.join(f'{m:.1f}' for m in np.mean(results, 0))} |", flush=True

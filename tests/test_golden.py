@@ -31,7 +31,7 @@ def test_a_method_predicts_what_it_did(name: str, golden: dict[str, np.ndarray])
 
 def test_every_method_has_a_golden_prediction() -> None:
     named = {name.partition(":")[0] for name in CASES}
-    assert named == set(srmm.methods.METHODS)
+    assert named == set(srmm.methods.METHODS.entries())
 
 
 @pytest.mark.parametrize("name", ["srmm", "router"])

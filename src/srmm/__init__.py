@@ -14,7 +14,6 @@ from srmm.version import __version__
 __all__ = [
     "Embeddings",
     "Encode",
-    "Recipe",
     "RobustnessReport",
     "SingleBranchClassifier",
     "__version__",
@@ -40,13 +39,11 @@ if TYPE_CHECKING:
     from srmm.evaluation.evaluate import RobustnessReport, evaluate, fit_baselines
     from srmm.learning.saving import from_pretrained
     from srmm.methods import make_method
-    from srmm.recipe import Recipe
 
 # Names are imported when first used: `import srmm` and `srmm --help` load no torch.
 _HOMES = {
     "Embeddings": "data.embeddings",
     "Encode": "encoding.transformer",
-    "Recipe": "recipe",
     "RobustnessReport": "evaluation.evaluate",
     "SingleBranchClassifier": "classifier",
     "encode": "encoding.encode",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,28 @@ from torch.nn import functional as F
 from srmm.data.embeddings import Embeddings
 from srmm.fusion import fit_weights, fuse
 from srmm.learning.base import Labelled
+from srmm.learning.instances import Batch, Instances
 from srmm.learning.late_fusion import LateFusionClassifier
+from srmm.learning.method import MethodAbout
 from srmm.learning.network import NetworkClassifier
-from srmm.learning.standardize import Standardizer
-from srmm.learning.training import fit_network
-from srmm.recipe import Recipe
+from srmm.learning.state import Arrays
+from srmm.recipe import BranchParameters, with_parameters
 from srmm.single_branch import SingleBranch
 from srmm.switching import STRATEGIES
 
-_CHUNK = 4096  # items per forward pass at prediction
+SOURCE = (
+    "M. S. Saeed et al., Modality Invariant Multimodal Learning to Handle Missing Modalities: "
+    "A Single-Branch Approach, 2024"
+)
 
 
+@with_parameters
 class SingleBranchClassifier(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, LateFusionClassifier, NetworkClassifier
+    BranchParameters,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    LateFusionClassifier,
+    NetworkClassifier,
 ):
     """Classify instances of several modalities, any of which may be missing (SRMM).
 
@@ -34,33 +43,12 @@ class SingleBranchClassifier(
     prediction every present modality goes through it alone and the outputs are fused. Nothing is
     imputed, in training or in use.
 
-    Parameters
-    ----------
-    recipe : "robust", "paper" or Recipe
-        Every setting below by one name; "paper" is the paper to the letter (section IV-B).
-    hidden_dim, dropout, input_dropout, share_first_layer, init, batch_norm, standardize, \
-switching, batch_size, max_epochs, learning_rate, weight_decay, schedule, patience, \
-validation_fraction, fusion : optional
-        Fields of `srmm.Recipe`; None keeps the recipe's value.
-    class_weight : None, "balanced" or dict of label to float
-    when_nothing_present : "error" or "prior"
-        What to do with an instance that has no item at all: raise an error that lists the rows,
-        or return the class shares of the training set.
-    random_state : int, RandomState or None
-        The same integer gives the same weights, bit for bit, on the same machine.
-    device : str, optional
-        Where to train and predict, "cpu" or "cuda"; by default the GPU if there is one.
-    progress : callable, optional
-        Wraps the range of epochs, e.g. `tqdm.tqdm`.
-
     Attributes
     ----------
     classes_ : array of shape (n_classes,)
     modalities_ : tuple of str
     embedding_dims_ : dict of str to int
     network_ : SingleBranch
-    recipe_ : Recipe
-        The resolved recipe.
     history_ : History
         Loss and held-out accuracy per epoch, and the epoch kept.
     fusion_weights_ : array of shape (2 ** n_modalities, n_modalities) or None
@@ -92,122 +80,64 @@ validation_fraction, fusion : optional
     (3,)
     """
 
-    network_: SingleBranch
-
-    def __init__(
-        self,
-        recipe: str | Recipe = "robust",
-        *,
-        hidden_dim: int | None = None,
-        dropout: float | None = None,
-        input_dropout: float | None = None,
-        share_first_layer: bool | None = None,
-        init: str | None = None,
-        batch_norm: str | None = None,
-        standardize: bool | None = None,
-        switching: str | None = None,
-        batch_size: int | None = None,
-        max_epochs: int | None = None,
-        learning_rate: float | None = None,
-        weight_decay: float | None = None,
-        schedule: str | None = None,
-        patience: int | None = None,
-        validation_fraction: float | None = None,
-        fusion: str | None = None,
-        class_weight: str | Mapping[Any, float] | None = None,
-        when_nothing_present: str = "error",
-        random_state: int | np.random.RandomState | None = None,
-        device: str | None = None,
-        progress: Callable[[Iterable[int]], Iterable[int]] | None = None,
-    ) -> None:
-        self.recipe = recipe
-        self.hidden_dim = hidden_dim
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.share_first_layer = share_first_layer
-        self.init = init
-        self.batch_norm = batch_norm
-        self.standardize = standardize
-        self.switching = switching
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.patience = patience
-        self.validation_fraction = validation_fraction
-        self.fusion = fusion
-        self.class_weight = class_weight
-        self.when_nothing_present = when_nothing_present
-        self.random_state = random_state
-        self.device = device
-        self.progress = progress
+    def _network(self) -> SingleBranch:
+        return SingleBranch(
+            self.embedding_dims_,
+            len(self.classes_),
+            self.hidden_dim,
+            dropout=self.dropout,
+            input_dropout=self.input_dropout,
+            share_first_layer=self.share_first_layer,
+            init=self.init,
+            batch_norm=self.batch_norm,
+        )
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
-        recipe = self.recipe_ = self._resolved()
-        train = train._replace(embeddings=train.embeddings.compact())
-        self.standardizer_ = Standardizer.fit(train.embeddings, active=recipe.standardize)
-        self.fusion_weights_ = None
-        device = self._device()
-        values = {
-            name: torch.from_numpy(self.standardizer_.apply(name, array)).to(device)
-            for name, array in train.embeddings.values.items()
-        }
-        position = torch.from_numpy(train.embeddings.position).to(device)
-        target = torch.from_numpy(train.y).to(device)
-        weights = torch.from_numpy(train.weight).to(device, torch.float32)
-        rng = np.random.default_rng([seed, 1])
-
-        def loss_of(pairs: np.ndarray) -> Tensor:
-            rows = [torch.from_numpy(pairs[pairs[:, 1] == m, 0]).to(device) for m in range(M)]
-            items = {
-                name: values[name][position[rows[m], m]]
-                for m, name in enumerate(self.modalities_)
-                if len(rows[m])
-            }
-            stacked = torch.cat(rows)  # the order in which the branch stacks its items
-            losses = F.cross_entropy(self.network_(items), target[stacked], reduction="none")
-            return (losses * weights[stacked]).mean()  # eq. 3
-
-        def validate() -> dict[str, float]:
-            outputs, present = self._outputs(held.embeddings), held.embeddings.present
-            fused = self._fuse(outputs, present)
-            own = fused[np.arange(len(held.y)), held.y]
-            rows, modality = np.nonzero(present)
-            right = fused.argmax(axis=1) == held.y
-            right_alone = outputs[rows, modality].argmax(axis=1) == held.y[rows]
-            accuracy = float(np.average(right, weights=held.weight))
-            alone = float(np.average(right_alone, weights=held.weight[rows]))
-            return {
-                "loss": float(np.average(-np.log(np.maximum(own, 1e-12)), weights=held.weight)),
-                "accuracy": accuracy,
-                "accuracy_alone": alone,
-                # An epoch is as good as its fused outputs and its items alone: both get used.
-                "score": (accuracy + alone) / 2,
-            }
-
-        M = len(self.modalities_)
-        switch = STRATEGIES[recipe.switching]
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            self.network_ = self._network().to(device)
-            self.history_ = fit_network(
-                self.network_,
-                lambda: switch(train.embeddings.present, recipe.batch_size, rng),
-                loss_of,
-                validate if len(held.y) else None,
-                recipe,
-                progress=self.progress or iter,
-            )
-        self.network_.eval()
-        if recipe.fusion == "weighted":
+        self.fusion_weights_: np.ndarray | None = None
+        super()._fit(train, held, seed)
+        if self.fusion == "weighted":
             self.fusion_weights_ = fit_weights(
                 self._outputs(held.embeddings), held.embeddings.present, held.y, held.weight
             )
 
+    def _epoch(self, present: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        # The modality switch: pairs (instance, modality), in the order of its strategy (V-C).
+        return STRATEGIES[self.switching](present, self.batch_size, rng)
+
+    def _batch_loss(
+        self, data: Instances, pairs: np.ndarray, target: Tensor, weight: Tensor
+    ) -> Tensor:
+        # Every item of the batch goes through the branch alone, and each has its instance's label.
+        items, rows = data.items(pairs)
+        losses = F.cross_entropy(self.network_(items), target[rows], reduction="none")
+        return (losses * weight[rows]).mean()  # eq. 3
+
+    def _outputs(self, embeddings: Embeddings) -> np.ndarray:
+        return self._alone(
+            embeddings, lambda items: self.network_(items).softmax(dim=1), len(self.classes_)
+        )
+
+    def _fuse(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
+        return fuse(outputs, present, self.fusion, self.fusion_weights_)
+
+    def _alone(
+        self, embeddings: Embeddings, network: Callable[[dict[str, Tensor]], Tensor], width: int
+    ) -> np.ndarray:
+        """Every present item through `network` alone: (n_instances, n_modalities, width)."""
+
+        def each(batch: Batch) -> Tensor:
+            out = torch.full((*batch.present.shape, width), torch.nan, device=batch.present.device)
+            for m, (name, x) in enumerate(batch.items.items()):
+                rows = torch.nonzero(batch.present[:, m])[:, 0]
+                if len(rows):
+                    out[rows, m] = network({name: x[rows]})
+            return out
+
+        return self._forward(embeddings, each)
+
     @property
     def _n_features_out(self) -> int:
-        return self.recipe_.hidden_dim
+        return self.network_.fc3.in_features
 
     def transform(self, X: Any) -> np.ndarray:
         """Block-2 embeddings: (n_instances, hidden_dim), unit length (paper Fig. 5).
@@ -223,8 +153,8 @@ validation_fraction, fusion : optional
 
     def transform_per_modality(self, X: Any) -> np.ndarray:
         """Block-2 embeddings, item by item: (n_instances, n_modalities, hidden_dim)."""
-        embed = self.network_.embed
-        return self._forward(self._matched(X), embed, self.recipe_.hidden_dim)
+        matched = self._matched(X)
+        return self._alone(matched, self.network_.embed, self._n_features_out)
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""
@@ -233,42 +163,13 @@ validation_fraction, fusion : optional
             arrays["fusion_weights"] = self.fusion_weights_
         return state, arrays
 
-    def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    def set_state(self, state: Mapping[str, Any], arrays: Arrays) -> None:
         """Become the fitted classifier that `get_state` described."""
         super().set_state(state, arrays)
         self.fusion_weights_ = arrays.get("fusion_weights")
 
-    def _network(self) -> SingleBranch:
-        return SingleBranch(
-            self.embedding_dims_,
-            len(self.classes_),
-            self.recipe_.hidden_dim,
-            dropout=self.recipe_.dropout,
-            input_dropout=self.recipe_.input_dropout,
-            share_first_layer=self.recipe_.share_first_layer,
-            init=self.recipe_.init,
-            batch_norm=self.recipe_.batch_norm,
-        )
 
-    def _outputs(self, embeddings: Embeddings) -> np.ndarray:
-        return self._forward(
-            embeddings, lambda items: self.network_(items).softmax(dim=1), len(self.classes_)
-        )
-
-    def _fuse(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
-        return fuse(outputs, present, self.recipe_.fusion, self.fusion_weights_)
-
-    @torch.inference_mode()
-    def _forward(
-        self, embeddings: Embeddings, network: Callable[[dict[str, Tensor]], Tensor], width: int
-    ) -> np.ndarray:
-        """Every present item through `network` alone: (n_instances, n_modalities, width)."""
-        device = next(self.network_.parameters()).device
-        out = np.full((len(embeddings), len(self.modalities_), width), np.nan)
-        for m, name in enumerate(self.modalities_):
-            rows, vectors = embeddings.items(name)
-            for start in range(0, len(rows), _CHUNK):
-                part = slice(start, start + _CHUNK)
-                items = torch.from_numpy(self.standardizer_.apply(name, vectors[part]))
-                out[rows[part], m] = network({name: items.to(device)}).double().cpu().numpy()
-        return out
+ABOUT = (
+    MethodAbout("srmm", SingleBranchClassifier, SOURCE),
+    MethodAbout("srmm-paper", SingleBranchClassifier, SOURCE, {"recipe": "paper"}),
+)

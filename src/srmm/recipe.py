@@ -1,10 +1,17 @@
-"""Recipes: everything that decides how a network is built and trained, by one name."""
+"""Parameters, each written once, and recipes: named sets of them (paper III-B, IV-B).
+
+A *parameter* of a classifier is a field: name, type, default, meaning and check on one line, from
+which the constructor, `get_params`, `help()` and the checks of `fit` are made. A *recipe* is a set
+of parameters with a name: "paper" is the paper to the letter. There is no third thing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, dataclass_transform
 
 from srmm.errors import InputError, did_you_mean, fraction, one_of
 from srmm.fusion import FUSIONS
@@ -14,113 +21,240 @@ BATCH_NORMS = ("shared", "per-modality")
 INITS = ("xavier", "torch")
 SCHEDULES = ("constant", "one-cycle")
 
+C = TypeVar("C", bound=type)
+Check = Callable[[str, Any], object]
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a single-branch network is built, trained and its outputs fused.
 
-    The defaults are the paper's where it gives a value (h, dropout, Adam, learning rate, S-1, mean
-    fusion). It gives no epochs, batch size, schedule or validation: those are ours.
+def parameter(default: Any, meaning: str, check: Check | None = None) -> Any:
+    """A field of a class under `with_parameters`; `check(name, value)` raises for a bad value."""
+    return field(default=default, metadata={"meaning": meaning, "check": check})
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False)
+def with_parameters(cls: C) -> C:
+    """Make the annotated fields of a classifier, and those it inherits, its parameters.
+
+    They become keyword arguments of its constructor, in which `recipe` may name a set of them; what
+    is given beside it wins. The docstring gets a section that lists them.
+    """
+    made: Any = dataclass(kw_only=True, eq=False, repr=False)(cls)
+    plain = made.__init__
+    known = inspect.signature(plain)
+    if "recipe" not in known.parameters and known.parameters.keys() & PAPER.keys():
+
+        @functools.wraps(plain)
+        def __init__(self: Any, *, recipe: Any = None, **parameters: Any) -> None:  # noqa: N807
+            plain(self, **{**recipe_parameters(recipe, type(self)), **parameters})
+
+        itself, *others = known.parameters.values()
+        named = inspect.Parameter("recipe", inspect.Parameter.KEYWORD_ONLY, default=None)
+        __init__.__signature__ = known.replace(parameters=[itself, named, *others])  # type: ignore[attr-defined]
+        made.__init__ = __init__
+    made.__doc__ = _with_section(inspect.cleandoc(cls.__doc__ or ""), _listed(made))
+    return made
+
+
+def check_parameters(model: Any) -> None:
+    """Raise `InputError` for the first parameter of a classifier that has a bad value."""
+    for one in fields(model):
+        check = one.metadata.get("check")
+        if check is not None:
+            check(one.name, getattr(model, one.name))
+
+
+def within(options: Any) -> Check:
+    """A check: one of the options."""
+    return lambda name, value: one_of(name, value, options)
+
+
+def at_least(least: int, why: str = "") -> Check:
+    """A check: a whole number, not below `least`."""
+
+    def check(name: str, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InputError(
+                f"{name} must be a whole number, at least {least}{why}; got {value!r}."
+            )
+
+    return check
+
+
+def positive(name: str, value: Any, *, or_zero: bool = False) -> None:
+    """A check: a number above 0 (or 0 itself)."""
+    if not value >= 0 or (value == 0 and not or_zero):
+        raise InputError(f"{name} must be a positive number, got {value!r}.")
+
+
+not_negative = functools.partial(positive, or_zero=True)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NetworkParameters:
+    """What decides how any network is built and trained. The defaults: recipe "comparison".
+
+    The paper gives Adam, its learning rate and dropout (IV-B); it gives no epochs, batch size,
+    schedule or held-out part: those are ours.
     """
 
-    hidden_dim: int = 768
-    """Width h of the branch (paper IV-B: 768 image-text, 2048 face-voice)."""
-    dropout: float = 0.5
-    input_dropout: float = 0.0
-    """Share of each embedding's numbers dropped in training."""
-    share_first_layer: bool = True
-    """False: each modality has its own first FC, and all that follows is shared."""
-    init: str = "xavier"
-    """"xavier" (uniform, biases 0.01: the authors' earlier code; the paper is silent) or "torch"
-    (PyTorch's own)."""
-    batch_norm: str = "shared"
-    """"shared" (the paper) or "per-modality"."""
-    standardize: bool = False
-    """Bring every feature to mean 0 and standard deviation 1 of the training set first."""
-    switching: str = "s1"
-    """A key of `switching.STRATEGIES` (paper V-C)."""
-    batch_size: int = 128
-    """Pairs (instance, modality) per step."""
-    max_epochs: int = 100
-    learning_rate: float = 0.01
-    """Adam's learning rate; the peak of the schedule if there is one."""
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    """"constant" or "one-cycle"."""
-    patience: int = 30
-    """Epochs without a better held-out score (accuracy, fused and alone) before training stops.
-    Whatever happens, the best epoch is the one kept."""
-    validation_fraction: float = 0.1
-    """Stratified share of the training instances held out for early stopping."""
-    fusion: str = "mean"
-    """"mean" (the paper), "log-mean", or "weighted" (fitted on the validation instances)."""
-
-    def __post_init__(self) -> None:
-        fraction("dropout", self.dropout)
-        fraction("input_dropout", self.input_dropout)
-        fraction("validation_fraction", self.validation_fraction)
-        one_of("batch_norm", self.batch_norm, BATCH_NORMS)
-        one_of("init", self.init, INITS)
-        one_of("switching", self.switching, STRATEGIES)
-        one_of("schedule", self.schedule, SCHEDULES)
-        one_of("fusion", self.fusion, FUSIONS)
-        for name in ("hidden_dim", "batch_size", "max_epochs", "patience"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < (2 if name == "batch_size" else 1):
-                least = (
-                    "at least 2 (batch norm needs two)" if name == "batch_size" else "at least 1"
-                )
-                raise InputError(f"{name} must be a whole number, {least}; got {value!r}.")
-        for name in ("learning_rate", "weight_decay"):
-            value = getattr(self, name)
-            if not value >= 0 or (name == "learning_rate" and value == 0):
-                raise InputError(f"{name} must be a positive number, got {value!r}.")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON-ready values."""
-        return asdict(self)
+    hidden_dim: int = parameter(
+        256, "Width h of a branch (paper IV-B: 768 image-text, 2048 face-voice).", at_least(1)
+    )
+    dropout: float = parameter(0.5, "Share of block 1's outputs dropped in training.", fraction)
+    init: str = parameter(
+        "torch",
+        '"xavier" (uniform, biases 0.01: the authors\' earlier code; the paper is silent) or '
+        '"torch" (PyTorch\'s own).',
+        within(INITS),
+    )
+    standardize: bool = parameter(
+        True, "Bring every feature to mean 0 and standard deviation 1 of the training set first."
+    )
+    batch_size: int = parameter(
+        128,
+        "Pairs (instance, modality) per step of SRMM, instances of others.",
+        at_least(2, " (batch norm needs two)"),
+    )
+    max_epochs: int = parameter(30, "Epochs at the most.", at_least(1))
+    learning_rate: float = parameter(
+        0.003, "Adam's learning rate; the peak of the schedule if there is one.", positive
+    )
+    weight_decay: float = parameter(0.0, "Adam's weight decay.", not_negative)
+    schedule: str = parameter(
+        "one-cycle", 'Of the learning rate: "constant" or "one-cycle".', within(SCHEDULES)
+    )
+    patience: int = parameter(
+        30,
+        "Epochs without a better held-out score (accuracy, fused and alone) before training stops. "
+        "Whatever happens, the best epoch is the one kept.",
+        at_least(1),
+    )
+    validation_fraction: float = parameter(
+        0.1, "Stratified share of the training instances held out for early stopping.", fraction
+    )
 
 
-RECIPES: dict[str, Recipe] = {
-    "paper": Recipe(),
-    "robust": Recipe(
-        input_dropout=0.1,
-        share_first_layer=False,
-        init="torch",
-        batch_norm="per-modality",
-        standardize=True,
-        switching="whole-instances",
-        max_epochs=30,
-        learning_rate=0.003,
-        schedule="one-cycle",
-        fusion="weighted",
-    ),
-    "comparison": Recipe(
-        hidden_dim=256,
-        init="torch",
-        standardize=True,
-        max_epochs=30,
-        learning_rate=0.003,
-        schedule="one-cycle",
-    ),
+@dataclass(kw_only=True, eq=False, repr=False)
+class BranchParameters(NetworkParameters):
+    """What decides how the single branch is built and trained. The defaults: recipe "robust"."""
+
+    hidden_dim: int = parameter(
+        768, "Width h of the branch (paper IV-B: 768 image-text, 2048 face-voice).", at_least(1)
+    )
+    input_dropout: float = parameter(
+        0.1, "Share of each embedding's numbers dropped in training; 0 in the paper.", fraction
+    )
+    share_first_layer: bool = parameter(
+        False,
+        "True: the paper's network. False: each modality has its own first FC, and all that "
+        "follows is shared.",
+    )
+    batch_norm: str = parameter(
+        "per-modality",
+        'Whether the modalities share the batch norm, too: "shared" (the paper) or "per-modality".',
+        within(BATCH_NORMS),
+    )
+    switching: str = parameter(
+        "whole-instances",
+        'The order in which items enter (paper V-C): "s1", "s2", "s3", "one-per-instance" or '
+        '"whole-instances"; see `srmm.switching`.',
+        within(STRATEGIES),
+    )
+    fusion: str = parameter(
+        "weighted",
+        '"mean" (the paper, III-B), "log-mean", or "weighted" (fitted on held-out instances).',
+        within(FUSIONS),
+    )
+
+
+def defaults(cls: type) -> dict[str, Any]:
+    """The parameters of a class with their defaults."""
+    return {one.name: one.default for one in fields(cls)}
+
+
+PAPER: dict[str, Any] = {
+    "hidden_dim": 768,  # IV-B
+    "dropout": 0.5,  # IV-B
+    "input_dropout": 0.0,
+    "share_first_layer": True,  # III-B: all weights are shared by all modalities
+    "init": "xavier",
+    "batch_norm": "shared",
+    "standardize": False,
+    "switching": "s1",  # V-C: the best of its three
+    "batch_size": 128,
+    "max_epochs": 100,
+    "learning_rate": 0.01,  # IV-B
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "patience": 30,
+    "validation_fraction": 0.1,
+    "fusion": "mean",  # III-B: the average of the softmax outputs
+}
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "paper": PAPER,
+    "robust": defaults(BranchParameters),
+    "comparison": defaults(NetworkParameters),
 }
 """Recipes by name. "paper": the paper to the letter. "robust": the best measured here; what each
-of its fields changes is measured in docs/recipes.md. "comparison": the training of `robust`, for
-the networks that SRMM is compared with; 768 wide they are no better on held-out rows."""
-
-FIELDS = tuple(field.name for field in fields(Recipe))
+of its parameters changes is measured in docs/recipes.md. "comparison": the training of `robust`,
+for the networks that SRMM is compared with; 768 wide they are no better on held-out rows."""
 
 
-def resolve_recipe(recipe: str | Recipe, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """The recipe of that name, with the fields in `overrides` replaced unless they are None.
+def recipe_parameters(
+    recipe: str | Mapping[str, Any] | None, cls: type = BranchParameters
+) -> dict[str, Any]:
+    """The parameters a recipe sets, of those that `cls` has; none for None.
 
-    >>> resolve_recipe("paper", {"hidden_dim": 2048}).hidden_dim
-    2048
+    A recipe is a name, or parameters by name; of the latter each must be one that networks have.
+
+    >>> recipe_parameters("paper")["hidden_dim"]
+    768
     """
-    if not isinstance(recipe, Recipe):
+    if recipe is None:
+        return {}
+    if not isinstance(recipe, Mapping):
         recipe = RECIPES[one_of("recipe", recipe, RECIPES)]
-    changes = {key: value for key, value in (overrides or {}).items() if value is not None}
-    for key in changes:
-        if key not in FIELDS:
-            raise InputError(f"A recipe has no field {key!r}. {did_you_mean(key, FIELDS)}")
-    return replace(recipe, **changes)
+    for name in recipe:
+        if name not in PAPER:
+            raise InputError(f"A recipe has no parameter {name!r}. {did_you_mean(name, PAPER)}")
+    own = {one.name for one in fields(cls)}
+    return {name: value for name, value in recipe.items() if name in own}
+
+
+def network_parameters(model: Any) -> dict[str, Any]:
+    """A classifier's parameters that a recipe may set: themselves a recipe without a name."""
+    return {one.name: getattr(model, one.name) for one in fields(model) if one.name in PAPER}
+
+
+def nearest_recipe(model: Any) -> tuple[str, dict[str, Any]]:
+    """(name, changes): the recipe a classifier comes closest to, and where it differs from it."""
+    own = network_parameters(model)
+    changes = {
+        name: {key: own[key] for key in own if own[key] != recipe.get(key, own[key])}
+        for name, recipe in RECIPES.items()
+    }
+    return min(changes.items(), key=lambda of: len(of[1]))
+
+
+def _listed(cls: type) -> str:
+    """The lines of a docstring's section "Parameters"."""
+    lines = ["Parameters", "----------"]
+    own = {one.name: one for one in fields(cls)}
+    if "recipe" not in own and own.keys() & PAPER.keys():
+        names = ", ".join(f'"{name}"' for name in RECIPES)
+        lines += [
+            "recipe : str or dict, optional",
+            f"    A named set of the parameters below, {names}; what is given beside it wins.",
+        ]
+    for name, one in own.items():
+        lines += [f"{name} : {one.type}, default {one.default!r}", f"    {one.metadata['meaning']}"]
+    return "\n".join(lines)
+
+
+def _with_section(text: str, section: str) -> str:
+    """The docstring with one more section, before the first that it has."""
+    lines = text.split("\n")
+    for i in range(len(lines) - 1):
+        if lines[i + 1] and set(lines[i + 1]) == {"-"}:
+            return "\n".join([*lines[:i], section, "", *lines[i:]])
+    return f"{text}\n\n{section}\n"

@@ -241,7 +241,7 @@ def test_the_config_file_is_overridden_by_the_command_line(
     for name, recipe in (("a", "paper"), ("b", "robust")):
         about = json.loads((tmp_path / name / "config.json").read_text())["about"]
         assert (about["recipe"], about["random_state"]) == (recipe, 7)
-        assert about["settings"]["hidden_dim"] == 16
+        assert about["parameters"]["hidden_dim"] == 16
     (tmp_path / "bad.yaml").write_text("fit:\n  recpie: paper\n")
     assert run(["--config", str(tmp_path / "bad.yaml"), *base[:-2], "-o", str(tmp_path / "c")]) == 2
     assert "recpie" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from srmm.errors import InputError, StoreError
 from srmm.evaluation.metrics import interval, point_scores, resample_counts, scores_with_intervals
 from srmm.evaluation.missing import draw_missing
 from srmm.evaluation.robustness import corruption_scores, make_scorer, missing_rate_curve
+from srmm.recipe import network_parameters
 from tests.test_classifier import SMALL, problem
 
 
@@ -28,7 +29,7 @@ def test_set() -> Embeddings:
 
 @pytest.fixture(scope="module")
 def report(model: SingleBranchClassifier, test_set: Embeddings) -> RobustnessReport:
-    baselines = fit_baselines(problem(), recipe=model.recipe_, random_state=0)
+    baselines = fit_baselines(problem(), recipe=network_parameters(model), random_state=0)
     return evaluate(model, test_set, baselines=baselines, name="toy")
 
 
@@ -205,7 +206,7 @@ def test_two_classes_have_auroc() -> None:
 def test_one_modality_evaluates_too() -> None:
     train, test = problem(missing=0).select(["image"]), problem(missing=0, seed=1).select(["image"])
     model = SingleBranchClassifier(**SMALL).fit(train)
-    baselines = fit_baselines(train, recipe=model.recipe_, random_state=0)
+    baselines = fit_baselines(train, recipe=network_parameters(model), random_state=0)
     content = evaluate(model, test, baselines=baselines).content
     assert content["curves"] == {}
     assert len(content["patterns"]) == 1
@@ -242,6 +243,6 @@ def test_a_baseline_that_lacks_a_class_is_still_shown() -> None:
     train, test = problem(), problem(seed=1)
     train = train.mask(np.column_stack([train.labels != "cat", np.ones((300, 2), dtype=bool)]))
     model = SingleBranchClassifier(**SMALL).fit(train)
-    baselines = fit_baselines(train, recipe=model.recipe_, random_state=0)
+    baselines = fit_baselines(train, recipe=network_parameters(model), random_state=0)
     content = evaluate(model, test, baselines=baselines, projection=False).content
     assert "unimodal:image" in content["baselines"]

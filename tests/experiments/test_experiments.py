@@ -36,7 +36,9 @@ from srmm.experiments.significance import (
 )
 from srmm.experiments.spec import Setting, expand, roles_of
 from srmm.experiments.views import VIEWS
-from srmm.recipe import RECIPES, Recipe
+from srmm.methods import make_method
+from srmm.methods.two_branch import TwoBranchClassifier
+from srmm.recipe import RECIPES, recipe_parameters
 from srmm.workflows.reproduce import reproduce_again, reproduce_job
 
 QUICK = ("logreg-concat", "tbn-early")
@@ -57,13 +59,24 @@ def made_up(n=240, modalities=("image", "text"), holes=0.0, seed=0, split=None):
 
 @pytest.fixture(scope="module", autouse=True)
 def short_training():
-    patch = pytest.MonkeyPatch()
-    from dataclasses import replace
+    """Networks of all cells are narrow and train for three epochs, unless a test says how."""
+    short = {"max_epochs": 3, "hidden_dim": 16, "batch_size": 32}
 
-    for name, recipe in list(RECIPES.items()):
-        patch.setitem(RECIPES, name, replace(recipe, max_epochs=3, hidden_dim=16, batch_size=32))
-    yield
-    patch.undo()
+    def make_short(method, recipe, settings, **common):
+        model = make_method(method, recipe, settings, **common)
+        own = model.get_params()
+        if "recipe" in own:
+            asked = own["recipe"] if isinstance(own["recipe"], dict) else {}
+            named = recipe_parameters(own["recipe"])
+            return model.set_params(
+                recipe={**named, **short, **{k: v for k, v in asked.items() if k in settings}}
+            )
+        new = {key: value for key, value in short.items() if key in own and key not in settings}
+        return model.set_params(**new)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cells_module, "make_method", make_short)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -357,8 +370,8 @@ def test_the_papers_two_branch_network_has_its_parameters():
 
     variant = next(v for v in ALL if v.column == "TBN early (paper)")
     model = Cell("", variant.method, 0, dict(variant.parameters)).make()
-    assert (model.recipe, model.learning_rates) == ("paper", ())
-    width = Recipe().hidden_dim  # the paper's; recipes are shortened in this file
+    assert model.learning_rates == ()
+    width = RECIPES["paper"]["hidden_dim"]  # networks are narrow in this file
     network = TwoBranch({"image": 768, "text": 768}, 101, width, absent=model.absent)
     assert sum(p.numel() for p in network.parameters()) == 2_443_109 + 2
 
@@ -400,13 +413,12 @@ def test_a_class_in_validation_that_training_never_shows(tmp_path):
 
 
 def test_what_a_method_is_by_default_is_part_of_a_cells_name(data, monkeypatch):
-    from dataclasses import replace
-
     cell, before = Cell(data.key, "tbn-early", 0), Cell(data.key, "tbn-early", 0).name
-    cells_module._settings.cache_clear()
-    monkeypatch.setitem(RECIPES, "comparison", replace(RECIPES["comparison"], max_epochs=4))
+    cells_module._all_parameters.cache_clear()
+    plain = TwoBranchClassifier.__init__.__wrapped__
+    monkeypatch.setitem(plain.__kwdefaults__, "patience", 4)
     assert cell.name != before
-    cells_module._settings.cache_clear()
+    cells_module._all_parameters.cache_clear()
 
 
 def test_no_jobs_is_an_error(data, tmp_path):
@@ -476,7 +488,7 @@ def test_every_network_can_train_for_fewer_epochs(store, tmp_path):
     assert config["max_epochs"] == 2
     networks = {v["label"] or v["method"]: v["parameters"] for v in config["variants"]["zoo"]}
     assert networks.pop("logreg") == {}
-    assert {given["settings"]["max_epochs"] for given in networks.values()} == {2}
+    assert {given["max_epochs"] for given in networks.values()} == {2}
     data = open_experiment_data(store, "zoo")
     cell = Cell(data.key, "tbn-early", 0, networks["tbn-early"])
     assert read_outcome(tmp_path / "cells", cell).about["trained"]["best_epoch"] in (1, 2)

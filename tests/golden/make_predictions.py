@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 import srmm
-from srmm.methods import make_configured
+from srmm.methods import make_method
 
 SMALL = {"max_epochs": 4, "hidden_dim": 24, "batch_size": 32}
 TRANSFORMERS = ("vilt-tokens", "ma2022", "lee2023-input", "lee2023-attention")
@@ -49,7 +49,7 @@ def fitted(name: str) -> Any:
     """The method of that name, trained on the first 100 instances."""
     X, y, weight = problem()
     settings = dict(SMALL) if name in NETWORKS else None
-    model = make_configured(
+    model = make_method(
         name, None, settings, random_state=3, when_nothing_present="prior",
         class_weight="balanced",
     )  # fmt: skip

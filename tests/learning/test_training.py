@@ -1,19 +1,24 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from srmm import SingleBranchClassifier
 from srmm.data.split import stratified_split
 from srmm.errors import InputError, SrmmError
 from srmm.learning.training import fit_network
-from srmm.recipe import RECIPES, Recipe, resolve_recipe
+from srmm.methods import make_method
+from srmm.recipe import PAPER, RECIPES, check_parameters
 
 
 def test_the_paper_recipe_is_the_paper() -> None:
-    paper = RECIPES["paper"]
+    paper = SingleBranchClassifier(recipe="paper")
+    assert {name: getattr(paper, name) for name in PAPER} == RECIPES["paper"]
     assert (paper.hidden_dim, paper.learning_rate, paper.dropout) == (768, 0.01, 0.5)
     assert (paper.switching, paper.fusion, paper.batch_norm) == ("s1", "mean", "shared")
     assert not paper.standardize
@@ -33,12 +38,12 @@ def test_the_paper_recipe_is_the_paper() -> None:
 )
 def test_a_bad_field_is_named(change: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        resolve_recipe("paper", change)
+        check_parameters(make_method("srmm", "paper", change))
 
 
 def test_an_unknown_recipe_is_suggested() -> None:
     with pytest.raises(InputError, match="Did you mean 'paper'"):
-        resolve_recipe("papier")
+        SingleBranchClassifier(recipe="papier")
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=60), st.floats(0, 0.9), st.integers(0, 9))
@@ -52,6 +57,12 @@ def test_a_split_is_a_partition_and_keeps_every_class(
     for label in set(labels):
         count = labels.count(label)
         assert abs((y[held] == label).sum() - min(share * count, count - 1)) <= 1
+
+
+def training(**parameters: Any) -> dict[str, Any]:
+    """The paper's parameters of the loop, and others in their place."""
+    names = ("learning_rate", "weight_decay", "schedule", "max_epochs", "patience")
+    return {name: PAPER[name] for name in names} | parameters
 
 
 def _network_and_loss() -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
@@ -73,9 +84,9 @@ def test_the_best_held_out_epoch_is_kept() -> None:
     def loss_of(rows: torch.Tensor) -> torch.Tensor:
         return ((network(x[rows]) - y[rows]) ** 2).mean()
 
-    recipe = Recipe(max_epochs=6, patience=3)
+    how = training(max_epochs=6, patience=3)
     batches = list(torch.arange(64).split(16))
-    history = fit_network(network, lambda: batches, loss_of, validate, recipe)
+    history = fit_network(network, lambda: batches, loss_of, validate, **how)
     assert history.best_epoch == 2
     assert len(history.epochs) == 5  # patience: three epochs without a better one
     assert torch.equal(network.weight, weights[1])
@@ -85,9 +96,9 @@ def test_the_best_held_out_epoch_is_kept() -> None:
 @pytest.mark.parametrize("schedule", ["constant", "one-cycle"])
 def test_without_held_out_instances_the_last_epoch_is_kept(schedule: str) -> None:
     network, x, y = _network_and_loss()
-    recipe = Recipe(max_epochs=30, schedule=schedule, learning_rate=0.1, patience=1)
+    how = training(max_epochs=30, schedule=schedule, learning_rate=0.1, patience=1)
     history = fit_network(
-        network, lambda: [None] * 4, lambda _: ((network(x) - y) ** 2).mean(), None, recipe
+        network, lambda: [None] * 4, lambda _: ((network(x) - y) ** 2).mean(), None, **how
     )
     assert history.best_epoch == len(history.epochs) == 30
     assert history.epochs[-1]["train_loss"] < 0.2 * history.epochs[0]["train_loss"]
@@ -97,7 +108,7 @@ def test_divergence_is_an_error_that_says_what_to_do() -> None:
     network, x, _ = _network_and_loss()
     with pytest.raises(SrmmError, match=r"diverged.*Lower learning_rate \(now 0\.01\)"):
         fit_network(
-            network, lambda: [None], lambda _: network(x * torch.nan).mean(), None, Recipe()
+            network, lambda: [None], lambda _: network(x * torch.nan).mean(), None, **training()
         )
 
 

@@ -16,14 +16,12 @@ from srmm.methods import make_method
 from srmm.methods.kim2024 import JointEmbedding, vicreg
 from srmm.methods.shaspec import SharedSpecific, alignment_loss
 from srmm.methods.smil import CentroidMixture, centroids
-from srmm.recipe import RECIPES, resolve_recipe
+from srmm.recipe import RECIPES, network_parameters
 
 METHODS = ["kim2024", "shaspec", "smil"]
 NETWORKS = [JointEmbedding, SharedSpecific, CentroidMixture]
 SIZES = {"image": 6, "text": 9, "audio": 4}
-TINY = resolve_recipe(
-    "comparison", {"hidden_dim": 16, "max_epochs": 12, "dropout": 0.1, "batch_size": 64}
-)
+TINY = {"hidden_dim": 16, "max_epochs": 12, "dropout": 0.1, "batch_size": 64}
 
 
 def problem(n: int = 300, n_modalities: int = 2, missing: float = 0.4, seed: int = 0) -> Embeddings:
@@ -69,7 +67,6 @@ def with_priors(network: Any) -> Any:
 def ready(method: Any, n_modalities: int = 2) -> Any:
     """The method with the untrained network it would start from, so that `_loss` can be called."""
     method.embedding_dims_, method.classes_ = sizes(n_modalities), np.arange(3)
-    method.recipe_ = TINY
     method.network_ = with_priors(method._network())
     return method
 
@@ -149,8 +146,8 @@ def test_clone_and_parameters(name: str) -> None:
     model = tiny(name)
     copied = clone(model)
     assert copied.get_params() == model.get_params()
-    assert set(copied.get_params()) >= {"recipe", "learning_rates", "class_weight", "device"}
-    assert make_method(name).get_params()["recipe"] in RECIPES
+    assert set(copied.get_params()) >= {"hidden_dim", "learning_rates", "class_weight", "device"}
+    assert network_parameters(make_method(name)) == RECIPES["comparison"]
 
 
 @pytest.mark.parametrize("name", METHODS)

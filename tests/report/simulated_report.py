@@ -94,7 +94,7 @@ def make_report(
         "model": {
             "method": "srmm",
             "recipe": "paper",
-            "settings": {"hidden_dim": 768, "standardize": False},
+            "parameters": {"hidden_dim": 768, "standardize": False},
             "n_parameters": 1260389,
             "random_state": 0,
             "versions": {"srmm": "0.1.0", "torch": "2.13.0"},

@@ -143,7 +143,7 @@ def poison(value: Any) -> Any:
 def test_hostile_text_stays_text(tmp_path):
     report = make_report(3, ["image", "text"])
     bad = poison(report) | {"title": HOSTILE, "attribution": HOSTILE, "created": HOSTILE}
-    bad["model"] |= {"recipe": HOSTILE, "method": HOSTILE, "settings": {HOSTILE: HOSTILE}}
+    bad["model"] |= {"recipe": HOSTILE, "method": HOSTILE, "parameters": {HOSTILE: HOSTILE}}
     bad["baselines"] = {HOSTILE: report["baselines"]["router"], **report["baselines"]}
     bad["baseline_curves"][HOSTILE] = report["baseline_curves"]["router"]
     html = page(bad, tmp_path)

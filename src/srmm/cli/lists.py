@@ -25,11 +25,16 @@ def datasets(*, talk: Talk = Talk()) -> None:
 
 def methods(*, talk: Talk = Talk()) -> None:
     """List the methods of `srmm fit --method`: what each is, and where it comes from."""
-    from srmm.methods import METHODS, describe_method
+    from srmm.methods import METHODS
 
-    entries = {
-        "unimodal:MODALITY" if name == "unimodal" else name: describe_method(name)
-        for name in METHODS
+    abouts = [entry.about for entry in METHODS.entries().values()]
+    entries: dict[str, dict[str, Any]] = {
+        about.shown_name: {
+            "description": about.description,
+            "parameters": tuple(f"{key}={value}" for key, value in about.parameters.items()),
+            "source": about.source,
+        }
+        for about in abouts
     }
     classes: dict[tuple[str, str], list[str]] = {}
     for name, about in entries.items():

@@ -216,9 +216,6 @@ def variants_for(experiment: Experiment, modalities: tuple[str, ...]) -> tuple[V
                 one = replace(variant, method=f"unimodal:{name}", label=label)
             paper = one.method == "srmm-paper" or one.parameters.get("recipe") == "paper"
             if paper and "face" in modalities:
-                wide: dict[str, object] = {"hidden_dim": 2048}
-                if one.method != "srmm-paper":
-                    wide = {"settings": wide}
-                one = replace(one, parameters={**one.parameters, **wide})
+                one = replace(one, parameters={**one.parameters, "hidden_dim": 2048})
             out.append(one)
     return tuple(out)

@@ -33,12 +33,12 @@ from srmm.experiments.data import (
     open_experiment_data,
     split_for,
 )
-from srmm.files import replacing_file
+from srmm.files import json_ready, replacing_file
 from srmm.fusion import pattern_codes
 from srmm.learning.base import align_classes
-from srmm.learning.describe import describe_model, json_ready
+from srmm.learning.describe import describe_model
 from srmm.methods import make_method
-from srmm.recipe import resolve_recipe
+from srmm.recipe import recipe_parameters
 
 VERSION = 1
 """Part of every cell's name: raised when a cell of the same name would come out different."""
@@ -49,7 +49,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Cell:
-    """What decides a result.
+    """One training: a method, its parameters, a seed, the data and what is missing of it.
 
     Parameters
     ----------
@@ -70,25 +70,25 @@ class Cell:
 
     @property
     def name(self) -> str:
-        settings = _settings(self.method, json.dumps(dict(self.parameters), sort_keys=True))
-        content = json.dumps([VERSION, asdict(self), settings], sort_keys=True)
+        every = _all_parameters(self.method, json.dumps(dict(self.parameters), sort_keys=True))
+        content = json.dumps([VERSION, asdict(self), every], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:24]
 
     def make(self) -> Any:
-        """The unfitted classifier. The parameter "settings" holds fields of its recipe."""
-        parameters = dict(self.parameters)
-        settings = parameters.pop("settings", {})
-        model = make_method(
-            self.method, random_state=self.seed, when_nothing_present="prior", **parameters
+        """The unfitted classifier."""
+        settings = dict(self.parameters)
+        return make_method(
+            self.method,
+            settings.pop("recipe", None),
+            settings,
+            random_state=self.seed,
+            when_nothing_present="prior",
         )
-        if settings:
-            model.set_params(recipe=resolve_recipe(model.recipe, settings))
-        return model
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a cell.
+    """The result of one training: test outputs under every presence pattern.
 
     Parameters
     ----------
@@ -229,7 +229,9 @@ def run_cell(cell: Cell, data: ExperimentData) -> Outcome:
         "model": describe_model(model),
         "trained": {
             **model.training_,
-            "learning_rate": getattr(getattr(model, "recipe_", None), "learning_rate", None),
+            "learning_rate": model.chosen_.get(
+                "learning_rate", getattr(model, "learning_rate", None)
+            ),
             "best_epoch": getattr(getattr(model, "history_", None), "best_epoch", None),
         },
         "masks": masks,
@@ -283,12 +285,11 @@ def _opened(where: tuple[str, str, int | None, str]) -> ExperimentData:
 
 
 @cache
-def _settings(method: str, parameters: str) -> str:
-    """Every parameter the method has by itself, and its recipe: they decide the outcome, too."""
-    model = Cell("", method, 0, json.loads(parameters)).make()
-    given = model.get_params(deep=False)
+def _all_parameters(method: str, parameters: str) -> str:
+    """Every parameter of the classifier: those nobody named decide the outcome, too."""
+    given = Cell("", method, 0, json.loads(parameters)).make().get_params(deep=False)
     if "recipe" in given:
-        given["recipe"] = resolve_recipe(given["recipe"])
+        given["recipe"] = recipe_parameters(given["recipe"])
     return repr(sorted((key, repr(value)) for key, value in given.items()))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from srmm.experiments.cells import Cell, Outcome, read_outcome
 from srmm.experiments.data import ExperimentData
 from srmm.experiments.spec import Experiment, Setting, Variant, expand, roles_of
 from srmm.methods import find_method
+from srmm.recipe import defaults
 
 METRICS = {"hateful_memes": "auroc"}
 """The name of the data → its metric (paper IV); accuracy elsewhere."""
@@ -104,11 +104,10 @@ def chosen_variants(
 
 def _trained_for(variant: Variant, max_epochs: int) -> Variant:
     """The same column, its network trained for so many epochs; others as they are."""
-    if "recipe" not in inspect.signature(find_method(variant.method)[0]).parameters:
+    own = defaults(find_method(variant.method)[0].classifier)
+    if not own.keys() & {"recipe", "max_epochs"}:
         return variant
-    given = variant.parameters.get("settings")
-    settings = {**(given if isinstance(given, dict) else {}), "max_epochs": max_epochs}
-    return replace(variant, parameters={**variant.parameters, "settings": settings})
+    return replace(variant, parameters={**variant.parameters, "max_epochs": max_epochs})
 
 
 def plan(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,15 +18,21 @@ from srmm.data.embeddings import Embeddings, concatenate
 from srmm.data.inputs import LONE_MODALITY, as_embeddings, is_lone_array, match_modalities
 from srmm.data.labels import check_label_types, known_labels
 from srmm.data.split import stratified_split
-from srmm.errors import InputError, one_of, shown
-from srmm.learning.describe import (
-    NOT_SETTINGS,
+from srmm.errors import InputError, shown
+from srmm.learning.saving import save_pretrained
+from srmm.learning.standardize import Standardizer
+from srmm.learning.state import (
+    Arrays,
     class_weight_from_json,
     class_weight_to_json,
+    kept_parameters,
     plain_seed,
+    stored_parameters,
 )
-from srmm.learning.standardize import Standardizer
-from srmm.recipe import FIELDS, RECIPES, Recipe, resolve_recipe
+from srmm.recipe import check_parameters, parameter, recipe_parameters, with_parameters, within
+
+Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(rows, present of shape (len(rows), M)) → probabilities (len(rows), n_classes)."""
 
 
 class Labelled(NamedTuple):
@@ -57,11 +64,12 @@ class Labelled(NamedTuple):
         return (seen[rows], classes[self.y[rows]]) if rows.any() else None
 
 
+@with_parameters
 class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
     """Base of the classifiers: scikit-learn's protocol over `Embeddings` with holes.
 
-    A subclass has the parameters `class_weight`, `random_state` and `when_nothing_present`, and
-    implements `_fit` and `_probabilities`, which see checked embeddings and class indices only.
+    A subclass adds its parameters as fields under `with_parameters`, and implements `_fit` and
+    `_probabilities`, which see checked embeddings and class indices only.
 
     Attributes
     ----------
@@ -71,14 +79,36 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
     class_prior_ : array of shape (n_classes,)
     training_ : dict
         What it was trained on: instances, held-out instances, missing rate per modality.
+    chosen_ : dict
+        Parameters that were chosen on held-out instances, where any were.
     encoders_ : dict of str to dict or None
         Per modality, which encoder made the training embeddings, where that is known.
     """
 
-    class_weight: Any
-    random_state: Any
-    when_nothing_present: str
-    standardizer_: Standardizer
+    class_weight: str | Mapping[Any, float] | None = parameter(
+        None, '"balanced" weighs rare classes up; or label → weight.'
+    )
+    when_nothing_present: str = parameter(
+        "error",
+        'What to do with an instance that has no item at all: "error" lists the rows, "prior" '
+        "gives them the class shares of the training set.",
+        within(("error", "prior")),
+    )
+    random_state: int | np.random.RandomState | None = parameter(
+        None, "The same integer gives the same weights, bit for bit, on the same machine."
+    )
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        """What scikit-learn's `get_params` gives: the fields; a recipe is a name for some."""
+        return sorted(one.name for one in fields(cls))
+
+    def set_params(self, **parameters: Any) -> Any:
+        """Set parameters; `recipe` sets those it names, unless they are given, too."""
+        if "recipe" in parameters and "recipe" not in self._get_param_names():
+            named = recipe_parameters(parameters.pop("recipe"), type(self))
+            parameters = {**named, **parameters}
+        return super().set_params(**parameters)
 
     @property
     def n_parameters_(self) -> int | None:
@@ -111,7 +141,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         InputError
             If there are no labels, one class only, or a row is partly NaN or infinite.
         """
-        one_of("when_nothing_present", self.when_nothing_present, ("error", "prior"))
+        check_parameters(self)
         if is_lone_array(X):
             if y is None:
                 raise InputError(
@@ -149,6 +179,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         }
         mean = weight.mean()
         train = Labelled(embeddings, y, weight / mean)
+        self.chosen_: dict[str, Any] = {}
         start = time.perf_counter()
         self._fit(train, Labelled(held, y_held, weight_held / mean), seed)
         self.training_["seconds"] = time.perf_counter() - start
@@ -184,25 +215,18 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
 
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write config, weights and a model card to `folder`; load with `srmm.from_pretrained`."""
-        from srmm.learning.saving import save_pretrained
-
         return save_pretrained(self, folder, overwrite=overwrite)
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""
         check_is_fitted(self)
-        parameters = self.get_params(deep=False)
-        own = sorted(set(parameters) - set(FIELDS) - NOT_SETTINGS)
         state = {
-            "parameters": {name: parameters[name] for name in own},
+            "parameters": kept_parameters(self),
             "when_nothing_present": self.when_nothing_present,
             "class_weight": class_weight_to_json(self.class_weight),
             "random_state": plain_seed(self.random_state),
+            "chosen": self.chosen_,
         }
-        if "recipe" in parameters:
-            recipe = parameters["recipe"]
-            state["recipe"] = recipe if isinstance(recipe, str) else None
-            state["settings"] = resolve_recipe(recipe).to_dict()
         arrays = {"class_prior": self.class_prior_}
         if hasattr(self, "standardizer_"):
             for name in self.modalities_:
@@ -210,13 +234,11 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
                 arrays[f"std.{name}"] = self.standardizer_.std[name]
         return state, arrays
 
-    def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    def set_state(self, state: Mapping[str, Any], arrays: Arrays) -> None:
         """Become the fitted classifier that `get_state` described."""
-        for name, value in state.get("parameters", {}).items():
-            setattr(self, name, tuple(value) if isinstance(value, list) else value)
-        if "recipe" in state:
-            known = state["recipe"] in RECIPES
-            self.recipe = state["recipe"] if known else Recipe(**state["settings"])
+        for name, value in stored_parameters(state, self._get_param_names()).items():
+            setattr(self, name, value)
+        self.chosen_ = state.get("chosen", {})
         self.when_nothing_present = state["when_nothing_present"]
         self.random_state = state["random_state"]
         self.class_weight = class_weight_from_json(state["class_weight"])
@@ -237,6 +259,10 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         """(n_instances, n_classes) for instances that all have something present."""
         raise NotImplementedError
+
+    def _scorer(self, embeddings: Embeddings) -> Scorer:
+        """Probabilities of rows of `embeddings` under any mask that leaves each of them an item."""
+        return lambda rows, present: self._probabilities(embeddings[rows].mask(present))
 
     def _validation_fraction(self) -> float:
         return 0.0

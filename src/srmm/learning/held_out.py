@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from srmm.data.embeddings import Embeddings
-from srmm.learning.base import Labelled
+from srmm.learning.base import Labelled, Scorer
 
 
-def held_out_figures(
-    probabilities: Callable[[Embeddings], np.ndarray], held: Labelled
-) -> dict[str, float]:
-    """How good `probabilities` (n, C) are on the held-out instances, of which there are some.
+def held_out_figures(scorer: Scorer, held: Labelled) -> dict[str, float]:
+    """How good a scorer over the held-out embeddings is, of which there are some.
 
     "accuracy" and "loss" of the instances as they are, "accuracy_alone" of each of their items
     alone, and "score", the mean of the two accuracies: a model is used both ways.
     """
-    as_they_are = probabilities(held.embeddings)
+    present = held.embeddings.present
+    M = present.shape[1]
+    as_they_are = scorer(np.arange(len(held.y)), present)
     own = as_they_are[np.arange(len(held.y)), held.y]
     right = as_they_are.argmax(axis=1) == held.y
-    right_alone, weight_alone = [], []
-    modalities = np.arange(len(held.embeddings.modalities))
-    for m in modalities:
-        rows = np.flatnonzero(held.embeddings.present[:, m])
+    right_alone = np.zeros(present.shape, dtype=bool)
+    for m in range(M):
+        rows = np.flatnonzero(present[:, m])
         if len(rows):
-            lone = held.embeddings[rows].mask(modalities == m)
-            right_alone.append(probabilities(lone).argmax(axis=1) == held.y[rows])
-            weight_alone.append(held.weight[rows])
+            lone = np.zeros((len(rows), M), dtype=bool)
+            lone[:, m] = True
+            right_alone[rows, m] = scorer(rows, lone).argmax(axis=1) == held.y[rows]
+    # Modality by modality, not row by row: sums of weights are rounded in their order, and an epoch
+    # may be chosen by the last bit.
+    alone_right, alone_weight = right_alone.T[present.T], np.tile(held.weight, (M, 1))[present.T]
     accuracy = float(np.average(right, weights=held.weight))
-    alone = float(np.average(np.concatenate(right_alone), weights=np.concatenate(weight_alone)))
+    alone = float(np.average(alone_right, weights=alone_weight))
     return {
         "loss": float(np.average(-np.log(np.maximum(own, 1e-12)), weights=held.weight)),
         "accuracy": accuracy,

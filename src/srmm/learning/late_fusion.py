@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from srmm.data.embeddings import Embeddings
-from srmm.learning.base import EmbeddingClassifier
+from srmm.learning.base import EmbeddingClassifier, Scorer
 
 
 class LateFusionClassifier(EmbeddingClassifier):
@@ -40,6 +40,10 @@ class LateFusionClassifier(EmbeddingClassifier):
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         return self._fuse(self._outputs(embeddings), embeddings.present)
+
+    def _scorer(self, embeddings: Embeddings) -> Scorer:
+        outputs = self._outputs(embeddings)
+        return lambda rows, present: self._fuse(outputs[rows], present & embeddings.present[rows])
 
     def _outputs(self, embeddings: Embeddings) -> np.ndarray:
         raise NotImplementedError

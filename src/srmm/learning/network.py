@@ -1,44 +1,52 @@
-"""What the classifiers with one PyTorch network share: recipe, scale, device, saving."""
+"""`NetworkClassifier`: one PyTorch network, and the one way all of them are trained and asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from srmm.learning.base import EmbeddingClassifier
+from srmm.data.embeddings import Embeddings
+from srmm.learning.base import EmbeddingClassifier, Labelled
+from srmm.learning.held_out import held_out_figures
+from srmm.learning.instances import Batch, Instances
 from srmm.learning.standardize import Standardizer
-from srmm.learning.training import History
-from srmm.recipe import FIELDS, Recipe, resolve_recipe
+from srmm.learning.state import Arrays
+from srmm.learning.training import DivergedError, History, fit_network
+from srmm.recipe import NetworkParameters, parameter, with_parameters
+from srmm.switching import cut
+
+LEARNING_RATES = (0.001, 0.003, 0.01)
+"""The budget of every comparison method: three trainings, the best on held-out instances kept."""
 
 
-class NetworkClassifier(EmbeddingClassifier):
+@with_parameters
+class NetworkClassifier(NetworkParameters, EmbeddingClassifier):
     """Base of the classifiers that are one network on standardised or raw embeddings.
 
-    A subclass has the parameters `recipe` and `device`, those of `EmbeddingClassifier`, any fields
-    of `Recipe` as overrides, and others of its own, which must be JSON values. It implements
-    `_network`, and `_fit`, which sets the attributes below.
+    A subclass implements `_network`. What it may replace: `_epoch` and `_batch_loss` if it learns
+    from something else than whole instances, `_loss` if from more than the cross entropy, `_start`
+    for what is fitted before the first step, and `_fit` if it learns in several stages.
 
     Attributes
     ----------
     network_ : nn.Module
-    recipe_ : Recipe
-        The resolved recipe.
     standardizer_ : Standardizer
     history_ : History
         Loss and held-out figures per epoch, and the epoch kept.
     """
 
-    recipe: str | Recipe
-    device: str | None
-    network_: nn.Module
-    recipe_: Recipe
-    standardizer_: Standardizer
-    history_: History
+    device: str | None = parameter(
+        None, 'Where to train and predict, "cpu" or "cuda"; by default the GPU if there is one.'
+    )
+    progress: Callable[[Iterable[int]], Iterable[int]] | None = parameter(
+        None, "Wraps the range of epochs, e.g. `tqdm.tqdm`."
+    )
 
     @property
     def n_parameters_(self) -> int | None:
@@ -46,30 +54,17 @@ class NetworkClassifier(EmbeddingClassifier):
         return sum(parameter.numel() for parameter in self.network_.parameters())
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""
+        """(JSON-ready values, arrays): all that `set_state` needs to predict the same bits."""
         state, arrays = super().get_state()
         weights = self.network_.state_dict().items()
         arrays |= {f"network.{key}": tensor.cpu().numpy() for key, tensor in weights}
-        asked = {key: value for key, value in self.get_params(deep=False).items() if key in FIELDS}
-        told = {
-            "settings": self.recipe_.to_dict(),
-            "asked": {"recipe": resolve_recipe(self.recipe).to_dict(), "fields": asked},
-            "history": asdict(self.history_),
-        }
-        return state | told, arrays
+        return state | {"history": asdict(self.history_)}, arrays
 
-    def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    def set_state(self, state: Mapping[str, Any], arrays: Arrays) -> None:
         """Become the fitted classifier that `get_state` described."""
-        self.recipe_ = Recipe(**state["settings"])
         super().set_state(state, arrays)
-        # So that get_params and clone give the same recipe again.
-        asked = state.get("asked") or {"recipe": state["settings"], "fields": {}}
-        if isinstance(self.recipe, Recipe) or not asked["fields"]:
-            self.recipe = Recipe(**asked["recipe"])
-        for name, value in asked["fields"].items():
-            setattr(self, name, value)
         self.history_ = History(**state["history"])
-        self.network_ = self._network()
+        self.network_: Any = self._network()
         weights = {
             key.removeprefix("network."): torch.from_numpy(np.array(array))
             for key, array in arrays.items()
@@ -79,18 +74,157 @@ class NetworkClassifier(EmbeddingClassifier):
         self.network_.to(self._device()).eval()
 
     def _network(self) -> nn.Module:
-        """The network for `embedding_dims_`, `classes_` and `recipe_`, not yet trained."""
+        """The network for `embedding_dims_`, `classes_` and the parameters, not yet trained."""
         raise NotImplementedError
 
-    def _standardizes(self) -> bool:
-        return self.recipe_.standardize
+    def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
+        self._scale(train)
+        self._fit_best(self._network, (), train, held, seed)
 
-    def _resolved(self) -> Recipe:
-        overrides = {name: getattr(self, name, None) for name in FIELDS}
-        return resolve_recipe(self.recipe, overrides)
+    def _scale(self, train: Labelled) -> None:
+        self.standardizer_ = Standardizer.fit(train.embeddings, active=self.standardize)
+
+    def _fit_best(
+        self,
+        make: Callable[[], nn.Module],
+        learning_rates: Sequence[float],
+        train: Labelled,
+        held: Labelled,
+        seed: int,
+    ) -> None:
+        """Train a network at each learning rate; keep the best on the held-out instances.
+
+        Without candidates there is one training, at the parameter's.
+        """
+        device = self._device()
+        data = Instances(train.embeddings, self.standardizer_, device)
+        target = torch.from_numpy(train.y).to(device)
+        weight = torch.from_numpy(train.weight).to(device, torch.float32)
+        best: tuple[tuple[float, float], nn.Module, History, float] | None = None
+        diverged: DivergedError | None = None
+        for rate in learning_rates or (self.learning_rate,):
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                torch.manual_seed(seed)
+                self.network_ = make().to(device)
+                rng = np.random.default_rng([seed, 1])
+                try:
+                    history = self._train(data, target, weight, held, rate, rng)
+                except DivergedError as error:
+                    diverged = error
+                    continue
+            reached = held_out_score(history)
+            if best is None or reached > best[0]:
+                best = reached, self.network_, history, rate
+        if best is None:
+            assert diverged is not None
+            raise diverged  # at every rate
+        _, self.network_, self.history_, rate = best
+        if learning_rates:
+            self.chosen_["learning_rate"] = rate
+        self.network_.eval()
+
+    def _train(
+        self,
+        data: Instances,
+        target: Tensor,
+        weight: Tensor,
+        held: Labelled,
+        learning_rate: float,
+        rng: np.random.Generator,
+    ) -> History:
+        """Train `network_` in place."""
+        self._start(data, rng)
+        return fit_network(
+            self.network_,
+            lambda: self._epoch(data.present, rng),
+            lambda batch: self._batch_loss(data, batch, target, weight),
+            (lambda: self._validate(held)) if len(held.y) else None,
+            learning_rate=learning_rate,
+            weight_decay=self.weight_decay,
+            schedule=self.schedule,
+            max_epochs=self.max_epochs,
+            patience=self.patience,
+            progress=self.progress or iter,
+        )
+
+    def _start(self, data: Instances, rng: np.random.Generator) -> None:
+        """What is done once before the first step."""
+
+    def _epoch(self, present: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        """The batches of one epoch: here rows of whole instances, in random order."""
+        return cut(rng.permutation(len(present)), self.batch_size)
+
+    def _batch_loss(
+        self, data: Instances, batch: np.ndarray, target: Tensor, weight: Tensor
+    ) -> Tensor:
+        """The weighted mean loss of a batch of `_epoch`."""
+        losses = self._loss(data.batch(batch), target[batch])  # (n,)
+        return (losses * weight[batch]).mean()
+
+    def _loss(self, batch: Batch, target: Tensor) -> Tensor:
+        """The loss of each instance: (n,)."""
+        return F.cross_entropy(self.network_(*batch), target, reduction="none")
+
+    def _validate(self, held: Labelled) -> dict[str, float]:
+        """Figures on the held-out instances, as they are and each of their items alone."""
+        return held_out_figures(self._scorer(held.embeddings), held)
+
+    def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
+        return self._forward(embeddings, lambda batch: self.network_(*batch).softmax(dim=1))
+
+    def transform(self, X: Any) -> np.ndarray:
+        """What the classifier's last layer sees of each instance: (n_instances, width)."""
+        embeddings = self._matched(X)
+        something = self._something(embeddings.present)
+        inner = self._forward(embeddings[something], lambda batch: self.network_.embed(*batch))
+        out = np.full((len(embeddings), inner.shape[1]), np.nan)
+        out[something] = inner
+        return out
+
+    @torch.inference_mode()
+    def _forward(self, embeddings: Embeddings, function: Callable[[Batch], Tensor]) -> np.ndarray:
+        """`function` of all instances, chunk by chunk: float64 (n_instances, …)."""
+        device = next(self.network_.parameters()).device
+        training = self.network_.training
+        self.network_.eval()
+        chunks = Instances(embeddings, self.standardizer_, device).chunks()
+        outputs = [function(batch).double().cpu().numpy() for batch in chunks]
+        self.network_.train(training)
+        return np.concatenate(outputs)
+
+    def _standardizes(self) -> bool:
+        return self.standardize
 
     def _validation_fraction(self) -> float:
-        return self._resolved().validation_fraction
+        return self.validation_fraction
 
     def _device(self) -> torch.device:
         return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+@with_parameters
+class ComparisonNetworkClassifier(NetworkClassifier):
+    """Base of the networks SRMM is compared with: whole instances with holes to class scores.
+
+    Its network's forward takes `(items, present)` as in `Batch` and returns log-probabilities or
+    logits (n, C); its `embed`, with the same arguments, what the last layer sees.
+
+    The learning rate is chosen by the score on the held-out instances: accuracy as they are and
+    with each of their items alone, in equal parts; the same for all methods. Test data is never
+    seen.
+    """
+
+    learning_rates: Sequence[float] = parameter(
+        LEARNING_RATES,
+        "Candidates, of which the best on held-out instances is kept; () keeps `learning_rate`.",
+    )
+
+    def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
+        self._scale(train)
+        self._fit_best(self._network, self.learning_rates, train, held, seed)
+
+
+def held_out_score(history: History) -> tuple[float, float]:
+    """(score, −loss) of the kept epoch on the held-out instances; zeros if there are none."""
+    kept = history.epochs[history.best_epoch - 1]
+    return kept.get("validation_score", 0.0), -kept.get("validation_loss", 0.0)

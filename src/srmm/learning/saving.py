@@ -22,7 +22,8 @@ from srmm.encoders import fitted_folder
 from srmm.errors import InputError, StoreError, did_you_mean
 from srmm.files import json_ready, read_json, replacing_folder, restore_interrupted, write_json
 from srmm.learning.describe import describe_model
-from srmm.learning.state import SAVABLE, known_kind, pack, unpack
+from srmm.learning.method import classifiers
+from srmm.learning.state import pack, unpack
 
 FORMAT = "srmm-model"
 VERSION = 1
@@ -116,9 +117,10 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         what="the config of a model saved by srmm",
         remedy=f"{folder} is not a saved model: make one with `srmm fit`.",
     )
-    if known_kind(config["kind"]) is None:
+    if config["kind"] not in classifiers():
         raise StoreError(
-            f"{path} names the kind {config['kind']!r}. {did_you_mean(config['kind'], SAVABLE)}"
+            f"{path} names the kind {config['kind']!r}. "
+            f"{did_you_mean(config['kind'], classifiers())}"
         )
     for name, about in config["inputs"].items():
         kind, _, place = (about.get("encoder") or "").partition(":")
@@ -186,7 +188,10 @@ def model_card(config: Mapping[str, Any]) -> str:
         encoder = config["inputs"].get(name, {}).get("encoder") or "not recorded"
         hole = f"{100 * training['holes'][name]:.1f} %"
         rows.append(f"| {name} | {size} | {encoder} | {hole} |")
-    settings = "\n".join(f"- {key}: {value}" for key, value in about["settings"].items())
+    settings = "\n".join(
+        f"- {key}: {value}"
+        for key, value in about.get("parameters", about.get("settings", {})).items()
+    )
     settings = settings + "\n" if settings else ""
     example = ", ".join(f'"{m}": array of shape (n, {d})' for m, d in config["modalities"].items())
     return f"""---

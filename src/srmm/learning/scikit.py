@@ -1,4 +1,4 @@
-"""What the methods with scikit-learn models inside share: choosing a setting, saving."""
+"""What the methods with scikit-learn models inside share: choosing among candidates, saving."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from srmm.learning.late_fusion import LateFusionClassifier
 from srmm.learning.standardize import Standardizer
 from srmm.learning.state import estimator_from_bytes, estimator_to_bytes, nested, part
 
-Setting = dict[str, Any]
+Candidate = dict[str, Any]
+"""Parameters of a scikit-learn estimator that are tried together."""
 
 
 class ScikitClassifier(EmbeddingClassifier):
     """Base of the methods that train scikit-learn models.
 
-    One of three settings is chosen on a held-out tenth of the training set, the budget of every
+    One of three candidates is chosen on a held-out tenth of the training set, the budget of every
     method, by accuracy as the instances are and with each of their items alone in equal parts;
     then the models are trained on all of it. Test data is never seen.
 
@@ -30,26 +31,13 @@ class ScikitClassifier(EmbeddingClassifier):
     Attributes
     ----------
     models_ : dict of str to scikit-learn estimator
-    chosen_ : dict
-        The setting chosen.
     """
 
-    _candidates: ClassVar[Sequence[Setting]]
-    _default: ClassVar[Setting]
+    _candidates: ClassVar[Sequence[Candidate]]
+    _default: ClassVar[Candidate]
     """Where nothing is held out."""
     _kinds: ClassVar[tuple[type, ...]]
     """Classes of the models, the only ones a saved folder may hold."""
-
-    def __init__(
-        self,
-        *,
-        class_weight: Any = None,
-        when_nothing_present: str = "error",
-        random_state: Any = None,
-    ) -> None:
-        self.class_weight = class_weight
-        self.when_nothing_present = when_nothing_present
-        self.random_state = random_state
 
     def _validation_fraction(self) -> float:
         return 0.1
@@ -57,31 +45,30 @@ class ScikitClassifier(EmbeddingClassifier):
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         self.standardizer_ = Standardizer.fit(train.embeddings, active=self._standardizes())
         self.models_: dict[str, Any] = {}
-        self.chosen_ = self._default
+        self.chosen_ = dict(self._default)
         if len(held.y):
             best = (-np.inf, -np.inf)
             for candidate in self._candidates:
                 self._learn(train, candidate, seed)
                 reached = self._held_out_score(held)
                 if reached > best:
-                    best, self.chosen_ = reached, candidate
+                    best, self.chosen_ = reached, dict(candidate)
             train = train.joined(held)
             self.training_["held_out_learnt"] = True
         self._learn(train, self.chosen_, seed)
 
-    def _learn(self, data: Labelled, setting: Setting, seed: int) -> None:
-        """Train `models_` with that setting; they may go on from those of the setting before."""
+    def _learn(self, data: Labelled, candidate: Candidate, seed: int) -> None:
+        """Train `models_`; they may go on from those of the candidate before."""
         raise NotImplementedError
 
     def _held_out_score(self, held: Labelled) -> tuple[float, float]:
         """(score, −loss): the loss decides between equal scores."""
-        figures = held_out_figures(self._probabilities, held)
+        figures = held_out_figures(self._scorer(held.embeddings), held)
         return figures["score"], -figures["loss"]
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""
+        """(JSON-ready values, arrays): all that `set_state` needs to predict the same bits."""
         state, arrays = super().get_state()
-        state["chosen"] = self.chosen_
         models = {name: estimator_to_bytes(model) for name, model in self.models_.items()}
         state["models"] = {
             name: self._kinds.index(type(model)) for name, model in self.models_.items()
@@ -91,7 +78,6 @@ class ScikitClassifier(EmbeddingClassifier):
     def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Become the fitted classifier that `get_state` described."""
         super().set_state(state, arrays)
-        self.chosen_ = state["chosen"]
         stored = part("model", arrays)
         self.models_ = {
             name: estimator_from_bytes(stored[name], self._kinds[kind])
@@ -104,11 +90,11 @@ class PerModalityClassifier(LateFusionClassifier, ScikitClassifier):
 
     _fusion: ClassVar[str]
 
-    def _estimator(self, before: Any, setting: Setting, seed: int) -> Any:
-        """An estimator to fit; `before` is that of the setting before, or None."""
+    def _estimator(self, before: Any, candidate: Candidate, seed: int) -> Any:
+        """An estimator to fit; `before` is that of the candidate before, or None."""
         raise NotImplementedError
 
-    def _learn(self, data: Labelled, setting: Setting, seed: int) -> None:
+    def _learn(self, data: Labelled, candidate: Candidate, seed: int) -> None:
         models = {}
         for name in self.modalities_:
             rows, vectors = data.embeddings.items(name)
@@ -119,7 +105,7 @@ class PerModalityClassifier(LateFusionClassifier, ScikitClassifier):
             if before is not None and not np.array_equal(before.classes_, there):
                 before = None
             x = self.standardizer_.apply(name, vectors)
-            models[name] = self._estimator(before, setting, seed).fit(
+            models[name] = self._estimator(before, candidate, seed).fit(
                 x, data.y[rows], data.weight[rows]
             )
         self.models_ = models

@@ -5,23 +5,20 @@ A classifier made of others keeps their states inside its own.
 
 from __future__ import annotations
 
-import importlib
-import inspect
+import numbers
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from srmm.errors import InputError
-from srmm.methods import METHODS
+from srmm.learning.method import classifiers
 
 Arrays = Mapping[str, np.ndarray]
 
-SAVABLE: dict[str, str] = {cls: module for module, cls, _ in METHODS.values()}
-"""Class → module of all that can be saved: only these are ever made from what a folder says."""
-
-_FORMER_KINDS = {"single-branch": "SingleBranchClassifier"}
+NOT_KEPT = frozenset({"class_weight", "when_nothing_present", "random_state", "device", "progress"})
+"""Parameters that are stored by themselves, or say nothing of the model."""
 
 # What trees are made of that skops does not trust by itself. Both hold numbers only.
 _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -30,12 +27,12 @@ _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
 
 def pack(model: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """(description, arrays) of a fitted classifier, from which `unpack` makes it again."""
-    kind = type(model).__name__
-    if SAVABLE.get(kind) != type(model).__module__:
-        raise InputError(f"A {kind} cannot be saved; these can: {', '.join(SAVABLE)}.")
+    cls, known = type(model), classifiers()
+    if known.get(cls.__name__) is not cls:
+        raise InputError(f"A {cls.__name__} cannot be saved; these can: {', '.join(known)}.")
     state, arrays = model.get_state()
     described = {
-        "kind": kind,
+        "kind": cls.__name__,
         "modalities": model.embedding_dims_,
         "classes": model.classes_.tolist(),
         "state": state,
@@ -47,13 +44,12 @@ def pack(model: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 def unpack(described: Mapping[str, Any], arrays: Arrays, device: str | None = None) -> Any:
     """The classifier that `pack` described; it will predict on `device` if it has a network."""
-    kind = known_kind(described["kind"])
-    if kind is None:
-        raise ValueError(f"there is no kind of classifier {described['kind']!r}.")
-    cls = getattr(importlib.import_module(SAVABLE[kind]), kind)
-    accepted = inspect.signature(cls).parameters
-    required = {k: None for k, v in accepted.items() if v.default is v.empty}
-    model = cls(**required, **({"device": device} if "device" in accepted else {}))
+    kind, known = described["kind"], classifiers()
+    if kind not in known:
+        raise ValueError(f"there is no kind of classifier {kind!r}.")
+    model = known[kind]()
+    if hasattr(model, "device"):
+        model.device = device
     model.classes_ = np.array(described["classes"])
     model.embedding_dims_ = dict(described["modalities"])
     model.modalities_ = tuple(described["modalities"])
@@ -63,10 +59,42 @@ def unpack(described: Mapping[str, Any], arrays: Arrays, device: str | None = No
     return model
 
 
-def known_kind(kind: str) -> str | None:
-    """The class that a folder's kind means; None if it is none that can be saved."""
-    kind = _FORMER_KINDS.get(kind, kind)
-    return kind if kind in SAVABLE else None
+def kept_parameters(model: Any) -> dict[str, Any]:
+    """The parameters of a classifier that decide what it is: JSON values."""
+    given = model.get_params(deep=False)
+    return {name: value for name, value in given.items() if name not in NOT_KEPT}
+
+
+def stored_parameters(state: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The parameters called `names` as a saved state has them.
+
+    Models of before parameters were written once keep those of a recipe apart, as "settings".
+    """
+    found = {**state.get("settings", {}), **state["parameters"]}
+    if "settings" in state and "recipe" in names:
+        found["recipe"] = state["recipe"] or state["settings"]
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in found.items()
+        if name in names
+    }
+
+
+def plain_seed(random_state: Any) -> int | None:
+    """The seed if it is a whole number, None for a generator or nothing."""
+    return int(random_state) if isinstance(random_state, numbers.Integral) else None
+
+
+def class_weight_to_json(class_weight: Any) -> Any:
+    """None, "balanced", or a list of [label, weight]: JSON has no mapping of numbers."""
+    if isinstance(class_weight, Mapping):
+        return [[label, float(weight)] for label, weight in class_weight.items()]
+    return class_weight
+
+
+def class_weight_from_json(stored: Any) -> Any:
+    """What `class_weight_to_json` wrote."""
+    return dict(map(tuple, stored)) if isinstance(stored, list) else stored
 
 
 def nested(prefix: str, arrays: Arrays) -> dict[str, np.ndarray]:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from srmm.errors import SrmmError
-from srmm.recipe import Recipe
 
 logger = logging.getLogger("srmm")
 
@@ -38,8 +37,12 @@ def fit_network(
     epoch_batches: Callable[[], list[Any]],
     loss_of: Callable[[Any], Tensor],
     validate: Callable[[], dict[str, float]] | None,
-    recipe: Recipe,
     *,
+    learning_rate: float,
+    weight_decay: float,
+    schedule: str,
+    max_epochs: int,
+    patience: int,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> History:
     """Train `network` in place with Adam and leave it with the weights of its best epoch.
@@ -51,25 +54,25 @@ def fit_network(
     validate : callable returning held-out figures, among them "score" (the higher the better) and
         "loss", which decides between equal scores; None: no instance is held out, and the last
         epoch is kept. Test data never gets here.
-    recipe : Recipe
-        Learning rate, weight decay, schedule, epochs and patience.
+    learning_rate, weight_decay, schedule, max_epochs, patience
+        As in `srmm.recipe.NetworkParameters`.
     progress : wraps the range of epochs, e.g. `tqdm.tqdm`
     """
     start = time.perf_counter()
     history = History()
     batches = epoch_batches()
     optimizer = torch.optim.Adam(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
     )
     scheduler = None
-    if recipe.schedule == "one-cycle":
+    if schedule == "one-cycle":
         # Switching may cut epochs into slightly different numbers of batches; a few more steps
         # than planned simply stay at the schedule's end.
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, recipe.learning_rate, total_steps=recipe.max_epochs * len(batches)
+            optimizer, learning_rate, total_steps=max_epochs * len(batches)
         )
     best, best_state, waited = (-math.inf, -math.inf), None, 0
-    for epoch in progress(range(1, recipe.max_epochs + 1)):
+    for epoch in progress(range(1, max_epochs + 1)):
         network.train()
         losses: list[Tensor] = []
         for batch in batches:
@@ -86,7 +89,7 @@ def fit_network(
         if not math.isfinite(figures["train_loss"]):
             raise DivergedError(
                 f"Training diverged: the loss of epoch {epoch} is {figures['train_loss']}. "
-                f"Lower learning_rate (now {recipe.learning_rate:g}) or set standardize=True."
+                f"Lower learning_rate (now {learning_rate:g}) or set standardize=True."
             )
         if validate is not None:
             figures |= {f"validation_{name}": value for name, value in validate().items()}
@@ -98,7 +101,7 @@ def fit_network(
             best_state = copy.deepcopy(network.state_dict())
         else:
             waited += 1
-            if waited >= recipe.patience:
+            if waited >= patience:
                 break
     if best_state is not None:
         network.load_state_dict(best_state)

@@ -8,37 +8,33 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from srmm.data.embeddings import Embeddings
 from srmm.learning.base import Labelled, align_classes
-from srmm.learning.scikit import ScikitClassifier, Setting
+from srmm.learning.method import MethodAbout
+from srmm.learning.scikit import Candidate, ScikitClassifier
+from srmm.recipe import with_parameters
 
 _COMPONENTS = 32
 
 
+@with_parameters
 class ConcatenatedGradientBoosting(ScikitClassifier):
     """Gradient boosted trees on all modalities side by side, absent ones as NaN.
 
-    Source: G. Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", 2017, in
-    scikit-learn's implementation, whose splits send NaN to the side that learns more. Two things
-    are ours. A tree per class and round over thousands of columns would take hours, so an
-    embedding is first reduced to its 32 principal components, fitted on the training items. And
-    every instance is seen twice, with half of its weight each: as it is, and with a random
-    non-empty part of its items, so that all presence patterns occur in training. Loss: cross
-    entropy. Learning rate 0.1 is scikit-learn's; 15 leaves and a quarter of the columns per split
-    are ours, for speed; 20, 40 or 80 rounds are chosen on a held-out tenth of the training set,
-    then everything is fitted on all of it.
-
-    Parameters
-    ----------
-    class_weight, when_nothing_present, random_state
-        As in `SingleBranchClassifier`.
+    Splits send NaN to the side that learns more. Two things are ours. A tree per class and round
+    over thousands of columns would take hours, so an embedding is first reduced to its 32 principal
+    components, fitted on the training items. And every instance is seen twice, with half of its
+    weight each: as it is, and with a random non-empty part of its items, so that all presence
+    patterns occur in training. Loss: cross entropy. Learning rate 0.1 is scikit-learn's; 15 leaves
+    and a quarter of the columns per split are ours, for speed; 20, 40 or 80 rounds are chosen on a
+    held-out tenth of the training set, then everything is fitted on all of it.
     """
 
     _candidates = ({"max_iter": 20}, {"max_iter": 40}, {"max_iter": 80})
     _default = {"max_iter": 40}  # noqa: RUF012
     _kinds = (HistGradientBoostingClassifier, PCA)
 
-    def _learn(self, data: Labelled, setting: Setting, seed: int) -> None:
+    def _learn(self, data: Labelled, candidate: Candidate, seed: int) -> None:
         boosted = self.models_.get("boosted")
-        if boosted is None or boosted.n_iter_ >= setting["max_iter"]:  # not the same data further
+        if boosted is None or boosted.n_iter_ >= candidate["max_iter"]:  # not the same data further
             boosted = HistGradientBoostingClassifier(
                 max_leaf_nodes=15,
                 max_features=0.25,
@@ -50,7 +46,7 @@ class ConcatenatedGradientBoosting(ScikitClassifier):
         rng = np.random.default_rng([seed, 1])
         shown = random_part(data.embeddings.present, rng)
         x = np.vstack([self._reduced(data.embeddings), self._reduced(data.embeddings.mask(shown))])
-        boosted.set_params(**setting)
+        boosted.set_params(**candidate)
         self.models_["boosted"] = boosted.fit(x, np.tile(data.y, 2), np.tile(data.weight / 2, 2))
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
@@ -98,3 +94,11 @@ def random_part(present: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         shown[open_] = present[open_] & (rng.random((open_.sum(), present.shape[1])) < 0.5)
         open_ &= ~shown.any(axis=1)
     return shown
+
+
+ABOUT = MethodAbout(
+    "hist-gradient-boosting",
+    ConcatenatedGradientBoosting,
+    "G. Ke et al., LightGBM: A Highly Efficient Gradient Boosting Decision Tree, 2017, "
+    "in scikit-learn's implementation",
+)

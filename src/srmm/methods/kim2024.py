@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import permutations
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +12,11 @@ from torch.nn import functional as F
 
 from srmm.data.modality import check_modalities
 from srmm.errors import fraction
-from srmm.learning.instances import LEARNING_RATES, Batch, InstanceNetworkClassifier
+from srmm.learning.instances import Batch
 from srmm.learning.layers import branch, on_present, start_as
-from srmm.recipe import Recipe
+from srmm.learning.method import MethodAbout
+from srmm.learning.network import ComparisonNetworkClassifier
+from srmm.recipe import parameter, with_parameters
 
 
 class JointEmbedding(nn.Module):
@@ -90,62 +91,34 @@ class JointEmbedding(nn.Module):
         return outputs.logsumexp(dim=0) - math.log(len(outputs))
 
 
-class PredictedEmbeddingClassifier(InstanceNetworkClassifier):
+@with_parameters
+class PredictedEmbeddingClassifier(ComparisonNetworkClassifier):
     """Absent embeddings predicted from present ones, then late fusion.
 
-    Source: D. Kim and T. Kim, "Missing Modality Prediction for Unpaired Multimodal Learning via
-    Joint Embedding of Unimodal Models", arXiv 2407.12616, 2024. Loss: cross entropy of the fused
-    output, absent items predicted; and for each two modalities of an instance, in both directions,
-    the cross entropy of the prediction in place of the item, and VICReg between prediction and
-    embedding (25/25/1, the values of Bardes et al. 2022), averaged over the directions. Training
-    data in which no instance has two items teaches no prediction but through the fused output.
+    Loss: cross entropy of the fused output, absent items predicted; and for each two modalities of
+    an instance, in both directions, the cross entropy of the prediction in place of the item, and
+    VICReg between prediction and embedding (25/25/1, the values of Bardes et al. 2022), averaged
+    over the directions. Training data in which no instance has two items teaches no prediction but
+    through the fused output.
 
     Differs from the original: the encoders are frozen, where it tunes their biases; the predictor
     is a perceptron of one hidden layer on the embedding, where it reads the encoder's tokens
     through prompts. For more than two modalities, which it does not treat, the prediction is the
     mean over the present ones. Fusion by mean softmax output, and the training of the recipe, are
     ours.
-
-    Parameters
-    ----------
-    invariance, variance, covariance : float
-        Weights of the three terms of VICReg.
-    recipe, learning_rates, class_weight, when_nothing_present, random_state, device
-        As in `TwoBranchClassifier`.
     """
 
-    network_: JointEmbedding
-
-    def __init__(
-        self,
-        invariance: float = 25.0,
-        variance: float = 25.0,
-        covariance: float = 1.0,
-        *,
-        recipe: str | Recipe = "comparison",
-        learning_rates: Sequence[float] = LEARNING_RATES,
-        class_weight: Any = None,
-        when_nothing_present: str = "error",
-        random_state: Any = None,
-        device: str | None = None,
-    ) -> None:
-        self.invariance = invariance
-        self.variance = variance
-        self.covariance = covariance
-        self.recipe = recipe
-        self.learning_rates = learning_rates
-        self.class_weight = class_weight
-        self.when_nothing_present = when_nothing_present
-        self.random_state = random_state
-        self.device = device
+    invariance: float = parameter(25.0, "Weight of VICReg's invariance term.")
+    variance: float = parameter(25.0, "Weight of VICReg's variance term.")
+    covariance: float = parameter(1.0, "Weight of VICReg's covariance term.")
 
     def _network(self) -> JointEmbedding:
         return JointEmbedding(
             self.embedding_dims_,
             len(self.classes_),
-            self.recipe_.hidden_dim,
-            dropout=self.recipe_.dropout,
-            init=self.recipe_.init,
+            self.hidden_dim,
+            dropout=self.dropout,
+            init=self.init,
         )
 
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
@@ -186,3 +159,11 @@ def vicreg(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         gram = centred @ centred.T / (len(z) - 1)  # (n, n)
         covariance = covariance + (gram.square().sum() - variances.square().sum()) / z.shape[1]
     return invariance, variance, covariance
+
+
+ABOUT = MethodAbout(
+    "kim2024",
+    PredictedEmbeddingClassifier,
+    "D. Kim and T. Kim, Missing Modality Prediction for Unpaired Multimodal Learning via Joint "
+    "Embedding of Unimodal Models, arXiv 2407.12616, 2024",
+)

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from srmm.errors import fraction
 from srmm.learning.base import Labelled
 from srmm.learning.instances import Batch
-from srmm.methods.networks.missing_prompts import PromptedTransformer, check_prompt
+from srmm.learning.method import MethodAbout
+from srmm.methods.networks.missing_prompts import PLACES, PromptedTransformer, check_prompt
 from srmm.methods.networks.token_transformer import TokenTransformer
 from srmm.methods.two_branch import drop_items
-from srmm.methods.vilt import TRANSFORMER_LEARNING_RATES, TokenTransformerClassifier
-from srmm.recipe import Recipe
+from srmm.methods.vilt import TokenTransformerClassifier
+from srmm.recipe import parameter, with_parameters, within
 
 _COMPLETE_PER_CLASS = 5
 
@@ -25,85 +26,51 @@ PUBLISHED_RATE = 0.01
 """At which the original's prompts learn."""
 
 
+@with_parameters
 class MissingPromptClassifier(TokenTransformerClassifier):
     """A frozen token transformer steered by a learnt prompt per presence pattern.
 
-    Source: Y.-L. Lee, Y.-H. Tsai, W.-C. Chiu, C.-Y. Lee, "Multimodal Prompting with Missing
-    Modalities for Visual Recognition", CVPR 2023 (missing-aware prompts), and its published code.
-
     Stage 1 trains the transformer of `TokenTransformerClassifier` on the complete training
     instances; its placeholders then are constant dummies, as the original's empty text and blank
-    image. If some class has fewer than five complete instances (or fewer than all of its
-    instances, where it has no five), it trains on all, and the placeholders learn. The learning
-    rate and epoch are chosen by the accuracy on held-out instances of the same kind, as they are.
+    image. If some class has fewer than five complete instances (or fewer than all of its instances,
+    where it has no five), it trains on all, and the placeholders learn. The learning rate and epoch
+    are chosen by the accuracy on held-out instances of the same kind, as they are.
 
     Stage 2 freezes it and trains the prompts, the pooler and the classifier on all training
     instances, from each of which items are dropped at random, so that every pattern is shown
-    whatever is missing in the data. Chosen by the score all methods are chosen by. An
-    instance of a pattern that no training instance showed takes the most similar prompt that one
-    did (see `PromptedTransformer`). Loss, both stages: cross entropy.
+    whatever is missing in the data. Chosen by the score all methods are chosen by. An instance of a
+    pattern that no training instance showed takes the most similar prompt that one did (see
+    `PromptedTransformer`). Loss, both stages: cross entropy.
 
     Differs from the original: the frozen transformer is trained on the user's data, where the
     original's is a pre-trained ViLT; one token per modality; the classifier is one linear layer,
     and goes on from stage 1; prompts start as ViT's tokens do, where the code starts each pattern's
     with ones in a place of its own. There are len(learning_rates) trainings of stage 1 and
     len(prompt_learning_rates) of stage 2, 4 by default.
-
-    Parameters
-    ----------
-    place : "input" or "attention"
-        Prompts are prepended to the tokens, or split over the keys and values.
-    prompt_length : int
-        16, as published.
-    prompt_layers : int
-        Layers with prompts, from the first. As published, half of them: here 1 of 2.
-    drop_rate : float in [0, 1)
-        Probability that an item is dropped at each step of stage 2; an instance that would lose
-        everything keeps all. The original has 70 % of the instances lack one of two items; 0.5
-        comes nearest to it: half of the pairs lack one.
-    width, layers, heads, dropout, recipe, class_weight, when_nothing_present, random_state, device
-        As in `TokenTransformerClassifier`.
-    learning_rates, prompt_learning_rates : sequence of float
-        Candidates for stage 1, and for stage 2 the published 0.01, which leaves nothing to choose;
-        the best on held-out instances are kept; () keeps the recipe's.
     """
 
-    def __init__(
-        self,
-        place: str = "input",
-        *,
-        prompt_length: int = 16,
-        prompt_layers: int = 1,
-        drop_rate: float = 0.5,
-        width: int = 128,
-        layers: int = 2,
-        heads: int = 4,
-        dropout: float | None = 0.1,
-        recipe: str | Recipe = "comparison",
-        learning_rates: Sequence[float] = TRANSFORMER_LEARNING_RATES,
-        prompt_learning_rates: Sequence[float] = (PUBLISHED_RATE,),
-        class_weight: Any = None,
-        when_nothing_present: str = "error",
-        random_state: Any = None,
-        device: str | None = None,
-    ) -> None:
-        super().__init__(
-            width,
-            layers,
-            heads,
-            dropout=dropout,
-            recipe=recipe,
-            learning_rates=learning_rates,
-            class_weight=class_weight,
-            when_nothing_present=when_nothing_present,
-            random_state=random_state,
-            device=device,
-        )
-        self.place = place
-        self.prompt_length = prompt_length
-        self.prompt_layers = prompt_layers
-        self.drop_rate = drop_rate
-        self.prompt_learning_rates = prompt_learning_rates
+    place: str = parameter(
+        "input",
+        'Prompts are prepended to the tokens ("input"), or split over the keys and values '
+        '("attention").',
+        within(PLACES),
+    )
+    prompt_length: int = parameter(16, "Tokens of a prompt; 16, as published.")
+    prompt_layers: int = parameter(
+        1, "Layers with prompts, from the first. As published, half of them: here 1 of 2."
+    )
+    drop_rate: float = parameter(
+        0.5,
+        "Probability that an item is dropped at each step of stage 2; an instance that would lose "
+        "everything keeps all. The original has 70 % of the instances lack one of two items; 0.5 "
+        "comes nearest to it: half of the pairs lack one.",
+        fraction,
+    )
+    prompt_learning_rates: Sequence[float] = parameter(
+        (0.01,),
+        "Candidates for stage 2: the published rate, which leaves nothing to choose; () keeps "
+        "`learning_rate`.",
+    )
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         fraction("drop_rate", self.drop_rate)
@@ -160,3 +127,14 @@ def _enough(complete: Labelled, train: Labelled) -> bool:
             >= np.minimum(of_class, _COMPLETE_PER_CLASS)
         ).all()
     )
+
+
+_SOURCE = (
+    "Y.-L. Lee, Y.-H. Tsai, W.-C. Chiu, C.-Y. Lee, Multimodal Prompting with Missing Modalities "
+    "for Visual Recognition, CVPR 2023 (missing-aware prompts), and its published code"
+)
+
+ABOUT = tuple(
+    MethodAbout(f"lee2023-{place}", MissingPromptClassifier, _SOURCE, {"place": place})
+    for place in PLACES
+)

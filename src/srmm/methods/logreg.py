@@ -11,31 +11,29 @@ from sklearn.linear_model import LogisticRegression
 
 from srmm.data.embeddings import Embeddings
 from srmm.learning.base import Labelled
-from srmm.learning.scikit import PerModalityClassifier, ScikitClassifier, Setting
+from srmm.learning.method import MethodAbout
+from srmm.learning.scikit import Candidate, PerModalityClassifier, ScikitClassifier
+from srmm.recipe import with_parameters
 
 _DEFAULT = {"C": 0.01}
 _STRENGTHS = ({"C": 0.001}, {"C": 0.01}, {"C": 0.1})
 """Inverse regularisation strength."""
 
 
-def _logistic_regression(before: Any, setting: Setting) -> LogisticRegression:
+def _logistic_regression(before: Any, candidate: Candidate) -> LogisticRegression:
     """Each strength starts from the weaker model before it, which saves most of the steps."""
     model = LogisticRegression(max_iter=200, warm_start=True) if before is None else before
-    return model.set_params(**setting)
+    return model.set_params(**candidate)
 
 
+@with_parameters
 class ConcatenatedLogisticRegression(ScikitClassifier):
     """Multinomial logistic regression on all standardised embeddings side by side.
 
-    Source: the textbook's early fusion. An absent item is its modality's training mean, zeros
-    after standardisation: the imputation a practitioner would reach for first. The regularisation
-    strength is chosen among three on a held-out tenth of the training set, by the accuracy on
-    instances as they are, then the model is fitted on all of it.
-
-    Parameters
-    ----------
-    class_weight, when_nothing_present, random_state
-        As in `SingleBranchClassifier`.
+    An absent item is its modality's training mean, zeros after standardisation: the imputation a
+    practitioner would reach for first. The regularisation strength is chosen among three on a
+    held-out tenth of the training set, by the accuracy on instances as they are, then the model is
+    fitted on all of it.
     """
 
     _candidates = _STRENGTHS
@@ -46,8 +44,8 @@ class ConcatenatedLogisticRegression(ScikitClassifier):
     def n_parameters_(self) -> int | None:
         return _n_parameters(self.models_)
 
-    def _learn(self, data: Labelled, setting: Setting, seed: int) -> None:
-        model = _logistic_regression(self.models_.get("all"), setting)
+    def _learn(self, data: Labelled, candidate: Candidate, seed: int) -> None:
+        model = _logistic_regression(self.models_.get("all"), candidate)
         with warnings.catch_warnings():
             # 200 steps are the budget; running out of them is no failure.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -72,20 +70,14 @@ class ConcatenatedLogisticRegression(ScikitClassifier):
         return np.hstack(blocks)
 
 
+@with_parameters
 class PerModalityLogisticRegression(PerModalityClassifier):
     """A multinomial logistic regression per modality, log-averaged over what is present.
 
-    Source: the product of experts in its simplest form (G. E. Hinton, "Training Products of
-    Experts by Minimizing Contrastive Divergence", 2002), here each expert trained by itself. On
-    standardised embeddings; the output of an instance is the normalised mean of its modalities'
+    On standardised embeddings; the output of an instance is the normalised mean of its modalities'
     log-probabilities. Loss: cross entropy with an L2 penalty. Hyper-parameters are ours: one
-    inverse strength C for all modalities, among 0.001, 0.01 and 0.1, as for `logreg-concat`,
-    chosen on a held-out tenth of the training set, then everything is fitted on all of it.
-
-    Parameters
-    ----------
-    class_weight, when_nothing_present, random_state
-        As in `SingleBranchClassifier`.
+    inverse strength C for all modalities, among 0.001, 0.01 and 0.1, as for `logreg-concat`, chosen
+    on a held-out tenth of the training set, then everything is fitted on all of it.
     """
 
     _candidates = _STRENGTHS
@@ -97,14 +89,25 @@ class PerModalityLogisticRegression(PerModalityClassifier):
     def n_parameters_(self) -> int | None:
         return _n_parameters(self.models_)
 
-    def _estimator(self, before: Any, setting: Setting, seed: int) -> LogisticRegression:
-        return _logistic_regression(before, setting)
+    def _estimator(self, before: Any, candidate: Candidate, seed: int) -> LogisticRegression:
+        return _logistic_regression(before, candidate)
 
-    def _learn(self, data: Labelled, setting: Setting, seed: int) -> None:
+    def _learn(self, data: Labelled, candidate: Candidate, seed: int) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            super()._learn(data, setting, seed)
+            super()._learn(data, candidate, seed)
 
 
 def _n_parameters(models: dict[str, LogisticRegression]) -> int:
     return sum(model.coef_.size + model.intercept_.size for model in models.values())
+
+
+ABOUT = (
+    MethodAbout(
+        "logreg",
+        PerModalityLogisticRegression,
+        "G. E. Hinton, Training Products of Experts by Minimizing Contrastive Divergence, 2002: "
+        "the product of experts in its simplest form",
+    ),
+    MethodAbout("logreg-concat", ConcatenatedLogisticRegression, "the textbook's early fusion"),
+)

@@ -11,38 +11,36 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srmm.learning.base import Labelled
-from srmm.learning.instances import Batch, held_out_score
+from srmm.learning.instances import Batch
+from srmm.learning.method import MethodAbout
+from srmm.learning.network import held_out_score
+from srmm.learning.state import Arrays
 from srmm.methods.vilt import TokenTransformerClassifier
+from srmm.recipe import with_parameters
 
 
+@with_parameters
 class FusionSearchClassifier(TokenTransformerClassifier):
     """A token transformer trained under several attention masks, its fusion layer searched.
 
-    Source: M. Ma, J. Ren, L. Zhao, D. Testuggine, X. Peng, "Are Multimodal Transformers Robust to
-    Missing Modality?", CVPR 2022 (multi-task training with masks, and the search for the optimal
-    fusion layer). Every instance is shown complete and with each of its modalities alone; an
-    absent or masked item's token is hidden from attention, in training and prediction. Loss: the
-    sum of the cross entropies of these views. An instance with holes is shown with all that it
-    has; one with a single item is shown once. All views share one class token and one classifier.
+    Multi-task training with masks, and the search for the optimal fusion layer. Every instance is
+    shown complete and with each of its modalities alone; an absent or masked item's token is hidden
+    from attention, in training and prediction. Loss: the sum of the cross entropies of these views.
+    An instance with holes is shown with all that it has; one with a single item is shown once. All
+    views share one class token and one classifier.
 
     Differs from the original: the transformer is that of `TokenTransformerClassifier`, with one
     token per modality, not a pre-trained ViLT; with more than two modalities the views are still
     all and each alone; and the fusion layer is searched not by a differentiable policy but by
     training every candidate, which is exact and, with few layers, cheap. Before the fusion layer
-    the tokens of different modalities cannot see each other, nor the class token, which itself
-    sees all.
+    the tokens of different modalities cannot see each other, nor the class token, which itself sees
+    all.
 
     Candidates are 0 (everything fused, ViLT's own) to `layers` − 1 (only the class token fuses;
-    `layers` would be the same network, as nothing reads the other tokens after the last layer).
-    The learning rate is chosen among its candidates at fusion layer 0, then the layer at that rate,
-    by the score on held-out instances: len(learning_rates) + `layers` − 1 trainings, by default 4.
+    `layers` would be the same network, as nothing reads the other tokens after the last layer). The
+    learning rate is chosen among its candidates at fusion layer 0, then the layer at that rate, by
+    the score on held-out instances: len(learning_rates) + `layers` − 1 trainings, by default 4.
     Without held-out instances there is nothing to choose by, and the layer is 0.
-
-    Parameters
-    ----------
-    width, layers, heads, dropout, recipe, learning_rates, class_weight, when_nothing_present,
-    random_state, device
-        As in `TokenTransformerClassifier`.
 
     Attributes
     ----------
@@ -51,9 +49,6 @@ class FusionSearchClassifier(TokenTransformerClassifier):
     fusion_scores_ : dict of int to float
         The held-out score of each candidate.
     """
-
-    fusion_layer_: int
-    fusion_scores_: dict[int, float]
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         self.fusion_layer_ = 0
@@ -64,7 +59,7 @@ class FusionSearchClassifier(TokenTransformerClassifier):
         layers = range(1, self.layers) if len(self.modalities_) > 1 and len(held.y) else ()
         for layer in layers:
             self.fusion_layer_ = layer
-            self._fit_best(self._network, (self.recipe_.learning_rate,), train, held, seed)
+            self._fit_best(self._network, (self.learning_rate,), train, held, seed)
             reached = self._reached()
             self.fusion_scores_[layer] = reached[0][0]
             best = max(best, reached, key=lambda of: of[0])
@@ -88,7 +83,7 @@ class FusionSearchClassifier(TokenTransformerClassifier):
         state["fusion_scores"] = list(self.fusion_scores_.values())  # JSON has no integer keys
         return state, arrays
 
-    def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    def set_state(self, state: Mapping[str, Any], arrays: Arrays) -> None:
         self.fusion_layer_ = state["fusion_layer"]
         self.fusion_scores_ = dict(enumerate(state["fusion_scores"]))
         super().set_state(state, arrays)
@@ -109,3 +104,11 @@ def views(present: Tensor) -> tuple[Tensor, Tensor]:
     kept = torch.cat([torch.ones_like(several), (present & several[:, None]).T.flatten()])
     rows = torch.arange(n, device=present.device).repeat(1 + M)
     return masks[kept], rows[kept]
+
+
+ABOUT = MethodAbout(
+    "ma2022",
+    FusionSearchClassifier,
+    "M. Ma, J. Ren, L. Zhao, D. Testuggine, X. Peng, Are Multimodal Transformers Robust to Missing "
+    "Modality?, CVPR 2022",
+)

@@ -11,41 +11,26 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.modality import usable_patterns
 from srmm.fusion import pattern_codes
 from srmm.learning.base import EmbeddingClassifier, Labelled, align_classes
-from srmm.learning.state import nested, pack, part, unpack
+from srmm.learning.method import MethodAbout
+from srmm.learning.state import Arrays, nested, pack, part, unpack
 from srmm.methods.logreg import ConcatenatedLogisticRegression
 from srmm.methods.unimodal import UnimodalClassifier
-from srmm.recipe import Recipe
+from srmm.recipe import parameter, with_parameters
 
 
+@with_parameters
 class AvailabilityRouter(EmbeddingClassifier):
     """A model per presence pattern: unimodal where one modality is there, fused where several are.
 
     The fused model of a pattern is logistic regression on that pattern's concatenated embeddings,
     trained on the instances that have all of it. It is what SRMM has to beat: 2^M − 1 models
-    instead of one, none of which ever sees a hole. Source: ours, and common practice.
-
-    Parameters
-    ----------
-    recipe, class_weight, when_nothing_present, random_state, device
-        As in `SingleBranchClassifier`.
+    instead of one, none of which ever sees a hole.
     """
 
-    models_: dict[int, Any]
-
-    def __init__(
-        self,
-        *,
-        recipe: str | Recipe = "robust",
-        class_weight: Any = None,
-        when_nothing_present: str = "error",
-        random_state: Any = None,
-        device: str | None = None,
-    ) -> None:
-        self.recipe = recipe
-        self.class_weight = class_weight
-        self.when_nothing_present = when_nothing_present
-        self.random_state = random_state
-        self.device = device
+    recipe: str | Mapping[str, Any] = parameter(
+        "robust", "What its networks are made with: a recipe's name, or parameters by name."
+    )
+    device: str | None = parameter(None, "As in `SingleBranchClassifier`.")
 
     @property
     def n_parameters_(self) -> int | None:
@@ -61,10 +46,10 @@ class AvailabilityRouter(EmbeddingClassifier):
             arrays |= nested(f"model.{code}", own)
         return state, arrays
 
-    def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    def set_state(self, state: Mapping[str, Any], arrays: Arrays) -> None:
         """Become the fitted classifier that `get_state` described."""
         super().set_state(state, arrays)
-        self.models_ = {
+        self.models_: dict[int, Any] = {
             int(code): unpack(described, part(f"model.{code}", arrays), self.device)
             for code, described in state["models"].items()
         }
@@ -80,7 +65,7 @@ class AvailabilityRouter(EmbeddingClassifier):
                 continue  # nobody to learn this pattern from
             if len(names) == 1:
                 model: Any = UnimodalClassifier(
-                    names[0], recipe=self.recipe, random_state=seed, device=self.device
+                    modality=names[0], recipe=self.recipe, random_state=seed, device=self.device
                 )
             else:
                 model = ConcatenatedLogisticRegression(random_state=seed)
@@ -113,3 +98,10 @@ def _largest_known(code: int, models: dict[int, Any]) -> int:
     """The pattern within `code` that has a model and most modalities; 0 if there is none."""
     inside = [known for known in models if known & code == known]
     return max(inside, key=lambda known: (known.bit_count(), -known), default=0)
+
+
+ABOUT = MethodAbout(
+    "router",
+    AvailabilityRouter,
+    "ours, and common practice",
+)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +11,12 @@ from torch.nn import functional as F
 
 from srmm.data.modality import check_modalities
 from srmm.errors import fraction
-from srmm.learning.instances import LEARNING_RATES, Batch, InstanceNetworkClassifier
+from srmm.learning.instances import Batch
 from srmm.learning.layers import branch, on_present, start_as
+from srmm.learning.method import MethodAbout
+from srmm.learning.network import ComparisonNetworkClassifier
 from srmm.methods.two_branch import drop_items
-from srmm.recipe import Recipe
+from srmm.recipe import parameter, with_parameters
 
 
 class SharedSpecific(nn.Module):
@@ -82,65 +83,38 @@ class SharedSpecific(nn.Module):
         return torch.stack(outputs, dim=1)
 
 
-class ShaSpecClassifier(InstanceNetworkClassifier):
+@with_parameters
+class ShaSpecClassifier(ComparisonNetworkClassifier):
     """Shared features stand in for absent items; specific ones add what only one modality knows.
 
-    Source: H. Wang et al., "Multi-Modal Learning with Missing Modality via Shared-Specific Feature
-    Modelling", CVPR 2023, and its published code. Loss: cross entropy, plus `alignment` times the
-    L1 distance of the shared features of each two items of an instance (of the paper's choices the
-    code's), plus `domain` times the cross entropy of telling from a specific feature which modality
-    it is of. 0.1 and 0.02 are the code's. As in its second stage of training, random modalities
-    are hidden from fusion; here in the only stage.
+    Loss: cross entropy, plus `alignment` times the L1 distance of the shared features of each two
+    items of an instance (of the paper's choices the code's), plus `domain` times the cross entropy
+    of telling from a specific feature which modality it is of. 0.1 and 0.02 are the code's. As in
+    its second stage of training, random modalities are hidden from fusion; here in the only stage.
 
     Differs from the original: the encoders are frozen, and shared and specific encoders are
     perceptrons of one hidden layer on their embeddings, with a linear map per modality in front of
     the shared one, since embeddings differ in size. Distances are summed over all pairs of
     modalities, where the code takes neighbouring ones. The training of the recipe is ours.
-
-    Parameters
-    ----------
-    alignment, domain : float
-        Weights of the two further losses.
-    drop_rate : float in [0, 1)
-        How often an item is hidden in training, as in `ModalityDropoutClassifier`. At 0.5 two
-        modalities are hidden as often as in the published code, which keeps a random number.
-    recipe, learning_rates, class_weight, when_nothing_present, random_state, device
-        As in `TwoBranchClassifier`.
     """
 
-    network_: SharedSpecific
-
-    def __init__(
-        self,
-        alignment: float = 0.1,
-        domain: float = 0.02,
-        drop_rate: float = 0.5,
-        *,
-        recipe: str | Recipe = "comparison",
-        learning_rates: Sequence[float] = LEARNING_RATES,
-        class_weight: Any = None,
-        when_nothing_present: str = "error",
-        random_state: Any = None,
-        device: str | None = None,
-    ) -> None:
-        self.alignment = alignment
-        self.domain = domain
-        self.drop_rate = drop_rate
-        self.recipe = recipe
-        self.learning_rates = learning_rates
-        self.class_weight = class_weight
-        self.when_nothing_present = when_nothing_present
-        self.random_state = random_state
-        self.device = device
+    alignment: float = parameter(0.1, "Weight of the distance of shared features.")
+    domain: float = parameter(0.02, "Weight of telling modalities apart by specific features.")
+    drop_rate: float = parameter(
+        0.5,
+        "How often an item is hidden in training, as in `ModalityDropoutClassifier`. At 0.5 two "
+        "modalities are hidden as often as in the published code, which keeps a random number.",
+        fraction,
+    )
 
     def _network(self) -> SharedSpecific:
         fraction("drop_rate", self.drop_rate)
         return SharedSpecific(
             self.embedding_dims_,
             len(self.classes_),
-            self.recipe_.hidden_dim,
-            dropout=self.recipe_.dropout,
-            init=self.recipe_.init,
+            self.hidden_dim,
+            dropout=self.dropout,
+            init=self.init,
         )
 
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
@@ -166,3 +140,11 @@ def alignment_loss(shared: Tensor, present: Tensor) -> Tensor:
         distances = (shared[:, m] - shared[:, j]).abs().mean(dim=1)  # (n,)
         total = total + (distances * both).sum() / both.sum().clamp(min=1)
     return total
+
+
+ABOUT = MethodAbout(
+    "shaspec",
+    ShaSpecClassifier,
+    "H. Wang et al., Multi-Modal Learning with Missing Modality via Shared-Specific Feature "
+    "Modelling, CVPR 2023, and its published code",
+)

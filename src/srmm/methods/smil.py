@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,18 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srmm.data.modality import check_modalities
-from srmm.errors import InputError, fraction
-from srmm.learning.base import Labelled
-from srmm.learning.instances import (
-    LEARNING_RATES,
-    Batch,
-    InstanceNetworkClassifier,
-    Instances,
-)
+from srmm.errors import fraction
+from srmm.learning.instances import Batch, Instances
 from srmm.learning.layers import lone_row_safe, on_present, start_as
-from srmm.learning.training import History
+from srmm.learning.method import MethodAbout
+from srmm.learning.network import ComparisonNetworkClassifier
 from srmm.methods.two_branch import drop_items
-from srmm.recipe import Recipe
+from srmm.recipe import at_least, parameter, with_parameters
 
 
 class CentroidMixture(nn.Module):
@@ -113,80 +107,43 @@ class CentroidMixture(nn.Module):
         self.priors(modality).copy_(centroids)
 
 
-class CentroidMixtureClassifier(InstanceNetworkClassifier):
+@with_parameters
+class CentroidMixtureClassifier(ComparisonNetworkClassifier):
     """Absent embeddings reconstructed from k-means centroids (SMIL-style), then early fusion.
 
-    Source: M. Ma et al., "SMIL: Multimodal Learning with Severely Missing Modality", AAAI 2021, and
-    its published code. Priors: `n_priors` centroids of the training embeddings of each modality.
-    Loss: cross entropy of the instances as they are, absent items reconstructed; and of those with
-    several items once more with some hidden, plus `feature_alignment` times the mean squared
-    distance of the embeddings side by side, and as much for the hidden layer, between hidden and
-    not. 10 centroids and 0.01 are the code's.
+    Priors: `n_priors` centroids of the training embeddings of each modality. Loss: cross entropy of
+    the instances as they are, absent items reconstructed; and of those with several items once more
+    with some hidden, plus `feature_alignment` times the mean squared distance of the embeddings
+    side by side, and as much for the hidden layer, between hidden and not. 10 centroids and 0.01
+    are the code's.
 
     Differs from the original: **no meta-learning** (the two losses are added, where SMIL takes an
     inner step on the first and judges it by the second), no learnt noise on the features, frozen
     encoders, and any modality may be absent, for which each weighs the priors of each other. Which
     items are hidden (each with probability 0.5, never all of an instance) and the training of the
     recipe are ours.
-
-    Parameters
-    ----------
-    n_priors : int
-        Centroids per modality.
-    feature_alignment : float
-    recipe, learning_rates, class_weight, when_nothing_present, random_state, device
-        As in `TwoBranchClassifier`.
     """
 
-    network_: CentroidMixture
-
-    def __init__(
-        self,
-        n_priors: int = 10,
-        feature_alignment: float = 0.01,
-        *,
-        recipe: str | Recipe = "comparison",
-        learning_rates: Sequence[float] = LEARNING_RATES,
-        class_weight: Any = None,
-        when_nothing_present: str = "error",
-        random_state: Any = None,
-        device: str | None = None,
-    ) -> None:
-        self.n_priors = n_priors
-        self.feature_alignment = feature_alignment
-        self.recipe = recipe
-        self.learning_rates = learning_rates
-        self.class_weight = class_weight
-        self.when_nothing_present = when_nothing_present
-        self.random_state = random_state
-        self.device = device
+    n_priors: int = parameter(10, "Centroids per modality.", at_least(1))
+    feature_alignment: float = parameter(
+        0.01, "Weight of the distance between features with and without hidden items."
+    )
 
     def _network(self) -> CentroidMixture:
-        if not isinstance(self.n_priors, int) or self.n_priors < 1:
-            raise InputError(f"n_priors must be a whole number, at least 1; got {self.n_priors!r}.")
         return CentroidMixture(
             self.embedding_dims_,
             len(self.classes_),
-            self.recipe_.hidden_dim,
+            self.hidden_dim,
             n_priors=self.n_priors,
-            dropout=self.recipe_.dropout,
-            init=self.recipe_.init,
+            dropout=self.dropout,
+            init=self.init,
         )
 
-    def _train(
-        self,
-        data: Instances,
-        target: Tensor,
-        weight: Tensor,
-        held: Labelled,
-        recipe: Recipe,
-        rng: np.random.Generator,
-    ) -> History:
+    def _start(self, data: Instances, rng: np.random.Generator) -> None:
         for m, vectors in enumerate(data.values.values()):
             seed = int(rng.integers(np.iinfo(np.int32).max))
             found = centroids(vectors.cpu().numpy(), self.n_priors, seed)
             self.network_.set_priors(m, torch.from_numpy(found))
-        return super()._train(data, target, weight, held, recipe, rng)
 
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
         network = self.network_
@@ -213,3 +170,11 @@ def centroids(vectors: np.ndarray, n: int, seed: int) -> np.ndarray:
         warnings.simplefilter("ignore", ConvergenceWarning)
         centres = kmeans.fit(vectors).cluster_centers_
     return np.resize(centres, (n, vectors.shape[1])).astype(np.float32)
+
+
+ABOUT = MethodAbout(
+    "smil",
+    CentroidMixtureClassifier,
+    "M. Ma et al., SMIL: Multimodal Learning with Severely Missing Modality, AAAI 2021, and its "
+    "published code",
+)

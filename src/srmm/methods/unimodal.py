@@ -12,39 +12,25 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import as_embeddings
 from srmm.errors import InputError, did_you_mean
 from srmm.learning.base import EmbeddingClassifier, Labelled, align_classes
-from srmm.learning.state import nested, pack, part, unpack
-from srmm.recipe import Recipe
+from srmm.learning.method import MethodAbout
+from srmm.learning.state import Arrays, nested, pack, part, unpack
+from srmm.recipe import parameter, with_parameters
 
 
+@with_parameters
 class UnimodalClassifier(EmbeddingClassifier):
     """SRMM's own network and recipe with a single modality; the others are never looked at.
 
-    Source: the paper's unimodal rows and Fig. 4's dotted lines. An instance without that modality
-    counts as one with nothing present.
-
-    Parameters
-    ----------
-    modality : str
-    recipe, class_weight, when_nothing_present, random_state, device
-        As in `SingleBranchClassifier`.
+    An instance without that modality counts as one with nothing present.
     """
 
-    def __init__(
-        self,
-        modality: str,
-        *,
-        recipe: str | Recipe = "robust",
-        class_weight: Any = None,
-        when_nothing_present: str = "error",
-        random_state: Any = None,
-        device: str | None = None,
-    ) -> None:
-        self.modality = modality
-        self.recipe = recipe
-        self.class_weight = class_weight
-        self.when_nothing_present = when_nothing_present
-        self.random_state = random_state
-        self.device = device
+    modality: str | None = parameter(
+        None, "The one that is looked at; None where there is only one."
+    )
+    recipe: str | Mapping[str, Any] = parameter(
+        "robust", "What its network is made with: a recipe's name, or parameters by name."
+    )
+    device: str | None = parameter(None, "As in `SingleBranchClassifier`.")
 
     @property
     def n_parameters_(self) -> int | None:
@@ -60,21 +46,23 @@ class UnimodalClassifier(EmbeddingClassifier):
         state["model"], own = pack(self.model_)
         return state, arrays | nested("model", own)
 
-    def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    def set_state(self, state: Mapping[str, Any], arrays: Arrays) -> None:
         """Become the fitted classifier that `get_state` described."""
         super().set_state(state, arrays)
         self.model_ = unpack(state["model"], part("model", arrays), self.device)
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
-        if self.modality not in train.embeddings.modalities:
+        there = train.embeddings.modalities
+        modality = there[0] if self.modality is None and len(there) == 1 else self.modality
+        if modality not in there:
             raise InputError(
-                f"There is no modality {self.modality!r} to train on. "
-                f"{did_you_mean(self.modality, train.embeddings.modalities)}"
+                f"There is no modality {modality!r} to train on. "
+                f"{did_you_mean(str(modality), there)}"
             )
-        self.modalities_ = (self.modality,)
-        self.embedding_dims_ = {self.modality: train.embeddings.embedding_dims[self.modality]}
-        alone = train.embeddings.select([self.modality])
-        model = SingleBranchClassifier(self.recipe, random_state=seed, device=self.device)
+        self.modalities_ = (modality,)
+        self.embedding_dims_ = {modality: train.embeddings.embedding_dims[modality]}
+        alone = train.embeddings.select([modality])
+        model = SingleBranchClassifier(recipe=self.recipe, random_state=seed, device=self.device)
         self.model_ = model.fit(
             alone,
             self.classes_[train.y],
@@ -88,5 +76,14 @@ class UnimodalClassifier(EmbeddingClassifier):
 
     def _matched(self, X: Any) -> Embeddings:
         embeddings = as_embeddings(X)
-        known = [name for name in embeddings.modalities if name == self.modality]
+        mine = getattr(self, "modalities_", ())
+        known = [name for name in embeddings.modalities if name in mine]
         return super()._matched(embeddings.select(known or embeddings.modalities))
+
+
+ABOUT = MethodAbout(
+    "unimodal",
+    UnimodalClassifier,
+    "the paper's unimodal rows and Fig. 4's dotted lines",
+    argument="modality",
+)

@@ -18,6 +18,7 @@ from srmm.errors import InputError
 from srmm.evaluation.evaluate import RobustnessReport, evaluate, fit_baselines
 from srmm.learning.saving import from_pretrained, read_config
 from srmm.methods import method_name
+from srmm.recipe import network_parameters
 from srmm.workflows.data import (
     embeddings_for,
     known_rows,
@@ -74,11 +75,12 @@ def evaluate_job(
             print("training the baselines …", file=sys.stderr, flush=True)
         split = split_column(own, rows)
         held = own[split == "validation"] if (split == "validation").any() else None
+        is_srmm = isinstance(model, SingleBranchClassifier)
         fitted = fit_baselines(
             own[split == "train"],
             validation=held,
             # SRMM's rivals are trained as it was; those of another method as SRMM would be.
-            recipe=model.recipe_ if isinstance(model, SingleBranchClassifier) else "robust",
+            recipe=network_parameters(model) if is_srmm else "robust",
             class_weight=model.class_weight,
             random_state=model.random_state,
         )

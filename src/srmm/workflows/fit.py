@@ -22,7 +22,7 @@ from srmm.encoding.encode import EncodingSummary, encode
 from srmm.encoding.store import ENCODERS
 from srmm.errors import InputError, fraction
 from srmm.learning.saving import check_writable, save_pretrained
-from srmm.methods import make_configured
+from srmm.methods import make_method
 from srmm.workflows.data import open_data, row_digests
 from srmm.workflows.pictures import note_source
 
@@ -82,7 +82,7 @@ def fit_job(
         As in `encode`.
     """
     # Whatever can be wrong without looking at the items is said before hours of encoding.
-    model = make_configured(
+    model = make_method(
         method, recipe, settings, class_weight=class_weight, random_state=seed, progress=epochs
     )
     fraction("test_size", test_size)
