@@ -10,7 +10,7 @@ from srmm.errors import InputError, MissingExtraError
 
 
 @dataclass(frozen=True)
-class About:
+class DatasetAbout:
     """One line of `srmm datasets`. `extra` is set where the data comes in a Python package."""
 
     name: str

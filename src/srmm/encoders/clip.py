@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from PIL import Image
 
-from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
 from srmm.encoders.image_processors import bounded_aspect, plain
 from srmm.encoders.network import Network
@@ -122,6 +122,18 @@ class CLIPTextEncoder:
             return_tensors="np",
         )
         return self.network(**tokens)
+
+
+ABOUT = EncoderAbout(
+    name="clip:NAME",
+    embedding_dim="the model's (768 for openai/clip-vit-large-patch14, the paper's)",
+    description="any CLIP or SigLIP of transformers: projected features, unscaled",
+    preprocessing="the model's own; CLIP cuts texts at 77 tokens",
+    source="https://huggingface.co, e.g. clip:openai/clip-vit-large-patch14; or a folder",
+    licence="Apache-2.0 (code), the model's (weights)",
+    needs_network="once, to download the weights",
+    classes={"image": CLIPImageEncoder, "text": CLIPTextEncoder},
+)
 
 
 @dataclass
