@@ -11,7 +11,11 @@ from srmm.errors import InputError, MissingExtraError
 
 @dataclass(frozen=True)
 class DatasetAbout:
-    """One line of `srmm datasets`. `extra` is set where the data comes in a Python package."""
+    """What a data set's file says of it in `ABOUT`: one block of `srmm datasets`.
+
+    `extra` is set where the data comes in a Python package: it is the extra of srmm that installs
+    it, or "" where the data set's own package has the data, or makes it.
+    """
 
     name: str
     description: str
