@@ -69,6 +69,17 @@ def test_the_registry_imports_no_network_library():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_the_list_imports_no_network_library():
+    code = (
+        "import sys; from srmm.cli import run; assert run(['encoders']) == 0;"
+        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert ran.returncode == 0
+    assert "efficientnet-lite0\n  kinds: image\n" in ran.stdout
+    assert "  default: yes" in ran.stdout
+
+
 def test_every_encoder_is_described():
     entries = available_encoders()
     assert {"efficientnet-lite0", "minilm", "clip:NAME", "sentence:NAME", "identity"} <= set(

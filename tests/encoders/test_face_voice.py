@@ -26,9 +26,9 @@ from srmm.encoders import (
     default_encoder,
     encoder_kind,
     load_encoder,
-    utterance_aggregator,
 )
 from srmm.encoders.network import Network, networks_of
+from srmm.encoders.networks import utterance_aggregator
 from srmm.encoders.networks.inception_resnet import InceptionResNetV1
 from srmm.encoders.networks.keras_weights import read_keras_weights
 from srmm.encoders.networks.utterance_aggregator import UtteranceAggregator

@@ -13,7 +13,12 @@ def encoders(*, talk: Talk = Talk()) -> None:
     """List the encoders: what they read, their size, source and licence."""
     from srmm.encoders import available_encoders
 
-    _show({name: asdict(about) for name, about in available_encoders().items()}, talk)
+    entries = {}
+    for name, about in available_encoders().items():
+        told = asdict(about)
+        del told["classes"]  # code, of which the kinds are what a reader wants
+        entries[name] = {"name": name, "kinds": about.kinds, **told}
+    _show(entries, talk)
 
 
 def datasets(*, talk: Talk = Talk()) -> None:
@@ -53,9 +58,10 @@ def _show(entries: Mapping[str, Mapping[str, Any]], talk: Talk) -> None:
     for name, about in entries.items():
         lines = [name]
         for key, value in about.items():
-            if key == "name" or value in (None, "", ()):
+            if key == "name" or value in (None, "", (), False):
                 continue
             shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            shown = "yes" if value is True else shown
             lines.append(f"  {key.replace('_', ' ')}: {shown}")
         blocks.append("\n".join(lines))
     talk.result(entries, "\n\n".join(blocks))

@@ -1,48 +1,34 @@
 """Real data sets, read into the same types as a user's own data.
 
-A new one is a file here with an `ABOUT` and a `load`, and its line in `DATASETS`.
+A data set is one file, here or in another package, with an `ABOUT` and a `load`.
 """
 
 from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.table import Table
-from srmm.datasets import (
-    av_digits,
-    face_voice40,
-    fashion,
-    ferramenta,
-    food101,
-    hateful_memes,
-    htad,
-    mosi,
-    openmoji,
-    voxceleb1,
-)
-from srmm.datasets.base import About
-from srmm.errors import InputError, did_you_mean, one_of
+from srmm.datasets.base import DatasetAbout
+from srmm.errors import InputError, did_you_mean
+from srmm.registry import Registry
 
-__all__ = ["DATASETS", "About", "load_dataset"]
+__all__ = ["DATASETS", "DatasetAbout", "load_dataset"]
 
-_MODULES = {
-    "openmoji": openmoji,
-    "htad": htad,
-    "fashion": fashion,
-    "mosi": mosi,
-    "face_voice40": face_voice40,
-    "av_digits": av_digits,
-    "food101": food101,
-    "hateful_memes": hateful_memes,
-    "ferramenta": ferramenta,
-    "voxceleb1": voxceleb1,
-}
+_REGISTRY = Registry("data set", "srmm.datasets", DatasetAbout)
 
-DATASETS: dict[str, About] = {name: module.ABOUT for name, module in _MODULES.items()}
-"""What there is: name → description, modalities, source, licence, how to get it."""
+if TYPE_CHECKING:
+    DATASETS: dict[str, DatasetAbout]
+    """What there is: name → description, modalities, source, licence, how to get it."""
+
+
+def __getattr__(name: str) -> Any:
+    # Looked for when first asked for: a plug-in's file imports this package before it is read.
+    if name != "DATASETS":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return {name: entry.about for name, entry in _REGISTRY.entries().items()}
 
 
 def load_dataset(name: str, root: str | Path | None = None, **options: Any) -> Table | Embeddings:
@@ -64,8 +50,8 @@ def load_dataset(name: str, root: str | Path | None = None, **options: Any) -> T
     MissingExtraError
         If the package that holds the data is not installed.
     """
-    about = DATASETS[one_of("The data set", name, DATASETS)]
-    load = _MODULES[name].load
+    entry = _REGISTRY.find(name)
+    about, load = entry.about, entry.module.load
     known = [option for option in inspect.signature(load).parameters if option != "root"]
     for option in options:
         if option not in known:

@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image
 
 from srmm.data.table import Table
-from srmm.datasets.base import About
+from srmm.datasets.base import DatasetAbout
 from srmm.datasets.completeness import Completeness
 
-ABOUT = About(
+ABOUT = DatasetAbout(
     name="av_digits",
     description="Spoken digits of 6 speakers, each paired with a handwritten digit of the class; "
     "10 classes, two speakers held out",

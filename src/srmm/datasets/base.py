@@ -10,8 +10,12 @@ from srmm.errors import InputError, MissingExtraError
 
 
 @dataclass(frozen=True)
-class About:
-    """One line of `srmm datasets`. `extra` is set where the data comes in a Python package."""
+class DatasetAbout:
+    """What a data set's file says of it in `ABOUT`: one block of `srmm datasets`.
+
+    `extra` is set where the data comes in a Python package: it is the extra of srmm that installs
+    it, or "" where the data set's own package has the data, or makes it.
+    """
 
     name: str
     description: str

@@ -15,7 +15,7 @@ import pandas as pd
 
 from srmm.data.sources import object_array
 from srmm.data.table import Table
-from srmm.datasets.base import About
+from srmm.datasets.base import DatasetAbout
 from srmm.errors import InputError
 
 _SHOWN = 10
@@ -115,14 +115,14 @@ class Completeness:
 
     Parameters
     ----------
-    about : About
+    about : DatasetAbout
     root : Path
     allow_partial : bool or text, optional
         What the user chose: False makes anything that is missing an error, True a warning. None
         where the data set has no such option.
     """
 
-    def __init__(self, about: About, root: Path, allow_partial: Any = None) -> None:
+    def __init__(self, about: DatasetAbout, root: Path, allow_partial: Any = None) -> None:
         self.about = about
         self.root = root
         self.allow_partial = None if allow_partial is None else _flag(allow_partial)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from srmm.data.sources import open_source
 from srmm.data.table import Table
-from srmm.datasets.base import About
+from srmm.datasets.base import DatasetAbout
 from srmm.datasets.completeness import Completeness
 from srmm.errors import InputError, did_you_mean
 
-ABOUT = About(
+ABOUT = DatasetAbout(
     name="face_voice40",
     description="40 identities, each with 10 face pictures and 9 or 10 voice clips of 1.6 s; the "
     "pairing of faces and voices is made up",

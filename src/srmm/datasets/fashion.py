@@ -10,10 +10,10 @@ import pandas as pd
 
 from srmm.data.sources import open_csv
 from srmm.data.table import Table, read_table
-from srmm.datasets.base import About
+from srmm.datasets.base import DatasetAbout
 from srmm.errors import InputError, did_you_mean
 
-ABOUT = About(
+ABOUT = DatasetAbout(
     name="fashion",
     description="Product photos and titles; the class is the article type (70) or another column",
     modalities=("image", "text"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from srmm.data.table import Table
-from srmm.datasets.base import About
+from srmm.datasets.base import DatasetAbout
 from srmm.datasets.completeness import Completeness, unique_ids
 from srmm.datasets.titles import read_titles
 
-ABOUT = About(
+ABOUT = DatasetAbout(
     name="ferramenta",
     description="Hardware store products: a picture and an Italian title; 52 classes, official "
     "split",

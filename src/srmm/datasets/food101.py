@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from srmm.data.table import Table
-from srmm.datasets.base import About
+from srmm.datasets.base import DatasetAbout
 from srmm.datasets.completeness import Completeness, unique_ids
 from srmm.datasets.titles import read_titles
 
-ABOUT = About(
+ABOUT = DatasetAbout(
     name="food101",
     description="Dishes: a picture and the title of the web page it was found on; 101 classes, "
     "official split",

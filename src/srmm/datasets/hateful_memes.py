@@ -9,11 +9,11 @@ from typing import Any
 from srmm.data.embeddings import check_ids
 from srmm.data.sources import object_array, open_source
 from srmm.data.table import Table
-from srmm.datasets.base import About
+from srmm.datasets.base import DatasetAbout
 from srmm.datasets.completeness import Completeness
 from srmm.errors import InputError, did_you_mean
 
-ABOUT = About(
+ABOUT = DatasetAbout(
     name="hateful_memes",
     description="Memes and the text written on them; the class is 1 (hateful) or 0, official "
     "split; the metric is AUROC",

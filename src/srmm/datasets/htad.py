@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
-from srmm.datasets.base import About
+from srmm.datasets.base import DatasetAbout
 
-ABOUT = About(
+ABOUT = DatasetAbout(
     name="htad",
     description="Home activities from sound (36 features) and wrist motion (16); 7 classes",
     modalities=("audio", "motion"),

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
-from srmm.datasets.base import About
+from srmm.datasets.base import DatasetAbout
 from srmm.errors import InputError
 
-ABOUT = About(
+ABOUT = DatasetAbout(
     name="mosi",
     description="Opinions in videos: text (100 features), audio (73), video (100); 2 classes, "
     "official split by speaker",

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from srmm.data.table import Table
-from srmm.datasets.base import About
+from srmm.datasets.base import DatasetAbout
 from srmm.errors import MissingExtraError
 
 ATTRIBUTION = (
@@ -15,7 +15,7 @@ ATTRIBUTION = (
     "License: CC BY-SA 4.0"
 )
 
-ABOUT = About(
+ABOUT = DatasetAbout(
     name="openmoji",
     description="Emoji pictures and their names; the class is the category (8)",
     modalities=("image", "text"),

@@ -12,12 +12,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from srmm.data.table import Table
-from srmm.datasets.base import About
+from srmm.datasets.base import DatasetAbout
 from srmm.datasets.completeness import Completeness
 from srmm.datasets.titles import PICTURES
 from srmm.errors import InputError
 
-ABOUT = About(
+ABOUT = DatasetAbout(
     name="voxceleb1",
     description="Celebrities in interviews: a face and an utterance; the class is the person "
     "(1,251), official identification split",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -85,6 +86,41 @@ class FittableEncoder(Encoder, Protocol):
     def save(self, folder: Path) -> object:
         """Write what was learnt to a folder that does not exist, without pickle."""
         ...
+
+
+@dataclass(frozen=True)
+class EncoderAbout:
+    """What an encoder's file says of it in `ABOUT`: one block of `srmm encoders`.
+
+    Attributes
+    ----------
+    name : str
+        What it is loaded by. It ends with ":NAME" where it takes the name of a model at the
+        Hugging Face hub, or a folder with one; with ":FILE" where it takes a file with the
+        weights; with ":FOLDER" where it takes a folder with what was fitted.
+    embedding_dim, description, preprocessing, source, licence, needs_network : str
+        For people to read, a line each.
+    classes : mapping
+        Kind of items → what makes the encoder of that kind; called with the NAME, FILE or FOLDER
+        where there is one, else with nothing.
+    default : bool
+        Whether it is the one of its kinds where none is named.
+    """
+
+    name: str
+    embedding_dim: str
+    description: str
+    preprocessing: str
+    source: str
+    licence: str
+    needs_network: str
+    classes: Mapping[str, Callable[..., Encoder]]
+    default: bool = False
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of items it reads."""
+        return tuple(self.classes)
 
 
 def weights_digest(module: nn.Module) -> str:

@@ -11,9 +11,9 @@ from weakref import WeakValueDictionary
 import numpy as np
 from PIL import Image
 
-from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
-from srmm.encoders.image_processors import bounded_aspect, plain
+from srmm.encoders.image_processors import PillowProcessor
 from srmm.encoders.network import Network
 from srmm.errors import InputError
 
@@ -43,32 +43,16 @@ class CLIPImageEncoder:
         self.embedding_dim = self.loaded.embedding_dim("vision")
         self.batch_size = 8 if self.loaded.device == "cpu" else 128
         self.network = self.loaded.network("get_image_features")
-        processor = self.loaded.load_part("AutoImageProcessor", backend="pil")
-        further = set(processor.model_input_names) - {"pixel_values"}
-        if further:
-            raise InputError(
-                f"{name!r} reads pictures of varying size ({', '.join(sorted(further))}), which is "
-                "not supported; choose a variant with a fixed size, e.g. ending in '-224'."
-            )
-        self._processor = processor
+        self._processor = PillowProcessor(self.loaded.name)
         self.settings: dict[str, Any] = {
             **self.loaded.settings,
-            "preprocessing": plain(
-                {
-                    key: value
-                    for key, value in processor.to_dict().items()
-                    if key.startswith(("do_", "image_m", "image_s", "resample", "rescale"))
-                    or key in ("size", "crop_size")
-                }
-            ),
+            "preprocessing": self._processor.settings,
             "output": "projected image features",
         }
 
     def prepare(self, item: Image.Image) -> np.ndarray:
         """An RGB picture of any size → float32 of shape (3, side, side)."""
-        if self.settings["preprocessing"].get("do_center_crop"):
-            item = bounded_aspect(item)
-        return self._processor(images=item, return_tensors="np")["pixel_values"][0]
+        return self._processor(item)
 
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n pictures of shape (3, side, side) → float32 of shape (n, embedding_dim)."""
@@ -93,7 +77,7 @@ class CLIPTextEncoder:
         self.embedding_dim = self.loaded.embedding_dim("text")
         self.batch_size = 32 if self.loaded.device == "cpu" else 256
         self.network = self.loaded.network("get_text_features")
-        self._tokenizer = self.loaded.load_part("AutoTokenizer")
+        self._tokenizer = self.loaded.tokenizer()
         config = self.loaded.model.config
         self._max_tokens = int(config.text_config.max_position_embeddings)
         # SigLIP was trained with every text padded to the full length, and reads its last place.
@@ -124,6 +108,18 @@ class CLIPTextEncoder:
         return self.network(**tokens)
 
 
+ABOUT = EncoderAbout(
+    name="clip:NAME",
+    embedding_dim="the model's (768 for openai/clip-vit-large-patch14, the paper's)",
+    description="any CLIP or SigLIP of transformers: projected features, unscaled",
+    preprocessing="the model's own; CLIP cuts texts at 77 tokens",
+    source="https://huggingface.co, e.g. clip:openai/clip-vit-large-patch14; or a folder",
+    licence="Apache-2.0 (code), the model's (weights)",
+    needs_network="once, to download the weights",
+    classes={"image": CLIPImageEncoder, "text": CLIPTextEncoder},
+)
+
+
 @dataclass
 class _Loaded:
     """A model in memory, and where its other parts are."""
@@ -142,13 +138,12 @@ class _Loaded:
         """The tower that a method of the model runs."""
         return Network(self.model, partial(_projected, method=method), device=self.device)
 
-    def load_part(self, factory: str, **options: Any) -> Any:
-        """The tokenizer or the image processor, by the name of its class in transformers."""
-        import transformers
+    def tokenizer(self) -> Any:
+        from transformers import AutoTokenizer
 
-        make = getattr(transformers, factory).from_pretrained
         return load_pretrained(
-            self.name, lambda local: make(self.name, local_files_only=local, **options)
+            self.name,
+            lambda local: AutoTokenizer.from_pretrained(self.name, local_files_only=local),
         )
 
 

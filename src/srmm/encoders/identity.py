@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from srmm.encoders.base import EncoderAbout
 from srmm.errors import InputError
 
 
@@ -30,3 +31,16 @@ class IdentityEncoder:
         if len(lengths) > 1:
             raise InputError(f"The vectors of one modality must have one length, got {lengths}.")
         return np.stack(prepared)
+
+
+ABOUT = EncoderAbout(
+    name="identity",
+    embedding_dim="the vector's",
+    description="vectors as they are",
+    preprocessing="none",
+    source="srmm",
+    licence="Apache-2.0",
+    needs_network="no",
+    classes={"features": IdentityEncoder},
+    default=True,
+)

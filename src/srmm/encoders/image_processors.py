@@ -40,13 +40,19 @@ class PillowProcessor:
 
     def __init__(self, name: str) -> None:
         self._processor = load_pretrained(name, lambda local: _load(name, local))
+        further = set(self._processor.model_input_names) - {"pixel_values"}
+        if further:
+            raise InputError(
+                f"{name!r} reads pictures of varying size ({', '.join(sorted(further))}), which is "
+                "not supported; choose a variant with a fixed size, e.g. ending in '-224'."
+            )
         settings = {
             key: value
             for key, value in self._processor.to_dict().items()
             if key.startswith(("do_", "image_m", "image_s", "resample", "rescale"))
             or key in ("size", "crop_size", "crop_pct")
         }
-        self.settings: dict[str, Any] = plain(settings)
+        self.settings: dict[str, Any] = _plain(settings)
         # Where the shorter side is fitted, all but the centre is cropped away. (ConvNeXt's, which
         # ResNet uses, does so without a setting of its own, and distorts from 384 pixels on.)
         short = self.settings.get("size", {}).get("shortest_edge")
@@ -64,12 +70,12 @@ class PillowProcessor:
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         if self._crops:
-            image = bounded_aspect(image)
+            image = _bounded_aspect(image)
         pixels = self._processor(images=image, return_tensors="np")["pixel_values"][0]
         return np.asarray(pixels, dtype=np.float32)
 
 
-def bounded_aspect(image: Image.Image) -> Image.Image:
+def _bounded_aspect(image: Image.Image) -> Image.Image:
     """The central part of a strip; the square that a processor keeps is well inside it."""
     longest = _MAX_ASPECT * min(image.size)
     if max(image.size) <= longest:
@@ -78,12 +84,14 @@ def bounded_aspect(image: Image.Image) -> Image.Image:
     return image.crop((left, top, image.width - left, image.height - top))
 
 
-def plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     """The same in JSON's types, so that it is equal to itself after a round trip."""
     if isinstance(value, dict):
-        return {str(key): plain(entry) for key, entry in sorted(value.items()) if entry is not None}
+        return {
+            str(key): _plain(entry) for key, entry in sorted(value.items()) if entry is not None
+        }
     if isinstance(value, (list, tuple)):
-        return [plain(entry) for entry in value]
+        return [_plain(entry) for entry in value]
     return value if isinstance(value, (str, bool, int, float)) else str(value)
 
 

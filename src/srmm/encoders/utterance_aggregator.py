@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.audio import Audio, resample
-from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.network import Network
 from srmm.encoders.networks.keras_weights import read_keras_weights
 from srmm.encoders.spectrograms import spectrogram
@@ -87,6 +87,19 @@ class UtteranceAggregatorEncoder:
         # One at a time: padding to one length would change the embedding.
         columns = (self._in_pieces(self._columns, spectrogram) for spectrogram in prepared)
         return np.concatenate([self._aggregate(columns=one) for one in columns])
+
+
+ABOUT = EncoderAbout(
+    name="utterance-aggregator:FILE",
+    embedding_dim="512",
+    description="thin ResNet-34 and GhostVLAD (Xie et al. 2019): the paper's for voices",
+    preprocessing="16 kHz, utterance and its reverse, 257 linear frequencies every 10 ms",
+    source="weights.h5 as linked from https://github.com/WeidiXie/VGG-Speaker-Recognition "
+    "(resnet34_vlad8_ghost2_bdim512_deploy)",
+    licence="Apache-2.0 (code), CC BY-SA 4.0 (weights)",
+    needs_network="once, to download the weights by hand",
+    classes={"audio": UtteranceAggregatorEncoder},
+)
 
 
 def training_spectrogram(item: Audio, generator: np.random.Generator) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
 from srmm.encoders.image_processors import PillowProcessor
 from srmm.encoders.network import Network
@@ -96,6 +96,30 @@ class ResNetEncoder:
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n pictures of shape (3, height, width) → float32 of shape (n, embedding_dim)."""
         return self.network(pixels=np.stack(prepared))
+
+
+ABOUT = (
+    EncoderAbout(
+        name="vit:NAME",
+        embedding_dim="the model's (768 for google/vit-base-patch16-224-in21k, the paper's)",
+        description="any ViT of transformers: class token of the last layer",
+        preprocessing="the model's own",
+        source="https://huggingface.co, e.g. vit:google/vit-base-patch16-224-in21k; or a folder",
+        licence="Apache-2.0 (code), the model's (weights; Apache-2.0 for Google's)",
+        needs_network="once, to download the weights",
+        classes={"image": ViTEncoder},
+    ),
+    EncoderAbout(
+        name="resnet:NAME",
+        embedding_dim="the model's (2048 for microsoft/resnet-101, the paper's)",
+        description="any ResNet of transformers: global average of the last stage",
+        preprocessing="the model's own (its centre, 224 × 224 pixels)",
+        source="https://huggingface.co, e.g. resnet:microsoft/resnet-101; or a folder",
+        licence="Apache-2.0 (code), the model's (weights; Apache-2.0 for Microsoft's)",
+        needs_network="once, to download the weights",
+        classes={"image": ResNetEncoder},
+    ),
+)
 
 
 def _class_token(model: Any, pixels: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srmm.data.audio import Audio, resample
-from srmm.encoders.base import pick_device, weights_digest
+from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
 from srmm.encoders.network import Network
 from srmm.errors import InputError
@@ -82,6 +82,18 @@ class XVectorEncoder:
             places = np.flatnonzero(lengths == length).tolist()
             embeddings[places] = self.network(samples=np.stack([prepared[i] for i in places]))
         return embeddings
+
+
+ABOUT = EncoderAbout(
+    name="xvector:NAME",
+    embedding_dim="the model's (512 for microsoft/wavlm-base-plus-sv)",
+    description="any speaker verification model of transformers: WavLM, UniSpeech-SAT, …",
+    preprocessing="the model's own, of at most 30 s",
+    source="https://huggingface.co, e.g. xvector:microsoft/wavlm-base-plus-sv; or a folder",
+    licence="Apache-2.0 (code), the model's (weights)",
+    needs_network="once, to download the weights",
+    classes={"audio": XVectorEncoder},
+)
 
 
 def _x_vectors(model: Any, samples: torch.Tensor) -> torch.Tensor:
