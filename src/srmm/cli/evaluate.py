@@ -31,7 +31,8 @@ def evaluate(
         A folder written by `srmm fit`.
     data
         A table, store or data set; by default the test rows that `srmm fit` held out. Rows that
-        the model was trained on, recognised by their id or their content, are left out.
+        the model was trained on, recognised by their id or their content, are left out. By default
+        the accuracy per presence pattern is also written into the model's README.md.
     output
         The HTML file; the JSON report is written beside it.
     baselines

@@ -16,6 +16,7 @@ from srmm.data.items import ItemReader
 from srmm.data.store import is_store
 from srmm.errors import InputError
 from srmm.evaluation.evaluate import RobustnessReport, evaluate, fit_baselines
+from srmm.learning.card import add_results
 from srmm.learning.saving import from_pretrained, read_config
 from srmm.methods import method_name
 from srmm.workflows.data import (
@@ -44,8 +45,9 @@ def evaluate_job(
 ) -> RobustnessReport:
     """Evaluate a saved model on instances it has not seen; write `report` (.html) and its .json.
 
-    By default these are the test instances that `fit_job` held out. With another `source`: its
-    test split if it has one, else all its labelled rows that the model was not trained on.
+    By default these are the test instances that `fit_job` held out, and the figures also go into
+    the model's card. With another `source`: its test split if it has one, else all its labelled
+    rows that the model was not trained on.
     """
     model, config = from_pretrained(model_folder), read_config(model_folder)
     origin, rows = config.get("origin") or {}, known_rows(model_folder)
@@ -102,6 +104,8 @@ def evaluate_job(
     )
     with ItemReader(None if table is None else table.folder) as reader:
         RobustnessReport(content).to_html(report, thumbnail=Thumbnails(reader, kinds))
+    if source is None:
+        add_results(model_folder, result.content)
     return result
 
 
