@@ -1,4 +1,4 @@
-"""`srmm evaluate`"""
+"""The command `srmm evaluate`: its arguments, and the words it answers with."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def evaluate(
         What runs the encoders' networks: ONNX Runtime is the faster one on a CPU, "auto" takes it
         where it is installed and can.
     """
-    from srmm.workflows import evaluate_job
+    from srmm.workflows import evaluate_workflow
 
-    report = evaluate_job(
+    report = evaluate_workflow(
         model,
         output,
         source=data,

@@ -1,4 +1,4 @@
-"""What may keep a raw item from being read: its file is absent, or it is there and broken."""
+"""Raw items that cannot be read: the file is absent, or the item is there and broken."""
 
 from __future__ import annotations
 

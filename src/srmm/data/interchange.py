@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Interchange:
-    """What `Embeddings` has to be given in other formats, and made from them."""
+    """The part of `Embeddings` that reads and writes other formats."""
 
     modalities: tuple[str, ...]
     position: np.ndarray

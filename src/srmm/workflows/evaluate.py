@@ -1,4 +1,4 @@
-"""From a saved model and data it has not seen to a report."""
+"""The workflow of `srmm evaluate`: a saved model and data it has not seen → a report."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from srmm.workflows.pictures import open_noted, with_pictures
 from srmm.workflows.thumbnails import Thumbnails
 
 
-def evaluate_job(
+def evaluate_workflow(
     model_folder: Path,
     report: Path,
     *,
@@ -45,9 +45,9 @@ def evaluate_job(
 ) -> RobustnessReport:
     """Evaluate a saved model on instances it has not seen; write `report` (.html) and its .json.
 
-    By default these are the test instances that `fit_job` held out, and the figures also go into
-    the model's card. With another `source`: its test split if it has one, else all its labelled
-    rows that the model was not trained on.
+    By default these are the test instances that `fit_workflow` held out, and the figures also go
+    into the model's card. With another `source`: its test split if it has one, else all its
+    labelled rows that the model was not trained on.
     """
     model, config = from_pretrained(model_folder), read_config(model_folder)
     origin, rows = config.get("origin") or {}, known_rows(model_folder)
@@ -128,11 +128,11 @@ def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> np.ndarray:
     trained = rows[rows["split"].isin(["train", "validation"])]
     seen = np.isin(row_digests(data), trained["digest"].to_numpy(dtype=str))
     if data.ids.dtype.kind not in "iu":
-        seen |= data_ids_in(data, trained)
+        seen |= _ids_in(data, trained)
     return test & ~seen
 
 
-def data_ids_in(data: Embeddings, rows: pd.DataFrame) -> np.ndarray:
+def _ids_in(data: Embeddings, rows: pd.DataFrame) -> np.ndarray:
     """Boolean (n,): instances whose id is among those of `rows`."""
     ids = set(rows["id"].tolist())
     return np.array([id in ids for id in data.ids.tolist()])
