@@ -508,6 +508,6 @@ def test_ctrl_c_is_answered(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("srmm.workflows.reproduce.reproduce_job", interrupted)
+    monkeypatch.setattr("srmm.workflows.reproduce.reproduce_workflow", interrupted)
     assert run(["reproduce", "table7"]) == 130
     assert "Interrupted" in capsys.readouterr().err

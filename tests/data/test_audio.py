@@ -17,7 +17,8 @@ from PIL import Image
 
 from srmm.data import audio as audio_module
 from srmm.data.audio import Audio, resample
-from srmm.data.items import AbsentFile, ItemReader, UnreadableItem
+from srmm.data.broken import AbsentFile, UnreadableItem
+from srmm.data.items import ItemReader
 from srmm.errors import MissingExtraError
 
 soundfile = pytest.importorskip("soundfile", reason="needs srmm[voices]")

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from srmm.data import items as raw_items
-from srmm.data.items import AbsentFile, ItemReader, UnreadableItem
+from srmm.data.broken import AbsentFile, UnreadableItem
+from srmm.data.items import ItemReader
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 10">{}</svg>'
 RED_HALF = SVG.format('<rect width="10" height="10" fill="#f00"/>')

@@ -11,14 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.interchange import (
-    from_arrow,
-    read_numpy,
-    read_parquet,
-    to_arrow,
-    write_numpy,
-    write_parquet,
-)
 from srmm.data.store import load_embeddings, save_embeddings
 from srmm.errors import InputError, StoreError
 from tests.data.test_embeddings import holes, with_holes
@@ -47,15 +39,29 @@ def test_round_trip_for_any_holes(tmp_path: Path, present: np.ndarray) -> None:
 def test_arrow_round_trip_for_any_holes(present: np.ndarray) -> None:
     embeddings = with_holes(present)
     if present.any(axis=0).all():
-        assert_same(embeddings, from_arrow(to_arrow(embeddings)))
+        assert_same(embeddings, Embeddings.from_arrow(embeddings.to_arrow()))
 
 
 def test_parquet_and_numpy_round_trips(tmp_path: Path) -> None:
     embeddings = with_holes(np.array([[True, False], [True, True], [False, True]]))
-    write_parquet(embeddings, tmp_path / "x.parquet")
-    assert_same(embeddings, read_parquet(tmp_path / "x.parquet"))
-    write_numpy(embeddings, tmp_path / "x.npz")
-    assert_same(embeddings, read_numpy(tmp_path / "x.npz"))
+    path = embeddings.to_parquet(tmp_path / "x.parquet")
+    assert_same(embeddings, Embeddings.from_parquet(path))
+    assert_same(embeddings, Embeddings.from_numpy(embeddings.to_numpy(tmp_path / "x.npz")))
+
+
+def test_a_file_that_is_none_says_so(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"no table at all")
+    for read in (Embeddings.from_parquet, Embeddings.from_numpy):
+        with pytest.raises(StoreError, match=r"x cannot be read .*; expected a"):
+            read(tmp_path / "x")
+        with pytest.raises(StoreError, match=r"gone cannot be read"):
+            read(tmp_path / "gone")
+
+
+def test_hugging_face_round_trip() -> None:
+    pytest.importorskip("datasets", reason="needs srmm[huggingface]")
+    embeddings = with_holes(np.array([[True, False], [True, True], [False, True]]))
+    assert_same(embeddings, Embeddings.from_huggingface(embeddings.to_huggingface()))
 
 
 def test_labels_keep_their_type_and_their_holes(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from PIL import Image
 
 import srmm.encoding.chunks
 import srmm.encoding.one_modality
-from srmm.data.items import ItemReader, UnreadableItem
+from srmm.data.broken import UnreadableItem
+from srmm.data.items import ItemReader
 from srmm.data.table import Table, read_table
 from srmm.encoding.daft.driver import _lost
 from srmm.encoding.daft.worker import pack_items, unpack_encoder

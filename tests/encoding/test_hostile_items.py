@@ -213,7 +213,8 @@ def test_permission_denied_is_a_reason(tmp_path):
     tmp_path.chmod(0o755)
     program = (
         "import os, sys\n"
-        "from srmm.data.items import ItemReader, UnreadableItem\n"
+        "from srmm.data.broken import UnreadableItem\n"
+        "from srmm.data.items import ItemReader\n"
         "folder = os.open(sys.argv[1], os.O_RDONLY)\n"
         "os.chdir(folder); os.setuid(65534)\n"
         "try: ItemReader().image('locked.jpg')\n"

@@ -25,7 +25,7 @@ from srmm.experiments.data import (
     open_experiment_data,
     split_for,
 )
-from srmm.experiments.measure import calibration, sampling_error, score, single_draw, subsets
+from srmm.experiments.measure import calibration, score, single_draw, subsets
 from srmm.experiments.missingness import MECHANISMS, missingness_scores
 from srmm.experiments.runner import reproduce
 from srmm.experiments.significance import (
@@ -39,7 +39,7 @@ from srmm.experiments.views import VIEWS
 from srmm.methods import make_method
 from srmm.methods.two_branch import TwoBranchClassifier
 from srmm.recipe import RECIPES, recipe_parameters
-from srmm.workflows.reproduce import reproduce_again, reproduce_job
+from srmm.workflows.reproduce import reproduce_again, reproduce_workflow
 
 QUICK = ("logreg-concat", "tbn-early")
 
@@ -191,6 +191,27 @@ def test_accuracy_at_a_rate_is_the_mixture_of_two_patterns(outcome):
     for rate in (0.1, 0.5, 0.9):
         mixed = score(outcome, Setting(test={"text": rate}), names, "accuracy", 0)
         assert mixed == pytest.approx((1 - rate) * whole + rate * without)
+
+
+def sampling_error(outcome: Outcome, setting: Setting, modalities: tuple[str, ...]) -> float:
+    """Standard deviation of a single draw's accuracy around the exact one.
+
+    For one random modality missing from exactly k of n instances: the variance of a sum over a
+    sample without replacement.
+    """
+    ((name, rate),) = setting.test.items()
+    m = modalities.index(name)
+    hidden = np.arange(len(modalities)) != m
+    everything = np.ones(len(modalities), dtype=bool)
+    right = outcome.under(everything).argmax(axis=1) == outcome.y
+    right_without = outcome.under(hidden).argmax(axis=1) == outcome.y
+    rows = outcome.present[:, m]
+    change = right_without[rows].astype(float) - right[rows].astype(float)
+    n = len(change)
+    k = round(rate * n)
+    if n < 2 or k in (0, n):
+        return 0.0
+    return float(np.sqrt(k * (1 - k / n) * change.var(ddof=1)) / len(outcome.y))
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.3, 0.5, 0.7, 0.9])
@@ -446,7 +467,7 @@ def test_tables_share_their_trainings(data, tmp_path, monkeypatch):
 
 
 def test_a_run_can_be_made_again_exactly(store, tmp_path):
-    first = reproduce_job(
+    first = reproduce_workflow(
         "table8", tmp_path / "t8", data=[str(store)], seeds=1, methods=["tbn-early"]
     )
     again = reproduce_again(first, tmp_path / "t8-again")
@@ -458,7 +479,7 @@ def test_a_run_can_be_made_again_exactly(store, tmp_path):
 
 def test_a_changed_store_is_noticed(tmp_path):
     store = save_embeddings(made_up(), tmp_path / "zoo")
-    first = reproduce_job("table7", tmp_path / "t7", data=[str(store)], seeds=1,
+    first = reproduce_workflow("table7", tmp_path / "t7", data=[str(store)], seeds=1,
                           methods=["logreg-concat"])  # fmt: skip
     save_embeddings(made_up(seed=5), store, overwrite=True)
     with pytest.raises(InputError, match="is not as it was"):
@@ -470,7 +491,7 @@ def test_a_changed_store_is_noticed(tmp_path):
 
 def test_a_moved_store_can_be_named(tmp_path):
     store = save_embeddings(made_up(), tmp_path / "zoo")
-    first = reproduce_job("table7", tmp_path / "t7", data=[str(store)], seeds=1,
+    first = reproduce_workflow("table7", tmp_path / "t7", data=[str(store)], seeds=1,
                           methods=["logreg-concat"])  # fmt: skip
     moved = store.rename(tmp_path / "elsewhere")
     again = reproduce_again(first, tmp_path / "again", stores=[f"zoo={moved}"])
@@ -480,7 +501,7 @@ def test_a_moved_store_can_be_named(tmp_path):
 
 
 def test_every_network_can_train_for_fewer_epochs(store, tmp_path):
-    folder = reproduce_job(
+    folder = reproduce_workflow(
         "table7", tmp_path / "t7", data=[str(store)], seeds=1, max_epochs=2,
         methods=["srmm-paper", "tbn-early", "TBN early (paper)", "logreg"],
     )  # fmt: skip
@@ -498,7 +519,7 @@ def test_every_network_can_train_for_fewer_epochs(store, tmp_path):
 
 def test_data_that_is_not_there_is_named_before_any_work(store, tmp_path):
     with pytest.raises(InputError, match="food101"):
-        reproduce_job("table6", tmp_path / "t6", data=[str(store), "food101"])
+        reproduce_workflow("table6", tmp_path / "t6", data=[str(store), "food101"])
     assert not (tmp_path / "t6").exists()
     assert not (tmp_path / "cells").exists()
 

@@ -1,4 +1,4 @@
-"""`srmm compare`"""
+"""The command `srmm compare`: its arguments, and the words it answers with."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def compare(
         Trainings at the same time.
     """
     from srmm.experiments.compare import DEFAULT_METHODS
-    from srmm.workflows.compare import compare_job
+    from srmm.workflows.compare import compare_workflow
 
     names = [name.strip() for name in methods.split(",")] if methods else DEFAULT_METHODS
     with talk.trainings() as progress:
-        content, summary, left_out = compare_job(
+        content, summary, left_out = compare_workflow(
             data, output, columns=columns.choices(), root=source.root, options=source.options(),
             methods=[name for name in names if name], seeds=seeds, limit=limit, jobs=jobs,
             progress=progress, show=talk.progress,

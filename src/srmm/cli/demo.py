@@ -1,4 +1,4 @@
-"""`srmm demo`"""
+"""The command `srmm demo`: its arguments, and the words it answers with."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def demo(
         Of split and training.
     """
     from srmm.cli.evaluate import patterns_text
-    from srmm.workflows import evaluate_job, fit_job
+    from srmm.workflows import evaluate_workflow, fit_workflow
 
-    fitted = fit_job(
+    fitted = fit_workflow(
         "openmoji",
         output / "model",
         store=output / "embeddings",
@@ -44,7 +44,7 @@ def demo(
         progress=talk.progress,
         epochs=talk.epochs(),
     )
-    report = evaluate_job(
+    report = evaluate_workflow(
         output / "model", output / "report.html", seed=seed, progress=talk.progress
     )
     places = {

@@ -1,4 +1,4 @@
-"""`srmm encode`"""
+"""The command `srmm encode`: its arguments, and the words it answers with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`srmm evaluate`"""
+"""The command `srmm evaluate`: its arguments, and the words it answers with."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def evaluate(
         A folder written by `srmm fit`.
     data
         A table, store or data set; by default the test rows that `srmm fit` held out. Rows that
-        the model was trained on, recognised by their id or their content, are left out.
+        the model was trained on, recognised by their id or their content, are left out. By default
+        the accuracy per presence pattern is also written into the model's README.md.
     output
         The HTML file; the JSON report is written beside it.
     baselines
@@ -42,9 +43,9 @@ def evaluate(
         What runs the encoders' networks: ONNX Runtime is the faster one on a CPU, "auto" takes it
         where it is installed and can.
     """
-    from srmm.workflows import evaluate_job
+    from srmm.workflows import evaluate_workflow
 
-    report = evaluate_job(
+    report = evaluate_workflow(
         model,
         output,
         source=data,

@@ -1,4 +1,4 @@
-"""`srmm fit`"""
+"""The command `srmm fit`: its arguments, and the words it answers with."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def fit(
     overwrite
         Replace a model that is already there.
     """
-    from srmm.workflows import fit_job
+    from srmm.workflows import fit_workflow
 
-    fitted = fit_job(
+    fitted = fit_workflow(
         data,
         output,
         columns=columns.choices(),

@@ -23,7 +23,7 @@ OUTPUT = Group("Output", sort_key=9)
 @Parameter(name="*", group=TABLE)
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of the table are what."""
+    """Options that say which columns of the table are what."""
 
     image: list[str] | None = None
     """Column of image paths, or a template such as 'images/{id}.jpg'; 'name=column' names the
@@ -52,7 +52,7 @@ class Columns:
 @Parameter(name="*", group=TABLE)
 @dataclass(frozen=True)
 class Source:
-    """Where a named data set lies."""
+    """Options that say where the data lies."""
 
     root: Path | None = None
     """Folder of a data set that has to be downloaded (see `srmm datasets`), or where the relative
@@ -75,7 +75,7 @@ Precision = Annotated[Literal["full", "half"], Parameter(group=ENCODING)]
 @Parameter(name="*", group=OUTPUT)
 @dataclass(frozen=True)
 class Talk:
-    """How much to say, and how."""
+    """Options that say how much to print, and how."""
 
     json: Annotated[bool, Parameter(negative="")] = False
     """Print the result as JSON on standard output."""

@@ -1,4 +1,4 @@
-"""`srmm predict`"""
+"""The command `srmm predict`: its arguments, and the words it answers with."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def predict(
     strict
         Make an unreadable item an error.
     """
-    from srmm.workflows import predict_job
+    from srmm.workflows import predict_workflow
 
-    frame, incomplete, summary = predict_job(
+    frame, incomplete, summary = predict_workflow(
         model,
         data,
         output,

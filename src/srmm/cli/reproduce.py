@@ -1,4 +1,4 @@
-"""`srmm reproduce`"""
+"""The command `srmm reproduce`: its arguments, and the words it answers with."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def reproduce(
         tells where a store is now that was moved.
     """
     from srmm.experiments.catalogue import EXPERIMENTS
-    from srmm.workflows.reproduce import IN_PACKAGES, reproduce_again, reproduce_job
+    from srmm.workflows.reproduce import IN_PACKAGES, reproduce_again, reproduce_workflow
 
     if list:
         titles = {key: one.title for key, one in EXPERIMENTS.items()}
@@ -84,7 +84,7 @@ def reproduce(
         elif name is None:
             raise InputError("Name an experiment, e.g. `srmm reproduce table6`; see --list.")
         else:
-            folder = reproduce_job(
+            folder = reproduce_workflow(
                 name, output or Path("runs") / name, data=data or IN_PACKAGES, root=source.root,
                 options=source.options(), limit=limit, seeds=seeds, dropped=drop,
                 methods=columns, max_epochs=max_epochs, jobs=jobs, cells=cells, progress=progress,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from srmm.data.items import UnreadableItem
+from srmm.data.broken import UnreadableItem
 from srmm.errors import MissingExtraError
 
 MIN_SECONDS = 0.1

@@ -1,4 +1,4 @@
-"""From the cells of a table to items, vectors, labels, ids and splits, None where there is none."""
+"""Cells of a table as items, vectors, labels, ids and splits, None where there is none."""
 
 from __future__ import annotations
 

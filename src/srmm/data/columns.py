@@ -1,4 +1,4 @@
-"""Which columns of a table are a modality: "photo=images/{id}.jpg", "v2_*", "width,height"."""
+"""Columns of a table that make up a modality: "photo=images/{id}.jpg", "v2_*", "width,height"."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from srmm.data.modality import check_modalities, check_modality_name
-from srmm.data.sources import Source
+from srmm.data.sources import OpenedTable
 from srmm.errors import InputError, did_you_mean
 
 IN_BRACES = re.compile(r"\{([^{}]+)\}")
@@ -26,7 +26,9 @@ class ModalityColumns:
     columns: tuple[str, ...]
 
 
-def parse_choice(table: Source, kind: str, choice: str, reserved: Sequence[str]) -> ModalityColumns:
+def parse_choice(
+    table: OpenedTable, kind: str, choice: str, reserved: Sequence[str]
+) -> ModalityColumns:
     name, wanted = "", choice
     if choice not in table.columns and "=" in choice:
         name, wanted = (part.strip() for part in choice.split("=", 1))
@@ -46,7 +48,7 @@ def parse_choice(table: Source, kind: str, choice: str, reserved: Sequence[str])
     return ModalityColumns(name, kind, wanted, form, columns)
 
 
-def _matching(table: Source, wanted: str, reserved: Sequence[str]) -> list[str]:
+def _matching(table: OpenedTable, wanted: str, reserved: Sequence[str]) -> list[str]:
     """The columns that a name or a pattern means."""
     if wanted in table.columns or not any(sign in wanted for sign in "*?["):
         return [wanted]
@@ -59,7 +61,7 @@ def _matching(table: Source, wanted: str, reserved: Sequence[str]) -> list[str]:
     return columns
 
 
-def check_column(table: Source, role: str, column: str) -> None:
+def check_column(table: OpenedTable, role: str, column: str) -> None:
     if table.columns.count(column) > 1:
         raise InputError(
             f"{role} column {column!r} stands {table.columns.count(column)} times in "
@@ -73,7 +75,7 @@ def check_column(table: Source, role: str, column: str) -> None:
     raise InputError(f"{role} column {column!r} is not in {table.name}. {hint}")
 
 
-def name_modalities(parsed: list[ModalityColumns], table: Source) -> list[ModalityColumns]:
+def name_modalities(parsed: list[ModalityColumns], table: OpenedTable) -> list[ModalityColumns]:
     if not parsed:
         raise InputError(
             "No modality chosen: name at least one column of items, e.g. image='photo' or "

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 
+from srmm.data.arrays import as_column, as_matrix, present_rows
+from srmm.data.arrays import check_ids as check_ids  # datasets/hateful_memes imports it here
+from srmm.data.interchange import Interchange
 from srmm.data.modality import ABSENT, check_modalities
 from srmm.errors import InputError, did_you_mean, shown
 
 
-class Embeddings:
+class Embeddings(Interchange):
     """n instances with one embedding per modality, any of which may be absent.
 
     Only present embeddings are stored. `values[modality]` packs them, one row each, and
     `position[i, m]` says which packed row belongs to instance `i` (−1: absent). Selecting rows or
     hiding items therefore moves integers, never vectors, and a memory-mapped store stays on disk.
 
-    Build one with `from_arrays`, `from_frame`, or `srmm.load_embeddings`; not with the constructor.
+    Build one with `from_arrays`, another `from_…`, or `srmm.load_embeddings`; not with the
+    constructor.
 
     Parameters
     ----------
@@ -65,7 +68,7 @@ class Embeddings:
         labels: Any = None,
         ids: Any = None,
         split: Any = None,
-    ) -> Embeddings:
+    ) -> Self:
         """Embeddings from one (n, d_m) array per modality.
 
         Parameters
@@ -84,14 +87,14 @@ class Embeddings:
             different lengths, or an array that is not two-dimensional.
         """
         dense = {
-            name: _as_matrix(name, array) for name, array in arrays.items() if array is not None
+            name: as_matrix(name, array) for name, array in arrays.items() if array is not None
         }
         modalities = check_modalities(list(dense))
         lengths = {name: len(array) for name, array in dense.items()}
         if len(set(lengths.values())) > 1:
             raise InputError(f"All modalities must have one row per instance, got {lengths} rows.")
         n = next(iter(lengths.values()))
-        there = np.column_stack([_present_rows(name, array) for name, array in dense.items()])
+        there = np.column_stack([present_rows(name, array) for name, array in dense.items()])
         if present is not None:
             present = np.asarray(present)
             if present.shape != there.shape or present.dtype != bool:
@@ -109,44 +112,9 @@ class Embeddings:
         return cls(
             values,
             position,
-            labels=_as_column("labels", labels, n),
-            ids=check_ids(_as_column("ids", ids, n)),
-            split=_as_column("split", split, n),
-        )
-
-    @classmethod
-    def from_frame(
-        cls,
-        frame: pd.DataFrame,
-        *,
-        modalities: Sequence[str] | None = None,
-        label: str | None = None,
-        id: str | None = None,
-        split: str | None = None,
-    ) -> Embeddings:
-        """Embeddings from a frame whose cells are vectors; null, None or NaN cells are absent.
-
-        `modalities` are the columns to read, by default all but `label`, `id` and `split`.
-        """
-        for role, column in {"label": label, "id": id, "split": split}.items():
-            if column is not None and column not in frame.columns:
-                raise InputError(
-                    f"There is no {role} column {column!r}. {did_you_mean(column, frame.columns)}"
-                )
-        if modalities is None:
-            modalities = [column for column in frame.columns if column not in (label, id, split)]
-        arrays = {}
-        for name in check_modalities(list(modalities)):
-            if name not in frame.columns:
-                raise InputError(
-                    f"There is no column {name!r}. {did_you_mean(name, frame.columns)}"
-                )
-            arrays[name] = _stack_cells(name, frame[name])
-        return cls.from_arrays(
-            arrays,
-            labels=None if label is None else frame[label].to_numpy(dtype=object),
-            ids=None if id is None else frame[id].to_numpy(),
-            split=None if split is None else frame[split].to_numpy(dtype=object),
+            labels=as_column("labels", labels, n),
+            ids=check_ids(as_column("ids", ids, n)),
+            split=as_column("split", split, n),
         )
 
     @property
@@ -222,21 +190,6 @@ class Embeddings:
         dense[rows] = vectors
         return dense
 
-    def to_frame(self) -> pd.DataFrame:
-        """A frame with a column of vectors per modality (None where absent), id, label, split."""
-        columns: dict[str, Any] = {"id": self.ids}
-        for name in self.modalities:
-            rows, vectors = self.items(name)
-            cells = np.full(len(self), None, dtype=object)
-            for row, vector in zip(rows, vectors, strict=True):
-                cells[row] = vector
-            columns[name] = cells
-        if self.labels is not None:
-            columns["label"] = self.labels
-        if self.split is not None:
-            columns["split"] = self.split
-        return pd.DataFrame(columns)
-
     def compact(self) -> Embeddings:
         """The same instances with only the packed rows they need, copied out of a larger store."""
         values, columns = {}, []
@@ -292,21 +245,6 @@ def packed_rows(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return used, packed
 
 
-def check_ids(ids: np.ndarray | None) -> np.ndarray | None:
-    """Return `ids` if they are unique; raise `InputError` naming the first that is not."""
-    if ids is None:
-        return None
-    duplicated = pd.Series(ids).duplicated()
-    if duplicated.any():
-        twice = ids[int(np.argmax(duplicated))]
-        first, second = np.flatnonzero(ids == twice)[:2]
-        raise InputError(
-            f"Id {shown(twice)} stands in rows {first} and {second}; ids must be unique. "
-            "Remove the repeated row, or leave the id out to number the rows."
-        )
-    return ids
-
-
 def same_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that decide what an embedding means, as JSON gives them back.
 
@@ -321,67 +259,3 @@ def same_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     if plain.get("weights"):
         plain.pop("spec", None)
     return plain
-
-
-def _as_matrix(name: str, array: Any) -> np.ndarray:
-    matrix = np.asarray(array)
-    if matrix.ndim != 2:
-        raise InputError(
-            f"Modality {name!r} must be an array of shape (n_instances, embedding_dim), "
-            f"got shape {matrix.shape}."
-        )
-    if matrix.dtype.kind not in "fiub":
-        try:
-            matrix = matrix.astype(np.float64)
-        except (TypeError, ValueError):
-            raise InputError(
-                f"Modality {name!r} must hold numbers, got dtype {matrix.dtype}."
-            ) from None
-    return matrix
-
-
-def _present_rows(name: str, array: np.ndarray) -> np.ndarray:
-    """Boolean (n,): rows with numbers in them; raise for partly NaN or infinite rows."""
-    nan = np.isnan(array)
-    absent = nan.all(axis=1) if array.shape[1] else np.zeros(len(array), dtype=bool)
-    bad = {
-        "is partly NaN": nan.any(axis=1) & ~absent,
-        "holds an infinity": np.isinf(array).any(axis=1),
-        "holds a number beyond the range of float32": (
-            np.abs(array) > np.finfo(np.float32).max
-        ).any(axis=1),
-    }
-    for fault, rows in bad.items():
-        if rows.any():
-            raise InputError(
-                f"Row {int(np.argmax(rows))} of modality {name!r} {fault}. A row must hold finite "
-                "numbers only, or be entirely NaN, which means that the item is absent."
-            )
-    return ~absent
-
-
-def _as_column(name: str, column: Any, n: int) -> np.ndarray | None:
-    if column is None:
-        return None
-    array = np.asarray(column)
-    if array.dtype.kind in "US":
-        array = array.astype(object)
-    if array.shape != (n,):
-        raise InputError(f"{name} must have shape ({n},), one per instance, got {array.shape}.")
-    return array
-
-
-def _stack_cells(name: str, cells: pd.Series) -> np.ndarray:
-    absent = np.array([cell is None or (np.ndim(cell) == 0 and pd.isna(cell)) for cell in cells])
-    vectors = [np.asarray(cell) for cell in cells[~absent]]
-    shapes = {vector.shape for vector in vectors}
-    if not vectors:
-        raise InputError(f"Column {name!r} has no vector in it; leave the modality out.")
-    if len(shapes) > 1 or len(next(iter(shapes))) != 1:
-        raise InputError(
-            f"Every cell of column {name!r} must be a vector of one length, got shapes "
-            f"{sorted(shapes)[:4]}."
-        )
-    dense = np.full((len(cells), vectors[0].shape[0]), np.nan)
-    dense[~absent] = np.stack(vectors)
-    return dense

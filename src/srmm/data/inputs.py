@@ -1,4 +1,4 @@
-"""What a user may pass as X, turned into `Embeddings`."""
+"""Input of every `fit` and `predict`: X, in any of its forms, as `Embeddings`."""
 
 from __future__ import annotations
 

@@ -1,133 +1,279 @@
-"""Embeddings to and from Arrow, Parquet, NumPy archives and Hugging Face datasets.
+"""Embeddings to and from frames, Arrow, Parquet, NumPy archives and Hugging Face datasets.
 
-In all of them a modality is a column of `list<float>`, null where the item is absent.
+In all tables a modality is a column of vectors, null where the item is absent. `Interchange` is
+the part of `Embeddings` that does this.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pandas as pd
 
-from srmm.data.embeddings import Embeddings
 from srmm.data.labels import known_labels
-from srmm.data.modality import ABSENT
-from srmm.errors import InputError, MissingExtraError, did_you_mean
+from srmm.data.modality import ABSENT, check_modalities
+from srmm.errors import InputError, MissingExtraError, StoreError, did_you_mean
 from srmm.files import replacing_file
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-def to_arrow(embeddings: Embeddings) -> pa.Table:
-    """A table with one `list<float>` column per modality, and `id`, `label`, `split`."""
-    columns: dict[str, pa.Array] = {"id": pa.array(embeddings.ids.tolist())}
-    for m, name in enumerate(embeddings.modalities):
-        _, vectors = embeddings.items(name)
-        present = embeddings.position[:, m] != ABSENT
-        # Offsets repeat over an absent row; a null offset at its start marks the row as null.
-        ends = np.concatenate([[0], np.cumsum(present) * vectors.shape[1]])
-        absent = np.concatenate([~present, [False]])
-        many = ends[-1] > np.iinfo(np.int32).max
-        lists, width = (pa.LargeListArray, np.int64) if many else (pa.ListArray, np.int32)
-        columns[name] = lists.from_arrays(
-            pa.array(ends.astype(width), mask=absent), pa.array(vectors.reshape(-1))
+
+class Interchange:
+    """The part of `Embeddings` that reads and writes other formats."""
+
+    modalities: tuple[str, ...]
+    position: np.ndarray
+    labels: np.ndarray | None
+    ids: np.ndarray
+    split: np.ndarray | None
+
+    if TYPE_CHECKING:  # what is used of `Embeddings`
+
+        def __len__(self) -> int: ...
+
+        def items(self, modality: str) -> tuple[np.ndarray, np.ndarray]: ...
+
+        def to_array(self, modality: str) -> np.ndarray: ...
+
+        @classmethod
+        def from_arrays(
+            cls,
+            arrays: Mapping[str, Any],
+            *,
+            present: Any = None,
+            labels: Any = None,
+            ids: Any = None,
+            split: Any = None,
+        ) -> Self: ...
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        modalities: Sequence[str] | None = None,
+        label: str | None = None,
+        id: str | None = None,
+        split: str | None = None,
+    ) -> Self:
+        """Embeddings from a frame whose cells are vectors; null, None or NaN cells are absent.
+
+        `modalities` are the columns to read, by default all but `label`, `id` and `split`, which
+        name the columns of labels, ids and the split. Raises `InputError` for a column that the
+        frame lacks, or whose cells are not vectors of one length.
+        """
+        for role, column in {"label": label, "id": id, "split": split}.items():
+            if column is not None and column not in frame.columns:
+                raise InputError(
+                    f"There is no {role} column {column!r}. {did_you_mean(column, frame.columns)}"
+                )
+        if modalities is None:
+            modalities = [column for column in frame.columns if column not in (label, id, split)]
+        arrays = {}
+        for name in check_modalities(list(modalities)):
+            if name not in frame.columns:
+                raise InputError(
+                    f"There is no column {name!r}. {did_you_mean(name, frame.columns)}"
+                )
+            arrays[name] = _stack_cells(name, frame[name])
+        return cls.from_arrays(
+            arrays,
+            labels=None if label is None else frame[label].to_numpy(dtype=object),
+            ids=None if id is None else frame[id].to_numpy(),
+            split=None if split is None else frame[split].to_numpy(dtype=object),
         )
-    for name, column in {"label": embeddings.labels, "split": embeddings.split}.items():
-        if column is not None:
-            columns[name] = pa.array(column.tolist())
-    return pa.table(columns)
 
+    def to_frame(self) -> pd.DataFrame:
+        """A frame with a column of vectors per modality (None where absent), id, label, split."""
+        columns: dict[str, Any] = {"id": self.ids}
+        for name in self.modalities:
+            rows, vectors = self.items(name)
+            cells = np.full(len(self), None, dtype=object)
+            for row, vector in zip(rows, vectors, strict=True):
+                cells[row] = vector
+            columns[name] = cells
+        if self.labels is not None:
+            columns["label"] = self.labels
+        if self.split is not None:
+            columns["split"] = self.split
+        return pd.DataFrame(columns)
 
-def from_arrow(
-    table: pa.Table,
-    *,
-    modalities: list[str] | None = None,
-    label: str | None = "label",
-    id: str | None = "id",
-    split: str | None = "split",
-) -> Embeddings:
-    """Embeddings from a table; `modalities` are by default all columns of lists."""
-    if modalities is None:
-        modalities = [field.name for field in table.schema if _is_vector(field.type)]
-    for name in modalities:
-        if name not in table.column_names:
-            raise InputError(
-                f"There is no column {name!r}. {did_you_mean(name, table.column_names)}"
+    @classmethod
+    def from_arrow(
+        cls,
+        table: pa.Table,
+        *,
+        modalities: Sequence[str] | None = None,
+        label: str | None = "label",
+        id: str | None = "id",
+        split: str | None = "split",
+    ) -> Self:
+        """Embeddings from an Arrow table with columns of lists, null where an item is absent.
+
+        Parameters
+        ----------
+        table : pyarrow.Table of n rows
+        modalities : sequence of str, optional
+            The columns of vectors, each of one length d_m; by default all columns of lists of
+            floating-point numbers.
+        label, id, split : str or None
+            Columns of labels, ids and the split; those that the table lacks are left out.
+
+        Raises
+        ------
+        InputError
+            For a modality that the table lacks, or whose vectors have several lengths or none.
+
+        Examples
+        --------
+        >>> import pyarrow as pa
+        >>> from srmm import Embeddings
+        >>> table = pa.table({"text": [[1.0, 2.0], None], "label": ["a", "b"]})
+        >>> Embeddings.from_arrow(table)
+        Embeddings(2 instances; text: 1 × 2)
+        """
+        if modalities is None:
+            modalities = [field.name for field in table.schema if _is_vector(field.type)]
+        for name in modalities:
+            if name not in table.column_names:
+                raise InputError(
+                    f"There is no column {name!r}. {did_you_mean(name, table.column_names)}"
+                )
+        extra = {
+            role: np.array(table.column(column).to_pylist(), dtype=object)
+            for role, column in {"labels": label, "ids": id, "split": split}.items()
+            if column is not None and column in table.column_names
+        }
+        arrays = {name: _dense(name, table.column(name).combine_chunks()) for name in modalities}
+        return cls.from_arrays(arrays, **extra)
+
+    def to_arrow(self) -> pa.Table:
+        """An Arrow table: a `list<float>` column per modality, null where absent, id, label, split.
+
+        >>> from srmm import Embeddings
+        >>> embeddings = Embeddings.from_arrays({"text": [[1, 2], [float("nan")] * 2]})
+        >>> embeddings.to_arrow().column("text").to_pylist()
+        [[1.0, 2.0], None]
+        """
+        import pyarrow as pa  # when it is needed: most embeddings are never given in a table
+
+        columns: dict[str, pa.Array] = {"id": pa.array(self.ids.tolist())}
+        for m, name in enumerate(self.modalities):
+            _, vectors = self.items(name)
+            present = self.position[:, m] != ABSENT
+            # Offsets repeat over an absent row; a null offset at its start marks the row as null.
+            ends = np.concatenate([[0], np.cumsum(present) * vectors.shape[1]])
+            absent = np.concatenate([~present, [False]])
+            many = ends[-1] > np.iinfo(np.int32).max
+            lists, width = (pa.LargeListArray, np.int64) if many else (pa.ListArray, np.int32)
+            columns[name] = lists.from_arrays(
+                pa.array(ends.astype(width), mask=absent), pa.array(vectors.reshape(-1))
             )
-    extra = {
-        role: np.array(table.column(column).to_pylist(), dtype=object)
-        for role, column in {"labels": label, "ids": id, "split": split}.items()
-        if column is not None and column in table.column_names
-    }
-    arrays = {name: _dense(name, table.column(name).combine_chunks()) for name in modalities}
-    return Embeddings.from_arrays(arrays, **extra)
+        for name, column in {"label": self.labels, "split": self.split}.items():
+            if column is not None:
+                columns[name] = pa.array(column.tolist())
+        return pa.table(columns)
 
+    @classmethod
+    def from_parquet(cls, path: str | Path, **columns: Any) -> Self:
+        """Embeddings from a Parquet file with columns of vectors; `columns` as in `from_arrow`.
 
-def write_parquet(embeddings: Embeddings, path: str | Path) -> None:
-    """Write `to_arrow(embeddings)` as a Parquet file."""
-    with replacing_file(Path(path)) as temporary:
-        pq.write_table(to_arrow(embeddings), temporary)
+        Raises `StoreError` if the file cannot be read.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise StoreError(
+                f"{path} cannot be read ({error}); expected a Parquet file of vectors."
+            ) from None
+        return cls.from_arrow(table, **columns)
 
-def read_parquet(path: str | Path, **columns: Any) -> Embeddings:
-    """Read a Parquet file of vectors; `columns` as in `from_arrow`."""
-    return from_arrow(pq.read_table(path), **columns)
+    def to_parquet(self, path: str | Path) -> Path:
+        """Write the table of `to_arrow` as a Parquet file, atomically, and return the path."""
+        import pyarrow.parquet as pq
 
+        path = Path(path)
+        with replacing_file(path) as temporary:
+            pq.write_table(self.to_arrow(), temporary)
+        return path
 
-def write_numpy(embeddings: Embeddings, path: str | Path) -> None:
-    """Write an `.npz` with one dense (n, d_m) array per modality, NaN rows where absent."""
-    arrays = {name: embeddings.to_array(name) for name in embeddings.modalities}
-    extra = {"id": embeddings.ids, "label": embeddings.labels, "split": embeddings.split}
-    content: dict[str, Any] = dict(arrays)
-    for key, column in extra.items():
-        if column is None:
-            continue
-        known = known_labels(column)
-        # An object array would need pickle to be read: its known values have a plain type, and a
-        # mask says where they stand.
-        content[f"_{key}"] = np.array(column[known].tolist())
-        content[f"_{key}_known"] = known
-    with replacing_file(Path(path)) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **content)
+    @classmethod
+    def from_numpy(cls, path: str | Path) -> Self:
+        """Embeddings from an `.npz` that `to_numpy` wrote; unpickles nothing.
 
+        Raises `StoreError` if the file cannot be read, or holds no arrays by name.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                content = {key: archive[key] for key in archive.files}
+        except Exception as error:  # damaged archives make zipfile, zlib and NumPy raise anything
+            raise StoreError(
+                f"{path} cannot be read ({error}); expected an .npz written by `to_numpy`."
+            ) from None
+        arrays = {key: array for key, array in content.items() if not key.startswith("_")}
 
-def read_numpy(path: str | Path) -> Embeddings:
-    """Read an `.npz` written by `write_numpy`; unpickles nothing."""
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = {key: archive[key] for key in archive.files if not key.startswith("_")}
-        extra = {key: archive[key] for key in archive.files if key.startswith("_")}
+        def column(key: str) -> np.ndarray | None:
+            if f"_{key}" not in content:
+                return None
+            known, values = content[f"_{key}_known"], content[f"_{key}"]
+            if known.all() and values.dtype.kind != "U":
+                return values
+            whole = np.full(len(known), None, dtype=object)
+            whole[known] = values.tolist()
+            return whole
 
-    def column(key: str) -> np.ndarray | None:
-        if f"_{key}" not in extra:
-            return None
-        known, values = extra[f"_{key}_known"], extra[f"_{key}"]
-        if known.all() and values.dtype.kind != "U":
-            return values
-        whole = np.full(len(known), None, dtype=object)
-        whole[known] = values.tolist()
-        return whole
+        return cls.from_arrays(
+            arrays, ids=column("id"), labels=column("label"), split=column("split")
+        )
 
-    return Embeddings.from_arrays(
-        arrays, ids=column("id"), labels=column("label"), split=column("split")
-    )
+    def to_numpy(self, path: str | Path) -> Path:
+        """Write an `.npz`, atomically, and return the path.
 
+        It has one dense (n, d_m) array per modality, NaN rows where absent.
+        """
+        arrays = {name: self.to_array(name) for name in self.modalities}
+        extra = {"id": self.ids, "label": self.labels, "split": self.split}
+        content: dict[str, Any] = dict(arrays)
+        for key, column in extra.items():
+            if column is None:
+                continue
+            known = known_labels(column)
+            # An object array would need pickle to be read: its known values have a plain type, and
+            # a mask says where they stand.
+            content[f"_{key}"] = np.array(column[known].tolist())
+            content[f"_{key}_known"] = known
+        path = Path(path)
+        with replacing_file(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **content)
+        return path
 
-def to_huggingface(embeddings: Embeddings) -> Any:
-    """A `datasets.Dataset` over `to_arrow(embeddings)`; needs the extra `srmm[huggingface]`."""
-    try:
-        from datasets import Dataset
-    except ImportError:
-        raise MissingExtraError("datasets", "huggingface", "A Hugging Face dataset") from None
-    return Dataset(to_arrow(embeddings))
+    @classmethod
+    def from_huggingface(cls, dataset: Any, **columns: Any) -> Self:
+        """Embeddings from a `datasets.Dataset` of vectors; `columns` as in `from_arrow`."""
+        return cls.from_arrow(dataset.with_format("arrow")[:], **columns)
 
+    def to_huggingface(self) -> Any:
+        """A `datasets.Dataset` over the table of `to_arrow`.
 
-def from_huggingface(dataset: Any, **columns: Any) -> Embeddings:
-    """Embeddings from a `datasets.Dataset` with columns of vectors; `columns` as `from_arrow`."""
-    return from_arrow(dataset.with_format("arrow")[:], **columns)
+        Raises `MissingExtraError` without the extra `srmm[huggingface]`.
+        """
+        try:
+            from datasets import Dataset
+        except ImportError:
+            raise MissingExtraError("datasets", "huggingface", "A Hugging Face dataset") from None
+        return Dataset(self.to_arrow())
 
 
 def _is_vector(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
     return (
         pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     ) and pa.types.is_floating(kind.value_type)
@@ -144,4 +290,20 @@ def _dense(name: str, column: pa.Array) -> np.ndarray:
         )
     dense = np.full((len(column), lengths.pop()), np.nan, dtype=np.float32)
     dense[present] = kept.flatten().to_numpy(zero_copy_only=False).reshape(len(kept), -1)
+    return dense
+
+
+def _stack_cells(name: str, cells: pd.Series) -> np.ndarray:
+    absent = np.array([cell is None or (np.ndim(cell) == 0 and pd.isna(cell)) for cell in cells])
+    vectors = [np.asarray(cell) for cell in cells[~absent]]
+    shapes = {vector.shape for vector in vectors}
+    if not vectors:
+        raise InputError(f"Column {name!r} has no vector in it; leave the modality out.")
+    if len(shapes) > 1 or len(next(iter(shapes))) != 1:
+        raise InputError(
+            f"Every cell of column {name!r} must be a vector of one length, got shapes "
+            f"{sorted(shapes)[:4]}."
+        )
+    dense = np.full((len(cells), vectors[0].shape[0]), np.nan)
+    dense[~absent] = np.stack(vectors)
     return dense

@@ -15,13 +15,14 @@ import stat
 import threading
 import zipfile
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-if TYPE_CHECKING:
-    from srmm.data.audio import Audio
+from srmm.data.audio import Audio, audio_from_samples, decode_audio
+from srmm.data.broken import AbsentFile
+from srmm.data.broken import UnreadableItem as UnreadableItem  # encoders/doc2vec imports it here
 
 MAX_FILE_BYTES = 1 << 30
 """Larger files, and members of archives that unpack to more, are not read into memory."""
@@ -42,14 +43,6 @@ _REASONS = {
     errno.EPERM: "may not be read (permission denied)",
     errno.ENAMETOOLONG: "has a name too long for a file; is it a text?",
 }
-
-
-class AbsentFile(Exception):  # noqa: N818 - an absence is no error
-    """The item's file does not exist."""
-
-
-class UnreadableItem(Exception):  # noqa: N818 - reads as what it is in `except`
-    """The item is there but broken; `str(error)` is the reason, one line such as "is a folder"."""
 
 
 class ItemReader:
@@ -140,9 +133,6 @@ class ItemReader:
         WAV, FLAC, OGG, MP3 and whatever else libsndfile reads; needs soundfile (`srmm[voices]`).
         Silence, clips under 0.1 s and recordings over ten minutes are unreadable.
         """
-        # Here, since sound raises the same `UnreadableItem` as everything else.
-        from srmm.data.audio import audio_from_samples, decode_audio
-
         if isinstance(item, dict) and item.get("array") is not None:
             item = (item["array"], item.get("sampling_rate"))
         if isinstance(item, dict):

@@ -32,8 +32,11 @@ _FIELD_LIMIT = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Columns:
-    """`cells[column]`: object array (n,), None where empty. `lines`: int array (n,) or None."""
+class LoadedColumns:
+    """Columns of a table, read: `cells[column]` is an object array (n,), None where empty.
+
+    `lines` is an int array (n,), the line each row starts on, or None where there are none.
+    """
 
     cells: dict[str, np.ndarray]
     lines: np.ndarray | None
@@ -41,16 +44,16 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Source:
+class OpenedTable:
     """A table before any column is chosen; `read(columns)` loads those alone."""
 
     name: str
     folder: Path | None
     columns: tuple[str, ...]
-    read: Callable[[Sequence[str]], Columns]
+    read: Callable[[Sequence[str]], LoadedColumns]
 
 
-def open_source(source: str | Path | pd.DataFrame) -> Source:
+def open_source(source: str | Path | pd.DataFrame) -> OpenedTable:
     """The table behind a path or a frame; `InputError` if there is none or it cannot be read."""
     if isinstance(source, pd.DataFrame):
         return _open_frame(source)
@@ -75,7 +78,7 @@ def open_source(source: str | Path | pd.DataFrame) -> Source:
     )
 
 
-def open_csv(path: Path, *, join_surplus: bool = False) -> Source:
+def open_csv(path: Path, *, join_surplus: bool = False) -> OpenedTable:
     """A CSV or TSV file with a header.
 
     A line with another number of cells than the header is an error; with `join_surplus`, cells
@@ -87,7 +90,7 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> Source:
     if header is None:
         raise InputError(f"{path.name} is empty: expected a header line with the column names.")
 
-    def read(wanted: Sequence[str]) -> Columns:
+    def read(wanted: Sequence[str]) -> LoadedColumns:
         places = {column: header.index(column) for column in wanted}
         cells: dict[str, list[str | None]] = {column: [] for column in wanted}
         starts = []
@@ -108,9 +111,9 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> Source:
                     cell = row[place]
                     cells[column].append(None if is_empty(cell) else cell)
         arrays = {column: np.array(values, dtype=object) for column, values in cells.items()}
-        return Columns(arrays, np.array(starts, dtype=np.int64), len(starts))
+        return LoadedColumns(arrays, np.array(starts, dtype=np.int64), len(starts))
 
-    return Source(path.name, path.parent, tuple(header), read)
+    return OpenedTable(path.name, path.parent, tuple(header), read)
 
 
 def is_empty(cell: Any) -> bool:
@@ -206,7 +209,7 @@ def _bad_byte(path: Path, opener: Any, error: UnicodeDecodeError) -> str:
     return error.reason
 
 
-def _open_json_lines(path: Path) -> Source:
+def _open_json_lines(path: Path) -> OpenedTable:
     rows, lines = [], []
     columns: dict[str, None] = {}
     with _text_file(path) as file:
@@ -228,20 +231,20 @@ def _open_json_lines(path: Path) -> Source:
             rows.append(row)
             lines.append(number)
 
-    def read(wanted: Sequence[str]) -> Columns:
+    def read(wanted: Sequence[str]) -> LoadedColumns:
         cells = {column: object_array([row.get(column) for row in rows]) for column in wanted}
-        return Columns(cells, np.array(lines, dtype=np.int64), len(rows))
+        return LoadedColumns(cells, np.array(lines, dtype=np.int64), len(rows))
 
-    return Source(path.name, path.parent, tuple(columns), read)
+    return OpenedTable(path.name, path.parent, tuple(columns), read)
 
 
-def _open_parquet(path: Path) -> Source:
+def _open_parquet(path: Path) -> OpenedTable:
     try:
         columns = pq.read_schema(path).names
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path.name} is not a readable Parquet file ({error}).") from None
 
-    def read(wanted: Sequence[str]) -> Columns:
+    def read(wanted: Sequence[str]) -> LoadedColumns:
         try:
             with pq.ParquetFile(path) as file:
                 n, table = file.metadata.num_rows, file.read(columns=list(wanted))
@@ -254,16 +257,16 @@ def _open_parquet(path: Path) -> Source:
             # numbers beside nulls stay whole.
             nested = pa.types.is_nested(values.type) and not pa.types.is_struct(values.type)
             cells[column] = object_array(values.to_pandas() if nested else values.to_pylist())
-        return Columns(cells, None, n)
+        return LoadedColumns(cells, None, n)
 
-    return Source(path.name, path.parent, tuple(columns), read)
+    return OpenedTable(path.name, path.parent, tuple(columns), read)
 
 
-def _open_frame(frame: pd.DataFrame) -> Source:
+def _open_frame(frame: pd.DataFrame) -> OpenedTable:
     columns = tuple(str(column) for column in frame.columns)
 
-    def read(wanted: Sequence[str]) -> Columns:
+    def read(wanted: Sequence[str]) -> LoadedColumns:
         cells = {c: object_array(frame.iloc[:, columns.index(c)].astype(object)) for c in wanted}
-        return Columns(cells, None, len(frame))
+        return LoadedColumns(cells, None, len(frame))
 
-    return Source("the frame", None, columns, read)
+    return OpenedTable("the frame", None, columns, read)

@@ -72,7 +72,7 @@ def load_embeddings(folder: str | Path) -> Embeddings:
     Raises `StoreError` if the folder is no store, was made by a newer version, or is damaged.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
+    manifest = _read_manifest(folder)
     rows = _read_rows(folder / "rows.parquet")
     n = manifest["n_instances"]
     if len(rows["id"]) != n:
@@ -106,13 +106,13 @@ def load_embeddings(folder: str | Path) -> Embeddings:
 def is_store(folder: str | Path) -> bool:
     """True if the folder says it is an embedding store (it may still be damaged)."""
     try:
-        read_manifest(Path(folder))
+        _read_manifest(Path(folder))
     except StoreError:
         return False
     return True
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def _read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a store; raises `StoreError` if there is none or it is not ours."""
     restore_interrupted(folder)
     return read_json(

@@ -1,1 +1,1 @@
-"""From a table of raw items to embeddings, in a job that survives."""
+"""Encoding: a table of raw items → embeddings, in a job that goes on where it was killed."""

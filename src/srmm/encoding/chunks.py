@@ -22,8 +22,9 @@ from typing import Any, TypeVar
 import numpy as np
 from safetensors.numpy import save_file
 
+from srmm.data.broken import AbsentFile, UnreadableItem
 from srmm.data.embeddings import same_settings
-from srmm.data.items import AbsentFile, ItemReader, UnreadableItem
+from srmm.data.items import ItemReader
 from srmm.data.store import map_safetensors
 from srmm.encoders import Encoder
 from srmm.encoders.engines import engine_of

@@ -24,7 +24,7 @@ from srmm.encoding.fitting import (
 from srmm.encoding.one_modality import (
     EncodedModality,
     Options,
-    Progress,
+    ShownProgress,
     encode_modality,
     long_loop,
 )
@@ -61,7 +61,7 @@ def encode(
     engine: str = "auto",
     precision: str = "full",
     strict: bool = False,
-    progress: Progress = False,
+    progress: ShownProgress = False,
     workers: int | None = None,
     prune: bool = False,
     address: str | None = None,

@@ -16,8 +16,9 @@ from typing import TypeGuard
 
 import numpy as np
 
+from srmm.data.broken import AbsentFile, UnreadableItem
 from srmm.data.embeddings import same_settings
-from srmm.data.items import AbsentFile, ItemReader, UnreadableItem
+from srmm.data.items import ItemReader
 from srmm.data.table import Table
 from srmm.encoders import Encoder, FittableEncoder, load_encoder
 from srmm.encoding.store import ENCODERS, Earlier

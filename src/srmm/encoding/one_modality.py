@@ -30,28 +30,28 @@ from srmm.encoding.unique_items import (
 )
 from srmm.errors import InputError, MissingExtraError, one_of
 
-Progress = bool | Callable[[str, int, int], None]
+ShownProgress = bool | Callable[[str, int, int], None]
 
 _NAMED = 10
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to encode."""
+    """Options of an encoding job, the same for every modality."""
 
     batch_size: int | None
     engine: str
     precision: str
     workers: int | None
     strict: bool
-    progress: Progress
+    progress: ShownProgress
     encode_in_chunks: Callable[..., Iterator[Chunk]] = encode_in_chunks
     """How the long loop is run: in this process, or on Daft."""
 
 
 @dataclass(frozen=True)
 class EncodedModality:
-    """What became of one modality.
+    """One modality, encoded.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def _shown_path(table: Table, name: str, unique: UniqueItems, number: int) -> st
 
 
 @contextmanager
-def _shown(progress: Progress, name: str, total: int) -> Iterator[Callable[[int], None]]:
+def _shown(progress: ShownProgress, name: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function to call with a number of items done."""
     if callable(progress):
         done = 0

@@ -1,4 +1,4 @@
-"""What an encoding job did, for a person and for a program."""
+"""The summary of an encoding job: what it did, for a person and for a program."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ModalitySummary:
 
 @dataclass(frozen=True)
 class EncodingSummary:
-    """What `encode` did; `str(summary)` is for a terminal."""
+    """The summary of one `encode`, by modality; `str(summary)` is for a terminal."""
 
     rows: int
     seconds: float

@@ -19,7 +19,7 @@ from srmm.data.table import Table, read_table
 from srmm.encoders import Encoder, encoder_kind
 from srmm.encoding.encode import chosen_encoder, encode
 from srmm.encoding.fitting import fitted_copy, needs_fitting
-from srmm.encoding.one_modality import Progress
+from srmm.encoding.one_modality import ShownProgress
 from srmm.errors import InputError
 
 
@@ -61,7 +61,7 @@ class Encode(TransformerMixin, BaseEstimator):
         engine: str = "auto",
         precision: str = "full",
         strict: bool = False,
-        progress: Progress = False,
+        progress: ShownProgress = False,
         workers: int | None = None,
     ) -> None:
         self.encoders = encoders

@@ -1,4 +1,4 @@
-"""Which items of a table are the same, and whether one is the same as in an earlier run."""
+"""Unique items: those of a table each once, known again in a later run by a digest."""
 
 from __future__ import annotations
 

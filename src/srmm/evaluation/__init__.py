@@ -1,1 +1,1 @@
-"""From a fitted model and test data to numbers."""
+"""Evaluation: a fitted model and test data → numbers."""

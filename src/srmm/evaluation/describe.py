@@ -1,4 +1,4 @@
-"""What a report says of data, model, classes and mistakes, besides its scores; JSON-ready."""
+"""The parts of a report besides its scores: data, model, classes, mistakes; JSON-ready."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class RobustnessReport:
-    """What a model does when modalities are there, missing or corrupted, beside its baselines.
+    """The report on a model: modalities there, missing or corrupted, and baselines beside it.
 
     `content` is the JSON document: "data", "model", "patterns", "curves", "corruption",
     "baselines", "classes", "confusion", "projection", "mistakes", "training", …

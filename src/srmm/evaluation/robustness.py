@@ -1,4 +1,4 @@
-"""Evaluation: presence patterns first, everything else from them (paper IV-D, IV-E, V-A).
+"""Scores by presence pattern, and everything else from them (paper IV-D, IV-E, V-A).
 
 A model's outputs are computed once per test item. Every presence pattern is then a cheap
 combination, and the accuracy at any missing rate follows exactly from two patterns.

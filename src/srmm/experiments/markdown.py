@@ -1,4 +1,4 @@
-"""What views are made of: Markdown tables, means over seeds, headings."""
+"""Parts that views are made of: Markdown tables, means over seeds, headings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from srmm.experiments.spec import Setting, Variant
 
 
 class Written(NamedTuple):
-    """Lines of Markdown, and the numbers behind them."""
+    """A view, written: lines of Markdown, and the numbers behind them."""
 
     markdown: list[str]
     numbers: list[dict[str, Any]]

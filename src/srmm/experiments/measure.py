@@ -1,4 +1,4 @@
-"""From a cell's outputs to figures: exact expectations, single draws, calibration."""
+"""Figures from a cell's outputs: exact expectations, single draws, calibration."""
 
 from __future__ import annotations
 
@@ -71,27 +71,6 @@ def subsets(
             mask[modalities.index(name)] = not is_gone
         if share > 0:
             yield share, mask
-
-
-def sampling_error(outcome: Outcome, setting: Setting, modalities: tuple[str, ...]) -> float:
-    """Standard deviation of a single draw's accuracy around the exact one.
-
-    For one random modality missing from exactly k of n instances: the variance of a sum over a
-    sample without replacement.
-    """
-    ((name, rate),) = setting.test.items()
-    m = modalities.index(name)
-    hidden = np.arange(len(modalities)) != m
-    everything = np.ones(len(modalities), dtype=bool)
-    right = outcome.under(everything).argmax(axis=1) == outcome.y
-    right_without = outcome.under(hidden).argmax(axis=1) == outcome.y
-    rows = outcome.present[:, m]
-    change = right_without[rows].astype(float) - right[rows].astype(float)
-    n = len(change)
-    k = round(rate * n)
-    if n < 2 or k in (0, n):
-        return 0.0
-    return float(np.sqrt(k * (1 - k / n) * change.var(ddof=1)) / len(outcome.y))
 
 
 def calibration(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> dict[str, float]:

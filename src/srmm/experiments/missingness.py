@@ -1,4 +1,4 @@
-"""What is missing at test time, when that is not pure chance."""
+"""Mechanisms of missingness at test time that are not pure chance."""
 
 from __future__ import annotations
 

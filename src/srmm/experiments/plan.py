@@ -1,4 +1,4 @@
-"""What has to be trained and looked at: an experiment on one data set."""
+"""The plan of an experiment on one data set: all that has to be trained and looked at."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def plan(
     methods: Sequence[str],
     max_epochs: int | None,
 ) -> Run:
-    """What has to be trained and looked at for one data set; the choices as in `reproduce`."""
+    """The run of an experiment on one data set; the choices as in `reproduce`."""
     for what, number in (("seeds", seeds), ("max_epochs", max_epochs)):
         if number is not None and number < 1:
             raise InputError(f"{what} must be at least 1, got {number}.")

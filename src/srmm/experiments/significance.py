@@ -1,4 +1,4 @@
-"""Is one method better than another? Paired bootstrap over test instances, Holm's correction."""
+"""Significance of differences between methods: paired bootstrap over test instances, Holm."""
 
 from __future__ import annotations
 

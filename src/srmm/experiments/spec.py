@@ -1,4 +1,4 @@
-"""What an experiment is: which methods learn from what, and what they are tested on."""
+"""Experiments as data: which methods learn from what, and what they are tested on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rates = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Setting:
-    """What is missing in training and in test (paper Tables VI, VII, VIII), and how much noise.
+    """One setting: missing rates in training and in test (paper Tables VI–VIII), and noise.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How experiments are written: Markdown in the paper's shape, numbers for JSON."""
+"""Views, which write experiments: Markdown in the paper's shape, numbers for JSON."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 from srmm.encoders import fitted_folder
 from srmm.errors import InputError, StoreError, did_you_mean
 from srmm.files import json_ready, read_json, replacing_folder, restore_interrupted, write_json
+from srmm.learning.card import CARD, model_card
 from srmm.learning.describe import describe_model
 from srmm.learning.method import classifiers
 from srmm.learning.state import pack, unpack
@@ -79,7 +80,7 @@ def save_pretrained(
             shutil.copytree(source, temporary / ENCODERS / name)
         if rows is not None:
             rows.to_parquet(temporary / ROWS_FILE, index=False)
-        (temporary / "README.md").write_text(model_card(config), encoding="utf-8")
+        (temporary / CARD).write_text(model_card(config), encoding="utf-8")
     return folder
 
 
@@ -146,7 +147,7 @@ def _fitted_encoders(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple
     return found
 
 
-def is_model(folder: str | Path) -> bool:
+def _is_model(folder: str | Path) -> bool:
     """True if the folder says it is a saved model (it may still be damaged)."""
     try:
         read_config(folder)
@@ -160,75 +161,10 @@ def check_writable(folder: Path, *, overwrite: bool) -> None:
     if folder.resolve() == Path.cwd():
         raise InputError("A model cannot replace the folder you are in; name one of its own.")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        if not is_model(folder):
+        if not _is_model(folder):
             raise InputError(f"{folder} exists and is no saved model. Choose another folder.")
         if not overwrite:
             raise InputError(
                 f"{folder} already holds a model. Overwrite it (overwrite=True, "
                 "--overwrite) or choose another."
             )
-
-
-def model_card(config: Mapping[str, Any]) -> str:
-    """The model card: what it reads, what it says, what it was trained on, how to use it."""
-    about, training = config["about"], config["training"]
-    classes = [str(label) for label in config["classes"]]
-    shown = ", ".join(classes[:20]) + (f", … ({len(classes)} in all)" if len(classes) > 20 else "")
-    facts = [f"Method `{about['method']}`"]
-    if about["recipe"]:
-        facts.append(f"recipe `{about['recipe']}`")
-    if about["n_parameters"]:
-        facts.append(f"{about['n_parameters']:,} parameters")
-    chosen = ""
-    if training["n_validation"]:
-        chosen = f"; {training['n_validation']:,} more were held out for what training chooses"
-        chosen += ", then learnt from, too" if training.get("held_out_learnt") else ""
-    rows = []
-    for name, size in config["modalities"].items():
-        encoder = config["inputs"].get(name, {}).get("encoder") or "not recorded"
-        hole = f"{100 * training['holes'][name]:.1f} %"
-        rows.append(f"| {name} | {size} | {encoder} | {hole} |")
-    settings = "\n".join(
-        f"- {key}: {value}"
-        for key, value in about.get("parameters", about.get("settings", {})).items()
-    )
-    settings = settings + "\n" if settings else ""
-    example = ", ".join(f'"{m}": array of shape (n, {d})' for m, d in config["modalities"].items())
-    return f"""---
-library_name: srmm
-license: apache-2.0
-tags: [multimodal, missing-modalities, classification]
----
-
-# {_title(about["method"])} classifier: {", ".join(config["modalities"])} → {len(classes)} classes
-
-{about["description"]}
-It classifies from any subset of its modalities. {", ".join(facts)}.
-
-| modality | embedding size | encoder | missing in training |
-| --- | --- | --- | --- |
-{chr(10).join(rows)}
-
-Classes: {shown}
-
-Trained on {training["n_train"]:,} instances{chosen}.
-
-## Use
-
-```python
-import srmm
-
-model = srmm.from_pretrained("this folder")
-model.predict({{{example}}})  # leave out what is missing
-```
-
-## Settings
-
-{settings}- class weights: {about["class_weight"] or "none"}
-- seed: {about["random_state"]}
-- versions: {", ".join(f"{k} {v}" for k, v in about["versions"].items())}
-"""
-
-
-def _title(method: str) -> str:
-    return "SRMM" if method.startswith("srmm") else method

@@ -1,4 +1,4 @@
-"""What the numbers of a report say: the headline, who is best where, what is confused with what.
+"""Findings of a report, in sentences: the headline, who is best where, what is confused with what.
 
 Pure functions from the report (the dict that is also report.json) to small dicts and sentences.
 """

@@ -1,4 +1,4 @@
-"""From the report's numbers to one HTML file."""
+"""The report as one HTML file, drawn from its numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the report says numbers, names and patterns. Text only: nothing here draws or escapes."""
+"""Numbers, names and patterns in the words of the report. Nothing here draws or escapes."""
 
 from __future__ import annotations
 

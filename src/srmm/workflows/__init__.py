@@ -1,20 +1,21 @@
-"""The jobs behind the command line: from a table or a store to a model, predictions, a report.
+"""The workflows: from a table or a store to a model, predictions, a report.
 
-Each is one function over paths and plain values, so that a script can do what a command does.
+Each command calls one. It is a function over paths and plain values, so that a script can do
+what a command does.
 """
 
 from srmm.workflows.data import open_data
-from srmm.workflows.evaluate import evaluate_job
-from srmm.workflows.fit import Fitted, fit_job
+from srmm.workflows.evaluate import evaluate_workflow
+from srmm.workflows.fit import Fitted, fit_workflow
 from srmm.workflows.pictures import note_source
-from srmm.workflows.predict import predict_job, predictions_frame
+from srmm.workflows.predict import predict_workflow, predictions_frame
 
 __all__ = [
     "Fitted",
-    "evaluate_job",
-    "fit_job",
+    "evaluate_workflow",
+    "fit_workflow",
     "note_source",
     "open_data",
-    "predict_job",
+    "predict_workflow",
     "predictions_frame",
 ]

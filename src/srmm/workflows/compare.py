@@ -1,4 +1,4 @@
-"""`srmm compare`: several methods on a user's own data."""
+"""The workflow of `srmm compare`: several methods on a user's own data."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from srmm.workflows.data import open_data
 
 
 class Compared(NamedTuple):
-    """What the JSON holds, what encoding found (if it encoded), and the rows it could not use."""
+    """A comparison: its JSON, what encoding found (if it encoded), and the rows it left out."""
 
     content: dict[str, Any]
     summary: EncodingSummary | None
     left_out: int
 
 
-def compare_job(
+def compare_workflow(
     source: str,
     output: Path,
     *,

@@ -1,4 +1,4 @@
-"""Where a job's data comes from: a path, a data set's name, or what a model was made from."""
+"""The data of a workflow: a path, a data set's name, or what a model was made from."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from srmm.errors import InputError, StoreError, did_you_mean
 from srmm.learning.saving import ROWS_FILE
 
 
-class Source(NamedTuple):
-    """Embeddings of a job's data; table and summary are None if it had embeddings already."""
+class OpenedData(NamedTuple):
+    """The data of a workflow; table and summary are None if it was embeddings already."""
 
     embeddings: Embeddings
     name: str
@@ -74,7 +74,7 @@ def embeddings_for(
     *,
     engine: str = "auto",
     strict: bool = False,
-) -> Source:
+) -> OpenedData:
     """`source`, read and encoded as the model's training data was."""
     chosen = {key: value for key, value in (columns or {}).items() if value}
     inputs = config["inputs"]
@@ -90,7 +90,7 @@ def embeddings_for(
                     chosen.setdefault(about["kind"], []).append(f"{name}={about['column']}")
     data = open_data(source, chosen, root=root, options=options)
     if isinstance(data, Embeddings):
-        return Source(data, source)
+        return OpenedData(data, source)
     encoders = {name: about["encoder"] for name, about in inputs.items() if name in data.items}
     trained_on = [settings or {} for settings in config["encoders"].values()]
     half = any(settings.get("precision") == "half" for settings in trained_on)
@@ -102,7 +102,7 @@ def embeddings_for(
         strict=strict,
         progress=progress,
     )
-    return Source(result.embeddings, data.name, data, result.summary)
+    return OpenedData(result.embeddings, data.name, data, result.summary)
 
 
 def readable(choice: str, columns: Sequence[str]) -> bool:
@@ -155,7 +155,7 @@ def known_rows(model_folder: Path) -> pd.DataFrame | None:
 
 
 def split_column(embeddings: Embeddings, rows: pd.DataFrame | None) -> np.ndarray:
-    """The split `fit_job` gave each instance, by id; None where it has never seen it."""
+    """The split `fit_workflow` gave each instance, by id; None where it has never seen it."""
     splits = {} if rows is None else dict(zip(rows["id"], rows["split"], strict=True))
     return np.array([splits.get(id) for id in embeddings.ids.tolist()], dtype=object)
 

@@ -1,4 +1,4 @@
-"""From a saved model and data it has not seen to a report."""
+"""The workflow of `srmm evaluate`: a saved model and data it has not seen → a report."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from srmm.data.items import ItemReader
 from srmm.data.store import is_store
 from srmm.errors import InputError
 from srmm.evaluation.evaluate import RobustnessReport, evaluate, fit_baselines
+from srmm.learning.card import add_results
 from srmm.learning.saving import from_pretrained, read_config
 from srmm.methods import method_name
 from srmm.recipe import network_parameters
@@ -30,7 +31,7 @@ from srmm.workflows.pictures import open_noted, with_pictures
 from srmm.workflows.thumbnails import Thumbnails
 
 
-def evaluate_job(
+def evaluate_workflow(
     model_folder: Path,
     report: Path,
     *,
@@ -45,8 +46,9 @@ def evaluate_job(
 ) -> RobustnessReport:
     """Evaluate a saved model on instances it has not seen; write `report` (.html) and its .json.
 
-    By default these are the test instances that `fit_job` held out. With another `source`: its
-    test split if it has one, else all its labelled rows that the model was not trained on.
+    By default these are the test instances that `fit_workflow` held out, and the figures also go
+    into the model's card. With another `source`: its test split if it has one, else all its
+    labelled rows that the model was not trained on.
     """
     model, config = from_pretrained(model_folder), read_config(model_folder)
     origin, rows = config.get("origin") or {}, known_rows(model_folder)
@@ -104,6 +106,8 @@ def evaluate_job(
     )
     with ItemReader(None if table is None else table.folder) as reader:
         RobustnessReport(content).to_html(report, thumbnail=Thumbnails(reader, kinds))
+    if source is None:
+        add_results(model_folder, result.content)
     return result
 
 
@@ -126,11 +130,11 @@ def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> np.ndarray:
     trained = rows[rows["split"].isin(["train", "validation"])]
     seen = np.isin(row_digests(data), trained["digest"].to_numpy(dtype=str))
     if data.ids.dtype.kind not in "iu":
-        seen |= data_ids_in(data, trained)
+        seen |= _ids_in(data, trained)
     return test & ~seen
 
 
-def data_ids_in(data: Embeddings, rows: pd.DataFrame) -> np.ndarray:
+def _ids_in(data: Embeddings, rows: pd.DataFrame) -> np.ndarray:
     """Boolean (n,): instances whose id is among those of `rows`."""
     ids = set(rows["id"].tolist())
     return np.array([id in ids for id in data.ids.tolist()])

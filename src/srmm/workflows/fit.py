@@ -1,4 +1,4 @@
-"""From a table or a store to a saved model."""
+"""The workflow of `srmm fit`: a table or a store → a saved model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from srmm.workflows.pictures import note_source
 
 @dataclass(frozen=True)
 class Fitted:
-    """What `fit_job` made."""
+    """The results of `fit_workflow`."""
 
     model: Any
     folder: Path
@@ -41,7 +41,7 @@ class Fitted:
     """Why the others are in none → how many."""
 
 
-def fit_job(
+def fit_workflow(
     source: str,
     output: Path,
     *,

@@ -1,4 +1,4 @@
-"""From a saved model and any rows to predictions."""
+"""The workflow of `srmm predict`: a saved model and any rows → predictions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Predicted(NamedTuple):
     summary: EncodingSummary | None
 
 
-def predict_job(
+def predict_workflow(
     model_folder: Path,
     source: str,
     output: Path,
@@ -85,7 +85,7 @@ def _unreadable(summary: EncodingSummary | None) -> str:
 def predictions_frame(
     model: Any, embeddings: Embeddings, *, probabilities: bool = False
 ) -> pd.DataFrame:
-    """The table that `predict_job` writes."""
+    """The table that `predict_workflow` writes."""
     embeddings = model.as_seen(embeddings)
     present = embeddings.present
     scorer = make_scorer(model, embeddings)

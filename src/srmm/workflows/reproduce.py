@@ -1,4 +1,4 @@
-"""`srmm reproduce`: find the data of every data set first, then run the experiment."""
+"""The workflow of `srmm reproduce`: find all data first, then run the experiment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IN_PACKAGES = ("openmoji", "htad")
 """The data sets that need no download."""
 
 
-def reproduce_job(
+def reproduce_workflow(
     name: str,
     output: Path,
     *,

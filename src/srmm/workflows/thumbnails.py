@@ -6,7 +6,8 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from srmm.data.items import AbsentFile, ItemReader, UnreadableItem
+from srmm.data.broken import AbsentFile, UnreadableItem
+from srmm.data.items import ItemReader
 
 _SIDE = 160
 

@@ -1,1 +1,1 @@
-"""The same job in several processes, or on a cluster."""
+"""Encoding with Daft: the same job in several processes, or on a cluster."""

@@ -11,8 +11,9 @@ from typing import Any
 
 from PIL import Image
 
+from srmm.data.broken import AbsentFile, UnreadableItem
 from srmm.data.embeddings import same_settings
-from srmm.data.items import AbsentFile, ItemReader, UnreadableItem
+from srmm.data.items import ItemReader
 from srmm.encoders import Encoder, FittableEncoder, encoder_kind, load_encoder
 from srmm.encoders.engines import engine_of, with_engine, with_precision
 from srmm.encoding.chunks import Chunk, encode_chunk, item_reader

@@ -28,7 +28,7 @@ _QUIET = {
 
 @dataclass(frozen=True)
 class Workers:
-    """How many there are to be, and where."""
+    """The workers of one job: how many, and where."""
 
     count: int
     gpus: int
