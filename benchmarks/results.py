@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from scipy.stats import rankdata
-from srmm.workflows.reproduce import reproduce_job
 
 import srmm
 from srmm.data.split import stratified_split
@@ -41,6 +40,7 @@ from srmm.experiments.catalogue import (
 from srmm.experiments.markdown import best_in_bold, grid, said
 from srmm.experiments.spec import Experiment, Setting
 from srmm.report.words import mean_sd
+from srmm.workflows.reproduce import reproduce_job
 
 IN_PACKAGES = ("openmoji", "htad")
 FEW = ("srmm-paper", "srmm", "tbn-early", "router", "logreg", "unimodal:image", "unimodal:text")
