@@ -1,4 +1,4 @@
-"""What each field of the recipe `robust` is worth: the table of docs/recipes.md.
+"""What each parameter of the recipe `robust` is worth: the table of docs/recipes.md.
 
     python benchmarks/recipes.py [--store FOLDER] [--seeds 3] [openmoji] [htad]
 

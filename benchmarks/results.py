@@ -1,18 +1,17 @@
-"""Every experiment on the real data sets: what docs/results.md is made of.
+"""Every experiment on the real data sets: what docs/results/ is made of.
 
     python benchmarks/results.py runs [--root FOLDER] [--seeds 5] [--only small] [--write]
 
 FOLDER holds the data sets that have to be downloaded, one folder each, by name (fashion, mosi, …;
 see `srmm datasets`); without it OpenMoji and HTAD remain. Finished trainings are kept in
-runs/cells, so it can be stopped at any moment and goes on from there. With --write, docs/results.md
-is written from what the experiments wrote.
+runs/cells, so it can be stopped at any moment and goes on from there. With --write, docs/results/
+is written from what the experiments wrote: index.md, and a page and its pictures per experiment.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import shlex
 import subprocess
 import sys
@@ -24,7 +23,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from scipy.stats import rankdata
-from srmm.workflows.reproduce import reproduce_job
 
 import srmm
 from srmm.data.split import stratified_split
@@ -40,8 +38,9 @@ from srmm.experiments.catalogue import (
     TRANSFORMERS,
 )
 from srmm.experiments.markdown import best_in_bold, grid, said
-from srmm.experiments.spec import Setting
+from srmm.experiments.spec import Experiment, Setting
 from srmm.report.words import mean_sd
+from srmm.workflows.reproduce import reproduce_job
 
 IN_PACKAGES = ("openmoji", "htad")
 FEW = ("srmm-paper", "srmm", "tbn-early", "router", "logreg", "unimodal:image", "unimodal:text")
@@ -115,7 +114,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="parts (small, speech, …) or folders")
     parser.add_argument("--but", nargs="*", default=[], help="experiments to leave out")
     parser.add_argument("--seeds", type=int, default=5, help="at most so many")
-    parser.add_argument("--write", action="store_true", help="write docs/results.md")
+    parser.add_argument("--write", action="store_true", help="write docs/results/")
     arguments = parser.parse_args()
     started = time.perf_counter()
     for task in TASKS:
@@ -127,7 +126,7 @@ def main() -> None:
         run(task, arguments.runs, arguments.root, arguments.jobs)
         print(f"{task.folder}: {(time.perf_counter() - started) / 60:.1f} min", flush=True)
     if arguments.write:
-        write(arguments.runs, Path(__file__).parents[1] / "docs" / "results.md")
+        write(arguments.runs, Path(__file__).parents[1] / "docs" / "results")
 
 
 def two_text_encoders(stores: Path) -> list[str]:
@@ -244,47 +243,50 @@ def one_method_for_all(found: Found) -> list[str]:
     return grid(["method", "mean rank", *means], rows)
 
 
-def anchor(title: str) -> str:
-    """What a heading is called in links to it."""
-    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+WHERE = "[All results](index.md) and [how to read them](reading.md)."
+"""Stands at the head of every page."""
 
 
-def write(runs: Path, path: Path) -> None:
-    """One page from the folders that are there."""
-    intro = (Path(__file__).parent / "results_intro.md").read_text(encoding="utf-8")
-    found = found_in(runs, "table7")
-    for name, rows in (("FAMILIES", families_beside_srmm), ("RANKS", one_method_for_all)):
-        intro = intro.replace(name, "\n".join(rows(found)))
-    lines: list[str] = []
+def write(runs: Path, folder: Path) -> None:
+    """The summary index.md, and a page per experiment, of the runs that are there."""
+    folder.mkdir(parents=True, exist_ok=True)
     contents: list[str] = []
-    figures = path.parent / "results"
     for experiment in EXPERIMENTS.values():
         there = [t for t in TASKS if t.experiment == experiment.name]
         there = [t for t in there if (runs / t.folder / "results.md").is_file()]
         if there:
-            lines.append(f"## {experiment.title}\n\n{experiment.note}".rstrip() + "\n")
-            contents.append(f"- [{experiment.title}](#{anchor(experiment.title)})")
-        for task in there:
-            folder = runs / task.folder
-            text = (folder / "results.md").read_text(encoding="utf-8")
-            for picture in sorted(folder.glob("*.svg")):
-                figures.mkdir(exist_ok=True)
-                name = f"{task.folder}-{picture.name}"
-                if experiment.view == "tsne":  # thousands of points are smaller as a bitmap
-                    name = str(Path(name).with_suffix(".png"))
-                    with Image.open(picture.with_suffix(".png")) as bitmap:
-                        bitmap.convert("RGB").quantize(64).save(figures / name, optimize=True)
-                else:
-                    (figures / name).write_bytes(picture.read_bytes())
-                text = text.replace(f"({picture.stem}.png)", f"(results/{name})")
-            text = text.removeprefix(f"# {experiment.title}\n\n").removeprefix(experiment.note)
-            text = text.strip().replace("## ", "### ")
-            stores = " (stores that this benchmark makes)" if task.experiment == "table10" else ""
-            command = f"`srmm reproduce {task.experiment}{how(folder, task)}`{stores}"
-            lines.append(f"{command}\n\n{text}\n")
-    intro = intro.replace("CONTENTS", "\n".join(contents))
-    path.write_text("\n".join([intro, *lines]).rstrip() + "\n", encoding="utf-8")
-    subprocess.run(["git", "diff", "--stat", "--", str(path)], check=False)
+            parts = [f"# {experiment.title}", experiment.note, WHERE]
+            parts += [part(runs / task.folder, task, experiment, folder) for task in there]
+            text = "\n\n".join(filter(None, parts)) + "\n"
+            (folder / f"{experiment.name}.md").write_text(text, encoding="utf-8")
+            contents.append(f"- [{experiment.title}]({experiment.name}.md)")
+    found = found_in(runs, "table7")
+    intro = (Path(__file__).parent / "results_intro.md").read_text(encoding="utf-8")
+    for name, lines in (
+        ("FAMILIES", families_beside_srmm(found)),
+        ("RANKS", one_method_for_all(found)),
+        ("CONTENTS", contents),
+    ):
+        intro = intro.replace(name, "\n".join(lines))
+    (folder / "index.md").write_text(intro.rstrip() + "\n", encoding="utf-8")
+    subprocess.run(["git", "diff", "--stat", "--", str(folder)], check=False)
+
+
+def part(run: Path, task: Task, experiment: Experiment, folder: Path) -> str:
+    """What one run says: its command, tables and pictures; the pictures are put in `folder`."""
+    text = (run / "results.md").read_text(encoding="utf-8")
+    for picture in sorted(run.glob("*.svg")):
+        name = f"{task.folder}-{picture.name}"
+        if experiment.view == "tsne":  # thousands of points are smaller as a bitmap
+            name = str(Path(name).with_suffix(".png"))
+            with Image.open(picture.with_suffix(".png")) as bitmap:
+                bitmap.convert("RGB").quantize(64).save(folder / name, optimize=True)
+        else:
+            (folder / name).write_bytes(picture.read_bytes())
+        text = text.replace(f"({picture.stem}.png)", f"({name})")
+    text = text.removeprefix(f"# {experiment.title}\n\n").removeprefix(experiment.note)
+    stores = " (stores that this benchmark makes)" if task.experiment == "table10" else ""
+    return f"`srmm reproduce {task.experiment}{how(run, task)}`{stores}\n\n{text.strip()}"
 
 
 if __name__ == "__main__":

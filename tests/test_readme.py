@@ -41,8 +41,7 @@ def test_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_python(folder: Path) -> None:
     names: dict[str, object] = {}
-    assert len(blocks("python")) == 3
+    assert len(blocks("python")) == 2
     for block in blocks("python"):
         exec(compile(block, str(README), "exec"), names)
     assert names["report"].content["patterns"][0]["present"] == ["image", "audio"]
-    assert (folder / "report.html").is_file()
