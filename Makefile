@@ -27,8 +27,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## The whole way on real data: encode, train, evaluate; writes demo/report.html
 	HF_HUB_OFFLINE=1 $(BIN)/srmm demo
 
-test: $(STAMP) ## Run the unit tests, README and docstrings: no processes, no real encoders
-	$(QUIET) $(BIN)/python -m pytest -q -m "not slow and not workflow"
+test: $(STAMP) ## Run the unit tests, README and docstrings, in two processes
+	$(QUIET) $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not workflow"
 
 test-all: $(STAMP) ## Run every test, in two processes
 	$(QUIET) $(BIN)/python -m pytest -q -n 2 --dist loadfile

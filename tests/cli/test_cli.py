@@ -214,6 +214,7 @@ def test_missing_things_are_named(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.workflow
 def test_a_store_is_fitted_and_evaluated_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -276,6 +277,7 @@ def test_help_and_import_load_no_torch() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ, capture_output=True)
 
 
+@pytest.mark.workflow
 def test_other_data_is_evaluated_whole_and_its_rows_are_not_taken_for_training_rows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -303,6 +305,7 @@ def test_other_data_is_evaluated_whole_and_its_rows_are_not_taken_for_training_r
     assert content["data"]["splits"]["test"] == 30
 
 
+@pytest.mark.workflow
 def test_published_features_are_evaluated_without_a_store(tmp_path: Path) -> None:
     pytest.importorskip("multiviewstacking")
     fit = ["fit", "htad", "-o", str(tmp_path / "m"), "--setting", "hidden_dim=16"]
@@ -316,6 +319,7 @@ def small_fit(store: Path, output: Path, *more: str) -> int:
     return run(["fit", str(store), "-o", str(output), *settings, "-q", *more])
 
 
+@pytest.mark.workflow
 def test_trained_rows_are_recognised_by_content_under_other_names(tmp_path: Path) -> None:
     data = problem(120)
     save_embeddings(data, tmp_path / "store")
@@ -344,6 +348,7 @@ def test_a_store_that_changed_under_its_model_is_refused(
     assert "have changed in" in capsys.readouterr().err
 
 
+@pytest.mark.workflow
 def test_model_and_output_by_relative_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -374,6 +379,7 @@ def test_a_table_without_a_column_of_the_model_lacks_that_modality(shop: Path, m
     assert pd.read_csv(output)["image_present"].tolist() == [False, False]
 
 
+@pytest.mark.workflow
 @pytest.mark.parametrize("method", ["unimodal:text", "logreg", "tbn-late", "router"])
 def test_any_method_is_fitted_evaluated_and_predicts(
     tmp_path: Path, method: str, capsys: pytest.CaptureFixture[str]

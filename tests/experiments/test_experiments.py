@@ -328,6 +328,7 @@ def fast_methods(experiment, modalities=("image", "text")):
     return [column for column in columns if column in FAST]
 
 
+@pytest.mark.workflow
 @pytest.mark.parametrize("name", [name for name in EXPERIMENTS if not name.startswith("fig")])
 def test_an_experiment_writes_its_folder(name, data, tmp_path, cells_of):
     methods = fast_methods(EXPERIMENTS[name])
@@ -343,6 +344,7 @@ def test_an_experiment_writes_its_folder(name, data, tmp_path, cells_of):
         assert all(len(entry["values"]) == 2 for entry in numbers)
 
 
+@pytest.mark.workflow
 @pytest.mark.parametrize("name", ["table1", "table3", "table6", "table7", "several", "calibration",
                                   "fig4", "imbalance", "missingness"])  # fmt: skip
 def test_two_classes_three_modalities_and_holes(name, tmp_path, cells_of):
@@ -447,6 +449,7 @@ def test_no_jobs_is_an_error(data, tmp_path):
         run_cells([Cell(data.key, "router", 0)], data, tmp_path, jobs=0)
 
 
+@pytest.mark.workflow
 def test_figures_are_written(data, tmp_path):
     folder = reproduce("fig4", [data], tmp_path / "fig4", seeds=1, methods=["srmm"])
     for ending, start in (("png", b"\x89PNG"), ("svg", b"<?xml")):
@@ -466,6 +469,7 @@ def test_tables_share_their_trainings(data, tmp_path, monkeypatch):
     assert [cell.method for cell in trained] == ["router"]
 
 
+@pytest.mark.workflow
 def test_a_run_can_be_made_again_exactly(store, tmp_path):
     first = reproduce_workflow(
         "table8", tmp_path / "t8", data=[str(store)], seeds=1, methods=["tbn-early"]
