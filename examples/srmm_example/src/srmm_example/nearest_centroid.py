@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from srmm.learning.parameters import with_parameters
-from srmm.methods.base import MethodAbout
 
 from srmm import fusion
 from srmm.data.embeddings import Embeddings
 from srmm.learning.late_fusion import LateFusionClassifier
+from srmm.learning.method import MethodAbout
 from srmm.learning.standardize import Standardizer
+from srmm.recipe import with_parameters
 
 _FAR = 1e3
 """The distance of a class that no training item of a modality had."""
