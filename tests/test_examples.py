@@ -30,6 +30,9 @@ def python(*arguments: str, folder: Path, path: Path | None = None) -> str:
     return ran.stdout
 
 
+pytestmark = pytest.mark.workflow  # pip and the scripts are processes
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "files"),

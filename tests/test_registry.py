@@ -134,6 +134,7 @@ def test_a_plug_in_takes_no_name_that_is_taken(colours: Path):
     assert "green" in entries
 
 
+@pytest.mark.workflow
 def test_imports_no_torch():
     code = "import sys, srmm.registry; assert not {'torch', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -69,6 +69,7 @@ def test_the_registry_imports_no_network_library():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.workflow
 def test_the_list_imports_no_network_library():
     code = (
         "import sys; from srmm.cli import run; assert run(['encoders']) == 0;"
