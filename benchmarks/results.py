@@ -40,7 +40,7 @@ from srmm.experiments.catalogue import (
 from srmm.experiments.markdown import best_in_bold, grid, said
 from srmm.experiments.spec import Experiment, Setting
 from srmm.report.words import mean_sd
-from srmm.workflows.reproduce import reproduce_job
+from srmm.workflows.reproduce import reproduce_workflow
 
 IN_PACKAGES = ("openmoji", "htad")
 FEW = ("srmm-paper", "srmm", "tbn-early", "router", "logreg", "unimodal:image", "unimodal:text")
@@ -157,7 +157,7 @@ def run(task: Task, runs: Path, root: Path | None, jobs: int) -> None:
         if done % 10 == 0:
             print(f"  {task.folder}: {done}/{of} {what}", file=sys.stderr, flush=True)
 
-    reproduce_job(
+    reproduce_workflow(
         task.experiment, runs / task.folder, data=data, options=options, limit=task.limit,
         seeds=task.seeds, methods=task.methods, max_epochs=task.max_epochs, jobs=jobs,
         progress=progress,
