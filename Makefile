@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 QUIET := OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint types check format clean
+.PHONY: help install demo test test-all lint types check format docs linkcheck clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -42,6 +42,12 @@ check: lint types test ## Everything that must pass before a commit
 format: $(STAMP) ## Reformat and sort imports
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: ## Build the documentation in docs/_build/html (needs `pip install -e '.[docs]'`)
+	$(QUIET) $(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+linkcheck: ## Ask for every link of the documentation that leads outside (needs the network)
+	$(QUIET) $(BIN)/python -m sphinx -b linkcheck docs docs/_build/linkcheck
 
 clean: ## Remove the environment, caches and what the demo made
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
