@@ -8,7 +8,7 @@ QUIET := OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1
 CACHES := .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint types check format clean distclean
+.PHONY: help install demo test test-all lint types check format docs linkcheck clean distclean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -47,8 +47,14 @@ format: $(STAMP) ## Reformat and sort imports
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: ## Build the documentation in docs/_build/html (needs `pip install -e '.[docs]'`)
+	$(QUIET) $(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+linkcheck: ## Ask for every link of the documentation that leads outside (needs the network)
+	$(QUIET) $(BIN)/python -m sphinx -b linkcheck docs docs/_build/linkcheck
+
 clean: ## Remove caches and build output; models, reports and the environment stay
-	rm -rf build dist $(CACHES)
+	rm -rf build dist docs/_build docs/_made $(CACHES)
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environment .venv, too
