@@ -1,4 +1,4 @@
-"""Sphinx: `make docs` builds the site. What can be drawn from the code is drawn here, at each build."""
+"""Sphinx, for `make docs`: what can be drawn from the code is drawn here, at each build."""
 
 from __future__ import annotations
 

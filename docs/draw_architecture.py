@@ -237,7 +237,9 @@ def tree(house: House) -> str:
         inside = folder.relative_to(house.source).as_posix()
         title = "srmm/" if inside == "." else f"srmm/{inside}/"
         door = ".".join([house.source.name, *folder.relative_to(house.source).parts])
-        parts.append(f"### `{title}`\n\n{house.summary(door)}.\n\n| file | what it is |\n| --- | --- |")
+        parts.append(
+            f"### `{title}`\n\n{house.summary(door)}.\n\n| file | what it is |\n| --- | --- |"
+        )
         for name, path in house.modules.items():
             if path.parent == folder and path.name != "__init__.py":
                 cell = house.summary(name).replace("|", "\\|")

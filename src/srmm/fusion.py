@@ -61,7 +61,7 @@ def fit_weights(
     """Fusion weights of every presence pattern, fitted on held-out outputs.
 
     For a pattern P the fused output is softmax(Σ_{m∈P} w_m · log p_m). The weights (≥ 0) minimise
-    its cross entropy over the instances that have all of P, a convex problem in |P| numbers, with
+    its cross entropy over the instances that have all of P, a convex problem in a few numbers, with
     a weak pull towards equal ones. A weak modality gets a small weight instead of a full vote. Of
     more than five modalities there is one set of weights for all patterns.
 
