@@ -8,8 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from srmm.data.arrays import as_column, as_matrix, present_rows
-from srmm.data.arrays import check_ids as check_ids  # datasets/hateful_memes imports it here
+from srmm.data.arrays import as_column, as_matrix, check_ids, present_rows
 from srmm.data.interchange import Interchange
 from srmm.data.modality import ABSENT, check_modalities
 from srmm.errors import InputError, did_you_mean, shown

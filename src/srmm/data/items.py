@@ -21,8 +21,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from srmm.data.audio import Audio, audio_from_samples, decode_audio
-from srmm.data.broken import AbsentFile
-from srmm.data.broken import UnreadableItem as UnreadableItem  # encoders/doc2vec imports it here
+from srmm.data.broken import AbsentFile, UnreadableItem
 
 MAX_FILE_BYTES = 1 << 30
 """Larger files, and members of archives that unpack to more, are not read into memory."""

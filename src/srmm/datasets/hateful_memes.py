@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from srmm.data.embeddings import check_ids
+from srmm.data.arrays import check_ids
 from srmm.data.sources import object_array, open_source
 from srmm.data.table import Table
 from srmm.datasets.base import DatasetAbout

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from srmm.data.items import UnreadableItem
+from srmm.data.broken import UnreadableItem
 from srmm.encoders.base import EncoderAbout
 from srmm.errors import InputError, MissingExtraError
 from srmm.files import replacing_folder

@@ -41,7 +41,7 @@ def model_card(config: Mapping[str, Any]) -> str:
         for name, size in modalities.items()
     ]
     arrays = ", ".join(f'"{name}": array of shape (n, {size})' for name, size in modalities.items())
-    parameters = about.get("parameters", about.get("settings", {}))
+    parameters = about["parameters"]
     data = ModelCardData(
         library_name="srmm", tags=["multimodal", "missing-modalities", "classification"]
     )
