@@ -165,7 +165,6 @@ def test_a_class_name_means_one_thing() -> None:
     assert {name: where for name, where in homes.items() if len(where) > 1} == {}
 
 
-@pytest.mark.xfail(reason="until encoders and methods are found by their ABOUT", strict=False)
 @pytest.mark.parametrize("room", REGISTERED)
 def test_what_srmm_knows_by_name_says_what_it_is(room: str) -> None:
     silent = []
