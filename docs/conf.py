@@ -53,13 +53,14 @@ autosummary_generate = True
 html_theme = "pydata_sphinx_theme"
 html_title = "srmm"
 html_static_path = ["_static"]
+html_sidebars = {"*": [], "results/**": ["sidebar-nav-bs"]}
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "navigation_with_keys": False,
     "show_toc_level": 2,
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 4,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": [],
     "footer_end": [],
