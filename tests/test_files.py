@@ -71,6 +71,7 @@ def test_the_version_is_the_one_of_the_package() -> None:
     assert srmm.__version__ == __version__ == versions()["srmm"] == project["version"]
 
 
+@pytest.mark.workflow
 def test_the_version_loads_nothing() -> None:
     program = "import sys, srmm; srmm.__version__; print({'torch', 'numpy'} & set(sys.modules))"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)

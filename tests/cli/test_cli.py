@@ -417,7 +417,7 @@ def test_any_method_is_fitted_evaluated_and_predicts(
     ("options", "said"),
     [
         (["--method", "extratrees", "--recipe", "paper"], "'extratrees' has no recipe"),
-        (["--method", "logreg", "--setting", "dropout=0"], "'logreg' has no setting"),
+        (["--method", "logreg", "--setting", "dropout=0"], "'logreg' has no parameter 'dropout'"),
         (["--method", "srmm-paper", "--recipe", "robust"], "is the recipe 'paper'"),
         (["--method", "tbn-early", "--setting", "droput=0"], "Did you mean 'dropout'"),
         (["--method", "ruoter"], "Did you mean 'router'"),

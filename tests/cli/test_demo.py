@@ -17,9 +17,9 @@ def _nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     patterns = [{"present": ["image", "text"], "n": 474, "accuracy": 0.9}]
     content = {"model": {"method": "srmm"}, "patterns": patterns, "baselines": {}}
     fitted = SimpleNamespace(summary="1,897 pictures encoded")
-    monkeypatch.setattr(srmm.workflows, "fit_job", lambda *_, **__: fitted)
+    monkeypatch.setattr(srmm.workflows, "fit_workflow", lambda *_, **__: fitted)
     report = SimpleNamespace(content=content)
-    monkeypatch.setattr(srmm.workflows, "evaluate_job", lambda *_, **__: report)
+    monkeypatch.setattr(srmm.workflows, "evaluate_workflow", lambda *_, **__: report)
 
 
 def test_the_demo_ends_with_what_to_open_and_what_to_see(

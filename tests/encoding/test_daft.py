@@ -24,8 +24,10 @@ import srmm.encoding.one_modality
 from srmm.data.broken import UnreadableItem
 from srmm.data.items import ItemReader
 from srmm.data.table import Table, read_table
-from srmm.encoding.daft.driver import _lost
+from srmm.encoding.chunks import Chunk
+from srmm.encoding.daft.driver import _lost, _with_lost_workers
 from srmm.encoding.daft.worker import pack_items, unpack_encoder
+from srmm.encoding.daft.workers import Workers
 from srmm.encoding.encode import encode
 from srmm.errors import InputError, MissingExtraError, SrmmError
 from tests.encoding.deadly_encoder import DeadlyEncoder
@@ -198,6 +200,28 @@ def test_an_item_that_kills_every_worker_is_named_and_the_rest_is_kept(tmp_path)
         )
     assert not (tmp_path / "store").exists()
     assert len(list((tmp_path / "store.partial").glob("text-*.safetensors"))) == 5
+
+
+@pytest.mark.parametrize("killers", [{0}, {5}, {0, 1, 2, 3, 4, 5}])
+def test_a_chunk_that_kills_comes_last_and_a_second_one_ends_it(killers):
+    tries = 0
+
+    def run(packed: list[tuple[int, bytes]]) -> Iterator[tuple[int, object]]:
+        nonlocal tries
+        tries += 1
+        if killers & {number for number, _ in packed}:
+            raise RuntimeError("lost a worker")
+        yield from ((number, Chunk(np.zeros((0, 2)), np.zeros(0, int))) for number, _ in packed)
+
+    wave = dict.fromkeys(range(6), b"")
+    came = list(_with_lost_workers(run, wave, Workers(2, 0, on_ray=False)))
+    if len(killers) == 1:
+        assert [number for number, _ in came][-1:] == list(killers)
+        assert sorted(number for number, _ in came) == list(range(6))
+        assert [number for number, chunk in came if not isinstance(chunk, Chunk)] == list(killers)
+    else:
+        assert [number for number, _ in came] == [0, 1]
+        assert tries < 10
 
 
 def test_chunks_that_lose_their_workers_only_together_are_listed():

@@ -137,9 +137,10 @@ def _with_lost_workers(
     workers: Workers,
 ) -> Iterator[tuple[int, Chunk | Exception | None]]:
     """Number and chunk of each, however often a worker is lost; in the place of a chunk, the last
-    failure (or None) if it has cost all its lives.
+    failure (or None) if it has cost all its lives: such a one comes last, so that the rest is kept.
 
-    Raises the exception that the encoder raised in a worker.
+    Raises the exception that the encoder raised in a worker. A second chunk that costs all its
+    lives ends it, for then it is hardly the items.
 
     Daft ends the whole run when it loses a worker of this machine, and does not say on which chunk.
     The rest is run again, with those that may have been at work last. When nothing gets done any
@@ -147,8 +148,9 @@ def _with_lost_workers(
     """
     left = dict(wave)
     lost: Counter[int] = Counter()
+    dead: dict[int, Exception | None] = {}
     alone = False
-    while left:
+    while left and len(dead) < 2:
         tried = list(left.items())[: 1 if alone else None]
         failure = None
         advanced = False
@@ -165,7 +167,10 @@ def _with_lost_workers(
                     raise outcome
                 del left[number]
                 advanced = True
-                yield number, outcome
+                if outcome is None:
+                    dead[number] = None
+                else:
+                    yield number, outcome
         if failure is None:
             alone = False
         elif advanced:
@@ -177,7 +182,9 @@ def _with_lost_workers(
             number = tried[0][0]
             lost[number] += 1
             if lost[number] == LIVES:
-                yield number, failure
+                dead[number] = failure
+                del left[number]
+    yield from dead.items()
 
 
 def _lost(run: _Run, items: list[Any], kind: str, reader: ItemReader) -> SrmmError:
