@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -30,13 +29,7 @@ SOURCE = (
 
 
 @with_parameters
-class SingleBranchClassifier(
-    BranchParameters,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    LateFusionClassifier,
-    NetworkClassifier,
-):
+class SingleBranchClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier):
     """Classify instances of several modalities, any of which may be missing (SRMM).
 
     One small network with shared weights learns from the embeddings of all modalities; at
@@ -135,10 +128,6 @@ class SingleBranchClassifier(
 
         return self._forward(embeddings, each)
 
-    @property
-    def _n_features_out(self) -> int:
-        return self.network_.fc3.in_features
-
     def transform(self, X: Any) -> np.ndarray:
         """Block-2 embeddings: (n_instances, hidden_dim), unit length (paper Fig. 5).
 
@@ -154,7 +143,7 @@ class SingleBranchClassifier(
     def transform_per_modality(self, X: Any) -> np.ndarray:
         """Block-2 embeddings, item by item: (n_instances, n_modalities, hidden_dim)."""
         matched = self._matched(X)
-        return self._alone(matched, self.network_.embed, self._n_features_out)
+        return self._alone(matched, self.network_.embed, self.hidden_dim)
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""

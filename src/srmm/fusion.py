@@ -1,4 +1,10 @@
-"""Late fusion: the outputs of an instance's present modalities become one (paper III-B)."""
+"""Late fusion: the outputs of an instance's present modalities become one (paper III-B).
+
+The branch gives every present item a distribution of its own; here they become the instance's. An
+absent item has no output and no share, so any subset of modalities is legal input, also one that
+training never saw. Averaging with equal shares is the paper's; where one modality says little it
+outvotes a good one (MOSI), which is what weights are for.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +51,7 @@ def fuse(
     count = present.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = present / count  # (n, M): equal weights; NaN where nothing is present
-    if fusion == "mean":
+    if fusion == "mean":  # III-B: "average of the logits obtained from the softmax layer"
         return np.einsum("nm,nmc->nc", share, outputs)
     if fusion == "weighted" and weights is not None:
         share = np.where(count > 0, _weights_of(weights, present), np.nan)

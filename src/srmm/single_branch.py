@@ -74,26 +74,32 @@ class SingleBranch(nn.Module):
         project = not (equal and share_first_layer)
         n_norms = 1 if batch_norm == "shared" else len(self.modalities)
 
+        # In front of Fig. 2, only where embeddings differ in size (the paper's future work).
         self.projections = nn.ModuleList(
             nn.Linear(size, hidden_dim) if project else nn.Identity()
             for size in embedding_dims.values()
         )
         width = hidden_dim if project else sizes.pop()
         self.input_dropout = nn.Dropout(fraction("input_dropout", input_dropout))
+        # Block 1 of Fig. 2: FC, batch norm, ReLU, dropout.
         self.fc1 = nn.Linear(width, hidden_dim) if share_first_layer else nn.Identity()
         self.norms = nn.ModuleList(nn.BatchNorm1d(hidden_dim) for _ in range(n_norms))
         self.dropout = nn.Dropout(fraction("dropout", dropout))
+        # Block 2: FC, L2 normalisation.
         self.fc2 = nn.Linear(hidden_dim, hidden_dim)
+        # Block 3: FC, softmax; the softmax is part of the loss in training, and of fusion in use.
         self.fc3 = nn.Linear(hidden_dim, n_classes)
         start_as(self, init)
 
     def forward(self, embeddings: Mapping[str, Tensor]) -> Tensor:
-        return self.fc3(self.embed(embeddings))  # (n_items, n_classes)
+        # Nothing below here knows the modality of an item: that is what "single branch" means.
+        return self.fc3(self.embed(embeddings))  # (n_items, n_classes): block 3
 
     def embed(self, embeddings: Mapping[str, Tensor]) -> Tensor:
         """Block-2 embeddings: `(n_items, hidden_dim)`, every row of unit length (Fig. 5)."""
         hidden = self._normalise({m: self._project(m, x) for m, x in embeddings.items()})
         hidden = self.dropout(F.relu(hidden))  # (n_items, h): block 1
+        # On the unit sphere, items of all modalities with one label come to lie together (Fig. 5).
         return F.normalize(self.fc2(hidden), dim=1)  # (n_items, h): block 2
 
     def _project(self, modality: str, x: Tensor) -> Tensor:

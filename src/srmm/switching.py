@@ -1,8 +1,13 @@
 """Modality switching: the order in which embeddings enter the single branch (paper III-B, V-C).
 
-The unit of the stream is a *pair* (instance, modality) whose item is present; absent items are not
-in the stream, which is all that training with missing modalities needs. Every strategy returns one
-epoch: a list of batches, each an int array of shape (batch, 2) with columns instance and modality.
+The unit of the stream is a *pair* (instance, modality) whose item is present. An absent item is not
+in the stream, and training with missing modalities needs no other mechanism: there is no loss to
+mask, no token to learn, nothing to impute. Since a pair carries the label of its instance and goes
+through the branch alone, the network learns from every modality what it can do without the others.
+
+Every strategy returns one epoch: a list of batches, each an int array of shape (batch, 2) with
+columns instance and modality. Which modalities share a batch matters because batch norm takes its
+statistics from one: over all modalities in a mixed batch, over one in a unimodal one (Table XI).
 """
 
 from __future__ import annotations
@@ -18,6 +23,8 @@ Strategy = Callable[[np.ndarray, int, np.random.Generator], Batches]
 def s1(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batches:
     """S-1: all present pairs in one random order, so that every batch mixes modalities.
 
+    The best of the paper's three (V-C, Table XI), and its recipe.
+
     `present` is boolean of shape (n_instances, n_modalities).
     """
     return cut(rng.permutation(np.argwhere(present)), batch_size)
@@ -25,6 +32,7 @@ def s1(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batche
 
 def s2(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batches:
     """S-2: half of the pairs in mixed batches as in S-1, half in unimodal ones as in S-3."""
+    # "Half of the batches" is drawn as half of the pairs: every pair is seen once per epoch.
     mixed = _draw_half(present, rng)
     batches = s1(mixed, batch_size, rng) + s3(present & ~mixed, batch_size, rng)
     return _shuffled(batches, rng)
@@ -41,6 +49,7 @@ def s3(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batche
 
 def one_per_instance(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batches:
     """The other reading of S-1: each instance shows one random present modality per epoch."""
+    # One draw per pair, absent ones below all: the argmax is uniform over what is present.
     scores = np.where(present, rng.random(present.shape), -1.0)
     chosen = np.zeros_like(present)
     rows = np.flatnonzero(present.any(axis=1))

@@ -11,7 +11,6 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import estimator_checks
 
 from srmm import Embeddings, SingleBranchClassifier, from_pretrained
 from srmm.errors import InputError, StoreError
@@ -130,27 +129,6 @@ def test_clones_have_the_same_parameters(name: str) -> None:
     assert (model.random_state, model.class_weight) == (3, "balanced")
     assert method_name(model) == name
     assert isinstance(model, EmbeddingClassifier)
-
-
-# A subset that every classifier passes on one lone array, its only modality.
-CHECKS = [
-    estimator_checks.check_estimators_dtypes,
-    estimator_checks.check_estimators_unfitted,
-    estimator_checks.check_dict_unchanged,
-    estimator_checks.check_n_features_in,
-    estimator_checks.check_no_attributes_set_in_init,
-]
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("unimodal")])
-def test_scikit_learn_checks(name: str, check: Any) -> None:
-    model = small(name)
-    if hasattr(model, "recipe"):
-        model.recipe = {**model.recipe, "max_epochs": 1}
-    elif hasattr(model, "max_epochs"):
-        model.max_epochs = 1
-    check(type(model).__name__, model)
 
 
 @pytest.mark.parametrize("name", ["tbn-early", "logreg", "extratrees", "hist-gradient-boosting"])

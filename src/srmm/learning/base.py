@@ -52,7 +52,9 @@ class Labelled(NamedTuple):
             np.concatenate([self.weight, other.weight]),
         )
 
-    def of(self, classes: np.ndarray, train: Labelled) -> tuple[Embeddings, np.ndarray] | None:
+    def of(
+        self, classes: np.ndarray, train: Labelled
+    ) -> tuple[Embeddings, np.ndarray, np.ndarray] | None:
         """These instances as `validation` of another classifier, which learns from `train`.
 
         Those with one of its modalities and of one of its classes; None if there are none, so that
@@ -61,7 +63,7 @@ class Labelled(NamedTuple):
         seen = self.embeddings.select(train.embeddings.modalities)
         known = train.y[train.embeddings.present.any(axis=1)]
         rows = np.asarray(seen.present.any(axis=1)) & np.isin(self.y, known)
-        return (seen[rows], classes[self.y[rows]]) if rows.any() else None
+        return (seen[rows], classes[self.y[rows]], self.weight[rows]) if rows.any() else None
 
 
 @with_parameters
@@ -133,7 +135,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         y : array of shape (n_instances,), optional
             Class labels; by default those of the `Embeddings`, where None means "unknown".
         sample_weight : array of shape (n_instances,), optional
-        validation : Embeddings, or (X, y), optional
+        validation : Embeddings, (X, y) or (X, y, sample_weight), optional
             The held-out instances, for early stopping; by default a stratified share of `X`.
 
         Raises
@@ -291,11 +293,13 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         return match_modalities(as_embeddings(X), self.embedding_dims_, self.encoders_)
 
     def _validation(self, validation: Any) -> tuple[Embeddings, np.ndarray, np.ndarray]:
-        X, y = validation if isinstance(validation, tuple) else (validation, None)
+        X, y, sample_weight = validation, None, None
+        if isinstance(validation, tuple):
+            X, y, sample_weight = (*validation, None)[:3]
         given = as_embeddings(X)
         given = given.select([name for name in given.modalities if name in self.embedding_dims_])
         given = match_modalities(given, self.embedding_dims_, self.encoders_)
-        held, y, weight = _labelled(given, y, None)
+        held, y, weight = _labelled(given, y, sample_weight)
         unknown = sorted(set(y.tolist()) - set(self.classes_.tolist()))
         if unknown:
             raise InputError(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -26,7 +27,9 @@ LEARNING_RATES = (0.001, 0.003, 0.01)
 
 
 @with_parameters
-class NetworkClassifier(NetworkParameters, EmbeddingClassifier):
+class NetworkClassifier(
+    NetworkParameters, ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingClassifier
+):
     """Base of the classifiers that are one network on standardised or raw embeddings.
 
     A subclass implements `_network`. What it may replace: `_epoch` and `_batch_loss` if it learns
@@ -171,6 +174,10 @@ class NetworkClassifier(NetworkParameters, EmbeddingClassifier):
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         return self._forward(embeddings, lambda batch: self.network_(*batch).softmax(dim=1))
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.hidden_dim
 
     def transform(self, X: Any) -> np.ndarray:
         """What the classifier's last layer sees of each instance: (n_instances, width)."""

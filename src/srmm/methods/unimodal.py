@@ -9,7 +9,7 @@ import numpy as np
 
 from srmm.classifier import SingleBranchClassifier
 from srmm.data.embeddings import Embeddings
-from srmm.data.inputs import as_embeddings
+from srmm.data.inputs import as_embeddings, is_lone_array
 from srmm.errors import InputError, did_you_mean
 from srmm.learning.base import EmbeddingClassifier, Labelled, align_classes
 from srmm.learning.method import MethodAbout
@@ -75,6 +75,8 @@ class UnimodalClassifier(EmbeddingClassifier):
         return align_classes(known, self.model_.classes_, self.classes_)
 
     def _matched(self, X: Any) -> Embeddings:
+        if is_lone_array(X):
+            return super()._matched(X)
         embeddings = as_embeddings(X)
         mine = getattr(self, "modalities_", ())
         known = [name for name in embeddings.modalities if name in mine]
