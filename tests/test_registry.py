@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -20,6 +21,10 @@ class Colour:
     """What an `ABOUT` is in these tests."""
 
     name: str
+
+    def check(self, module: ModuleType) -> None:
+        if self.name == "grey":
+            raise TypeError(f"{module.__name__} has no colour")
 
 
 @pytest.fixture
@@ -107,9 +112,14 @@ def test_a_plug_in_comes_last(colours: Path):
     [
         ("plug_in", None, "ModuleNotFoundError: No module named 'plug_in'"),
         ("plug_in", "raise RuntimeError('no licence')", "RuntimeError: no licence"),
-        ("plug_in", "", r"ABOUT of plug_in must be a Colour or a tuple of them, got None"),
-        ("plug_in", "ABOUT = 'green'", "must be a Colour or a tuple of them, got 'green'"),
-        ("plug_in", "ABOUT = ('green', 1)", "must be a Colour or a tuple of them"),
+        ("plug_in", "", "plug_in has no ABOUT, which must be of type Colour, or a tuple"),
+        ("plug_in", ABOUT_GREEN.replace("green", "grey"), "plug_in has no colour"),
+        ("plug_in", "ABOUT = 'green'", "must be of type Colour, or a tuple of them, got 'green'"),
+        (
+            "plug_in",
+            "ABOUT = ('green', 1)",
+            "must be of type Colour, or a tuple of them, got 'green'",
+        ),
         ("plug_in:ABOUT", ABOUT_GREEN, r"it names Colour\(name='green'\), where a module"),
     ],
 )

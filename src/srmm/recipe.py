@@ -11,7 +11,10 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from typing import Any, TypeVar, dataclass_transform
+
+import numpy as np
 
 from srmm.errors import InputError, did_you_mean, fraction, one_of
 from srmm.fusion import FUSIONS
@@ -20,6 +23,9 @@ from srmm.switching import STRATEGIES
 BATCH_NORMS = ("shared", "per-modality")
 INITS = ("xavier", "torch")
 SCHEDULES = ("constant", "one-cycle")
+
+_PLAIN: dict[str, Any] = {"int": Integral, "float": Real, "bool": (bool, np.bool_), "str": str}
+"""Types of parameters that are checked as they are written."""
 
 C = TypeVar("C", bound=type)
 Check = Callable[[str, Any], object]
@@ -57,9 +63,14 @@ def with_parameters(cls: C) -> C:
 def check_parameters(model: Any) -> None:
     """Raise `InputError` for the first parameter of a classifier that has a bad value."""
     for one in fields(model):
-        check = one.metadata.get("check")
+        value, check = getattr(model, one.name), one.metadata.get("check")
+        expected = _PLAIN.get(str(one.type))
+        if expected and (
+            not isinstance(value, expected) or (one.type != "bool" and isinstance(value, bool))
+        ):
+            raise InputError(f"{one.name} must be of type {one.type}, got {value!r}.")
         if check is not None:
-            check(one.name, getattr(model, one.name))
+            check(one.name, value)
 
 
 def within(options: Any) -> Check:
@@ -71,7 +82,7 @@ def at_least(least: int, why: str = "") -> Check:
     """A check: a whole number, not below `least`."""
 
     def check(name: str, value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
             raise InputError(
                 f"{name} must be a whole number, at least {least}{why}; got {value!r}."
             )

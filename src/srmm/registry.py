@@ -24,6 +24,10 @@ class Named(Protocol):
     @property
     def name(self) -> str: ...
 
+    def check(self, module: ModuleType) -> None:
+        """Raise `TypeError` or `ValueError` if the file does not keep what its ABOUT promises."""
+        ...
+
 
 A = TypeVar("A", bound=Named)
 
@@ -88,12 +92,15 @@ class Registry(Generic[A]):
 
     def _read(self, module: object) -> list[Entry[A]]:
         if not isinstance(module, ModuleType):
-            raise TypeError(f"it names {module!r}, where a module was expected")
-        about = getattr(module, "ABOUT", None)
-        abouts = about if isinstance(about, tuple) else (about,)
-        if not all(isinstance(one, self.about) for one in abouts):
-            wanted = f"a {self.about.__name__} or a tuple of them"
-            raise TypeError(f"ABOUT of {module.__name__} must be {wanted}, got {about!r}")
+            raise TypeError(f"it names {module!r}, where a module was expected: end it there")
+        wanted = f"of type {self.about.__name__}, or a tuple of them"
+        if not hasattr(module, "ABOUT"):
+            raise TypeError(f"{module.__name__} has no ABOUT, which must be {wanted}")
+        abouts = module.ABOUT if isinstance(module.ABOUT, tuple) else (module.ABOUT,)
+        for one in abouts:
+            if not isinstance(one, self.about):
+                raise TypeError(f"ABOUT of {module.__name__} must be {wanted}, got {one!r}")
+            one.check(module)
         return [Entry(one, module) for one in abouts]
 
     def _add_plug_in(self, point: EntryPoint, found: dict[str, Entry[A]]) -> None:
@@ -113,6 +120,7 @@ class Registry(Generic[A]):
         package = point.dist.name if point.dist else "an unknown package"
         warnings.warn(
             f"The {self.kind} of {package} is left out: its entry point {point.name!r} in "
-            f"{self.group!r}, {point.value!r}, failed ({cause}). Update or uninstall {package}.",
+            f"{self.group!r}, {point.value!r}, failed ({cause}). Mend, update or uninstall "
+            f"{package}.",
             stacklevel=2,
         )

@@ -421,6 +421,7 @@ def test_any_method_is_fitted_evaluated_and_predicts(
         (["--method", "srmm-paper", "--recipe", "robust"], "is the recipe 'paper'"),
         (["--method", "tbn-early", "--setting", "droput=0"], "Did you mean 'dropout'"),
         (["--method", "ruoter"], "Did you mean 'router'"),
+        (["--method", "logreg", "--set", "C=3"], "C would change nothing"),
         (["--method", "unimodal"], "unimodal:MODALITY"),
     ],
 )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -283,3 +284,18 @@ def test_htad() -> None:
     assert htad.present.all()
     assert htad.split is None
     htad.check()
+
+
+@pytest.mark.parametrize("given", [None, [1, 2]])
+def test_a_data_set_that_gives_something_else_is_named(
+    given: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srmm.datasets.htad.load", lambda **_: given)
+    with pytest.raises(TypeError, match=r"load of srmm\.datasets\.htad must return a srmm Table"):
+        load_dataset("htad")
+
+
+def test_a_data_set_needs_a_load() -> None:
+    about = DATASETS["htad"]
+    with pytest.raises(TypeError, match="has no function load, which reads 'htad'"):
+        about.check(ModuleType("elsewhere"))

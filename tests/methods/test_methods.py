@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from srmm import Embeddings, SingleBranchClassifier, from_pretrained
-from srmm.errors import InputError, StoreError
+from srmm.errors import InputError, SrmmError, StoreError
 from srmm.learning.base import EmbeddingClassifier
 from srmm.learning.describe import describe_model
-from srmm.learning.method import classifiers
+from srmm.learning.method import MethodAbout, classifiers
 from srmm.learning.state import estimator_from_bytes, estimator_to_bytes
 from srmm.methods import METHODS, find_method, make_method, method_name
 from srmm.methods.hist_gradient_boosting import random_part
@@ -218,11 +220,58 @@ def test_only_methods_are_saved_and_only_expected_models_loaded(tmp_path: Path) 
         pass
 
     assert "SingleBranchClassifier" in classifiers()
-    with pytest.raises(InputError, match="A Mine cannot be saved"):
+    with pytest.raises(InputError, match=r"A \S+Mine cannot be saved"):
         Mine(hidden_dim=8, max_epochs=1).fit(separable(2)).save_pretrained(tmp_path / "m")
     foreign = estimator_to_bytes(StandardScaler())
     with pytest.raises(ValueError, match="StandardScaler, not a LogisticRegression"):
         estimator_from_bytes(foreign, LogisticRegression)
+
+
+def test_a_class_of_another_package_is_known_by_its_module(tmp_path: Path) -> None:
+    folder = small("extratrees").fit(separable(2)).save_pretrained(tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    config["kind"] = "elsewhere.PerModalityTreesClassifier"
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(StoreError, match="It is of the package 'elsewhere': install that"):
+        from_pretrained(folder)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, 3.0, -1.0])
+def test_what_is_no_distribution_is_an_error_and_no_prediction(
+    wrong: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, test = small("srmm").fit(separable(2)), separable(2, seed=1)
+    fuse = type(model)._fuse
+
+    def broken(self: Any, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
+        fused = fuse(self, outputs, present)
+        fused[7] *= wrong
+        return fused
+
+    monkeypatch.setattr(type(model), "_fuse", broken)
+    with pytest.raises(SrmmError, match="gave row 7 the probabilities"):
+        model.predict(test)
+    with pytest.raises(SrmmError, match="gave row 7 the probabilities"):
+        model.fuse(model.predict_per_modality(test), test.present)
+
+
+@pytest.mark.parametrize("value", [2.5, "64", True, None])
+def test_a_parameter_of_another_type_is_an_error(value: Any) -> None:
+    with pytest.raises(InputError, match=f"hidden_dim must be of type int, got {value!r}"):
+        SingleBranchClassifier(hidden_dim=value).fit(separable(2))
+    SingleBranchClassifier(hidden_dim=np.int64(8), max_epochs=1).fit(separable(2))
+
+
+def test_what_is_no_method_says_why() -> None:
+    class Plain:
+        pass
+
+    class Undecorated(SingleBranchClassifier):
+        pass
+
+    for cls, why in ((Plain, "must derive from"), (Undecorated, "@srmm.recipe.with_parameters")):
+        with pytest.raises(TypeError, match=why):
+            MethodAbout("mine", cls, "here").check(sys.modules[__name__])
 
 
 def test_a_folder_cannot_smuggle_in_a_type(tmp_path: Path) -> None:

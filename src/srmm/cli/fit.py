@@ -61,7 +61,7 @@ def fit(
         "paper" is the paper to the letter, "robust" the best known here and SRMM's default,
         "comparison" that of the networks it is compared with.
     setting
-        A field of the recipe, 'learning_rate=0.001'. Repeatable.
+        A parameter of the method or of its recipe, 'learning_rate=0.001'. Repeatable.
     class_weight
         "balanced" weighs rare classes up.
     test_size

@@ -6,6 +6,7 @@ A data set is one file, here or in another package, with an `ABOUT` and a `load`
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +59,16 @@ def load_dataset(name: str, root: str | Path | None = None, **options: Any) -> T
             raise InputError(
                 f"The data set {name!r} has no option {option!r}. {did_you_mean(option, known)}"
             )
-    if not about.needs_root:
-        return load(**options)
-    if root is None:
+    if about.needs_root and root is None:
         raise InputError(
             f"The data set {name!r} needs a folder (root=…, --root). {about.how_to_get}"
         )
-    return load(Path(root), **options)
+    loaded = load(Path(root), **options) if about.needs_root and root else load(**options)
+    if isinstance(loaded, Table):
+        return replace(loaded, name=name) if loaded.name == "the frame" else loaded
+    if not isinstance(loaded, Embeddings):
+        raise TypeError(
+            f"load of {entry.module.__name__} must return a srmm Table or Embeddings for the data "
+            f"set {name!r}, got {type(loaded).__name__}."
+        )
+    return loaded

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 from srmm.errors import InputError, MissingExtraError
 
@@ -24,6 +25,11 @@ class DatasetAbout:
     licence: str
     how_to_get: str
     extra: str | None = None
+
+    def check(self, module: ModuleType) -> None:
+        """Raise `TypeError` if the file has no function `load`."""
+        if not callable(getattr(module, "load", None)):
+            raise TypeError(f"{module.__name__} has no function load, which reads {self.name!r}")
 
     @property
     def needs_root(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from srmm.data.modality import KINDS
-from srmm.encoders.base import Encoder, EncoderAbout, FittableEncoder
+from srmm.encoders.base import PARTS, Encoder, EncoderAbout, FittableEncoder
 from srmm.errors import InputError, did_you_mean, one_of
 from srmm.registry import Registry
 
@@ -99,7 +99,14 @@ def load_encoder(spec: str, kind: str) -> Encoder:
         )
     make = about.classes[kind]
     _, colon, name = spec.partition(":")
-    return make(name) if colon else make()
+    encoder = make(name) if colon else make()
+    lacking = [each for each in PARTS if not hasattr(encoder, each)]
+    if lacking:
+        raise InputError(
+            f"The encoder {spec!r} ({type(encoder).__name__}) has no {', '.join(lacking)}; "
+            f"srmm.encoders.Encoder says what each part is. Mend it, or choose another encoder."
+        )
+    return encoder
 
 
 def _find(spec: str) -> EncoderAbout:

@@ -6,12 +6,19 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from srmm.data.modality import KINDS
+from srmm.errors import one_of
+
 if TYPE_CHECKING:
     from torch import nn
+
+
+PARTS = ("kind", "embedding_dim", "batch_size", "settings", "prepare", "encode")
 
 
 @runtime_checkable
@@ -116,6 +123,11 @@ class EncoderAbout:
     needs_network: str
     classes: Mapping[str, Callable[..., Encoder]]
     default: bool = False
+
+    def check(self, module: ModuleType) -> None:
+        """Raise `InputError` if it reads items of a kind that there is not."""
+        for kind in self.classes:
+            one_of(f"A kind in classes of {self.name!r}", kind, KINDS)
 
     @property
     def kinds(self) -> tuple[str, ...]:

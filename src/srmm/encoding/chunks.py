@@ -188,6 +188,12 @@ def _opener(encoder: Encoder, reader: ItemReader) -> Callable[[Any], Any]:
             return encoder.prepare(read(item))
         except (AbsentFile, UnreadableItem) as failure:
             return failure
+        except Exception as error:  # the encoder's own fault, or an item that it did not foresee
+            error.add_note(
+                f"In {type(encoder).__name__}.prepare, of {item!r:.100}. For a broken item it "
+                "should raise srmm.data.broken.UnreadableItem, which lists it as such."
+            )
+            raise
 
     return opened
 

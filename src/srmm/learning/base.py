@@ -18,7 +18,7 @@ from srmm.data.embeddings import Embeddings, concatenate
 from srmm.data.inputs import LONE_MODALITY, as_embeddings, is_lone_array, match_modalities
 from srmm.data.labels import check_label_types, known_labels
 from srmm.data.split import stratified_split
-from srmm.errors import InputError, shown
+from srmm.errors import InputError, SrmmError, shown
 from srmm.learning.saving import save_pretrained
 from srmm.learning.standardize import Standardizer
 from srmm.learning.state import (
@@ -197,7 +197,8 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         something = self._something(embeddings.present)
         probabilities = np.tile(self.class_prior_, (len(embeddings), 1))
         if something.any():
-            probabilities[something] = self._probabilities(embeddings[something])
+            found = self._probabilities(embeddings[something])
+            probabilities[something] = check_probabilities(self, found, np.flatnonzero(something))
         return probabilities
 
     def predict(self, X: Any) -> np.ndarray:
@@ -256,11 +257,11 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         """Train on `train`; `held` may be empty."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no _fit(train, held, seed).")
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         """(n_instances, n_classes) for instances that all have something present."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no _probabilities(embeddings).")
 
     def _scorer(self, embeddings: Embeddings) -> Scorer:
         """Probabilities of rows of `embeddings` under any mask that leaves each of them an item."""
@@ -309,6 +310,30 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         if self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, y)
         return held, np.searchsorted(self.classes_, y), weight
+
+
+def check_probabilities(model: Any, probabilities: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Probabilities (n, n_classes) of these rows, as they are.
+
+    Raises `SrmmError` naming the first row that is no distribution: a network that diverged, or a
+    method with a fault, would else pass for one that is sure.
+    """
+    shape = len(rows), len(model.classes_)
+    if probabilities.shape != shape:
+        raise SrmmError(
+            f"{type(model).__name__} gave probabilities of shape {probabilities.shape}, "
+            f"expected {shape}: (instances, classes)."
+        )
+    bad = ~((probabilities >= 0).all(axis=1) & (abs(probabilities.sum(axis=1) - 1) < 1e-3))
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        raise SrmmError(
+            f"{type(model).__name__} gave row {rows[first]} the probabilities "
+            f"{np.array2string(probabilities[first], precision=3, threshold=6)}, which are no "
+            f"distribution ({bad.sum()} of {len(rows)} rows). Look at that row for numbers far "
+            "from those of training, and at how training went (history_)."
+        )
+    return probabilities
 
 
 def _with_items(embeddings: Embeddings) -> Embeddings:

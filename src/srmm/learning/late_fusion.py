@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from srmm.data.embeddings import Embeddings
-from srmm.learning.base import EmbeddingClassifier, Scorer
+from srmm.learning.base import EmbeddingClassifier, Scorer, check_probabilities
 
 
 class LateFusionClassifier(EmbeddingClassifier):
@@ -35,6 +35,7 @@ class LateFusionClassifier(EmbeddingClassifier):
         check_is_fitted(self)
         something = self._something(present)
         fused = self._fuse(outputs, present)
+        check_probabilities(self, fused[something], np.flatnonzero(something))
         fused[~something] = self.class_prior_
         return fused
 

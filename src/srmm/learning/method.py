@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from types import ModuleType
 from typing import Any
 
 from srmm.recipe import nearest_recipe
@@ -23,6 +24,14 @@ class MethodAbout:
     """Those that the name implies."""
     argument: str = ""
     """The parameter that stands behind a colon in the name, where one must."""
+
+    def check(self, module: ModuleType) -> None:
+        """Raise `TypeError` if the class is no classifier, or not under `with_parameters`."""
+        name = self.classifier.__name__
+        if not hasattr(self.classifier, "get_state"):
+            raise TypeError(f"{name} must derive from srmm.learning.base.EmbeddingClassifier")
+        if "__dataclass_fields__" not in vars(self.classifier):
+            raise TypeError(f"{name} must stand under @srmm.recipe.with_parameters")
 
     @property
     def description(self) -> str:
@@ -66,6 +75,12 @@ def _values(model: Any, names: set[str]) -> dict[str, Any]:
 
 
 def classifiers() -> dict[str, type]:
-    """Class name → class of all methods: only these are ever made from what a folder says."""
+    """Kind → class of all methods: only these are ever made from what a folder says."""
     found = (one.about.classifier for one in METHODS.entries().values())
-    return {classifier.__name__: classifier for classifier in found}
+    return {kind_of(classifier): classifier for classifier in found}
+
+
+def kind_of(classifier: type) -> str:
+    """What a saved model calls its class: the name, with the module where that is not srmm's."""
+    inside = classifier.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return classifier.__name__ if inside else f"{classifier.__module__}.{classifier.__name__}"

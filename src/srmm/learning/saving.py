@@ -97,6 +97,11 @@ def from_pretrained(folder: str | Path, *, device: str | None = None) -> Any:
         model = unpack(config, load_file(folder / "model.safetensors"), device)
     except InputError:
         raise
+    except KeyError as error:
+        raise StoreError(
+            f"{folder} has no {error}, which set_state of {config['kind']} asks for: the model is "
+            "damaged, or get_state does not give all of it. Save the model again."
+        ) from error
     except Exception as error:  # whatever a damaged file makes the readers below us raise
         raise StoreError(
             f"{folder} is damaged ({type(error).__name__}: {error}); save the model again."
@@ -119,10 +124,11 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         remedy=f"{folder} is not a saved model: make one with `srmm fit`.",
     )
     if config["kind"] not in classifiers():
-        raise StoreError(
-            f"{path} names the kind {config['kind']!r}. "
-            f"{did_you_mean(config['kind'], classifiers())}"
-        )
+        package, dot, _ = str(config["kind"]).partition(".")
+        remedy = did_you_mean(config["kind"], classifiers())
+        if dot:
+            remedy = f"It is of the package {package!r}: install that where the model is used."
+        raise StoreError(f"{path} names the kind {config['kind']!r}, which is unknown. {remedy}")
     for name, about in config["inputs"].items():
         kind, _, place = (about.get("encoder") or "").partition(":")
         if place == f"{ENCODERS}/{name}":

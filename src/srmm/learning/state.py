@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from srmm.errors import InputError
-from srmm.learning.method import classifiers
+from srmm.learning.method import classifiers, kind_of
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -28,11 +28,12 @@ _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
 def pack(model: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """(description, arrays) of a fitted classifier, from which `unpack` makes it again."""
     cls, known = type(model), classifiers()
-    if known.get(cls.__name__) is not cls:
-        raise InputError(f"A {cls.__name__} cannot be saved; these can: {', '.join(known)}.")
+    kind = kind_of(cls)
+    if known.get(kind) is not cls:
+        raise InputError(f"A {kind} cannot be saved; these can: {', '.join(known)}.")
     state, arrays = model.get_state()
     described = {
-        "kind": cls.__name__,
+        "kind": kind,
         "modalities": model.embedding_dims_,
         "classes": model.classes_.tolist(),
         "state": state,

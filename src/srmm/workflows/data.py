@@ -46,6 +46,11 @@ def open_data(
     from srmm.datasets import DATASETS, load_dataset
 
     path = Path(source)
+    if options and source not in DATASETS:
+        raise InputError(
+            f"{source} is no data set of `srmm datasets`, whose options --set sets: "
+            f"{', '.join(options)} would change nothing. A method's parameters take --setting."
+        )
     if path.is_dir() and is_store(path):
         return load_embeddings(path)
     if path.is_file():

@@ -12,7 +12,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.learning.late_fusion import LateFusionClassifier
 from srmm.learning.method import MethodAbout
 from srmm.learning.standardize import Standardizer
-from srmm.recipe import with_parameters
+from srmm.recipe import not_negative, parameter, with_parameters
 
 _FAR = 1e3
 """The distance of a class that no training item of a modality had."""
@@ -22,9 +22,11 @@ _FAR = 1e3
 class NearestCentroidClassifier(LateFusionClassifier):
     """Per modality the distance to each class's centroid; what is present is averaged.
 
-    Probabilities are the softmax of minus half the mean squared distance, after standardisation
-    with the training set's statistics.
+    Probabilities are the softmax of minus the mean squared distance, times `sharpness`, after
+    standardisation with the training set's statistics.
     """
+
+    sharpness: float = parameter(0.5, "What the distance is multiplied by.", not_negative)
 
     def _fit(self, train: Any, held: Any, seed: int) -> None:
         # Nothing is chosen on the held-out instances, and nothing is drawn at random.
@@ -47,7 +49,8 @@ class NearestCentroidClassifier(LateFusionClassifier):
             x = self.standardizer_.apply(name, vectors).astype(np.float64)
             apart = x[:, None, :] - self.centroids_[name]  # (n, C, d)
             distance = np.nan_to_num(np.square(apart).mean(axis=2), nan=_FAR)
-            closeness = np.exp(-(distance - distance.min(axis=1, keepdims=True)) / 2)
+            nearest = distance.min(axis=1, keepdims=True)
+            closeness = np.exp(-self.sharpness * (distance - nearest))
             outputs[rows, m] = closeness / closeness.sum(axis=1, keepdims=True)
         return outputs
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
+from srmm import read_table
 from srmm.data.table import Table
 from srmm.datasets.base import DatasetAbout
 
@@ -37,16 +39,8 @@ def load() -> Table:
             centre = list(_COLOURS).index(label)
             sizes[row] = (centre + random.normal(0, 0.3, 2)).astype(np.float32)
     split = np.where(np.arange(_N) < 45, "train", "test").astype(object)
-    return Table(
-        items={"image": pictures, "size": sizes},
-        kinds={"image": "image", "size": "features"},
-        ids=np.arange(_N),
-        labels=labels,
-        split=split,
-        folder=None,
-        name=ABOUT.name,
-        first_line=None,
-    )
+    frame = pd.DataFrame({"image": pictures, "size": sizes, "colour": labels, "split": split})
+    return read_table(frame, image="image", features="size", label="colour", split="split")
 
 
 def _png(colour: tuple[int, ...]) -> bytes:
