@@ -1,4 +1,4 @@
-"""Which version of srmm this is, and the versions of all that a result depends on."""
+"""The version of srmm, and the versions of all that a result depends on."""
 
 from __future__ import annotations
 

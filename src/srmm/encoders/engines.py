@@ -1,4 +1,4 @@
-"""Which engine runs an encoder's networks, and with how many bits.
+"""The engine that runs an encoder's networks, and its number of bits.
 
 An encoder without a PyTorch network (vectors as they are, dlib, Doc2Vec, one of the user's own)
 stays as it is, whatever is asked for.

@@ -101,7 +101,7 @@ class ResemblyzerEncoder:
         return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
 
     def _is_voice(self, samples: np.ndarray) -> np.ndarray:
-        """Which samples to keep: voice, and the pauses around it up to 90 ms; bool (n,)."""
+        """The samples to keep: voice, and the pauses around it up to 90 ms; bool (n,)."""
         from scipy.ndimage import binary_dilation
 
         pcm = np.round(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()

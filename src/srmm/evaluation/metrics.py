@@ -12,7 +12,7 @@ _CHUNK = 1 << 24  # numbers held at once while resampling
 
 
 def metric_names(n_classes: int) -> list[str]:
-    """Which metrics apply: AUROC for two classes only (paper: Hateful Memes)."""
+    """The metrics that apply: AUROC for two classes only (paper: Hateful Memes)."""
     return ["accuracy", "macro_f1"] + (["auroc"] if n_classes == 2 else [])
 
 

@@ -93,7 +93,7 @@ class Experiment:
 
 
 def roles_of(modalities: tuple[str, ...], dropped: str | None = None) -> dict[str, str]:
-    """Which modality is dropped and which kept: by default text, or else the last, is dropped.
+    """(dropped, kept): the modality that goes missing; by default text, or else the last.
 
     >>> roles_of(("image", "text"))
     {'dropped': 'text', 'kept': 'image'}

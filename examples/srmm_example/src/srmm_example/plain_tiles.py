@@ -40,7 +40,7 @@ def load() -> Table:
             sizes[row] = (centre + random.normal(0, 0.3, 2)).astype(np.float32)
     split = np.where(np.arange(_N) < 45, "train", "test").astype(object)
     frame = pd.DataFrame({"image": pictures, "size": sizes, "colour": labels, "split": split})
-    return read_table(frame, image="image", features="size", label="colour", split="split")
+    return read_table(frame, image="image", features="size=size", label="colour", split="split")
 
 
 def _png(colour: tuple[int, ...]) -> bytes:
