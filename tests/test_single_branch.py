@@ -47,20 +47,6 @@ def test_block_2_embeddings_have_unit_length() -> None:
     torch.testing.assert_close(embedded.norm(dim=1), torch.ones(9))
 
 
-def test_per_modality_batch_norm_keeps_statistics_apart() -> None:
-    network = SingleBranch({"a": 5, "b": 5}, 3, 8, batch_norm="per-modality")
-    network({"a": 100 + torch.randn(16, 5), "b": torch.randn(16, 5)})
-    a, b = (norm.running_mean for norm in network.norms)
-    assert (a - b).abs().max() > 1
-
-
-def test_a_lone_item_passes_per_modality_batch_norm_in_training() -> None:
-    network = SingleBranch({"a": 5, "b": 5}, 3, 8, batch_norm="per-modality").train()
-    logits = network({"a": torch.randn(6, 5), "b": torch.randn(1, 5)})
-    assert torch.isfinite(logits).all()
-    assert all(norm.training for norm in network.norms)
-
-
 def test_any_number_of_modalities() -> None:
     dims = {f"m{i}": i + 2 for i in range(6)}
     network = SingleBranch(dims, 4, 8)
@@ -84,9 +70,3 @@ def test_wrong_input_is_named(items: dict[str, torch.Tensor], message: str) -> N
 def test_a_lone_item_passes_the_shared_batch_norm_in_training() -> None:
     network = SingleBranch({"a": 5, "b": 5}, 3, 8).train()
     assert torch.isfinite(network({"a": torch.randn(1, 5)})).all()
-
-
-def test_an_own_first_layer_per_modality() -> None:
-    network = SingleBranch({"a": 5, "b": 7}, 3, 8, share_first_layer=False)
-    assert not list(network.fc1.parameters())
-    assert network({"a": torch.randn(4, 5), "b": torch.randn(2, 7)}).shape == (6, 3)

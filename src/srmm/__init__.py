@@ -1,7 +1,7 @@
 """SRMM: classification from several modalities when some are missing.
 
 >>> import srmm
->>> model = srmm.SingleBranchClassifier(recipe="paper", random_state=0)
+>>> model = srmm.SingleBranchClassifier(random_state=0)
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from srmm.version import __version__
 __all__ = [
     "Embeddings",
     "Encode",
+    "PaperClassifier",
     "RobustnessReport",
     "SingleBranchClassifier",
     "__version__",
@@ -29,13 +30,14 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from srmm.classifier import SingleBranchClassifier
+    from srmm.classifier import PaperClassifier
     from srmm.data.embeddings import Embeddings
     from srmm.data.store import load_embeddings, save_embeddings
     from srmm.data.table import read_table
     from srmm.datasets import load_dataset
     from srmm.encoding.encode import encode
     from srmm.encoding.transformer import Encode
+    from srmm.ensemble.classifier import SingleBranchClassifier
     from srmm.evaluation.evaluate import RobustnessReport, evaluate, fit_baselines
     from srmm.learning.saving import from_pretrained
     from srmm.methods import make_method
@@ -44,8 +46,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "Embeddings": "data.embeddings",
     "Encode": "encoding.transformer",
+    "PaperClassifier": "classifier",
     "RobustnessReport": "evaluation.evaluate",
-    "SingleBranchClassifier": "classifier",
+    "SingleBranchClassifier": "ensemble.classifier",
     "encode": "encoding.encode",
     "evaluate": "evaluation.evaluate",
     "fit_baselines": "evaluation.evaluate",

@@ -1,8 +1,8 @@
-"""`SingleBranchClassifier`: the method behind scikit-learn's protocol."""
+"""`PaperClassifier`: the paper's method, to the letter, behind scikit-learn's protocol."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srmm.data.embeddings import Embeddings
-from srmm.fusion import fit_weights, fuse
-from srmm.learning.base import Labelled
+from srmm.fusion import fuse
 from srmm.learning.instances import Batch, Instances
 from srmm.learning.late_fusion import LateFusionClassifier
 from srmm.learning.method import MethodAbout
 from srmm.learning.network import NetworkClassifier
-from srmm.learning.state import Arrays
 from srmm.recipe import BranchParameters, with_parameters
 from srmm.single_branch import SingleBranch
 from srmm.switching import STRATEGIES
@@ -29,8 +27,8 @@ SOURCE = (
 
 
 @with_parameters
-class SingleBranchClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier):
-    """Classify instances of several modalities, any of which may be missing (SRMM).
+class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier):
+    """The paper's SRMM, to the letter: one branch for all modalities, any of which may be missing.
 
     One small network with shared weights learns from the embeddings of all modalities; at
     prediction every present modality goes through it alone and the outputs are fused. Nothing is
@@ -44,7 +42,6 @@ class SingleBranchClassifier(BranchParameters, LateFusionClassifier, NetworkClas
     network_ : SingleBranch
     history_ : History
         Loss and held-out accuracy per epoch, and the epoch kept.
-    fusion_weights_ : array of shape (2 ** n_modalities, n_modalities) or None
     class_prior_ : array of shape (n_classes,)
     feature_std_ : dict of str to array of shape (d_m,)
         Of the training set; scales relative noise in evaluation.
@@ -53,6 +50,7 @@ class SingleBranchClassifier(BranchParameters, LateFusionClassifier, NetworkClas
 
     See Also
     --------
+    srmm.SingleBranchClassifier : the default here, which adds to it.
     srmm.evaluate : accuracy for every presence pattern, missing-rate curves, baselines.
     srmm.from_pretrained : load a saved model.
 
@@ -68,7 +66,7 @@ class SingleBranchClassifier(BranchParameters, LateFusionClassifier, NetworkClas
     >>> y = rng.integers(2, size=200)
     >>> X = {"image": rng.normal(size=(200, 8)) + y[:, None], "text": rng.normal(size=(200, 4))}
     >>> X["text"][:50] = np.nan  # these instances have no text
-    >>> model = SingleBranchClassifier(max_epochs=5, random_state=0).fit(X, y)
+    >>> model = PaperClassifier(max_epochs=5, random_state=0).fit(X, y)
     >>> model.predict({"image": X["image"][:3]}).shape  # texts of nobody: legal input
     (3,)
     """
@@ -79,19 +77,8 @@ class SingleBranchClassifier(BranchParameters, LateFusionClassifier, NetworkClas
             len(self.classes_),
             self.hidden_dim,
             dropout=self.dropout,
-            input_dropout=self.input_dropout,
-            share_first_layer=self.share_first_layer,
             init=self.init,
-            batch_norm=self.batch_norm,
         )
-
-    def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
-        self.fusion_weights_: np.ndarray | None = None
-        super()._fit(train, held, seed)
-        if self.fusion == "weighted":
-            self.fusion_weights_ = fit_weights(
-                self._outputs(held.embeddings), held.embeddings.present, held.y, held.weight
-            )
 
     def _epoch(self, present: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
         # The modality switch: pairs (instance, modality), in the order of its strategy (V-C).
@@ -111,7 +98,7 @@ class SingleBranchClassifier(BranchParameters, LateFusionClassifier, NetworkClas
         )
 
     def _fuse(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
-        return fuse(outputs, present, self.fusion, self.fusion_weights_)
+        return fuse(outputs, present, self.fusion)
 
     def _alone(
         self, embeddings: Embeddings, network: Callable[[dict[str, Tensor]], Tensor], width: int
@@ -145,20 +132,5 @@ class SingleBranchClassifier(BranchParameters, LateFusionClassifier, NetworkClas
         matched = self._matched(X)
         return self._alone(matched, self.network_.embed, self.hidden_dim)
 
-    def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""
-        state, arrays = super().get_state()
-        if self.fusion_weights_ is not None:
-            arrays["fusion_weights"] = self.fusion_weights_
-        return state, arrays
 
-    def set_state(self, state: Mapping[str, Any], arrays: Arrays) -> None:
-        """Become the fitted classifier that `get_state` described."""
-        super().set_state(state, arrays)
-        self.fusion_weights_ = arrays.get("fusion_weights")
-
-
-ABOUT = (
-    MethodAbout("srmm", SingleBranchClassifier, SOURCE),
-    MethodAbout("srmm-paper", SingleBranchClassifier, SOURCE, {"recipe": "paper"}),
-)
+ABOUT = MethodAbout("srmm-paper", PaperClassifier, SOURCE)

@@ -20,7 +20,6 @@ from srmm.errors import InputError, did_you_mean, fraction, one_of
 from srmm.fusion import FUSIONS
 from srmm.switching import STRATEGIES
 
-BATCH_NORMS = ("shared", "per-modality")
 INITS = ("xavier", "torch")
 SCHEDULES = ("constant", "one-cycle")
 
@@ -46,7 +45,7 @@ def with_parameters(cls: C) -> C:
     made: Any = dataclass(kw_only=True, eq=False, repr=False)(cls)
     plain = made.__init__
     known = inspect.signature(plain)
-    if "recipe" not in known.parameters and known.parameters.keys() & PAPER.keys():
+    if takes_recipe(cls):
 
         @functools.wraps(plain)
         def __init__(self: Any, *, recipe: Any = None, **parameters: Any) -> None:  # noqa: N807
@@ -144,35 +143,30 @@ class NetworkParameters:
     )
 
 
+def _instead(name: str, default: Any) -> Any:
+    """A parameter of `NetworkParameters` with another default."""
+    return field(default=default, metadata=NetworkParameters.__dataclass_fields__[name].metadata)
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class BranchParameters(NetworkParameters):
-    """What decides how the single branch is built and trained. The defaults: recipe "robust"."""
+    """What decides how the paper's branch is built and trained. The defaults: recipe "paper"."""
 
-    hidden_dim: int = parameter(
-        768, "Width h of the branch (paper IV-B: 768 image-text, 2048 face-voice).", at_least(1)
-    )
-    input_dropout: float = parameter(
-        0.1, "Share of each embedding's numbers dropped in training; 0 in the paper.", fraction
-    )
-    share_first_layer: bool = parameter(
-        False,
-        "True: the paper's network. False: each modality has its own first FC, and all that "
-        "follows is shared.",
-    )
-    batch_norm: str = parameter(
-        "per-modality",
-        'Whether the modalities share the batch norm, too: "shared" (the paper) or "per-modality".',
-        within(BATCH_NORMS),
-    )
+    hidden_dim: int = _instead("hidden_dim", 768)  # IV-B
+    init: str = _instead("init", "xavier")
+    standardize: bool = _instead("standardize", False)
+    max_epochs: int = _instead("max_epochs", 100)
+    learning_rate: float = _instead("learning_rate", 0.01)  # IV-B
+    schedule: str = _instead("schedule", "constant")
     switching: str = parameter(
-        "whole-instances",
-        'The order in which items enter (paper V-C): "s1", "s2", "s3", "one-per-instance" or '
-        '"whole-instances"; see `srmm.switching`.',
+        "s1",  # V-C: the best of its three
+        'The order in which items enter (paper V-C): "s1", "s2", "s3" or "one-per-instance"; see '
+        "`srmm.switching`.",
         within(STRATEGIES),
     )
     fusion: str = parameter(
-        "weighted",
-        '"mean" (the paper, III-B), "log-mean", or "weighted" (fitted on held-out instances).',
+        "mean",  # III-B: the average of the softmax outputs
+        '"mean" (the paper, III-B) or "log-mean".',
         within(FUSIONS),
     )
 
@@ -182,33 +176,16 @@ def defaults(cls: type) -> dict[str, Any]:
     return {one.name: one.default for one in fields(cls)}
 
 
-PAPER: dict[str, Any] = {
-    "hidden_dim": 768,  # IV-B
-    "dropout": 0.5,  # IV-B
-    "input_dropout": 0.0,
-    "share_first_layer": True,  # III-B: all weights are shared by all modalities
-    "init": "xavier",
-    "batch_norm": "shared",
-    "standardize": False,
-    "switching": "s1",  # V-C: the best of its three
-    "batch_size": 128,
-    "max_epochs": 100,
-    "learning_rate": 0.01,  # IV-B
-    "weight_decay": 0.0,
-    "schedule": "constant",
-    "patience": 30,
-    "validation_fraction": 0.1,
-    "fusion": "mean",  # III-B: the average of the softmax outputs
-}
+PAPER = defaults(BranchParameters)
 
-RECIPES: dict[str, dict[str, Any]] = {
-    "paper": PAPER,
-    "robust": defaults(BranchParameters),
-    "comparison": defaults(NetworkParameters),
-}
-"""Recipes by name. "paper": the paper to the letter. "robust": the best measured here; what each
-of its parameters changes is measured in docs/recipes.md. "comparison": the training of `robust`,
-for the networks that SRMM is compared with; 768 wide they are no better on held-out rows."""
+RECIPES: dict[str, dict[str, Any]] = {"paper": PAPER, "comparison": defaults(NetworkParameters)}
+"""Recipes by name. "paper": the paper to the letter. "comparison": for the networks that SRMM is
+compared with; 768 wide they are no better on held-out rows."""
+
+
+def takes_recipe(cls: type) -> bool:
+    """Whether a class of classifiers has the parameters that recipes set."""
+    return issubclass(cls, NetworkParameters)
 
 
 def recipe_parameters(
@@ -234,6 +211,8 @@ def recipe_parameters(
 
 def network_parameters(model: Any) -> dict[str, Any]:
     """A classifier's parameters that a recipe may set: themselves a recipe without a name."""
+    if not takes_recipe(type(model)):
+        return {}
     return {one.name: getattr(model, one.name) for one in fields(model) if one.name in PAPER}
 
 
@@ -251,7 +230,7 @@ def _listed(cls: type) -> str:
     """The lines of a docstring's section "Parameters"."""
     lines = ["Parameters", "----------"]
     own = {one.name: one for one in fields(cls)}
-    if "recipe" not in own and own.keys() & PAPER.keys():
+    if takes_recipe(cls):
         names = ", ".join(f'"{name}"' for name in RECIPES)
         lines += [
             "recipe : str or dict, optional",

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srmm.data.modality import check_modalities
-from srmm.errors import InputError, did_you_mean, fraction, one_of
+from srmm.errors import InputError, did_you_mean, fraction
 from srmm.learning.layers import lone_row_safe, start_as
-from srmm.recipe import BATCH_NORMS
 
 
 class SingleBranch(nn.Module):
@@ -35,16 +34,8 @@ class SingleBranch(nn.Module):
         Width h of the branch; the paper uses 768 for image-text and 2048 for face-voice.
     dropout : float
         Share of block 1's outputs dropped in training.
-    input_dropout : float
-        Share of an embedding's numbers dropped in training; 0 in the paper.
-    share_first_layer : bool
-        True is the paper's network. False gives each modality its own first FC (d_m → h), which
-        then also stands for the projection; all that follows is shared. Where sizes differ this is
-        the same set of functions with a matrix less: two linear layers in a row are one.
     init : "torch" or "xavier"
         PyTorch's own initialisation, or Xavier's with biases of 0.01 (the authors' earlier code).
-    batch_norm : "shared" or "per-modality"
-        Whether the modalities also share the batch norm (the paper), or have one each.
 
     >>> branch = SingleBranch({"image": 768, "text": 768}, n_classes=101)
     >>> sum(parameter.numel() for parameter in branch.parameters())  # the paper's 1.26 M
@@ -60,19 +51,13 @@ class SingleBranch(nn.Module):
         hidden_dim: int = 768,
         *,
         dropout: float = 0.5,
-        input_dropout: float = 0.0,
-        share_first_layer: bool = True,
         init: str = "torch",
-        batch_norm: str = "shared",
     ) -> None:
         super().__init__()
-        one_of("batch_norm", batch_norm, BATCH_NORMS)
         self.modalities = check_modalities(list(embedding_dims))
         self.embedding_dims = dict(embedding_dims)
         sizes = set(embedding_dims.values())
-        equal = len(sizes) == 1
-        project = not (equal and share_first_layer)
-        n_norms = 1 if batch_norm == "shared" else len(self.modalities)
+        project = len(sizes) > 1
 
         # In front of Fig. 2, only where embeddings differ in size (the paper's future work).
         self.projections = nn.ModuleList(
@@ -80,10 +65,9 @@ class SingleBranch(nn.Module):
             for size in embedding_dims.values()
         )
         width = hidden_dim if project else sizes.pop()
-        self.input_dropout = nn.Dropout(fraction("input_dropout", input_dropout))
         # Block 1 of Fig. 2: FC, batch norm, ReLU, dropout.
-        self.fc1 = nn.Linear(width, hidden_dim) if share_first_layer else nn.Identity()
-        self.norms = nn.ModuleList(nn.BatchNorm1d(hidden_dim) for _ in range(n_norms))
+        self.fc1 = nn.Linear(width, hidden_dim)
+        self.norm = nn.BatchNorm1d(hidden_dim)
         self.dropout = nn.Dropout(fraction("dropout", dropout))
         # Block 2: FC, L2 normalisation.
         self.fc2 = nn.Linear(hidden_dim, hidden_dim)
@@ -97,7 +81,8 @@ class SingleBranch(nn.Module):
 
     def embed(self, embeddings: Mapping[str, Tensor]) -> Tensor:
         """Block-2 embeddings: `(n_items, hidden_dim)`, every row of unit length (Fig. 5)."""
-        hidden = self._normalise({m: self._project(m, x) for m, x in embeddings.items()})
+        items = [self.fc1(self._project(m, x)) for m, x in embeddings.items()]
+        hidden = lone_row_safe(self.norm, torch.cat(items))
         hidden = self.dropout(F.relu(hidden))  # (n_items, h): block 1
         # On the unit sphere, items of all modalities with one label come to lie together (Fig. 5).
         return F.normalize(self.fc2(hidden), dim=1)  # (n_items, h): block 2
@@ -113,12 +98,4 @@ class SingleBranch(nn.Module):
             raise InputError(
                 f"{modality!r} must have shape (n, {size}), however: {tuple(x.shape)}."
             )
-        projection = self.projections[self.modalities.index(modality)]
-        return self.fc1(projection(self.input_dropout(x)))  # (n_m, h)
-
-    def _normalise(self, hidden: Mapping[str, Tensor]) -> Tensor:
-        if len(self.norms) == 1:
-            return lone_row_safe(self.norms[0], torch.cat(list(hidden.values())))
-        norms = (self.norms[self.modalities.index(modality)] for modality in hidden)
-        pairs = zip(norms, hidden.values(), strict=True)
-        return torch.cat([lone_row_safe(norm, x) for norm, x in pairs])
+        return self.projections[self.modalities.index(modality)](x)  # (n_m, width)

@@ -57,20 +57,11 @@ def one_per_instance(present: np.ndarray, batch_size: int, rng: np.random.Genera
     return s1(chosen, batch_size, rng)
 
 
-def whole_instances(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batches:
-    """All present modalities of an instance in the same batch (not in the paper)."""
-    shuffled = rng.permutation(np.flatnonzero(present.any(axis=1)))
-    pairs = np.argwhere(present[shuffled])
-    pairs[:, 0] = shuffled[pairs[:, 0]]
-    return cut(pairs, batch_size)
-
-
 STRATEGIES: dict[str, Strategy] = {
     "s1": s1,
     "s2": s2,
     "s3": s3,
     "one-per-instance": one_per_instance,
-    "whole-instances": whole_instances,
 }
 
 

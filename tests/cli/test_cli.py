@@ -234,12 +234,13 @@ def test_the_config_file_is_overridden_by_the_command_line(
 ) -> None:
     save_embeddings(problem(120), tmp_path / "store")
     (tmp_path / "c.yaml").write_text(
-        "fit:\n  recipe: paper\n  setting: [hidden_dim=16, max_epochs=3]\n  seed: 7\n"
+        "fit:\n  method: srmm-paper\n  recipe: comparison\n"
+        "  setting: [hidden_dim=16, max_epochs=3]\n  seed: 7\n"
     )
     base = ["fit", str(tmp_path / "store"), "--json", "-q", "--config", str(tmp_path / "c.yaml")]
     assert run([*base, "-o", str(tmp_path / "a")]) == 0
-    assert run([*base, "-o", str(tmp_path / "b"), "--recipe", "robust"]) == 0
-    for name, recipe in (("a", "paper"), ("b", "robust")):
+    assert run([*base, "-o", str(tmp_path / "b"), "--recipe", "paper"]) == 0
+    for name, recipe in (("a", "comparison"), ("b", "paper")):
         about = json.loads((tmp_path / name / "config.json").read_text())["about"]
         assert (about["recipe"], about["random_state"]) == (recipe, 7)
         assert about["parameters"]["hidden_dim"] == 16
@@ -286,7 +287,7 @@ def test_other_data_is_evaluated_whole_and_its_rows_are_not_taken_for_training_r
     save_embeddings(train, tmp_path / "store")
     save_embeddings(other, tmp_path / "other")
     fit = ["fit", str(tmp_path / "store"), "-o", str(tmp_path / "m"), "--setting", "hidden_dim=16"]
-    assert run([*fit, "--setting", "max_epochs=3", "-q"]) == 0
+    assert run([*fit, "--setting", "max_epochs=12", "-q"]) == 0
     report = tmp_path / "r.html"
     assert run(["evaluate", str(tmp_path / "m"), str(tmp_path / "other"), "-q",
                 "-o", str(report)]) == 0  # fmt: skip
@@ -298,7 +299,7 @@ def test_other_data_is_evaluated_whole_and_its_rows_are_not_taken_for_training_r
     named.ids = np.array([f"row {i}" for i in range(120)], dtype=object)
     save_embeddings(named, tmp_path / "named")
     fit = ["fit", str(tmp_path / "named"), "-o", str(tmp_path / "n"), "--setting", "hidden_dim=16"]
-    assert run([*fit, "--setting", "max_epochs=3", "-q"]) == 0
+    assert run([*fit, "--setting", "max_epochs=12", "-q"]) == 0
     assert run(["evaluate", str(tmp_path / "n"), str(tmp_path / "named"), "-q", "--no-baselines",
                 "-o", str(report)]) == 0  # fmt: skip
     content = json.loads(report.with_suffix(".json").read_text())
@@ -309,13 +310,13 @@ def test_other_data_is_evaluated_whole_and_its_rows_are_not_taken_for_training_r
 def test_published_features_are_evaluated_without_a_store(tmp_path: Path) -> None:
     pytest.importorskip("multiviewstacking")
     fit = ["fit", "htad", "-o", str(tmp_path / "m"), "--setting", "hidden_dim=16"]
-    assert run([*fit, "--setting", "max_epochs=2", "-q"]) == 0
+    assert run([*fit, "--setting", "max_epochs=12", "-q"]) == 0
     assert run(["evaluate", str(tmp_path / "m"), "-q", "--no-baselines",
                 "-o", str(tmp_path / "r.html")]) == 0  # fmt: skip
 
 
 def small_fit(store: Path, output: Path, *more: str) -> int:
-    settings = ["--setting", "hidden_dim=16", "--setting", "max_epochs=2"]
+    settings = ["--setting", "hidden_dim=16", "--setting", "max_epochs=12"]
     return run(["fit", str(store), "-o", str(output), *settings, "-q", *more])
 
 
@@ -367,7 +368,7 @@ def test_rows_that_left_the_table_leave_its_cache(shop: Path, model: Path) -> No
     lines = (shop / "products.csv").read_text().splitlines()
     (shop / "fewer.csv").write_text("\n".join(lines[:80]) + "\n")
     arguments = ["fit", str(shop / "fewer.csv"), *CHOICE, "-o", str(model), "--overwrite", "-q"]
-    assert run([*arguments, "--setting", "hidden_dim=16", "--setting", "max_epochs=2"]) == 0
+    assert run([*arguments, "--setting", "hidden_dim=16", "--setting", "max_epochs=12"]) == 0
     assert len(load_embeddings(shop / "model.embeddings")) == 79
 
 
@@ -418,7 +419,8 @@ def test_any_method_is_fitted_evaluated_and_predicts(
     [
         (["--method", "extratrees", "--recipe", "paper"], "'extratrees' has no recipe"),
         (["--method", "logreg", "--setting", "dropout=0"], "'logreg' has no parameter 'dropout'"),
-        (["--method", "srmm-paper", "--recipe", "robust"], "is the recipe 'paper'"),
+        (["--recipe", "paper"], "'srmm' has no recipe"),
+        (["--method", "router", "--setting", "patience=3"], "has no parameter 'patience'"),
         (["--method", "tbn-early", "--setting", "droput=0"], "Did you mean 'dropout'"),
         (["--method", "ruoter"], "Did you mean 'router'"),
         (["--method", "logreg", "--set", "C=3"], "C would change nothing"),

@@ -746,7 +746,7 @@ def test_encode_before_fit_is_an_error():
 
 
 def test_encode_stands_first_in_a_pipeline():
-    from srmm.classifier import SingleBranchClassifier
+    from srmm import SingleBranchClassifier
 
     frame = pd.DataFrame({"text": [f"{'cat' if k % 2 else 'dog'}{k}" for k in range(40)]})
     frame.loc[3, "text"] = None

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
-from srmm import Embeddings, RobustnessReport, SingleBranchClassifier, evaluate, fit_baselines
+from srmm import Embeddings, PaperClassifier, RobustnessReport, evaluate, fit_baselines
 from srmm.data.modality import presence_patterns, usable_patterns
 from srmm.errors import InputError, StoreError
 from srmm.evaluation.metrics import interval, point_scores, resample_counts, scores_with_intervals
 from srmm.evaluation.missing import draw_missing
-from srmm.evaluation.robustness import corruption_scores, make_scorer, missing_rate_curve
+from srmm.evaluation.robustness import corruption_scores, missing_rate_curve
 from srmm.recipe import network_parameters
 from tests.test_classifier import SMALL, problem
 
 
 @pytest.fixture(scope="module")
-def model() -> SingleBranchClassifier:
-    return SingleBranchClassifier(**SMALL).fit(problem())
+def model() -> PaperClassifier:
+    return PaperClassifier(**SMALL).fit(problem())
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,12 @@ def test_set() -> Embeddings:
 
 
 @pytest.fixture(scope="module")
-def report(model: SingleBranchClassifier, test_set: Embeddings) -> RobustnessReport:
+def report(model: PaperClassifier, test_set: Embeddings) -> RobustnessReport:
     baselines = fit_baselines(problem(), recipe=network_parameters(model), random_state=0)
     return evaluate(model, test_set, baselines=baselines, name="toy")
 
 
-def classes_of(model: SingleBranchClassifier, labels: np.ndarray) -> np.ndarray:
+def classes_of(model: PaperClassifier, labels: np.ndarray) -> np.ndarray:
     return np.searchsorted(model.classes_, labels.astype(str))
 
 
@@ -64,7 +64,7 @@ def test_point_scores_are_scikit_learns() -> None:
 
 
 def test_pattern_accuracy_is_that_of_predicting_masked_rows(
-    model: SingleBranchClassifier, test_set: Embeddings, report: RobustnessReport
+    model: PaperClassifier, test_set: Embeddings, report: RobustnessReport
 ) -> None:
     assert [tuple(e["present"]) for e in report.content["patterns"]] == presence_patterns(
         model.modalities_
@@ -79,11 +79,9 @@ def test_pattern_accuracy_is_that_of_predicting_masked_rows(
     assert overall["accuracy"] == pytest.approx(model.score(test_set))
 
 
-def test_curve_equals_brute_force_sampling(
-    model: SingleBranchClassifier, test_set: Embeddings
-) -> None:
+def test_curve_equals_brute_force_sampling(model: PaperClassifier, test_set: Embeddings) -> None:
     y = classes_of(model, test_set.labels)
-    curve = missing_rate_curve(make_scorer(model, test_set), test_set, y, "image")
+    curve = missing_rate_curve(model.scorer(test_set), test_set, y, "image")
     rows = test_set.present[:, 0] & test_set.present[:, 1:].any(axis=1)
     assert curve["n"] == rows.sum()
     chosen, rng = test_set[rows], np.random.default_rng(0)
@@ -97,11 +95,11 @@ def test_curve_equals_brute_force_sampling(
 
 
 def test_curve_ends_are_two_patterns_and_sampled_metrics_agree_there(
-    model: SingleBranchClassifier,
+    model: PaperClassifier,
 ) -> None:
     whole = problem(100, missing=0, seed=5)
     y = classes_of(model, whole.labels)
-    curve = missing_rate_curve(make_scorer(model, whole), whole, y, "text")
+    curve = missing_rate_curve(model.scorer(whole), whole, y, "text")
     without = whole.mask(np.array([True, False, True]))
     for at, shown in ((0, whole), (-1, without)):
         expected = point_scores(y, model.predict_proba(shown))
@@ -115,19 +113,19 @@ def test_curve_ends_are_two_patterns_and_sampled_metrics_agree_there(
 
 
 def test_the_branch_runs_once_per_modality_whatever_the_rates(
-    model: SingleBranchClassifier, test_set: Embeddings, monkeypatch: pytest.MonkeyPatch
+    model: PaperClassifier, test_set: Embeddings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
     forward = model.network_.forward
     monkeypatch.setattr(model.network_, "forward", lambda x: (calls.append(x), forward(x))[1])
-    scorer = make_scorer(model, test_set)
+    scorer = model.scorer(test_set)
     y = classes_of(model, test_set.labels)
     for name in test_set.modalities:
         missing_rate_curve(scorer, test_set, y, name, missing_rates=np.linspace(0, 1, 11))
     assert len(calls) == 3
 
 
-def test_corruption_table(model: SingleBranchClassifier) -> None:
+def test_corruption_table(model: PaperClassifier) -> None:
     whole = problem(200, missing=0, seed=6)
     y = classes_of(model, whole.labels)
     table = corruption_scores(model, whole, y, sigmas=(0, 0.1, 50))
@@ -171,14 +169,14 @@ def test_report_is_json_all_through(report: RobustnessReport, tmp_path: Path) ->
 
 def test_report_as_frame_plot_and_page(report: RobustnessReport, tmp_path: Path) -> None:
     frame = report.to_frame()
-    assert set(frame["method"]) == {"srmm", *report.content["baselines"]}
+    assert set(frame["method"]) == {"srmm-paper", *report.content["baselines"]}
     assert len(frame) == 7 + 3 * 4 + 7 + 7
     assert len(report.plot().axes) >= 3
     page = report.to_html(tmp_path / "r.html").read_text()
     assert page.lstrip().lower().startswith("<!doctype html>")
 
 
-def test_unseen_classes_count_as_wrong(model: SingleBranchClassifier) -> None:
+def test_unseen_classes_count_as_wrong(model: PaperClassifier) -> None:
     strange = problem(60, n_classes=4, seed=2)
     content = evaluate(model, strange, projection=False).content
     unknown = (strange.labels == "dog").sum()
@@ -186,7 +184,7 @@ def test_unseen_classes_count_as_wrong(model: SingleBranchClassifier) -> None:
     assert content["overall"]["accuracy"] <= 1 - unknown / 60
 
 
-def test_evaluation_needs_labels(model: SingleBranchClassifier, test_set: Embeddings) -> None:
+def test_evaluation_needs_labels(model: PaperClassifier, test_set: Embeddings) -> None:
     arrays = {"image": test_set.to_array("image")}
     with pytest.raises(InputError, match="needs one label per instance"):
         evaluate(model, arrays)
@@ -196,7 +194,7 @@ def test_evaluation_needs_labels(model: SingleBranchClassifier, test_set: Embedd
 
 def test_two_classes_have_auroc() -> None:
     train, test = problem(200, n_classes=2), problem(100, n_classes=2, seed=1)
-    model = SingleBranchClassifier(**SMALL).fit(train)
+    model = PaperClassifier(**SMALL).fit(train)
     content = evaluate(model, test, projection=False).content
     assert content["metrics"] == ["accuracy", "macro_f1", "auroc"]
     assert content["patterns"][0]["auroc_ci"][0] <= content["patterns"][0]["auroc"]
@@ -205,7 +203,7 @@ def test_two_classes_have_auroc() -> None:
 
 def test_one_modality_evaluates_too() -> None:
     train, test = problem(missing=0).select(["image"]), problem(missing=0, seed=1).select(["image"])
-    model = SingleBranchClassifier(**SMALL).fit(train)
+    model = PaperClassifier(**SMALL).fit(train)
     baselines = fit_baselines(train, recipe=network_parameters(model), random_state=0)
     content = evaluate(model, test, baselines=baselines).content
     assert content["curves"] == {}
@@ -218,7 +216,7 @@ def test_many_modalities_do_not_explode() -> None:
     assert len(usable_patterns("abcdefghij")) == 1 + 10 + 10
 
 
-def test_relative_drop_compares_the_same_instances(model: SingleBranchClassifier) -> None:
+def test_relative_drop_compares_the_same_instances(model: PaperClassifier) -> None:
     """Easy rows that lack a modality must not make its absence look like a gain."""
     test = problem(150, missing=0, seed=8)
     right = model.predict(test) == test.labels
@@ -233,7 +231,7 @@ def test_relative_drop_compares_the_same_instances(model: SingleBranchClassifier
         assert entry["relative_drop"] == pytest.approx(expected)
 
 
-def test_labels_of_another_type_are_named(model: SingleBranchClassifier) -> None:
+def test_labels_of_another_type_are_named(model: PaperClassifier) -> None:
     test = problem(20, seed=2)
     with pytest.raises(InputError, match=r"like 0 \(int\), the classes like 'ant' \(str\)"):
         evaluate(model, test, [0, 1] * 10)
@@ -242,7 +240,7 @@ def test_labels_of_another_type_are_named(model: SingleBranchClassifier) -> None
 def test_a_baseline_that_lacks_a_class_is_still_shown() -> None:
     train, test = problem(), problem(seed=1)
     train = train.mask(np.column_stack([train.labels != "cat", np.ones((300, 2), dtype=bool)]))
-    model = SingleBranchClassifier(**SMALL).fit(train)
+    model = PaperClassifier(**SMALL).fit(train)
     baselines = fit_baselines(train, recipe=network_parameters(model), random_state=0)
     content = evaluate(model, test, baselines=baselines, projection=False).content
     assert "unimodal:image" in content["baselines"]

@@ -2,8 +2,8 @@
 
     python tests/golden/make_predictions.py OUTPUT.json [MODELS]
 
-With MODELS, every fitted model is saved there, too. The file was made by the commit before the
-house was rebuilt; it is made again only where predictions are meant to change.
+With MODELS, every fitted model is saved there, too. The file is made again only where predictions
+are meant to change; most of it is of the commit before the house was rebuilt.
 """
 
 from __future__ import annotations

@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from srmm import SingleBranchClassifier, evaluate
+from srmm import PaperClassifier, evaluate
 from srmm.learning.card import add_results
 from srmm.methods import make_method
 from tests.test_classifier import SMALL, problem
 
 
 @pytest.fixture(scope="module")
-def model() -> SingleBranchClassifier:
-    return SingleBranchClassifier(**SMALL).fit(problem())
+def model() -> PaperClassifier:
+    return PaperClassifier(**SMALL).fit(problem())
 
 
 def test_the_card_is_read_by_the_hub_and_claims_no_licence(
-    model: SingleBranchClassifier, tmp_path: Path
+    model: PaperClassifier, tmp_path: Path
 ) -> None:
     card = ModelCard.load(model.save_pretrained(tmp_path / "m") / "README.md")
     assert card.data.library_name == "srmm"
@@ -42,9 +42,7 @@ def test_the_card_has_no_raw_python(tmp_path: Path) -> None:
     assert not re.search(r"[{}\[\]]|\bNone\b|\bTrue\b|\bFalse\b", outside)
 
 
-def test_results_of_a_report_go_into_the_card(
-    model: SingleBranchClassifier, tmp_path: Path
-) -> None:
+def test_results_of_a_report_go_into_the_card(model: PaperClassifier, tmp_path: Path) -> None:
     folder = model.save_pretrained(tmp_path / "bugs")
     report = evaluate(model, problem(60, seed=1), name="insects", projection=False)
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
@@ -69,7 +67,7 @@ def test_results_of_a_report_go_into_the_card(
     assert card.text.count("## Results") == 1
 
 
-def test_what_the_owner_wrote_stays(model: SingleBranchClassifier, tmp_path: Path) -> None:
+def test_what_the_owner_wrote_stays(model: PaperClassifier, tmp_path: Path) -> None:
     path = model.save_pretrained(tmp_path / "m") / "README.md"
     card = ModelCard.load(path)
     card.data.license = "mit"

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
-from srmm import SingleBranchClassifier, from_pretrained, save_embeddings
+from srmm import PaperClassifier, SingleBranchClassifier, from_pretrained, save_embeddings
 from srmm.cli import run
 from srmm.encoders import load_encoder
 from srmm.errors import InputError, StoreError
@@ -19,19 +20,21 @@ from srmm.learning.saving import read_config, save_pretrained
 from srmm.methods import make_method
 from srmm.recipe import nearest_recipe
 from tests.encoders.test_vit_resnet_doc2vec import titles
-from tests.test_classifier import SMALL, problem
+from tests.test_classifier import DEFAULT, SMALL, problem
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[SingleBranchClassifier, Path]:
-    model = SingleBranchClassifier(**SMALL).fit(problem())
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[PaperClassifier, Path]:
+    model = PaperClassifier(**SMALL).fit(problem())
     return model, model.save_pretrained(tmp_path_factory.mktemp("m") / "model")
 
 
 @pytest.mark.workflow
-@pytest.mark.parametrize("recipe", ["paper", "robust"])
-def test_another_process_predicts_the_same_bits(tmp_path: Path, recipe: str) -> None:
-    model = SingleBranchClassifier(recipe=recipe, **SMALL).fit(problem())
+@pytest.mark.parametrize(
+    "model", [PaperClassifier(**SMALL), SingleBranchClassifier(**DEFAULT)], ids=["paper", "default"]
+)
+def test_another_process_predicts_the_same_bits(tmp_path: Path, model) -> None:
+    model = clone(model).fit(problem())
     test = problem(60, seed=1)
     model.save_pretrained(tmp_path / "model")
     save_embeddings(test, tmp_path / "store")
@@ -49,14 +52,14 @@ def test_another_process_predicts_the_same_bits(tmp_path: Path, recipe: str) -> 
 def test_classes_keep_their_type(tmp_path: Path, labels: list[object]) -> None:
     x = np.random.default_rng(0).normal(size=(60, 3))
     y = np.array([labels[i % len(labels)] for i in range(60)])
-    model = SingleBranchClassifier(**SMALL).fit(x, y)
+    model = PaperClassifier(**SMALL).fit(x, y)
     again = from_pretrained(model.save_pretrained(tmp_path / "m"))
     assert again.classes_.dtype == model.classes_.dtype
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
 
 
 def test_a_loaded_model_knows_its_recipe_and_history(
-    saved: tuple[SingleBranchClassifier, Path],
+    saved: tuple[PaperClassifier, Path],
 ) -> None:
     model, folder = saved
     again = from_pretrained(folder)
@@ -64,11 +67,11 @@ def test_a_loaded_model_knows_its_recipe_and_history(
     assert again.training_ == model.training_
     parameters = again.get_params()
     assert parameters == model.get_params()
-    assert nearest_recipe(again) == ("robust", {"hidden_dim": 32, "max_epochs": 8})
+    assert nearest_recipe(again) == ("paper", {"hidden_dim": 32, "max_epochs": 8})
     np.testing.assert_array_equal(again.feature_std_["image"], model.feature_std_["image"])
 
 
-def test_the_folder_holds_three_readable_files(saved: tuple[SingleBranchClassifier, Path]) -> None:
+def test_the_folder_holds_three_readable_files(saved: tuple[PaperClassifier, Path]) -> None:
     _, folder = saved
     assert sorted(p.name for p in folder.iterdir()) == [
         "README.md", "config.json", "model.safetensors",
@@ -83,7 +86,7 @@ def test_the_folder_holds_three_readable_files(saved: tuple[SingleBranchClassifi
 
 @pytest.mark.parametrize("damage", ["truncate", "garbage", "remove", "other-shape"])
 def test_damaged_weights_are_a_clear_error(tmp_path: Path, damage: str) -> None:
-    folder = SingleBranchClassifier(**SMALL).fit(problem()).save_pretrained(tmp_path / "m")
+    folder = PaperClassifier(**SMALL).fit(problem()).save_pretrained(tmp_path / "m")
     path = folder / "model.safetensors"
     if damage == "truncate":
         os.truncate(path, 1000)
@@ -99,7 +102,7 @@ def test_damaged_weights_are_a_clear_error(tmp_path: Path, damage: str) -> None:
         from_pretrained(folder)
 
 
-def test_a_folder_cannot_name_code_to_run(saved: tuple[SingleBranchClassifier, Path]) -> None:
+def test_a_folder_cannot_name_code_to_run(saved: tuple[PaperClassifier, Path]) -> None:
     _, folder = saved
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"kind": "os.system"}))
@@ -117,7 +120,7 @@ def test_foreign_folders_are_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
-    model = SingleBranchClassifier(**SMALL).fit(problem())
+    model = PaperClassifier(**SMALL).fit(problem())
     model.save_pretrained(tmp_path / "m")
     with pytest.raises(InputError, match="already holds a model"):
         model.save_pretrained(tmp_path / "m")
@@ -160,7 +163,7 @@ def by_doc2vec(tmp_path: Path) -> Path:
     table.write_text("\n".join(["id,title,class", *rows]))
     arguments = ["--text", "title", "--label", "class", "--id", "id", "--encoder", "text=doc2vec"]
     model = tmp_path / "home" / "model"
-    small = ["--setting", "hidden_dim=32", "--setting", "max_epochs=8", "--quiet"]
+    small = ["--setting", "hidden_dim=32", "--setting", "max_epochs=12", "--quiet"]
     assert run(["fit", str(table), *arguments, "-o", str(model), *small]) == 0
     return model
 
@@ -187,7 +190,7 @@ def test_a_store_that_moved_gives_its_own_fitted_encoder(by_doc2vec: Path, tmp_p
     table = tmp_path / "new.csv"
     table.write_text("text\nsoup bread salad\n")
     (by_doc2vec.parent / "model.embeddings").rename(tmp_path / "store")
-    small = ["--setting", "hidden_dim=32", "--setting", "max_epochs=2", "--quiet"]
+    small = ["--setting", "hidden_dim=32", "--setting", "max_epochs=12", "--quiet"]
     assert run(["fit", str(tmp_path / "store"), "-o", str(tmp_path / "again"), *small]) == 0
     shutil.rmtree(tmp_path / "store")
     encoder = read_config(tmp_path / "again")["inputs"]["text"]["encoder"]
@@ -198,7 +201,7 @@ def test_a_store_that_moved_gives_its_own_fitted_encoder(by_doc2vec: Path, tmp_p
 
 
 def test_a_fitted_encoder_that_is_gone_is_named(
-    saved: tuple[SingleBranchClassifier, Path], tmp_path: Path
+    saved: tuple[PaperClassifier, Path], tmp_path: Path
 ) -> None:
     inputs = {"text": {"kind": "text", "column": "t", "encoder": f"doc2vec:{tmp_path / 'gone'}"}}
     with pytest.raises(StoreError, match=r"'text' that was fitted is not at .*gone"):

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srmm import SingleBranchClassifier
+from srmm import PaperClassifier
 from srmm.data.split import stratified_split
 from srmm.errors import InputError, SrmmError
 from srmm.learning.training import fit_network
@@ -17,10 +17,11 @@ from srmm.recipe import PAPER, RECIPES, check_parameters
 
 
 def test_the_paper_recipe_is_the_paper() -> None:
-    paper = SingleBranchClassifier(recipe="paper")
+    paper = PaperClassifier()
+    assert paper.get_params() == PaperClassifier(recipe="paper").get_params()
     assert {name: getattr(paper, name) for name in PAPER} == RECIPES["paper"]
     assert (paper.hidden_dim, paper.learning_rate, paper.dropout) == (768, 0.01, 0.5)
-    assert (paper.switching, paper.fusion, paper.batch_norm) == ("s1", "mean", "shared")
+    assert (paper.switching, paper.fusion) == ("s1", "mean")
     assert not paper.standardize
     assert paper.weight_decay == 0
 
@@ -38,12 +39,12 @@ def test_the_paper_recipe_is_the_paper() -> None:
 )
 def test_a_bad_field_is_named(change: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        check_parameters(make_method("srmm", "paper", change))
+        check_parameters(make_method("srmm-paper", None, change))
 
 
 def test_an_unknown_recipe_is_suggested() -> None:
     with pytest.raises(InputError, match="Did you mean 'paper'"):
-        SingleBranchClassifier(recipe="papier")
+        PaperClassifier(recipe="papier")
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=60), st.floats(0, 0.9), st.integers(0, 9))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from srmm import SingleBranchClassifier
+from srmm import PaperClassifier, SingleBranchClassifier
 from srmm.methods import make_method
 from tests.methods.test_methods import NAMES, small
 
@@ -26,15 +26,15 @@ CANNOT_APPLY = {
 
 
 def one_of_each_class() -> list[Any]:
-    """Every classifier once, on one lone array, its only modality; SRMM has a test of its own."""
-    found: dict[type, Any] = {SingleBranchClassifier: None}
+    """Every classifier once, on one lone array, its only modality; SRMM has tests of its own."""
+    found: dict[type, Any] = {SingleBranchClassifier: None, PaperClassifier: None}
     for name in NAMES:
         model = make_method(name)
         found.setdefault(type(model), name)
     models = [small(name) for name in found.values() if name]
     for model in models:
         if hasattr(model, "modality"):  # ten epochs are too few for its ten instances a class
-            model.set_params(modality=None, recipe="robust")
+            model.set_params(modality=None, recipe="comparison")
     return models
 
 

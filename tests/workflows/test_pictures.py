@@ -35,7 +35,7 @@ def table(tmp_path: Path) -> Path:
 
 
 CHOICE = ["--image", "picture", "--label", "class", "--id", "id"]
-SMALL = ["--setting", "hidden_dim=32", "--setting", "max_epochs=5", "--quiet"]
+SMALL = ["--setting", "hidden_dim=32", "--setting", "max_epochs=12", "--quiet"]
 
 
 def shown(report: Path) -> tuple[int, int]:

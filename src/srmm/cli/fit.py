@@ -26,9 +26,7 @@ def fit(
     precision: Precision = "full",
     strict: Annotated[bool, Parameter(negative="")] = False,
     method: Annotated[str, Parameter(group=LEARNING)] = "srmm",
-    recipe: Annotated[
-        Literal["robust", "paper", "comparison"] | None, Parameter(group=LEARNING)
-    ] = None,
+    recipe: Annotated[Literal["paper", "comparison"] | None, Parameter(group=LEARNING)] = None,
     setting: Annotated[list[str] | None, Parameter(group=LEARNING)] = None,
     class_weight: Annotated[Literal["balanced"] | None, Parameter(group=LEARNING)] = None,
     test_size: Annotated[float, Parameter(group=LEARNING)] = 0.25,
@@ -56,10 +54,11 @@ def fit(
     strict
         Make an unreadable item an error.
     method
-        What to train (see `srmm methods`): SRMM, or one of those it is compared with.
+        What to train (see `srmm methods`): by default the cross-fitted single branch, "srmm";
+        "srmm-paper" is the paper to the letter, and others are what it is compared with.
     recipe
-        "paper" is the paper to the letter, "robust" the best known here and SRMM's default,
-        "comparison" that of the networks it is compared with.
+        Of the networks: "paper" is the paper to the letter, "comparison" that of the networks it
+        is compared with.
     setting
         A parameter of the method or of its recipe, 'learning_rate=0.001'. Repeatable.
     class_weight
@@ -98,7 +97,10 @@ def fit(
     history = getattr(fitted.model, "history_", None)
     done = f"trained on {fitted.counts.get('train', 0):,} rows in {seconds:.1f} s"
     accuracy = None
-    if history is not None:
+    out_of_fold = getattr(fitted.model, "out_of_fold_", None)
+    if out_of_fold is not None:
+        done += f", accuracy out of fold {100 * out_of_fold['accuracy']:.1f} %"
+    elif history is not None:
         best = history.epochs[history.best_epoch - 1] if history.best_epoch else history.epochs[-1]
         accuracy = best.get("validation_accuracy")
         done += f", epoch {history.best_epoch} of {len(history.epochs)} kept"

@@ -43,6 +43,8 @@ class Columns:
     """Column of unique row names; by default rows are numbered."""
     split: str | None = None
     """Column that says train, validation or test."""
+    group: str | None = None
+    """Column of what belongs together, such as a customer: never on both sides of a split."""
 
     def choices(self) -> dict[str, Any]:
         """The keyword arguments of `read_table`."""

@@ -132,6 +132,14 @@ def read_ids(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
     return ids
 
 
+def read_groups(cells: np.ndarray) -> np.ndarray:
+    """What each row belongs to, None of a row whose cell is empty."""
+    groups = np.empty(len(cells), dtype=object)
+    for row, cell in enumerate(cells):
+        groups[row] = None if cell is None else str(cell)
+    return groups
+
+
 def _check_unicode(where: Where, column: str, cells: np.ndarray) -> None:
     """Lone surrogates, as JSON can hold, cannot be written to any file that names the row."""
     for row, cell in enumerate(cells):

@@ -103,7 +103,7 @@ def check_roles(modalities: Iterable[ModalityColumns], roles: dict[str, str | No
     """One column cannot be two things, nor an input hold what is to be predicted.
 
     The path of a picture may: "images/{split}/{label}/{id}.jpg" is how many data sets are laid
-    out. So may an id, and a photo be both an image and a face.
+    out. So may an id or a group, and a photo be both an image and a face.
     """
     uses = [(f"the {role}", column) for role, column in roles.items() if column is not None]
     inputs: list[tuple[str, str, str]] = []
@@ -122,7 +122,7 @@ def check_roles(modalities: Iterable[ModalityColumns], roles: dict[str, str | No
         (role, what, column)
         for role, column in uses
         for what, _, other in inputs
-        if column == other and role != "the id"
+        if column == other and role not in ("the id", "the group")
     ]
     seen: dict[str, tuple[str, str]] = {}
     for what, kind, column in inputs:

@@ -32,6 +32,8 @@ class Embeddings(Interchange):
         Row of `values[modality]`, or −1 where the item is absent.
     labels, ids, split : array of shape (n_instances,), optional
         Class labels (None where unknown), unique row names, and "train" / "validation" / "test".
+    groups : array of shape (n_instances,), optional
+        What belongs together (a speaker, a customer, a video): never on both sides of a split.
     raw : dict of str to object array of shape (n_instances,), optional
         The raw items the embeddings came from (a text, a path), for showing them to a person.
     encoders : dict of str to dict, optional
@@ -46,6 +48,7 @@ class Embeddings(Interchange):
         labels: np.ndarray | None = None,
         ids: np.ndarray | None = None,
         split: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
         raw: Mapping[str, np.ndarray] | None = None,
         encoders: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
@@ -55,6 +58,7 @@ class Embeddings(Interchange):
         self.labels = labels
         self.ids = np.arange(len(position)) if ids is None else ids
         self.split = split
+        self.groups = groups
         self.raw = dict(raw or {})
         self.encoders = {name: dict(settings) for name, settings in (encoders or {}).items()}
 
@@ -67,6 +71,7 @@ class Embeddings(Interchange):
         labels: Any = None,
         ids: Any = None,
         split: Any = None,
+        groups: Any = None,
     ) -> Self:
         """Embeddings from one (n, d_m) array per modality.
 
@@ -114,6 +119,7 @@ class Embeddings(Interchange):
             labels=as_column("labels", labels, n),
             ids=check_ids(as_column("ids", ids, n)),
             split=as_column("split", split, n),
+            groups=as_column("groups", groups, n),
         )
 
     @property
@@ -221,6 +227,7 @@ class Embeddings(Interchange):
             labels=None if self.labels is None else self.labels[rows],
             ids=self.ids[rows],
             split=None if self.split is None else self.split[rows],
+            groups=None if self.groups is None else self.groups[rows],
             raw={name: column[rows] for name, column in self.raw.items()},
             encoders=self.encoders,
         )

@@ -86,7 +86,7 @@ def match_modalities(
             position[:, m] = embeddings.position[:, embeddings.modalities.index(name)]
     return Embeddings(
         values, position, labels=embeddings.labels, ids=embeddings.ids, split=embeddings.split,
-        raw=embeddings.raw, encoders=embeddings.encoders,
+        groups=embeddings.groups, raw=embeddings.raw, encoders=embeddings.encoders,
     )  # fmt: skip
 
 

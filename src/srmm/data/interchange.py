@@ -30,6 +30,7 @@ class Interchange:
     labels: np.ndarray | None
     ids: np.ndarray
     split: np.ndarray | None
+    groups: np.ndarray | None
 
     if TYPE_CHECKING:  # what is used of `Embeddings`
 
@@ -48,6 +49,7 @@ class Interchange:
             labels: Any = None,
             ids: Any = None,
             split: Any = None,
+            groups: Any = None,
         ) -> Self: ...
 
     @classmethod
@@ -59,20 +61,23 @@ class Interchange:
         label: str | None = None,
         id: str | None = None,
         split: str | None = None,
+        group: str | None = None,
     ) -> Self:
         """Embeddings from a frame whose cells are vectors; null, None or NaN cells are absent.
 
-        `modalities` are the columns to read, by default all but `label`, `id` and `split`, which
-        name the columns of labels, ids and the split. Raises `InputError` for a column that the
-        frame lacks, or whose cells are not vectors of one length.
+        `modalities` are the columns to read, by default all but `label`, `id`, `split` and
+        `group`, which name the columns of labels, ids, the split and the groups. Raises
+        `InputError` for a column that the frame lacks, or whose cells are not vectors of one
+        length.
         """
-        for role, column in {"label": label, "id": id, "split": split}.items():
+        roles = {"label": label, "id": id, "split": split, "group": group}
+        for role, column in roles.items():
             if column is not None and column not in frame.columns:
                 raise InputError(
                     f"There is no {role} column {column!r}. {did_you_mean(column, frame.columns)}"
                 )
         if modalities is None:
-            modalities = [column for column in frame.columns if column not in (label, id, split)]
+            modalities = [column for column in frame.columns if column not in roles.values()]
         arrays = {}
         for name in check_modalities(list(modalities)):
             if name not in frame.columns:
@@ -85,10 +90,13 @@ class Interchange:
             labels=None if label is None else frame[label].to_numpy(dtype=object),
             ids=None if id is None else frame[id].to_numpy(),
             split=None if split is None else frame[split].to_numpy(dtype=object),
+            groups=None if group is None else frame[group].to_numpy(dtype=object),
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """A frame with a column of vectors per modality (None where absent), id, label, split."""
+        """A frame with a column of vectors per modality (None where absent), with id, label,
+        split and group where there are any.
+        """
         columns: dict[str, Any] = {"id": self.ids}
         for name in self.modalities:
             rows, vectors = self.items(name)
@@ -100,6 +108,8 @@ class Interchange:
             columns["label"] = self.labels
         if self.split is not None:
             columns["split"] = self.split
+        if self.groups is not None:
+            columns["group"] = self.groups
         return pd.DataFrame(columns)
 
     @classmethod
@@ -111,6 +121,7 @@ class Interchange:
         label: str | None = "label",
         id: str | None = "id",
         split: str | None = "split",
+        group: str | None = "group",
     ) -> Self:
         """Embeddings from an Arrow table with columns of lists, null where an item is absent.
 
@@ -120,8 +131,9 @@ class Interchange:
         modalities : sequence of str, optional
             The columns of vectors, each of one length d_m; by default all columns of lists of
             floating-point numbers.
-        label, id, split : str or None
-            Columns of labels, ids and the split; those that the table lacks are left out.
+        label, id, split, group : str or None
+            Columns of labels, ids, the split and the groups; those that the table lacks are left
+            out.
 
         Raises
         ------
@@ -143,16 +155,18 @@ class Interchange:
                 raise InputError(
                     f"There is no column {name!r}. {did_you_mean(name, table.column_names)}"
                 )
+        roles = {"labels": label, "ids": id, "split": split, "groups": group}
         extra = {
             role: np.array(table.column(column).to_pylist(), dtype=object)
-            for role, column in {"labels": label, "ids": id, "split": split}.items()
+            for role, column in roles.items()
             if column is not None and column in table.column_names
         }
         arrays = {name: _dense(name, table.column(name).combine_chunks()) for name in modalities}
         return cls.from_arrays(arrays, **extra)
 
     def to_arrow(self) -> pa.Table:
-        """An Arrow table: a `list<float>` column per modality, null where absent, id, label, split.
+        """An Arrow table: a `list<float>` column per modality, null where absent, and id, label,
+        split and group.
 
         >>> from srmm import Embeddings
         >>> embeddings = Embeddings.from_arrays({"text": [[1, 2], [float("nan")] * 2]})
@@ -173,7 +187,8 @@ class Interchange:
             columns[name] = lists.from_arrays(
                 pa.array(ends.astype(width), mask=absent), pa.array(vectors.reshape(-1))
             )
-        for name, column in {"label": self.labels, "split": self.split}.items():
+        extra = {"label": self.labels, "split": self.split, "group": self.groups}
+        for name, column in extra.items():
             if column is not None:
                 columns[name] = pa.array(column.tolist())
         return pa.table(columns)
@@ -230,7 +245,11 @@ class Interchange:
             return whole
 
         return cls.from_arrays(
-            arrays, ids=column("id"), labels=column("label"), split=column("split")
+            arrays,
+            ids=column("id"),
+            labels=column("label"),
+            split=column("split"),
+            groups=column("group"),
         )
 
     def to_numpy(self, path: str | Path) -> Path:
@@ -239,7 +258,9 @@ class Interchange:
         It has one dense (n, d_m) array per modality, NaN rows where absent.
         """
         arrays = {name: self.to_array(name) for name in self.modalities}
-        extra = {"id": self.ids, "label": self.labels, "split": self.split}
+        extra = {
+            "id": self.ids, "label": self.labels, "split": self.split, "group": self.groups
+        }  # fmt: skip
         content: dict[str, Any] = dict(arrays)
         for key, column in extra.items():
             if column is None:

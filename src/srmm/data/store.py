@@ -1,7 +1,7 @@
 """The embedding store: a folder on disk that is read without loading it.
 
     manifest.json           what is in it: modalities, sizes, encoders and their settings, digests
-    rows.parquet            one row per instance: id, label, split, and the raw items' names
+    rows.parquet            one row per instance: id, label, split, group, and the raw items' names
     <modality>.safetensors  `values` (n_items, d): present items only, and `position` (n_instances,)
 
 Vectors are memory-mapped when read. A store is written beside its final place and moved there
@@ -98,6 +98,7 @@ def load_embeddings(folder: str | Path) -> Embeddings:
         labels=rows.get("label"),
         ids=rows["id"],
         split=rows.get("split"),
+        groups=rows.get("group"),
         raw={key[len(_RAW) :]: rows[key] for key in rows if key.startswith(_RAW)},
         encoders={k: m["encoder"] for k, m in manifest["modalities"].items() if m["encoder"]},
     )
@@ -184,7 +185,12 @@ def _write_modality(path: Path, values: np.ndarray, used: np.ndarray, position: 
 
 
 def _write_rows(embeddings: Embeddings, path: Path) -> None:
-    columns = {"id": embeddings.ids, "label": embeddings.labels, "split": embeddings.split}
+    columns = {
+        "id": embeddings.ids,
+        "label": embeddings.labels,
+        "split": embeddings.split,
+        "group": embeddings.groups,
+    }
     columns |= {_RAW + name: column for name, column in embeddings.raw.items()}
     arrow = {}
     for name, column in columns.items():

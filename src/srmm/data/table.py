@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from srmm.data.cells import read_ids, read_items, read_labels, read_splits
+from srmm.data.cells import read_groups, read_ids, read_items, read_labels, read_splits
 from srmm.data.columns import check_column, check_roles, name_modalities, parse_choice
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import check_label_types, known_labels
@@ -34,6 +34,9 @@ class Table:
         Class labels, None where unknown (such rows are for prediction only).
     split : object array of shape (n,) or None
         "train", "validation", "test" or None.
+    groups : object array of shape (n,) or None
+        What belongs together (a speaker, a customer), never on both sides of a split; None of a
+        row that stands alone.
     folder : Path or None
         What relative paths resolve against; None: the current folder.
     name : str
@@ -56,6 +59,7 @@ class Table:
     first_line: int | None
     attribution: str = ""
     lines: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -95,6 +99,7 @@ class Table:
             ids=self.ids[rows],
             labels=None if self.labels is None else self.labels[rows],
             split=None if self.split is None else self.split[rows],
+            groups=None if self.groups is None else self.groups[rows],
             first_line=None,
             lines=None if lines is None else lines[rows],
         )
@@ -118,6 +123,7 @@ def read_table(
     label: str | None = None,
     id: str | None = None,
     split: str | None = None,
+    group: str | None = None,
     folder: str | Path | None = None,
 ) -> Table:
     """Read a table of raw items; each modality names the column its items are in.
@@ -134,8 +140,9 @@ def read_table(
         numeric columns with commas or by a pattern, "width,height", "v2_*". A name may stand in
         front, "photo=images/{id}.jpg"; without one a modality is called after its kind, or after
         its column if there are several of that kind.
-    label, id, split : str, optional
-        Columns. `split` holds train, validation (or val, dev) and test.
+    label, id, split, group : str, optional
+        Columns. `split` holds train, validation (or val, dev) and test; `group` what belongs
+        together, such as a customer, and must not be on both sides of a split.
     folder : path, optional
         What relative paths resolve against; by default the folder of the table.
 
@@ -148,7 +155,7 @@ def read_table(
     """
     table = open_source(source)
     chosen = {"image": image, "text": text, "audio": audio, "face": face, "features": features}
-    roles = {"label": label, "id": id, "split": split}
+    roles = {"label": label, "id": id, "split": split, "group": group}
     for role, column in roles.items():
         if column is not None:
             check_column(table, f"The {role}", column)
@@ -185,6 +192,8 @@ def read_table(
         read = replace(read, ids=read_ids(read.where, id, cells[id]))
     if split is not None:
         read = replace(read, split=read_splits(read.where, split, cells[split]))
+    if group is not None:
+        read = replace(read, groups=read_groups(cells[group]))
     for modality in modalities:
         read.items[modality.name] = read_items(read.where, modality, cells)
     if not read.present.any():

@@ -56,6 +56,7 @@ def load(root: Path) -> Table:
         ids=ids,
         labels=[str(digit) for digit, _, _ in clips],
         split=split,
+        groups=[speaker for _, speaker, _ in clips],
     )
 
 

@@ -195,6 +195,7 @@ class Completeness:
         ids: Any,
         labels: Any,
         split: Any,
+        groups: Any = None,
     ) -> Table:
         """The table, after `check`. Rows of which nothing is left are left out, if that is allowed.
 
@@ -207,6 +208,7 @@ class Completeness:
             ids=object_array(ids),
             labels=object_array(labels),
             split=object_array(split),
+            groups=None if groups is None else object_array(groups),
             folder=self.root,
             name=self.about.name,
             first_line=None,

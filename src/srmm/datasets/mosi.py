@@ -43,11 +43,13 @@ def load(root: Path) -> Embeddings:
     def both(part: str) -> np.ndarray:
         return np.concatenate([arrays[f"{part}_{split}"] for split in _SPLITS])
 
+    ids = both("utt_id")
     embeddings = Embeddings.from_arrays(
         {name: both(name) for name in ABOUT.modalities},
         labels=both("label"),
-        ids=both("utt_id"),
+        ids=ids,
         split=np.repeat(_SPLITS, [len(arrays[f"label_{split}"]) for split in _SPLITS]),
+        groups=[str(id).rpartition("_")[0] for id in ids],  # the video
     )
     if all(f"transcript_{split}" in arrays for split in _SPLITS):
         embeddings.raw = {"text": both("transcript").astype(object)}

@@ -78,6 +78,7 @@ def load(root: Path, *, allow_partial: bool = False) -> Table:
         ids=[utterance.path.removesuffix(".wav") for utterance in utterances],
         labels=[utterance.speaker for utterance in utterances],
         split=[utterance.split for utterance in utterances],
+        groups=[utterance.path.rpartition("/")[0] for utterance in utterances],  # the video
     )
 
 

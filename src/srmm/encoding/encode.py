@@ -235,6 +235,7 @@ def _assemble(
         labels=table.labels,
         ids=table.ids,
         split=table.split,
+        groups=table.groups,
         raw={name: raw for name in kept if (raw := done[name].raw) is not None},
         encoders=json.loads(json.dumps(settings)),
     )

@@ -132,6 +132,7 @@ def same_content(first: Embeddings, second: Embeddings) -> bool:
                 (first.ids, second.ids),
                 (first.labels, second.labels),
                 (first.split, second.split),
+                (first.groups, second.groups),
                 *((first.raw[name], second.raw[name]) for name in first.raw),
             ]
         )

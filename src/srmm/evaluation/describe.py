@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import pattern_mask
-from srmm.evaluation.robustness import Scorer
+from srmm.learning.base import Scorer
 
 _MISTAKES = 24
 

@@ -24,15 +24,13 @@ from srmm.evaluation.describe import (
 )
 from srmm.evaluation.metrics import metric_names, scores_with_intervals
 from srmm.evaluation.robustness import (
-    Scorer,
     corruption_scores,
-    make_scorer,
     missing_rate_curve,
     pattern_scores,
 )
 from srmm.evaluation.tsne import project
 from srmm.files import json_ready, read_json, write_json
-from srmm.learning.base import align_classes
+from srmm.learning.base import Scorer, align_classes
 from srmm.learning.describe import describe_model
 
 if TYPE_CHECKING:
@@ -159,7 +157,7 @@ def evaluate(
             f"({type(classes[0]).__name__}). Choose another label column, or convert it."
         )
 
-    scorer = make_scorer(model, embeddings)
+    scorer = model.scorer(embeddings)
     patterns = usable_patterns(model.modalities_)
     rows = np.arange(len(embeddings))
     as_it_is = scorer(rows, embeddings.present)
@@ -198,14 +196,14 @@ def fit_baselines(
     y: Any = None,
     *,
     validation: Any = None,
-    recipe: Any = "robust",
+    recipe: Any = None,
     class_weight: Any = None,
     random_state: int | None = None,
 ) -> dict[str, Any]:
     """The baselines that stand beside SRMM in every report, fitted as it was fitted.
 
     Each modality alone ("unimodal:<modality>"), the availability router, and logistic regression
-    on concatenated embeddings; parameters as in `SingleBranchClassifier` and its `fit`.
+    on concatenated embeddings; `recipe` as in `UnimodalClassifier`, the rest as in `fit`.
     """
     from srmm.methods import make_method
 
@@ -241,7 +239,7 @@ def _baseline(
         )
     known = [m for m, name in enumerate(test.modalities) if name in model.modalities_]
     seen = test.select([test.modalities[m] for m in known])
-    narrow = make_scorer(model, seen)
+    narrow = model.scorer(seen)
 
     def scorer(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
         # A class that no instance with these modalities had in training has probability 0.

@@ -6,7 +6,7 @@ combination, and the accuracy at any missing rate follows exactly from two patte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,27 +22,14 @@ from srmm.evaluation.metrics import (
     scores_with_intervals,
 )
 from srmm.evaluation.missing import draw_missing, expected_accuracy, relative_drop
+from srmm.learning.base import Scorer
 
 MISSING_RATES = tuple(rate / 10 for rate in range(11))
 SIGMAS = (0.0, 0.1, 0.5, 1.0)
 """The noise of the paper's Table IX."""
 
-Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(rows, present of shape (len(rows), M)) → probabilities (len(rows), n_classes)."""
-
 _DRAWS = 20  # of masks, for metrics whose curve is no mixture of two patterns
 _NOISE_DRAWS = 3
-
-
-def make_scorer(model: Any, test: Embeddings) -> Scorer:
-    """Probabilities of test rows under any mask.
-
-    A model with late fusion runs once, here; another predicts anew for each mask.
-    """
-    if hasattr(model, "predict_per_modality"):
-        outputs = model.predict_per_modality(test)
-        return lambda rows, present: model.fuse(outputs[rows], present & test.present[rows])
-    return lambda rows, present: model.predict_proba(test[rows].mask(present))
 
 
 def pattern_scores(

@@ -25,7 +25,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from srmm.errors import InputError, SrmmError
-from srmm.evaluation.robustness import corruption_scores, make_scorer
+from srmm.evaluation.robustness import corruption_scores
 from srmm.experiments.data import (
     ExperimentData,
     draw_mask,
@@ -207,7 +207,7 @@ def run_cell(cell: Cell, data: ExperimentData) -> Outcome:
     test, y = data.embeddings[part.test], data.y[part.test]
     known = [m for m, name in enumerate(modalities) if name in model.modalities_]
     seen = test.select([modalities[m] for m in known])
-    scorer = make_scorer(model, seen)
+    scorer = model.scorer(seen)
     shape = (2 ** len(modalities), len(y), len(data.classes))
     outputs = np.empty(shape, dtype=np.float32)
     rows = np.arange(len(y))

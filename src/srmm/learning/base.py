@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state, compute_sample_weight
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from srmm.data.embeddings import Embeddings, concatenate
+from srmm.data.embeddings import Embeddings
+from srmm.data.folds import held_out_split
 from srmm.data.inputs import LONE_MODALITY, as_embeddings, is_lone_array, match_modalities
-from srmm.data.labels import check_label_types, known_labels
-from srmm.data.split import stratified_split
 from srmm.errors import InputError, SrmmError, shown
+from srmm.learning.labelled import Labelled, labelled, with_items
 from srmm.learning.saving import save_pretrained
 from srmm.learning.standardize import Standardizer
 from srmm.learning.state import (
@@ -33,37 +32,6 @@ from srmm.recipe import check_parameters, parameter, recipe_parameters, with_par
 
 Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(rows, present of shape (len(rows), M)) → probabilities (len(rows), n_classes)."""
-
-
-class Labelled(NamedTuple):
-    """Instances to learn from, none of them empty."""
-
-    embeddings: Embeddings
-    y: np.ndarray
-    """Class indices (n,)."""
-    weight: np.ndarray
-    """Sample times class weights (n,), of mean 1 over the training instances."""
-
-    def joined(self, other: Labelled) -> Labelled:
-        """These instances and the `other` ones."""
-        return Labelled(
-            concatenate(self.embeddings, other.embeddings),
-            np.concatenate([self.y, other.y]),
-            np.concatenate([self.weight, other.weight]),
-        )
-
-    def of(
-        self, classes: np.ndarray, train: Labelled
-    ) -> tuple[Embeddings, np.ndarray, np.ndarray] | None:
-        """These instances as `validation` of another classifier, which learns from `train`.
-
-        Those with one of its modalities and of one of its classes; None if there are none, so that
-        it holds some out itself.
-        """
-        seen = self.embeddings.select(train.embeddings.modalities)
-        known = train.y[train.embeddings.present.any(axis=1)]
-        rows = np.asarray(seen.present.any(axis=1)) & np.isin(self.y, known)
-        return (seen[rows], classes[self.y[rows]], self.weight[rows]) if rows.any() else None
 
 
 @with_parameters
@@ -123,7 +91,13 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         return self.standardizer_.std
 
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, validation: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        validation: Any = None,
     ) -> Any:
         """Train on the instances of `X` that have a label.
 
@@ -135,6 +109,9 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         y : array of shape (n_instances,), optional
             Class labels; by default those of the `Embeddings`, where None means "unknown".
         sample_weight : array of shape (n_instances,), optional
+        groups : array of shape (n_instances,), optional
+            What belongs together (a speaker, a customer, a video); by default those of the
+            `Embeddings`. Instances of one group are never held out for one another.
         validation : Embeddings, (X, y) or (X, y, sample_weight), optional
             The held-out instances, for early stopping; by default a stratified share of `X`.
 
@@ -150,8 +127,8 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
                     f"{type(self).__name__} requires y to be passed, but the target y is None."
                 )
             X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite=False)
-        embeddings, y, weight = _labelled(as_embeddings(X), y, sample_weight)
-        embeddings = _with_items(embeddings)
+        embeddings, y, weight, groups = labelled(as_embeddings(X), y, sample_weight, groups)
+        embeddings = with_items(embeddings)
         self.classes_, y = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise InputError(
@@ -167,11 +144,13 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         seed = int(random.randint(np.iinfo(np.int32).max))
         if validation is None:
             share = self._validation_fraction()
-            kept, held_out = stratified_split(y, share, np.random.default_rng(seed))
+            kept, held_out = held_out_split(y, share, groups, np.random.default_rng(seed))
             held, y_held, weight_held = embeddings[held_out], y[held_out], weight[held_out]
+            groups_held = None if groups is None else groups[held_out]
             embeddings, y, weight = embeddings[kept], y[kept], weight[kept]
+            groups = None if groups is None else groups[kept]
         else:
-            held, y_held, weight_held = self._validation(validation)
+            held, y_held, weight_held, groups_held = self._validation(validation)
         self.class_prior_ = np.bincount(y, minlength=len(self.classes_)) / len(y)
         missing = 1 - embeddings.present.mean(axis=0)
         self.training_ = {
@@ -180,10 +159,10 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
             "holes": dict(zip(self.modalities_, missing.tolist(), strict=True)),
         }
         mean = weight.mean()
-        train = Labelled(embeddings, y, weight / mean)
+        train = Labelled(embeddings, y, weight / mean, groups)
         self.chosen_: dict[str, Any] = {}
         start = time.perf_counter()
-        self._fit(train, Labelled(held, y_held, weight_held / mean), seed)
+        self._fit(train, Labelled(held, y_held, weight_held / mean, groups_held), seed)
         self.training_["seconds"] = time.perf_counter() - start
         return self
 
@@ -201,6 +180,27 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
             probabilities[something] = check_probabilities(self, found, np.flatnonzero(something))
         return probabilities
 
+    def scorer(self, X: Any) -> Scorer:
+        """Probabilities of rows of `X` under any mask, for evaluation.
+
+        What does not depend on the mask is computed once, here. Rows with nothing present are
+        treated as in `predict_proba`.
+        """
+        embeddings = self._matched(X)
+        score, there = self._scorer(embeddings), np.asarray(embeddings.present)
+
+        def with_prior(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
+            present = present & there[rows]
+            something = self._something(present)
+            probabilities = np.tile(self.class_prior_, (len(rows), 1))
+            if something.any():
+                found = score(rows[something], present[something])
+                found = check_probabilities(self, found, np.flatnonzero(something))
+                probabilities[something] = found
+            return probabilities
+
+        return with_prior
+
     def predict(self, X: Any) -> np.ndarray:
         """The most probable label of each instance: (n_instances,)."""
         probabilities = self.predict_proba(X)
@@ -209,7 +209,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy on `X`; `y` as in `fit`."""
         if y is None and isinstance(X, Embeddings):
-            X, y, sample_weight = _labelled(X, y, sample_weight)
+            X, y, sample_weight, _ = labelled(X, y, sample_weight)
         return super().score(X, y, sample_weight)
 
     def as_seen(self, X: Any) -> Embeddings:
@@ -293,14 +293,16 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
             X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
         return match_modalities(as_embeddings(X), self.embedding_dims_, self.encoders_)
 
-    def _validation(self, validation: Any) -> tuple[Embeddings, np.ndarray, np.ndarray]:
+    def _validation(
+        self, validation: Any
+    ) -> tuple[Embeddings, np.ndarray, np.ndarray, np.ndarray | None]:
         X, y, sample_weight = validation, None, None
         if isinstance(validation, tuple):
             X, y, sample_weight = (*validation, None)[:3]
         given = as_embeddings(X)
         given = given.select([name for name in given.modalities if name in self.embedding_dims_])
         given = match_modalities(given, self.embedding_dims_, self.encoders_)
-        held, y, weight = _labelled(given, y, sample_weight)
+        held, y, weight, groups = labelled(given, y, sample_weight)
         unknown = sorted(set(y.tolist()) - set(self.classes_.tolist()))
         if unknown:
             raise InputError(
@@ -309,7 +311,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
             )
         if self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, y)
-        return held, np.searchsorted(self.classes_, y), weight
+        return held, np.searchsorted(self.classes_, y), weight, groups
 
 
 def check_probabilities(model: Any, probabilities: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -336,21 +338,6 @@ def check_probabilities(model: Any, probabilities: np.ndarray, rows: np.ndarray)
     return probabilities
 
 
-def _with_items(embeddings: Embeddings) -> Embeddings:
-    """The modalities that some training instance has; a warning names the others."""
-    there = np.asarray(embeddings.present.any(axis=0))
-    if there.all():
-        return embeddings
-    kept = [name for name, some in zip(embeddings.modalities, there, strict=True) if some]
-    gone = [name for name in embeddings.modalities if name not in kept]
-    warnings.warn(
-        f"No labelled training instance has {', '.join(map(repr, gone))}: left out of the model, "
-        "which will not accept it in prediction either.",
-        stacklevel=3,
-    )
-    return embeddings.select(kept)
-
-
 def align_classes(probabilities: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Probabilities over `known` classes (n, n_known) as columns of `classes`, 0 where unknown.
 
@@ -360,25 +347,3 @@ def align_classes(probabilities: np.ndarray, known: np.ndarray, classes: np.ndar
     aligned = np.zeros((len(probabilities), len(classes)))
     aligned[:, np.searchsorted(classes, known)] = probabilities
     return aligned
-
-
-def _labelled(
-    embeddings: Embeddings, y: Any, sample_weight: Any
-) -> tuple[Embeddings, np.ndarray, np.ndarray]:
-    """The instances that have a label and an item, their labels and weights."""
-    if y is None:
-        y = embeddings.labels
-        if y is None:
-            raise InputError("There are no labels: pass y, or embeddings that have labels.")
-        known = known_labels(y)
-    else:
-        y = np.asarray(y)
-        if len(y) != len(embeddings):
-            raise InputError(f"y has {len(y)} labels for {len(embeddings)} instances.")
-        known = np.ones(len(y), dtype=bool)
-    weight = _check_sample_weight(sample_weight, np.empty(len(y)), dtype=np.float64)
-    kept = known & embeddings.present.any(axis=1) & (weight > 0)
-    if not kept.any():
-        raise InputError("No instance has both a label and at least one item.")
-    labels = check_label_types(y[kept])
-    return embeddings[kept], labels, weight[kept]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from srmm.learning.base import Labelled, Scorer
+from srmm.learning.base import Scorer
+from srmm.learning.labelled import Labelled
 
 
 def held_out_figures(scorer: Scorer, held: Labelled) -> dict[str, float]:

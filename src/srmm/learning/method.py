@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from srmm.recipe import nearest_recipe
 from srmm.registry import Registry
 
 
@@ -45,7 +44,7 @@ class MethodAbout:
 
 
 METHODS: Registry[MethodAbout] = Registry(
-    "method", "srmm.methods", MethodAbout, more=("srmm.classifier",)
+    "method", "srmm.methods", MethodAbout, more=("srmm.ensemble.classifier", "srmm.classifier")
 )
 """SRMM and what it is compared with: every file of `srmm.methods`, and of other packages."""
 
@@ -58,7 +57,7 @@ def method_name(model: Any) -> str:
     cls = type(model)
     mine = [one.about for one in METHODS.entries().values() if one.about.classifier is cls]
     telling = {key for about in mine for key in about.parameters}
-    found, usual = _values(model, telling), _values(cls(), telling)
+    found, usual = (_values(one, telling) for one in (model, cls()))
     for about in mine:
         if found == usual | dict(about.parameters):
             argument = f":{getattr(model, about.argument)}" if about.argument else ""
@@ -67,11 +66,7 @@ def method_name(model: Any) -> str:
 
 
 def _values(model: Any, names: set[str]) -> dict[str, Any]:
-    """Those parameters of a classifier; "recipe" is the one it comes closest to."""
-    own = {one.name for one in fields(model)}
-    return {
-        name: getattr(model, name) if name in own else nearest_recipe(model)[0] for name in names
-    }
+    return {name: getattr(model, name) for name in names}
 
 
 def classifiers() -> dict[str, type]:

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srmm.data.embeddings import Embeddings
-from srmm.learning.base import EmbeddingClassifier, Labelled
+from srmm.learning.base import EmbeddingClassifier
 from srmm.learning.held_out import held_out_figures
 from srmm.learning.instances import Batch, Instances
+from srmm.learning.labelled import Labelled
 from srmm.learning.standardize import Standardizer
 from srmm.learning.state import Arrays
 from srmm.learning.training import DivergedError, History, fit_network
@@ -27,19 +28,12 @@ LEARNING_RATES = (0.001, 0.003, 0.01)
 
 
 @with_parameters
-class NetworkClassifier(
-    NetworkParameters, ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingClassifier
-):
-    """Base of the classifiers that are one network on standardised or raw embeddings.
-
-    A subclass implements `_network`. What it may replace: `_epoch` and `_batch_loss` if it learns
-    from something else than whole instances, `_loss` if from more than the cross entropy, `_start`
-    for what is fitted before the first step, and `_fit` if it learns in several stages.
+class NetworkModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingClassifier):
+    """Base of the classifiers that are a PyTorch network: where it lives, and how it is kept.
 
     Attributes
     ----------
     network_ : nn.Module
-    standardizer_ : Standardizer
     history_ : History
         Loss and held-out figures per epoch, and the epoch kept.
     """
@@ -79,6 +73,26 @@ class NetworkClassifier(
     def _network(self) -> nn.Module:
         """The network for `embedding_dims_`, `classes_` and the parameters, not yet trained."""
         raise NotImplementedError
+
+    def _device(self) -> torch.device:
+        return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+@with_parameters
+class NetworkClassifier(NetworkParameters, NetworkModel):
+    """Base of the classifiers that train one network on standardised or raw embeddings.
+
+    A subclass implements `_network`. What it may replace: `_epoch` and `_batch_loss` if it learns
+    from something else than whole instances, `_loss` if from more than the cross entropy, `_start`
+    for what is fitted before the first step, and `_fit` if it learns in several stages.
+
+    Attributes
+    ----------
+    network_ : nn.Module
+    standardizer_ : Standardizer
+    history_ : History
+        Loss and held-out figures per epoch, and the epoch kept.
+    """
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         self._scale(train)
@@ -204,9 +218,6 @@ class NetworkClassifier(
 
     def _validation_fraction(self) -> float:
         return self.validation_fraction
-
-    def _device(self) -> torch.device:
-        return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 @with_parameters

@@ -9,8 +9,9 @@ import numpy as np
 
 from srmm.data.embeddings import Embeddings
 from srmm.fusion import fuse
-from srmm.learning.base import EmbeddingClassifier, Labelled
+from srmm.learning.base import EmbeddingClassifier
 from srmm.learning.held_out import held_out_figures
+from srmm.learning.labelled import Labelled
 from srmm.learning.late_fusion import LateFusionClassifier
 from srmm.learning.standardize import Standardizer
 from srmm.learning.state import estimator_from_bytes, estimator_to_bytes, nested, part

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from srmm.classifier import PaperClassifier
+from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.errors import InputError, did_you_mean
 from srmm.learning.method import METHODS, MethodAbout, method_name
-from srmm.recipe import PAPER, recipe_parameters
+from srmm.recipe import defaults, takes_recipe
 
 __all__ = ["METHODS", "MethodAbout", "find_method", "make_method", "method_name"]
 
@@ -46,29 +48,28 @@ def make_method(
     about, implied = find_method(name)
     settings = dict(settings or {})
     own: dict[str, Any] = {one.name: one.default for one in fields(about.classifier)}
-    accepted = {**own, **(PAPER if "recipe" in own else {})}
+    # Those of the networks inside may be set, too.
+    inside = defaults(
+        PaperClassifier if recipe or settings.get("recipe") else SingleBranchClassifier
+    )
+    accepted = {**own, **(inside if "recipe" in own else {})}
     for key in settings:
         if key not in accepted:
             raise InputError(
                 f"The method {name!r} has no parameter {key!r}. "
                 f"{did_you_mean(key, sorted(accepted))}"
             )
-    if recipe is not None and not accepted.keys() & PAPER.keys():
+    if recipe is not None and not takes_recipe(about.classifier) and "recipe" not in own:
         raise InputError(
-            f"The method {name!r} has no recipe: it trains no network. Leave --recipe out, or "
-            "choose another method."
-        )
-    if recipe is not None and "recipe" in implied:
-        raise InputError(
-            f"The method {name!r} is the recipe {implied['recipe']!r}. Leave --recipe out, or "
-            "choose the method 'srmm' with a recipe."
+            f"The method {name!r} has no recipe. Leave --recipe out, or choose another method: "
+            "'srmm-paper' is the paper's network, and the networks that SRMM is compared with "
+            "have one, too."
         )
     if "learning_rate" in settings and "learning_rates" in own:
         settings.setdefault("learning_rates", ())  # chosen: nothing to choose from
-    if "recipe" in own:  # it is made of networks, which these parameters are for
+    if "recipe" in own:
         inner = {key: settings.pop(key) for key in list(settings) if key not in own}
-        recipe = recipe or own["recipe"]
-        recipe = {**recipe_parameters(recipe), **inner} if inner else recipe
+        settings |= {"settings": inner} if inner else {}
     given = {key: value for key, value in common.items() if key in own}
     named = {"recipe": recipe} if recipe is not None else {}
     return about.classifier(**{**given, **settings, **named, **implied})

@@ -7,7 +7,8 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from srmm.data.embeddings import Embeddings
-from srmm.learning.base import Labelled, align_classes
+from srmm.learning.base import align_classes
+from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
 from srmm.learning.scikit import Candidate, ScikitClassifier
 from srmm.recipe import with_parameters

@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from srmm.errors import fraction
-from srmm.learning.base import Labelled
 from srmm.learning.instances import Batch
+from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
 from srmm.methods.networks.missing_prompts import PLACES, PromptedTransformer, check_prompt
 from srmm.methods.networks.token_transformer import TokenTransformer

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from srmm.data.embeddings import Embeddings
-from srmm.learning.base import Labelled
+from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
 from srmm.learning.scikit import Candidate, PerModalityClassifier, ScikitClassifier
 from srmm.recipe import with_parameters

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srmm.learning.base import Labelled
 from srmm.learning.instances import Batch
+from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
 from srmm.learning.network import held_out_score
 from srmm.learning.state import Arrays

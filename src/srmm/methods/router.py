@@ -10,7 +10,8 @@ import numpy as np
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import usable_patterns
 from srmm.fusion import pattern_codes
-from srmm.learning.base import EmbeddingClassifier, Labelled, align_classes
+from srmm.learning.base import EmbeddingClassifier, align_classes
+from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
 from srmm.learning.state import Arrays, nested, pack, part, unpack
 from srmm.methods.logreg import ConcatenatedLogisticRegression
@@ -27,8 +28,11 @@ class AvailabilityRouter(EmbeddingClassifier):
     instead of one, none of which ever sees a hole.
     """
 
-    recipe: str | Mapping[str, Any] = parameter(
-        "robust", "What its networks are made with: a recipe's name, or parameters by name."
+    recipe: str | Mapping[str, Any] | None = parameter(
+        None, "What its unimodal models are made with, as in `UnimodalClassifier`."
+    )
+    settings: Mapping[str, Any] | None = parameter(
+        None, "Parameters of its unimodal models by name."
     )
     device: str | None = parameter(None, "As in `SingleBranchClassifier`.")
 
@@ -65,17 +69,25 @@ class AvailabilityRouter(EmbeddingClassifier):
                 continue  # nobody to learn this pattern from
             if len(names) == 1:
                 model: Any = UnimodalClassifier(
-                    modality=names[0], recipe=self.recipe, random_state=seed, device=self.device
+                    modality=names[0],
+                    recipe=self.recipe,
+                    settings=self.settings,
+                    random_state=seed,
+                    device=self.device,
                 )
             else:
                 model = ConcatenatedLogisticRegression(random_state=seed)
             mine = Labelled(
-                embeddings[complete].select(names), train.y[complete], train.weight[complete]
+                embeddings[complete].select(names),
+                train.y[complete],
+                train.weight[complete],
+                None if train.groups is None else train.groups[complete],
             )
             self.models_[code] = model.fit(
                 mine.embeddings,
                 labels[complete],
                 mine.weight,
+                groups=mine.groups,
                 validation=held.of(self.classes_, mine),
             )
 

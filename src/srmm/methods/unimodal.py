@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from srmm.classifier import SingleBranchClassifier
+from srmm.classifier import PaperClassifier
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import as_embeddings, is_lone_array
+from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.errors import InputError, did_you_mean
-from srmm.learning.base import EmbeddingClassifier, Labelled, align_classes
+from srmm.learning.base import EmbeddingClassifier, align_classes
+from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
 from srmm.learning.state import Arrays, nested, pack, part, unpack
 from srmm.recipe import parameter, with_parameters
@@ -19,7 +21,7 @@ from srmm.recipe import parameter, with_parameters
 
 @with_parameters
 class UnimodalClassifier(EmbeddingClassifier):
-    """SRMM's own network and recipe with a single modality; the others are never looked at.
+    """The default classifier, or the paper's, with a single modality; the others are never seen.
 
     An instance without that modality counts as one with nothing present.
     """
@@ -27,8 +29,13 @@ class UnimodalClassifier(EmbeddingClassifier):
     modality: str | None = parameter(
         None, "The one that is looked at; None where there is only one."
     )
-    recipe: str | Mapping[str, Any] = parameter(
-        "robust", "What its network is made with: a recipe's name, or parameters by name."
+    recipe: str | Mapping[str, Any] | None = parameter(
+        None,
+        "None: it is `SingleBranchClassifier`. A recipe's name, or parameters by name: it is "
+        "`PaperClassifier` with that recipe.",
+    )
+    settings: Mapping[str, Any] | None = parameter(
+        None, "Parameters of that classifier by name; what is not there keeps its default."
     )
     device: str | None = parameter(None, "As in `SingleBranchClassifier`.")
 
@@ -62,11 +69,21 @@ class UnimodalClassifier(EmbeddingClassifier):
         self.modalities_ = (modality,)
         self.embedding_dims_ = {modality: train.embeddings.embedding_dims[modality]}
         alone = train.embeddings.select([modality])
-        model = SingleBranchClassifier(recipe=self.recipe, random_state=seed, device=self.device)
+        common: dict[str, Any] = {
+            **(self.settings or {}),
+            "random_state": seed,
+            "device": self.device,
+        }
+        model: Any = (
+            SingleBranchClassifier(**common)
+            if self.recipe is None
+            else PaperClassifier(recipe=self.recipe, **common)
+        )
         self.model_ = model.fit(
             alone,
             self.classes_[train.y],
             train.weight,
+            groups=train.groups,
             validation=held.of(self.classes_, train._replace(embeddings=alone)),
         )
 

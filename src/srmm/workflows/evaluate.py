@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from srmm.classifier import SingleBranchClassifier
+from srmm.classifier import PaperClassifier
 from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
 from srmm.data.store import is_store
@@ -77,12 +77,12 @@ def evaluate_workflow(
             print("training the baselines …", file=sys.stderr, flush=True)
         split = split_column(own, rows)
         held = own[split == "validation"] if (split == "validation").any() else None
-        is_srmm = isinstance(model, SingleBranchClassifier)
+        is_paper = isinstance(model, PaperClassifier)
         fitted = fit_baselines(
             own[split == "train"],
             validation=held,
-            # SRMM's rivals are trained as it was; those of another method as SRMM would be.
-            recipe=network_parameters(model) if is_srmm else "robust",
+            # Rivals of the paper's method are trained as it was, those of others as the default.
+            recipe=network_parameters(model) if is_paper else None,
             class_weight=model.class_weight,
             random_state=model.random_state,
         )

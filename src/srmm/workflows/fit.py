@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.folds import held_out_split
 from srmm.data.labels import known_labels
 from srmm.data.modality import KINDS
-from srmm.data.split import stratified_split
 from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, check_labels
 from srmm.encoders import encoder_kind, learns_from_items
@@ -133,7 +133,9 @@ def fit_workflow(
         "name": data.name if isinstance(data, Table) else Path(source).name,
         "attribution": getattr(data, "attribution", "") or None,
         "store": os.path.relpath(store, output.parent) if store else None,
-        "roles": {k: v for k, v in (columns or {}).items() if k in ("label", "id", "split") and v},
+        "roles": {
+            k: v for k, v in (columns or {}).items() if k in ("label", "id", "split", "group") and v
+        },
     }
     if store is None:  # features that a data set publishes: nothing was encoded
         where = str(root.resolve()) if root else None
@@ -153,7 +155,7 @@ def fit_workflow(
 
 
 def _split(data: Table | Embeddings, test_size: float, seed: int) -> np.ndarray:
-    """The split of every instance, object array: the data's own, or a stratified draw."""
+    """The split of every instance, object array: the data's own, or stratified, groups whole."""
     known = check_labels(data)
     if data.split is not None:
         split = data.split.copy()
@@ -165,7 +167,8 @@ def _split(data: Table | Embeddings, test_size: float, seed: int) -> np.ndarray:
     rows = np.flatnonzero(known)
     assert data.labels is not None
     codes = pd.factorize(pd.Series(data.labels[rows]))[0]
-    train, test = stratified_split(codes, test_size, np.random.default_rng(seed))
+    groups = None if data.groups is None else data.groups[rows]
+    train, test = held_out_split(codes, test_size, groups, np.random.default_rng(seed))
     split[rows[train]], split[rows[test]] = "train", "test"
     return split
 

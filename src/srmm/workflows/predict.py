@@ -12,7 +12,6 @@ import pandas as pd
 from srmm.data.embeddings import Embeddings
 from srmm.encoding.encode import EncodingSummary
 from srmm.errors import InputError
-from srmm.evaluation.robustness import make_scorer
 from srmm.files import replacing_file
 from srmm.learning.saving import from_pretrained, read_config
 from srmm.workflows.data import embeddings_for
@@ -88,7 +87,7 @@ def predictions_frame(
     """The table that `predict_workflow` writes."""
     embeddings = model.as_seen(embeddings)
     present = embeddings.present
-    scorer = make_scorer(model, embeddings)
+    scorer = model.scorer(embeddings)
     fused = scorer(np.arange(len(embeddings)), present)
     columns: dict[str, Any] = {
         "id": embeddings.ids,

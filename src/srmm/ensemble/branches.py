@@ -1,0 +1,146 @@
+"""Several single branches as one batched module, with a stream for what is there together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_SURE = 0.9  # the probability that a unit-length embedding must be able to give its class
+
+
+class Branches(nn.Module):
+    """K single-branch networks of one shape, trained and asked at once.
+
+    Each is the paper's branch (Fig. 2): FC → batch norm → ReLU → dropout, FC → L2 normalisation,
+    FC → softmax. Block 1 is each modality's own, since embeddings differ in length; blocks 2 and 3
+    are shared by all modalities, and by the *fused stream*: the mean of several items' block-1
+    vectors, which goes through the same two blocks. Every subset of items so has an output.
+
+    Between block 2 and 3 stands the scale of NormFace (Wang et al., 2017), s = ln((C−1)·p/(1−p)):
+    without it, unit-length embeddings could not be sure among many classes.
+
+    **Shape**: K members, n instances, M modalities, h = `hidden_dim`. Items are (K, n, width) where
+    every member sees instances of its own, or (n, width) where all see the same ones.
+    """
+
+    def __init__(
+        self,
+        widths: Mapping[str, int],
+        n_classes: int,
+        *,
+        members: int,
+        hidden_dim: int,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.widths, self.n_classes = dict(widths), n_classes
+        self.members, self.hidden_dim = members, hidden_dim
+        self.input_dropout, self.dropout = input_dropout, dropout
+        self.fc1 = nn.ModuleList(Linears(members, width, hidden_dim) for width in widths.values())
+        self.norms = nn.ModuleList(MaskedBatchNorm(members, hidden_dim) for _ in widths)
+        self.fc2 = Linears(members, hidden_dim, hidden_dim)
+        self.fc3 = Linears(members, hidden_dim, n_classes)
+        self.scale = math.log(max(n_classes - 1, 1) * _SURE / (1 - _SURE))
+
+    def start(self, rng: np.random.Generator) -> None:
+        """Draw the weights as PyTorch does for a linear layer, from a generator of our own."""
+        for layer in (*self.fc1, self.fc2, self.fc3):
+            bound = 1 / math.sqrt(layer.weight.shape[1])
+            for weights in (layer.weight, layer.bias):
+                drawn = rng.uniform(-bound, bound, size=tuple(weights.shape)).astype(np.float32)
+                weights.data.copy_(torch.from_numpy(drawn))
+
+    def hidden(
+        self, items: Mapping[str, Tensor], present: Tensor, rng: np.random.Generator | None = None
+    ) -> Tensor:
+        """Block 1: items {modality: (K, n, width)} → (K, n, M, h).
+
+        Where `present` (K, n, M) is False there is no item, and what comes out means nothing.
+        """
+        out = []
+        for m, name in enumerate(self.widths):
+            x = self.fc1[m](self._drop(items[name], self.input_dropout, rng))
+            out.append(self._drop(F.relu(self.norms[m](x, present[..., m])), self.dropout, rng))
+        return torch.stack(out, dim=2)
+
+    def fused(self, hidden: Tensor, share: Tensor) -> Tensor:
+        """The fused stream: block-1 vectors (K, n, M, h) as one (K, n, h), each by its `share`.
+
+        `share` (n, M) or (K, n, M) is at least 0; an item whose share is 0 takes no part.
+        """
+        total = share.sum(dim=-1, keepdim=True).clamp_min(1e-6)
+        return torch.einsum("knmh,knm->knh", hidden, (share / total).expand(hidden.shape[:3]))
+
+    def embed(self, hidden: Tensor) -> Tensor:
+        """Block 2: (K, …, h) → (K, …, h), every row of unit length."""
+        return F.normalize(self.fc2(hidden.flatten(1, -2)), dim=-1).view(hidden.shape)
+
+    def classify(self, hidden: Tensor) -> Tensor:
+        """Blocks 2 and 3: block-1 vectors (K, …, h) → logits (K, …, C)."""
+        logits = self.fc3(self.scale * self.embed(hidden).flatten(1, -2))
+        return logits.view(*hidden.shape[:-1], self.n_classes)
+
+    def member(self, k: int) -> Branches:
+        """Network `k` by itself, as it predicts."""
+        alone = Branches(self.widths, self.n_classes, members=1, hidden_dim=self.hidden_dim)
+        alone.load_state_dict({name: x[k : k + 1] for name, x in self.state_dict().items()})
+        return alone.to(self.fc2.weight.device).eval()
+
+    def _drop(self, x: Tensor, share: float, rng: np.random.Generator | None) -> Tensor:
+        """Dropout, to 1/256; none without a generator, which nobody else draws from."""
+        cut = round(256 * share)
+        if rng is None or not cut:
+            return x
+        drawn = np.frombuffer(bytearray(rng.bytes(x.numel())), dtype=np.uint8)
+        kept = torch.from_numpy(drawn).to(x.device).view(x.shape) >= cut
+        return x * kept * (256 / (256 - cut))
+
+
+class Linears(nn.Module):
+    """K linear layers side by side: (K, n, d) or (n, d) → (K, n, h)."""
+
+    def __init__(self, members: int, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(members, n_in, n_out))
+        self.bias = nn.Parameter(torch.zeros(members, 1, n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias, x.expand(len(self.weight), *x.shape[-2:]), self.weight)
+
+
+class MaskedBatchNorm(nn.Module):
+    """K batch norms side by side, whose statistics are those of the items that are there.
+
+    A member with fewer than two items in a batch goes by its running statistics.
+    """
+
+    mean: Tensor
+    var: Tensor
+
+    def __init__(self, members: int, width: int, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(members, 1, width))
+        self.shift = nn.Parameter(torch.zeros(members, 1, width))
+        self.register_buffer("mean", torch.zeros(members, 1, width))
+        self.register_buffer("var", torch.ones(members, 1, width))
+        self.momentum = momentum
+
+    def forward(self, x: Tensor, present: Tensor) -> Tensor:
+        mean, var = self.mean, self.var
+        if self.training:
+            count = present.sum(dim=1)[:, None, None]  # (K, 1, 1)
+            enough = count > 1
+            share = present[..., None] / count.clamp_min(1)
+            mean = torch.where(enough, (share * x).sum(dim=1, keepdim=True), mean)
+            var = torch.where(enough, (share * (x - mean) ** 2).sum(dim=1, keepdim=True), var)
+            with torch.no_grad():
+                unbiased = torch.where(enough, count / (count - 1).clamp_min(1), 1.0)
+                self.mean.lerp_(mean, self.momentum)
+                self.var.lerp_(var * unbiased, self.momentum)
+        return (x - mean) * (torch.rsqrt(var + 1e-5) * self.gain) + self.shift

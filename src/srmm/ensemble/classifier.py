@@ -1,0 +1,290 @@
+"""`SingleBranchClassifier`: the default, meant to be at least as good as any other method here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srmm.data.embeddings import Embeddings
+from srmm.data.folds import draw_folds, linked
+from srmm.ensemble.branches import Branches
+from srmm.ensemble.features import Features
+from srmm.ensemble.out_of_fold import OutOfFold
+from srmm.ensemble.state import arrays_of, restored
+from srmm.ensemble.table import FeatureTable
+from srmm.ensemble.training import batch_loss, draw_batches
+from srmm.ensemble.trust import Trust
+from srmm.ensemble.weights import PatternWeights
+from srmm.errors import fraction
+from srmm.learning.base import Scorer
+from srmm.learning.labelled import Labelled
+from srmm.learning.method import MethodAbout
+from srmm.learning.network import NetworkModel
+from srmm.learning.state import Arrays
+from srmm.learning.training import fit_network
+from srmm.recipe import at_least, parameter, positive, with_parameters
+
+_EPOCHS, _STEPS = 30, 600  # at the least; no instance is held out to stop earlier
+_MOST_NUMBERS = 40_000_000  # log-probabilities from which weights are learnt
+_MOST_ROWS = 20_000
+_TRUST_ROWS = 2_000
+_KEPT = 100_000_000  # numbers of block-1 vectors that a scorer keeps (0.4 GB)
+_AT_ONCE = 20_000_000  # logits
+
+
+def _epochs(name: str, value: Any) -> None:
+    if value is not None:
+        at_least(1)(name, value)
+
+
+@with_parameters
+class SingleBranchClassifier(NetworkModel):
+    """Classify instances of several modalities, any of which may be missing (SRMM, cross-fitted).
+
+    The paper's single branch with a modality switch, and four additions: five networks, each of
+    which leaves out a fold; one more stream, of what is there together; the weight of each stream,
+    for each presence pattern, learnt from outputs of instances that their network never saw; less
+    weight for items unlike those of training. No instance is held out, nothing is imputed, and
+    every subset of modalities is legal input. `PaperClassifier` is the paper to the letter.
+
+    Instances given as `validation` teach, too: nothing is chosen by them.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+    modalities_ : tuple of str
+    embedding_dims_ : dict of str to int
+    network_ : Branches
+    history_ : History
+        Loss per epoch.
+    weights_ : PatternWeights
+        Of each modality alone and of the fused stream, by presence pattern.
+    trust_ : Trust
+    out_of_fold_ : dict of str to float
+        "accuracy" and "log_loss" of the training instances, each as its fold's network sees it.
+    folds_ : array of shape (n_train,)
+        Which network did not learn from each training instance.
+    class_prior_ : array of shape (n_classes,)
+    feature_std_ : dict of str to array of shape (d_m,)
+    training_ : dict
+        What it was trained on: instances, missing rate per modality.
+
+    See Also
+    --------
+    srmm.PaperClassifier : the method of the paper, with its recipe.
+    srmm.evaluate : accuracy for every presence pattern, missing-rate curves, baselines.
+
+    References
+    ----------
+    M. S. Saeed et al., "Modality Invariant Multimodal Learning to Handle Missing Modalities: A
+    Single-Branch Approach", 2024. What is added, and what each addition changes: docs/recipes.md.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=200)
+    >>> X = {"image": rng.normal(size=(200, 8)) + y[:, None], "text": rng.normal(size=(200, 4))}
+    >>> X["text"][:50] = np.nan  # these instances have no text
+    >>> model = SingleBranchClassifier(max_epochs=10, random_state=0).fit(X, y)
+    >>> model.predict({"image": X["image"][:3]}).shape  # texts of nobody: legal input
+    (3,)
+    """
+
+    hidden_dim: int = parameter(256, "Width h of each branch.", at_least(1))
+    dropout: float = parameter(0.5, "Share of block 1's outputs dropped in training.", fraction)
+    input_dropout: float = parameter(
+        0.1, "Share of each input's numbers dropped in training.", fraction
+    )
+    batch_size: int = parameter(
+        64, "Instances per step and network.", at_least(2, " (batch norm needs two)")
+    )
+    max_epochs: int | None = parameter(
+        None, "Epochs; by default 30, and on small data as many as make 600 steps.", _epochs
+    )
+    learning_rate: float = parameter(
+        0.003, "Adam's, at the peak of a one-cycle schedule.", positive
+    )
+    n_folds: int = parameter(5, "Networks, each of which leaves out one fold.", at_least(2))
+
+    @property
+    def feature_std_(self) -> dict[str, np.ndarray]:
+        """Per modality, the standard deviation (d_m,) of each feature in the training set."""
+        return self.features_.standardizer.std
+
+    def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
+        if len(held.y):
+            train = train.joined(held)
+            self.training_ |= {"n_train": len(train.y), "n_validation": 0}
+        rng = np.random.default_rng([seed, 2])
+        data, y = train.embeddings, train.y
+        groups = linked(data, self.n_folds) if train.groups is None else train.groups
+        self.folds_ = draw_folds(y, groups, self.n_folds, rng)
+        self.features_ = Features.fit(data)
+        self.network_ = self._network()
+        self.network_.start(rng)
+        self.network_.to(self._device())
+        table = FeatureTable(data, self.features_, self._device())
+        self._train(table, train, rng)
+        self._weigh(table, train, rng)
+
+    def _network(self) -> Branches:
+        widths = {n: self.features_.width(n, d) for n, d in self.embedding_dims_.items()}
+        return Branches(
+            widths,
+            len(self.classes_),
+            members=self.n_folds,
+            hidden_dim=self.hidden_dim,
+            dropout=self.dropout,
+            input_dropout=self.input_dropout,
+        )
+
+    def _train(self, table: FeatureTable, train: Labelled, rng: np.random.Generator) -> None:
+        """Train the networks at once, each on all folds but its own."""
+        target = torch.from_numpy(train.y).to(self._device())
+        weight = torch.from_numpy(train.weight).to(self._device(), torch.float32)
+        rows_of = [np.flatnonzero(self.folds_ != k) for k in range(self.n_folds)]
+        steps = -(-max(map(len, rows_of)) // self.batch_size)
+        epochs = self.max_epochs or max(_EPOCHS, -(-_STEPS // steps))
+        self.history_ = fit_network(
+            self.network_,
+            lambda: draw_batches(rows_of, self.batch_size, rng),
+            lambda rows: batch_loss(self.network_, table, rows, target, weight, rng),
+            None,
+            learning_rate=self.learning_rate,
+            weight_decay=0.0,
+            schedule="one-cycle",
+            max_epochs=epochs,
+            patience=epochs,
+            progress=self.progress or iter,
+        )
+        self.network_.eval()
+
+    def _weigh(self, table: FeatureTable, train: Labelled, rng: np.random.Generator) -> None:
+        """Learn from out-of-fold outputs what each stream is worth, and what strangeness costs."""
+        M, C = len(self.modalities_), len(self.classes_)
+        most = min(_MOST_ROWS, max(500, _MOST_NUMBERS // (C * (M + 1))))
+        chosen = rng.permutation(len(train.y))[:most]
+        present = np.asarray(train.embeddings.present)[chosen]
+        y, counts = train.y[chosen], train.weight[chosen]
+        outputs = OutOfFold(self.network_, table, chosen, self.folds_[chosen])
+        self.weights_ = PatternWeights.fit(outputs.logs, y, counts, present)
+        self.out_of_fold_ = self.weights_.score(outputs.logs, y, counts, present)
+        self.trust_ = Trust.fit_familiar(train.embeddings, self.features_, self.folds_ == 0)
+        lone = self.weights_.of(np.eye(M, dtype=bool))
+        for m, name in enumerate(self.modalities_):
+            rows = np.flatnonzero(present[:, m])[:_TRUST_ROWS]
+            _, vectors = train.embeddings[chosen[rows]].items(name)
+
+            def log_outputs(noisy: np.ndarray, m: int = m, rows: np.ndarray = rows) -> np.ndarray:
+                made = torch.from_numpy(self.features_.apply(self.modalities_[m], noisy))
+                return outputs.logs_of(m, made.to(self._device()), rows)
+
+            self.trust_.learn(
+                name, vectors, y[rows], float(lone[m, m]), self.features_, log_outputs, rng
+            )
+
+    def predict_per_modality(self, X: Any) -> np.ndarray:
+        """What each modality alone says: (n_instances, n_modalities, n_classes) probabilities.
+
+        NaN where the item is absent.
+        """
+        embeddings = self._matched(X)
+        scorer, present = self._scorer(embeddings), np.asarray(embeddings.present)
+        out = np.full((*present.shape, len(self.classes_)), np.nan)
+        for m in range(present.shape[1]):
+            rows = np.flatnonzero(present[:, m])
+            out[rows, m] = scorer(rows, np.tile(np.arange(present.shape[1]) == m, (len(rows), 1)))
+        return out
+
+    def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
+        return self._scorer(embeddings)(np.arange(len(embeddings)), np.asarray(embeddings.present))
+
+    def _scorer(self, embeddings: Embeddings) -> Scorer:
+        table = FeatureTable(embeddings, self.features_, self._device())
+        trust, there = self.trust_.of(embeddings, self.features_), np.asarray(embeddings.present)
+        K, M, C = self.n_folds, len(self.modalities_), len(self.classes_)
+        step = max(1, _AT_ONCE // (K * (M + 1) * max(C, self.hidden_dim)))
+        keep = K * M * self.hidden_dim * len(table) <= _KEPT and len(table) <= step
+        kept = self._hidden(table, np.arange(len(table))) if keep else None
+
+        @torch.inference_mode()
+        def score(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
+            out = np.empty((len(rows), C))
+            for start in range(0, len(rows), step):
+                some = rows[start : start + step]
+                mask = present[start : start + step] & there[some]
+                hidden = self._hidden(table, some) if kept is None else kept[:, some]
+                out[start : start + step] = self._fused(hidden, mask, trust[some] * mask)
+            return out
+
+        return score
+
+    @torch.inference_mode()
+    def _hidden(self, table: FeatureTable, rows: np.ndarray) -> Tensor:
+        """Block-1 vectors (K, n, M, h) of these instances' items."""
+        items, present = table.batch(rows)
+        return self.network_.hidden(items, present.expand(self.n_folds, *present.shape))
+
+    def _fused(self, hidden: Tensor, present: np.ndarray, trust: np.ndarray) -> np.ndarray:
+        """Probabilities (n, C) from block-1 vectors, what is present (n, M), and trust in it."""
+        share = torch.from_numpy(trust).to(hidden.device)
+        streams = torch.cat([hidden, self.network_.fused(hidden, share)[:, :, None]], dim=2)
+        # The networks' mean before the softmax: (n, M + 1, C).
+        logs = self.network_.classify(streams).mean(dim=0).log_softmax(dim=-1).double().cpu()
+        weights = self.weights_.of(present) * np.hstack([trust, trust.max(axis=1, keepdims=True)])
+        return torch.einsum("nec,ne->nc", logs, torch.from_numpy(weights)).softmax(-1).numpy()
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_folds * self.hidden_dim
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Block-2 embeddings of the fused stream, (n_instances, n_folds · h) and of unit length.
+
+        Those of the networks side by side (paper Fig. 5); NaN if nothing is present.
+        """
+        embeddings = self._matched(X)
+        present = np.asarray(embeddings.present)
+        something = self._something(present)
+        out = np.full((len(embeddings), self._n_features_out), np.nan)
+        table = FeatureTable(embeddings, self.features_, self._device())
+        rows = np.flatnonzero(something)
+        for start in range(0, len(rows), 2048):
+            some = rows[start : start + 2048]
+            out[some] = self._embedded(table, some, present[some])
+        return out
+
+    @torch.inference_mode()
+    def _embedded(self, table: FeatureTable, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
+        hidden = self._hidden(table, rows)
+        share = torch.from_numpy(present.astype(np.float32)).to(hidden.device)
+        embedded = self.network_.embed(self.network_.fused(hidden, share)[:, :, None])[:, :, 0]
+        return (embedded / math.sqrt(self.n_folds)).transpose(0, 1).flatten(1).cpu().numpy()
+
+    def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""
+        state, arrays = super().get_state()
+        arrays |= arrays_of(self)
+        return state | {
+            "out_of_fold": self.out_of_fold_,
+            "steepness": self.trust_.steepness,
+        }, arrays
+
+    def set_state(self, state: Mapping[str, Any], arrays: Arrays) -> None:
+        """Become the fitted classifier that `get_state` described."""
+        restored(self, state, arrays)
+        super().set_state(state, arrays)
+
+
+ABOUT = MethodAbout(
+    "srmm",
+    SingleBranchClassifier,
+    "ours; its branch and its switch are those of M. S. Saeed et al., Modality Invariant "
+    "Multimodal Learning to Handle Missing Modalities: A Single-Branch Approach, 2024",
+)

@@ -1,0 +1,69 @@
+"""What the first layers see: standardised numbers; of short embeddings also their place among bins.
+
+A small network is slow to bend a single number; trees cut it for free. Piecewise-linear codes
+(Gorishniy et al., On Embeddings for Numerical Features in Tabular Deep Learning, 2022) give the
+network the same cuts: eight bins between quantiles of training, each filled from 0 to 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from srmm.data.embeddings import Embeddings
+from srmm.learning.standardize import Standardizer
+
+N_BINS = 8
+LONGEST = 128
+"""Numbers; longer embeddings come from networks, and are smooth already."""
+_FARTHEST = 50.0  # standard deviations; what lies farther out counts as that far
+_CHUNK = 4096  # items whose codes are made at once
+
+
+@dataclass(frozen=True)
+class Features:
+    """The step from embeddings to a network's input, fitted on training items."""
+
+    standardizer: Standardizer
+    edges: dict[str, np.ndarray]
+    """Per modality of at most `LONGEST` numbers, the bins' edges (d_m, N_BINS + 1)."""
+
+    @classmethod
+    def fit(cls, embeddings: Embeddings) -> Features:
+        """Statistics over the items that are there."""
+        edges = {}
+        for name, size in embeddings.embedding_dims.items():
+            _, vectors = embeddings.items(name)
+            if size <= LONGEST and len(vectors):
+                quantiles = np.linspace(0, 1, N_BINS + 1)
+                edges[name] = np.quantile(vectors.astype(np.float64), quantiles, axis=0).T
+        return cls(Standardizer.fit(embeddings, active=True), edges)
+
+    def width(self, name: str, size: int) -> int:
+        """How many numbers `apply` makes of an embedding of that length."""
+        return size * (1 + N_BINS) if name in self.edges else size
+
+    def apply(self, name: str, vectors: np.ndarray) -> np.ndarray:
+        """(n, d_m) → (n, width) float32, all finite."""
+        made = np.empty((len(vectors), self.width(name, vectors.shape[1])), dtype=np.float32)
+        for start in range(0, len(vectors), _CHUNK):
+            some = slice(start, start + _CHUNK)
+            made[some, : vectors.shape[1]] = self.scaled(name, vectors[some])
+            if name in self.edges:
+                made[some, vectors.shape[1] :] = self._codes(name, vectors[some])
+        return made
+
+    def scaled(self, name: str, vectors: np.ndarray) -> np.ndarray:
+        """(n, d_m) float32 in standard deviations from the mean of training."""
+        with np.errstate(over="ignore"):  # what is too large for float32 is cut here anyway
+            scaled = self.standardizer.apply(name, vectors)
+        return np.clip(scaled, -_FARTHEST, _FARTHEST)
+
+    def _codes(self, name: str, vectors: np.ndarray) -> np.ndarray:
+        """(n, d_m · N_BINS): how far each bin of each number is filled."""
+        low, high = self.edges[name][:, :-1], self.edges[name][:, 1:]
+        wide = high > low
+        x = vectors[:, :, None].astype(np.float64)
+        filled = (x - low) / np.where(wide, high - low, 1.0)
+        return np.where(wide, np.clip(filled, 0, 1), x >= high).reshape(len(vectors), -1)

@@ -1,0 +1,48 @@
+"""What is fitted beside the networks, as arrays and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from srmm.ensemble.features import Features
+from srmm.ensemble.trust import Familiar, Trust
+from srmm.ensemble.weights import PatternWeights
+from srmm.learning.standardize import Standardizer
+from srmm.learning.state import Arrays, nested, part
+
+
+def arrays_of(model: Any) -> dict[str, np.ndarray]:
+    """The arrays of features, weights, trust and folds, each under a name of its own."""
+    features, trust = model.features_, model.trust_
+    arrays = {
+        "folds": model.folds_.astype(np.int16),
+        "weights.codes": model.weights_.codes,
+        "weights.weights": model.weights_.weights,
+        **nested("mean", features.standardizer.mean),
+        **nested("std", features.standardizer.std),
+        **nested("edges", features.edges),
+    }
+    for one in fields(Familiar):
+        of_each = {name: getattr(known, one.name) for name, known in trust.familiar.items()}
+        arrays |= nested(f"familiar.{one.name}", of_each)
+    return arrays
+
+
+def restored(model: Any, state: Mapping[str, Any], arrays: Arrays) -> None:
+    """Give a model, whose modalities are set, what `arrays_of` and its state describe."""
+    mean, std = part("mean", arrays), part("std", arrays)
+    model.features_ = Features(Standardizer(mean, std, True), part("edges", arrays))
+    model.weights_ = PatternWeights(arrays["weights.codes"], arrays["weights.weights"])
+    model.folds_ = arrays["folds"]
+    model.out_of_fold_ = dict(state["out_of_fold"])
+    steepness = dict(state["steepness"])
+    parts = {one.name: part(f"familiar.{one.name}", arrays) for one in fields(Familiar)}
+    familiar = {
+        name: Familiar(**{key: of_each[name] for key, of_each in parts.items()})
+        for name in steepness
+    }
+    model.trust_ = Trust(familiar, steepness)

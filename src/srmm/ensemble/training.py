@@ -1,0 +1,73 @@
+"""What the networks learn from: every item alone, and what is there together."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from srmm.ensemble.branches import Branches
+from srmm.ensemble.table import FeatureTable
+
+
+def draw_batches(
+    rows_of: list[np.ndarray], batch_size: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """The batches of one epoch: rows (K, batch_size), each member's in an order of its own.
+
+    Members with fewer rows than the longest begin anew, so that all make the same steps.
+    """
+    n_steps = -(-max(map(len, rows_of)) // batch_size)
+    orders = [np.resize(rng.permutation(rows), n_steps * batch_size) for rows in rows_of]
+    return np.split(np.stack(orders), n_steps, axis=1)
+
+
+def draw_parts(present: Tensor, rng: np.random.Generator) -> Tensor:
+    """What the fused stream sees of each instance: a mask within `present` (…, n, M).
+
+    Half of the time all that is there, else a random subset of two items or more.
+    """
+    drawn = torch.from_numpy(rng.random(present.shape, dtype=np.float32)).to(present.device)
+    whole = torch.from_numpy(rng.random((*present.shape[:-1], 1)) < 0.5).to(present.device)
+    # The two that are drawn first always stay, each of the others by the toss of a coin.
+    order = drawn.masked_fill(~present, 2.0)
+    second = order.kthvalue(min(2, present.shape[-1]), dim=-1, keepdim=True).values
+    return present & (whole | (order <= second) | (drawn < 0.5))
+
+
+def batch_loss(
+    network: Branches,
+    table: FeatureTable,
+    rows: np.ndarray,
+    target: Tensor,
+    weight: Tensor,
+    rng: np.random.Generator,
+) -> Tensor:
+    """The cross entropy of each item alone plus that of the fused stream, means over `rows` (K, n).
+
+    The modality switch (paper III-A) so has one more stream; all go through the same blocks.
+    """
+    items, present = table.batch(rows)  # present: (K, n, M)
+    streams = network.hidden(items, present, rng)  # (K, n, M, h)
+    counts = present
+    if present.shape[-1] > 1:
+        seen = draw_parts(present, rng)
+        streams = torch.cat([streams, network.fused(streams, seen)[:, :, None]], dim=2)
+        several = seen.sum(dim=-1, keepdim=True) > 1  # one item together is that item alone
+        counts = torch.cat([present, several], dim=-1)
+    losses = _cross_entropy(network.classify(streams), target[rows])  # (K, n, M or M + 1)
+    losses = losses * counts * weight[rows][..., None]
+    M = present.shape[-1]
+    alone, fused = (
+        losses[..., part].sum() / counts[..., part].sum().clamp_min(1)
+        for part in (slice(0, M), slice(M, None))
+    )
+    return alone + fused
+
+
+def _cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+    """(K, n, E) of logits (K, n, E, C) and classes (K, n)."""
+    labels = y[..., None].expand(logits.shape[:-1])
+    losses = F.cross_entropy(logits.flatten(0, 2), labels.flatten(), reduction="none")
+    return losses.view(labels.shape)

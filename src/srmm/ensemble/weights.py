@@ -1,0 +1,151 @@
+"""How much each stream counts when these modalities are there, learnt from out-of-fold outputs.
+
+For a presence pattern P the output is softmax(Σ w_e · log p_e) over its *experts*: each item of P
+alone, and the fused stream of all of P. The sum of the weights is an inverse temperature, so they
+make probabilities honest, too. A pattern that few training instances have is pulled to what its
+modalities are worth alone; that is all that hierarchy means here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax
+
+from srmm.fusion import pattern_codes
+
+LEAST_LOG = -30.0
+"""A log-probability below this says "impossible" all the same."""
+_FUSED_SHARE = 0.2
+_PULL = 30.0  # strength of the pull, in instances
+_ALL_PATTERNS = 5  # modalities up to which every pattern has weights of its own
+_MOST_SEEN = 100  # patterns that training instances have, beyond that many modalities
+_MOST_ROWS = 5_000  # instances a pattern's few weights are learnt from
+
+LogOutputs = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(rows, modalities of a pattern P) → log-probabilities (len(rows), |P| + 1, C), fused last."""
+
+
+@dataclass(frozen=True)
+class PatternWeights:
+    """Weights of each modality alone and of the fused stream, by pattern."""
+
+    codes: np.ndarray
+    """(n_patterns,), ascending: integers whose bits are the modalities."""
+    weights: np.ndarray
+    """(n_patterns, M + 1)."""
+
+    @classmethod
+    def fit(
+        cls, outputs: LogOutputs, y: np.ndarray, counts: np.ndarray, present: np.ndarray
+    ) -> PatternWeights:
+        """From out-of-fold outputs of instances of classes `y` (n,), which count `counts` times."""
+        M = present.shape[1]
+        alone = np.ones(M)
+
+        def fitted(members: np.ndarray, experts: slice, start: np.ndarray) -> np.ndarray:
+            rows = np.flatnonzero(present[:, members].all(axis=1))[:_MOST_ROWS]
+            if not len(rows):
+                return start
+            return _fit_pattern(outputs(rows, members)[:, experts], y[rows], counts[rows], start)
+
+        for m in range(M):
+            alone[m] = fitted(np.array([m]), slice(0, 1), np.ones(1))[0]
+        weights = {1 << m: prior(np.array([m]), alone) for m in range(M)}
+        for members in _patterns(present):
+            start = prior(members, alone)
+            own = [*members, M]
+            start[own] = fitted(members, slice(None), start[own])
+            weights[int((1 << members).sum())] = start
+        codes = np.array(sorted(weights))
+        return cls(codes, np.stack([weights[code] for code in codes]))
+
+    def score(
+        self, outputs: LogOutputs, y: np.ndarray, counts: np.ndarray, present: np.ndarray
+    ) -> dict[str, float]:
+        """ "accuracy" and "log_loss" of the instances as they are."""
+        codes = pattern_codes(present)
+        loss, right = np.zeros(len(y)), np.zeros(len(y))
+        for code in np.unique(codes):
+            rows = np.flatnonzero(codes == code)
+            members = np.flatnonzero(present[rows[0]])
+            weights = self._of_code(int(code))[[*members, present.shape[1]]]
+            logs = np.maximum(outputs(rows, members), LEAST_LOG)
+            scores = np.einsum("nec,e->nc", logs, weights)
+            loss[rows] = logsumexp(scores, axis=1) - scores[np.arange(len(rows)), y[rows]]
+            right[rows] = scores.argmax(axis=1) == y[rows]
+        return {
+            "accuracy": float(np.average(right, weights=counts)),
+            "log_loss": float(np.average(loss, weights=counts)),
+        }
+
+    def of(self, present: np.ndarray) -> np.ndarray:
+        """Each instance's weights (n, M + 1); those of a pattern without any follow the pull."""
+        wanted, inverse = np.unique(pattern_codes(present), return_inverse=True)
+        return np.stack([self._of_code(int(code)) for code in wanted])[inverse]
+
+    def _of_code(self, code: int) -> np.ndarray:
+        at = int(np.searchsorted(self.codes, code))
+        if at < len(self.codes) and self.codes[at] == code:
+            return self.weights[at]
+        M = self.weights.shape[1] - 1
+        alone = np.array([self._of_code(1 << m)[m] for m in range(M)])
+        return prior(np.flatnonzero([code >> m & 1 for m in range(M)]), alone)
+
+
+def prior(members: np.ndarray, alone: np.ndarray) -> np.ndarray:
+    """Weights (M + 1,) of the pattern `members` that its modalities' weights `alone` (M,) suggest.
+
+    >>> prior(np.array([0, 2]), np.array([1.0, 1.0, 0.5]))
+    array([0.4, 0. , 0.2, 0.2])
+    """
+    weights = np.zeros(len(alone) + 1)
+    if len(members) == 1:
+        weights[members] = alone[members]
+    elif len(members):
+        weights[members] = (1 - _FUSED_SHARE) * alone[members] / len(members)
+        weights[-1] = _FUSED_SHARE
+    return weights
+
+
+def _patterns(present: np.ndarray) -> list[np.ndarray]:
+    """The patterns of two modalities or more that get weights of their own.
+
+    All of them up to five modalities; of more, pairs, the whole, and what training instances have.
+    """
+    M = present.shape[1]
+    if M <= _ALL_PATTERNS:
+        chosen = {p for size in range(2, M + 1) for p in combinations(range(M), size)}
+    else:
+        chosen = {*combinations(range(M), 2), tuple(range(M))}
+        seen, counts = np.unique(present, axis=0, return_counts=True)
+        usual = seen[np.argsort(-counts, kind="stable")][:_MOST_SEEN]
+        chosen |= {tuple(np.flatnonzero(row).tolist()) for row in usual if row.sum() > 1}
+    return [np.array(members) for members in sorted(chosen)]
+
+
+def _fit_pattern(
+    logs: np.ndarray, y: np.ndarray, counts: np.ndarray, start: np.ndarray
+) -> np.ndarray:
+    """Weights (E,) ≥ 0 for log-probabilities (n, E, C).
+
+    They minimise the cross entropy of softmax(Σ w_e · log p_e), in which an instance counts
+    `counts` times, plus a quadratic pull of 30 instances' strength to `start` (E,).
+    """
+    logs = np.maximum(logs, LEAST_LOG)
+    own = np.take_along_axis(logs, y[:, None, None], axis=2)[:, :, 0]  # (n, E)
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        scores = np.einsum("nec,e->nc", logs, weights)
+        cross_entropy = counts @ (logsumexp(scores, axis=1) - own @ weights)
+        expected = np.einsum("nec,nc->ne", logs, softmax(scores, axis=1))
+        gap = weights - start
+        gradient = counts @ (expected - own) + 2 * _PULL * gap
+        return float(cross_entropy + _PULL * gap @ gap), gradient
+
+    found = minimize(loss, start, jac=True, bounds=[(0, None)] * len(start), method="L-BFGS-B")
+    return np.asarray(found.x)

@@ -1,0 +1,91 @@
+"""Instances to learn from: what is left once labels, items and weights are checked."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils.validation import _check_sample_weight
+
+from srmm.data.arrays import as_column
+from srmm.data.embeddings import Embeddings, concatenate
+from srmm.data.labels import check_label_types, known_labels
+from srmm.errors import InputError
+
+
+class Labelled(NamedTuple):
+    """Instances to learn from, none of them empty."""
+
+    embeddings: Embeddings
+    y: np.ndarray
+    """Class indices (n,)."""
+    weight: np.ndarray
+    """Sample times class weights (n,), of mean 1 over the training instances."""
+    groups: np.ndarray | None = None
+    """Who belongs together (n,), where that is known: none of a group judges the others."""
+
+    def joined(self, other: Labelled) -> Labelled:
+        """These instances and the `other` ones."""
+        return Labelled(
+            concatenate(self.embeddings, other.embeddings),
+            np.concatenate([self.y, other.y]),
+            np.concatenate([self.weight, other.weight]),
+            _joined_groups(self.groups, other.groups),
+        )
+
+    def of(
+        self, classes: np.ndarray, train: Labelled
+    ) -> tuple[Embeddings, np.ndarray, np.ndarray] | None:
+        """These instances as `validation` of another classifier, which learns from `train`.
+
+        Those with one of its modalities and of one of its classes; None if there are none, so that
+        it holds some out itself.
+        """
+        seen = self.embeddings.select(train.embeddings.modalities)
+        known = train.y[train.embeddings.present.any(axis=1)]
+        rows = np.asarray(seen.present.any(axis=1)) & np.isin(self.y, known)
+        return (seen[rows], classes[self.y[rows]], self.weight[rows]) if rows.any() else None
+
+
+def with_items(embeddings: Embeddings) -> Embeddings:
+    """The modalities that some training instance has; a warning names the others."""
+    there = np.asarray(embeddings.present.any(axis=0))
+    if there.all():
+        return embeddings
+    kept = [name for name, some in zip(embeddings.modalities, there, strict=True) if some]
+    gone = [name for name in embeddings.modalities if name not in kept]
+    warnings.warn(
+        f"No labelled training instance has {', '.join(map(repr, gone))}: left out of the model, "
+        "which will not accept it in prediction either.",
+        stacklevel=3,
+    )
+    return embeddings.select(kept)
+
+
+def labelled(
+    embeddings: Embeddings, y: Any, sample_weight: Any, groups: Any = None
+) -> tuple[Embeddings, np.ndarray, np.ndarray, np.ndarray | None]:
+    """The instances that have a label and an item, their labels, weights and groups."""
+    if y is None:
+        y = embeddings.labels
+        if y is None:
+            raise InputError("There are no labels: pass y, or embeddings that have labels.")
+        known = known_labels(y)
+    else:
+        y = np.asarray(y)
+        if len(y) != len(embeddings):
+            raise InputError(f"y has {len(y)} labels for {len(embeddings)} instances.")
+        known = np.ones(len(y), dtype=bool)
+    weight = _check_sample_weight(sample_weight, np.empty(len(y)), dtype=np.float64)
+    kept = known & embeddings.present.any(axis=1) & (weight > 0)
+    if not kept.any():
+        raise InputError("No instance has both a label and at least one item.")
+    labels = check_label_types(y[kept])
+    groups = as_column("groups", groups, len(y)) if groups is not None else embeddings.groups
+    return embeddings[kept], labels, weight[kept], None if groups is None else groups[kept]
+
+
+def _joined_groups(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
+    """Those of both; None where one of them has none."""
+    return None if first is None or second is None else np.concatenate([first, second])
