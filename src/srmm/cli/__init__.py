@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from srmm.cli.compare import compare
 from srmm.cli.demo import demo
+from srmm.cli.distil import distil
 from srmm.cli.encode import encode
 from srmm.cli.evaluate import evaluate
 from srmm.cli.fit import fit
@@ -45,6 +46,7 @@ for command in (
     fit,
     evaluate,
     predict,
+    distil,
     encode,
     compare,
     reproduce,

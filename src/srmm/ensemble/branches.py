@@ -17,9 +17,10 @@ class Branches(nn.Module):
     """K single-branch networks of one shape, trained and asked at once.
 
     Each is the paper's branch (Fig. 2): FC → batch norm → ReLU → dropout, FC → L2 normalisation,
-    FC → softmax. Block 1 is each modality's own, since embeddings differ in length; blocks 2 and 3
-    are shared by all modalities, and by the *fused stream*: the mean of several items' block-1
-    vectors, which goes through the same two blocks. Every subset of items so has an output.
+    FC → softmax. The first FC and batch norm are each modality's own, since embeddings differ in
+    length; all that follows is shared by all modalities, and by the *fused stream*: the mean of
+    several items' vectors, which goes the same way. Every subset of items so has an output, and as
+    the mean is taken before the ReLU, one item can change what another means.
 
     Between block 2 and 3 stands the scale of NormFace (Wang et al., 2017), s = ln((C−1)·p/(1−p)):
     without it, unit-length embeddings could not be sure among many classes.
@@ -56,35 +57,36 @@ class Branches(nn.Module):
                 drawn = rng.uniform(-bound, bound, size=tuple(weights.shape)).astype(np.float32)
                 weights.data.copy_(torch.from_numpy(drawn))
 
-    def hidden(
+    def enter(
         self, items: Mapping[str, Tensor], present: Tensor, rng: np.random.Generator | None = None
     ) -> Tensor:
-        """Block 1: items {modality: (K, n, width)} → (K, n, M, h).
+        """FC and batch norm of block 1: items {modality: (K, n, width)} → vectors (K, n, M, h).
 
         Where `present` (K, n, M) is False there is no item, and what comes out means nothing.
         """
         out = []
         for m, name in enumerate(self.widths):
             x = self.fc1[m](self._drop(items[name], self.input_dropout, rng))
-            out.append(self._drop(F.relu(self.norms[m](x, present[..., m])), self.dropout, rng))
+            out.append(self.norms[m](x, present[..., m]))
         return torch.stack(out, dim=2)
 
-    def fused(self, hidden: Tensor, share: Tensor) -> Tensor:
-        """The fused stream: block-1 vectors (K, n, M, h) as one (K, n, h), each by its `share`.
+    def fused(self, vectors: Tensor, share: Tensor) -> Tensor:
+        """The fused stream: the vectors (K, n, M, h) of `enter` as one (K, n, h), by their `share`.
 
         `share` (n, M) or (K, n, M) is at least 0; an item whose share is 0 takes no part.
         """
         total = share.sum(dim=-1, keepdim=True).clamp_min(1e-6)
-        return torch.einsum("knmh,knm->knh", hidden, (share / total).expand(hidden.shape[:3]))
+        return torch.einsum("knmh,knm->knh", vectors, (share / total).expand(vectors.shape[:3]))
 
-    def embed(self, hidden: Tensor) -> Tensor:
-        """Block 2: (K, …, h) → (K, …, h), every row of unit length."""
-        return F.normalize(self.fc2(hidden.flatten(1, -2)), dim=-1).view(hidden.shape)
+    def embed(self, vectors: Tensor, rng: np.random.Generator | None = None) -> Tensor:
+        """To the end of block 2: (K, …, h) → (K, …, h), every row of unit length."""
+        hidden = self._drop(F.relu(vectors), self.dropout, rng)  # the end of block 1
+        return F.normalize(self.fc2(hidden.flatten(1, -2)), dim=-1).view(vectors.shape)
 
-    def classify(self, hidden: Tensor) -> Tensor:
-        """Blocks 2 and 3: block-1 vectors (K, …, h) → logits (K, …, C)."""
-        logits = self.fc3(self.scale * self.embed(hidden).flatten(1, -2))
-        return logits.view(*hidden.shape[:-1], self.n_classes)
+    def classify(self, vectors: Tensor, rng: np.random.Generator | None = None) -> Tensor:
+        """To the end of block 3: vectors (K, …, h) of `enter` or `fused` → logits (K, …, C)."""
+        logits = self.fc3(self.scale * self.embed(vectors, rng).flatten(1, -2))
+        return logits.view(*vectors.shape[:-1], self.n_classes)
 
     def member(self, k: int) -> Branches:
         """Network `k` by itself, as it predicts."""

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.folds import draw_folds, linked
+from srmm.data.split import draw_folds, linked
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.features import Features
 from srmm.ensemble.out_of_fold import OutOfFold
 from srmm.ensemble.state import arrays_of, restored
 from srmm.ensemble.table import FeatureTable
-from srmm.ensemble.training import batch_loss, draw_batches
+from srmm.ensemble.training import batch_loss, train_branches
 from srmm.ensemble.trust import Trust
 from srmm.ensemble.weights import PatternWeights
 from srmm.errors import fraction
@@ -26,14 +26,12 @@ from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
 from srmm.learning.network import NetworkModel
 from srmm.learning.state import Arrays
-from srmm.learning.training import fit_network
 from srmm.recipe import at_least, parameter, positive, with_parameters
 
-_EPOCHS, _STEPS = 30, 600  # at the least; no instance is held out to stop earlier
 _MOST_NUMBERS = 40_000_000  # log-probabilities from which weights are learnt
 _MOST_ROWS = 20_000
 _TRUST_ROWS = 2_000
-_KEPT = 100_000_000  # numbers of block-1 vectors that a scorer keeps (0.4 GB)
+_KEPT = 100_000_000  # numbers of vectors that a scorer keeps (0.4 GB)
 _AT_ONCE = 20_000_000  # logits
 
 
@@ -105,7 +103,7 @@ class SingleBranchClassifier(NetworkModel):
         64, "Instances per step and network.", at_least(2, " (batch norm needs two)")
     )
     max_epochs: int | None = parameter(
-        None, "Epochs; by default 30, and on small data as many as make 600 steps.", _epochs
+        None, "Epochs; by default 30, and on small data as many as make 1,200 steps.", _epochs
     )
     learning_rate: float = parameter(
         0.003, "Adam's, at the peak of a one-cycle schedule.", positive
@@ -149,21 +147,16 @@ class SingleBranchClassifier(NetworkModel):
         target = torch.from_numpy(train.y).to(self._device())
         weight = torch.from_numpy(train.weight).to(self._device(), torch.float32)
         rows_of = [np.flatnonzero(self.folds_ != k) for k in range(self.n_folds)]
-        steps = -(-max(map(len, rows_of)) // self.batch_size)
-        epochs = self.max_epochs or max(_EPOCHS, -(-_STEPS // steps))
-        self.history_ = fit_network(
+        self.history_ = train_branches(
             self.network_,
-            lambda: draw_batches(rows_of, self.batch_size, rng),
+            rows_of,
             lambda rows: batch_loss(self.network_, table, rows, target, weight, rng),
-            None,
+            rng,
+            batch_size=self.batch_size,
             learning_rate=self.learning_rate,
-            weight_decay=0.0,
-            schedule="one-cycle",
-            max_epochs=epochs,
-            patience=epochs,
+            max_epochs=self.max_epochs,
             progress=self.progress or iter,
         )
-        self.network_.eval()
 
     def _weigh(self, table: FeatureTable, train: Labelled, rng: np.random.Generator) -> None:
         """Learn from out-of-fold outputs what each stream is worth, and what strangeness costs."""
@@ -211,7 +204,7 @@ class SingleBranchClassifier(NetworkModel):
         K, M, C = self.n_folds, len(self.modalities_), len(self.classes_)
         step = max(1, _AT_ONCE // (K * (M + 1) * max(C, self.hidden_dim)))
         keep = K * M * self.hidden_dim * len(table) <= _KEPT and len(table) <= step
-        kept = self._hidden(table, np.arange(len(table))) if keep else None
+        kept = self._vectors(table, np.arange(len(table))) if keep else None
 
         @torch.inference_mode()
         def score(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
@@ -219,22 +212,22 @@ class SingleBranchClassifier(NetworkModel):
             for start in range(0, len(rows), step):
                 some = rows[start : start + step]
                 mask = present[start : start + step] & there[some]
-                hidden = self._hidden(table, some) if kept is None else kept[:, some]
-                out[start : start + step] = self._fused(hidden, mask, trust[some] * mask)
+                vectors = self._vectors(table, some) if kept is None else kept[:, some]
+                out[start : start + step] = self._fused(vectors, mask, trust[some] * mask)
             return out
 
         return score
 
     @torch.inference_mode()
-    def _hidden(self, table: FeatureTable, rows: np.ndarray) -> Tensor:
-        """Block-1 vectors (K, n, M, h) of these instances' items."""
+    def _vectors(self, table: FeatureTable, rows: np.ndarray) -> Tensor:
+        """What enters the networks of these instances' items: (K, n, M, h)."""
         items, present = table.batch(rows)
-        return self.network_.hidden(items, present.expand(self.n_folds, *present.shape))
+        return self.network_.enter(items, present.expand(self.n_folds, *present.shape))
 
-    def _fused(self, hidden: Tensor, present: np.ndarray, trust: np.ndarray) -> np.ndarray:
-        """Probabilities (n, C) from block-1 vectors, what is present (n, M), and trust in it."""
-        share = torch.from_numpy(trust).to(hidden.device)
-        streams = torch.cat([hidden, self.network_.fused(hidden, share)[:, :, None]], dim=2)
+    def _fused(self, vectors: Tensor, present: np.ndarray, trust: np.ndarray) -> np.ndarray:
+        """Probabilities (n, C) from vectors (K, n, M, h), of what is present (n, M) and trusted."""
+        share = torch.from_numpy(trust).to(vectors.device)
+        streams = torch.cat([vectors, self.network_.fused(vectors, share)[:, :, None]], dim=2)
         # The networks' mean before the softmax: (n, M + 1, C).
         logs = self.network_.classify(streams).mean(dim=0).log_softmax(dim=-1).double().cpu()
         weights = self.weights_.of(present) * np.hstack([trust, trust.max(axis=1, keepdims=True)])
@@ -262,9 +255,9 @@ class SingleBranchClassifier(NetworkModel):
 
     @torch.inference_mode()
     def _embedded(self, table: FeatureTable, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
-        hidden = self._hidden(table, rows)
-        share = torch.from_numpy(present.astype(np.float32)).to(hidden.device)
-        embedded = self.network_.embed(self.network_.fused(hidden, share)[:, :, None])[:, :, 0]
+        vectors = self._vectors(table, rows)
+        share = torch.from_numpy(present.astype(np.float32)).to(vectors.device)
+        embedded = self.network_.embed(self.network_.fused(vectors, share)[:, :, None])[:, :, 0]
         return (embedded / math.sqrt(self.n_folds)).transpose(0, 1).flatten(1).cpu().numpy()
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -22,6 +22,7 @@ def arrays_of(model: Any) -> dict[str, np.ndarray]:
         "folds": model.folds_.astype(np.int16),
         "weights.codes": model.weights_.codes,
         "weights.weights": model.weights_.weights,
+        "weights.fused_share": np.array([model.weights_.fused_share]),
         **nested("mean", features.standardizer.mean),
         **nested("std", features.standardizer.std),
         **nested("edges", features.edges),
@@ -36,7 +37,9 @@ def restored(model: Any, state: Mapping[str, Any], arrays: Arrays) -> None:
     """Give a model, whose modalities are set, what `arrays_of` and its state describe."""
     mean, std = part("mean", arrays), part("std", arrays)
     model.features_ = Features(Standardizer(mean, std, True), part("edges", arrays))
-    model.weights_ = PatternWeights(arrays["weights.codes"], arrays["weights.weights"])
+    model.weights_ = PatternWeights(
+        arrays["weights.codes"], arrays["weights.weights"], float(arrays["weights.fused_share"][0])
+    )
     model.folds_ = arrays["folds"]
     model.out_of_fold_ = dict(state["out_of_fold"])
     steepness = dict(state["steepness"])

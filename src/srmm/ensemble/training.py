@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,6 +11,43 @@ from torch.nn import functional as F
 
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.table import FeatureTable
+from srmm.learning.training import History, fit_network
+
+_EPOCHS, _STEPS = 30, 1_200  # at the least; no instance is held out to stop earlier
+
+
+def train_branches(
+    network: Branches,
+    rows_of: list[np.ndarray],
+    loss_of: Callable[[np.ndarray], Tensor],
+    rng: np.random.Generator,
+    *,
+    batch_size: int,
+    learning_rate: float,
+    max_epochs: int | None,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> History:
+    """Train all members at once, each on its `rows_of`, and leave them ready to predict.
+
+    `loss_of` takes rows (K, batch_size). Without `max_epochs` there are 30, and as many more as
+    make 1,200 steps.
+    """
+    steps = -(-max(map(len, rows_of)) // batch_size)
+    epochs = max_epochs or max(_EPOCHS, -(-_STEPS // steps))
+    history = fit_network(
+        network,
+        lambda: draw_batches(rows_of, batch_size, rng),
+        loss_of,
+        None,
+        learning_rate=learning_rate,
+        weight_decay=0.0,
+        schedule="one-cycle",
+        max_epochs=epochs,
+        patience=epochs,
+        progress=progress,
+    )
+    network.eval()
+    return history
 
 
 def draw_batches(
@@ -49,14 +88,14 @@ def batch_loss(
     The modality switch (paper III-A) so has one more stream; all go through the same blocks.
     """
     items, present = table.batch(rows)  # present: (K, n, M)
-    streams = network.hidden(items, present, rng)  # (K, n, M, h)
+    streams = network.enter(items, present, rng)  # (K, n, M, h)
     counts = present
     if present.shape[-1] > 1:
         seen = draw_parts(present, rng)
         streams = torch.cat([streams, network.fused(streams, seen)[:, :, None]], dim=2)
         several = seen.sum(dim=-1, keepdim=True) > 1  # one item together is that item alone
         counts = torch.cat([present, several], dim=-1)
-    losses = _cross_entropy(network.classify(streams), target[rows])  # (K, n, M or M + 1)
+    losses = _cross_entropy(network.classify(streams, rng), target[rows])  # (K, n, M or M + 1)
     losses = losses * counts * weight[rows][..., None]
     M = present.shape[-1]
     alone, fused = (

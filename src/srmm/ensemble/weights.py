@@ -20,7 +20,7 @@ from srmm.fusion import pattern_codes
 
 LEAST_LOG = -30.0
 """A log-probability below this says "impossible" all the same."""
-_FUSED_SHARE = 0.2
+FUSED_SHARE = 0.2
 _PULL = 30.0  # strength of the pull, in instances
 _ALL_PATTERNS = 5  # modalities up to which every pattern has weights of its own
 _MOST_SEEN = 100  # patterns that training instances have, beyond that many modalities
@@ -38,6 +38,8 @@ class PatternWeights:
     """(n_patterns,), ascending: integers whose bits are the modalities."""
     weights: np.ndarray
     """(n_patterns, M + 1)."""
+    fused_share: float = FUSED_SHARE
+    """Of the fused stream, in a pattern of several modalities without weights of its own."""
 
     @classmethod
     def fit(
@@ -94,10 +96,11 @@ class PatternWeights:
             return self.weights[at]
         M = self.weights.shape[1] - 1
         alone = np.array([self._of_code(1 << m)[m] for m in range(M)])
-        return prior(np.flatnonzero([code >> m & 1 for m in range(M)]), alone)
+        members = np.flatnonzero([code >> m & 1 for m in range(M)])
+        return prior(members, alone, self.fused_share)
 
 
-def prior(members: np.ndarray, alone: np.ndarray) -> np.ndarray:
+def prior(members: np.ndarray, alone: np.ndarray, fused_share: float = FUSED_SHARE) -> np.ndarray:
     """Weights (M + 1,) of the pattern `members` that its modalities' weights `alone` (M,) suggest.
 
     >>> prior(np.array([0, 2]), np.array([1.0, 1.0, 0.5]))
@@ -107,8 +110,8 @@ def prior(members: np.ndarray, alone: np.ndarray) -> np.ndarray:
     if len(members) == 1:
         weights[members] = alone[members]
     elif len(members):
-        weights[members] = (1 - _FUSED_SHARE) * alone[members] / len(members)
-        weights[-1] = _FUSED_SHARE
+        weights[members] = (1 - fused_share) * alone[members] / len(members)
+        weights[-1] = fused_share
     return weights
 
 

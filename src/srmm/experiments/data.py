@@ -13,7 +13,7 @@ import numpy as np
 
 from srmm.data.embeddings import Embeddings, same_settings
 from srmm.data.labels import check_label_types, known_labels
-from srmm.data.split import stratified_split
+from srmm.data.split import held_out_split
 from srmm.data.store import load_embeddings
 from srmm.errors import InputError
 from srmm.evaluation.missing import draw_missing
@@ -74,7 +74,7 @@ def open_experiment_data(
     if limit is not None and limit < len(y):
         if limit < 2 * len(classes):
             raise InputError(f"A subset of {limit} is too small for {len(classes)} classes.")
-        _, rows = stratified_split(y, limit / len(y), np.random.default_rng(0))
+        _, rows = held_out_split(y, limit / len(y), None, np.random.default_rng(0))
         embeddings = embeddings[rows]
         classes, y = np.unique(classes[y[rows]], return_inverse=True)
     digest = hashlib.sha256(np.ascontiguousarray(embeddings.present).tobytes())
@@ -94,7 +94,7 @@ def open_experiment_data(
 
 
 def split_for(data: ExperimentData, seed: int) -> Part:
-    """The data set's own split where it has one, else a stratified 75/25 split of that seed."""
+    """The data set's own split where it has one, else a stratified 75/25 one, groups whole."""
     split = data.embeddings.split
     if split is not None and has_own_split(data):
         validation = np.flatnonzero(split == "validation")
@@ -103,7 +103,8 @@ def split_for(data: ExperimentData, seed: int) -> Part:
             validation if len(validation) else None,
             np.flatnonzero(split == "test"),
         )
-    train, test = stratified_split(data.y, TEST_SHARE, np.random.default_rng([seed, 75]))
+    rng, groups = np.random.default_rng([seed, 75]), data.embeddings.groups
+    train, test = held_out_split(data.y, TEST_SHARE, groups, rng)
     return Part(train, None, test)
 
 

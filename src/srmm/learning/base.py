@@ -14,8 +14,8 @@ from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.folds import held_out_split
 from srmm.data.inputs import LONE_MODALITY, as_embeddings, is_lone_array, match_modalities
+from srmm.data.split import held_out_split
 from srmm.errors import InputError, SrmmError, shown
 from srmm.learning.labelled import Labelled, labelled, with_items
 from srmm.learning.saving import save_pretrained

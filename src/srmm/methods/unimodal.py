@@ -69,16 +69,12 @@ class UnimodalClassifier(EmbeddingClassifier):
         self.modalities_ = (modality,)
         self.embedding_dims_ = {modality: train.embeddings.embedding_dims[modality]}
         alone = train.embeddings.select([modality])
-        common: dict[str, Any] = {
-            **(self.settings or {}),
-            "random_state": seed,
-            "device": self.device,
-        }
-        model: Any = (
-            SingleBranchClassifier(**common)
-            if self.recipe is None
-            else PaperClassifier(recipe=self.recipe, **common)
-        )
+        common: dict[str, Any] = dict(self.settings or {})
+        common |= {"random_state": seed, "device": self.device}
+        if self.recipe is None:
+            model: Any = SingleBranchClassifier(**common)
+        else:
+            model = PaperClassifier(recipe=self.recipe, **common)
         self.model_ = model.fit(
             alone,
             self.classes_[train.y],

@@ -16,7 +16,7 @@ METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "auroc": "AUROC"}
 
 _METHODS = {
     "srmm": "SRMM",
-    "srmm-paper": "SRMM, paper recipe",
+    "srmm-paper": "SRMM, the paper's",
     "router": "availability router",
     "logreg-concat": "logistic regression",
     "logreg": "averaged logistic regression",

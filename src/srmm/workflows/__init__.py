@@ -5,6 +5,7 @@ what a command does.
 """
 
 from srmm.workflows.data import open_data
+from srmm.workflows.distil import distil_workflow
 from srmm.workflows.evaluate import evaluate_workflow
 from srmm.workflows.fit import Fitted, fit_workflow
 from srmm.workflows.pictures import note_source
@@ -12,6 +13,7 @@ from srmm.workflows.predict import predict_workflow, predictions_frame
 
 __all__ = [
     "Fitted",
+    "distil_workflow",
     "evaluate_workflow",
     "fit_workflow",
     "note_source",

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.folds import held_out_split
 from srmm.data.labels import known_labels
 from srmm.data.modality import KINDS
+from srmm.data.split import held_out_split
 from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, check_labels
 from srmm.encoders import encoder_kind, learns_from_items

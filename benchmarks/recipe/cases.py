@@ -1,0 +1,118 @@
+"""The data that the default was chosen and measured on: sets, and what is made to lack in them.
+
+A case is a data set, how much of it is for training, and which share of a modality training keeps.
+Every case has an outer split, of which the test part is looked at once, at the end, and an inner
+one, inside the training part, on which everything was chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+import srmm
+from srmm.data.labels import known_labels
+from srmm.data.split import held_out_split
+
+TEST_SHARE = 0.25
+_MOST_TEST = 5_000  # instances; more say nothing new and cost time
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    """What tables call it."""
+    data: str
+    """A store's name, or a data set whose features are published; "fashion:season" is a target."""
+    train: int | None = None
+    """Training instances, drawn at random; None: all."""
+    keep: dict[str, float] = field(default_factory=dict)
+    """Modality → share of training instances that keep it."""
+    groups: bool = False
+    """Whether the method is told who belongs together, and no group is on both sides."""
+
+
+CASES = (
+    Case("HTAD", "htad"),
+    Case("HTAD, 30 % of audio", "htad", keep={"audio": 0.3}),
+    Case("HTAD, 30 % of motion", "htad", keep={"motion": 0.3}),
+    Case("HTAD, a tenth of both", "htad", keep={"audio": 0.1, "motion": 0.1}),
+    Case("OpenMoji", "openmoji"),
+    Case("OpenMoji, 30 % of texts", "openmoji", keep={"text": 0.3}),
+    Case("spoken digits", "av_digits"),
+    Case("spoken digits, speakers known", "av_digits", groups=True),
+    Case("MOSI", "mosi", groups=True),
+    Case("faces and voices", "face_voice40"),
+    Case("openclipart", "openclipart"),
+    Case("openclipart, titles apart", "openclipart", groups=True),
+    Case("article types, 1,000", "fashion", train=1_000),
+    Case("article types, 3,000", "fashion", train=3_000),
+    Case("article types, 12,000", "fashion", train=12_000),
+    Case("seasons, 3,000", "fashion:season", train=3_000),
+)
+
+
+@cache
+def open_data(data: str, stores: Path, root: Path | None) -> srmm.Embeddings:
+    """The labelled instances of a data set: from a store, or as published."""
+    name, _, target = data.partition(":")
+    folder = root and root / name
+    if name in ("htad", "mosi"):
+        return srmm.load_dataset(name, **({"root": folder} if name == "mosi" else {}))
+    embeddings = srmm.load_embeddings(stores / name)
+    if target:
+        table = srmm.load_dataset(name, root=folder, target=target)
+        labels = dict(zip(table.ids.tolist(), table.labels.tolist(), strict=True))
+        wanted = [labels.get(id) for id in embeddings.ids.tolist()]
+        embeddings.labels = np.array(wanted, dtype=object)
+    embeddings = embeddings[known_labels(embeddings.labels) & embeddings.present.any(axis=1)]
+    names, counts = np.unique(embeddings.labels.astype(str), return_counts=True)
+    common = set(names[counts >= 8].tolist())  # a rarer class has nobody to be tested on
+    return embeddings[np.array([str(label) in common for label in embeddings.labels])]
+
+
+def outer_split(case: Case, data: srmm.Embeddings, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(training, test) rows: the data set's own, or a quarter held out, stratified."""
+    if data.split is not None and {"train", "test"} <= set(data.split.tolist()):
+        return np.flatnonzero(data.split != "test"), np.flatnonzero(data.split == "test")
+    groups = data.groups if case.groups else None
+    return held_out_split(_codes(data), TEST_SHARE, groups, np.random.default_rng([seed, 75]))
+
+
+def parts(
+    case: Case, data: srmm.Embeddings, seed: int, *, inner: bool
+) -> tuple[srmm.Embeddings, srmm.Embeddings]:
+    """(training, evaluation) instances of one seed; with `inner` no test row is among them."""
+    rng = np.random.default_rng([seed, 76])
+    train, test = outer_split(case, data, seed)
+    if inner:
+        mine = data[train]
+        kept, held = held_out_split(_codes(mine), TEST_SHARE, mine.groups, rng)
+        train, test = train[kept], train[held]
+    if case.train is not None:
+        train = np.sort(rng.permutation(train)[: case.train])
+    learnt = data[train]
+    if case.keep:
+        present = np.ones(learnt.present.shape, dtype=bool)
+        for name, share in case.keep.items():
+            m = learnt.modalities.index(name)
+            present[:, m] = rng.random(len(learnt)) < share
+        learnt = learnt.mask(present)
+        learnt = learnt[learnt.present.any(axis=1)]
+    if not case.groups:
+        learnt.groups = None
+    test = np.sort(rng.permutation(test)[:_MOST_TEST])
+    known = np.isin(data.labels[test].astype(str), learnt.labels.astype(str))
+    return learnt, data[test[known]]
+
+
+def by_name(names: list[str]) -> tuple[Case, ...]:
+    """The cases whose name begins so; all without names."""
+    return tuple(c for c in CASES if not names or any(c.name.startswith(n) for n in names))
+
+
+def _codes(data: srmm.Embeddings) -> np.ndarray:
+    return np.unique(data.labels.astype(str), return_inverse=True)[1]

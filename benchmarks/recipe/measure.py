@@ -1,0 +1,62 @@
+"""What is measured of a fitted model: every presence pattern, on the rows that have all of it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+import srmm
+from srmm.data.modality import pattern_mask, usable_patterns
+from srmm.evaluation.corrupt import add_noise
+
+_FEWEST = 20  # rows of a pattern
+
+
+def measured(model: Any, train: srmm.Embeddings, test: srmm.Embeddings) -> dict[str, Any]:
+    """{"seconds", "patterns": {"image+text": {"accuracy", "log_loss", "ece", "n"}}, "noise"}."""
+    start = time.perf_counter()
+    model.fit(train)
+    seconds = time.perf_counter() - start
+    scorer, y = model.scorer(test), np.searchsorted(model.classes_, test.labels)
+    patterns = {}
+    for pattern in usable_patterns(test.modalities):
+        mask = pattern_mask(pattern, test.modalities)
+        rows = np.flatnonzero(test.present[:, mask].all(axis=1))
+        if len(rows) >= _FEWEST:
+            probabilities = scorer(rows, np.tile(mask, (len(rows), 1)))
+            patterns["+".join(pattern)] = figures(y[rows], probabilities)
+    return {"seconds": seconds, "patterns": patterns, "noise": _noise(model, test, y)}
+
+
+def figures(y: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Accuracy and expected calibration error (15 bins) in %, log loss, and of how many rows."""
+    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == y
+    bins = np.minimum((sure * 15).astype(int), 14)
+    gaps = [
+        abs(right[bins == b].mean() - sure[bins == b].mean()) * (bins == b).mean()
+        for b in np.unique(bins)
+    ]
+    own = probabilities[np.arange(len(y)), y]
+    return {
+        "accuracy": 100 * float(right.mean()),
+        "ece": 100 * float(sum(gaps)),
+        "log_loss": float(-np.log(np.maximum(own, 1e-12)).mean()),
+        "n": len(y),
+    }
+
+
+def _noise(model: Any, test: srmm.Embeddings, y: np.ndarray) -> dict[str, float]:
+    """Accuracy in % with noise of a feature's standard deviation, on one modality or all."""
+    if not hasattr(model, "feature_std_") or len(test.modalities) < 2:
+        return {}
+    whole = np.flatnonzero(test.present.all(axis=1))
+    clean = test[whole]
+    noisy = add_noise(clean, 1.0, np.random.default_rng(5), feature_std=model.feature_std_)
+    out = {}
+    for name in (*clean.modalities, "all"):
+        mixed = {m: (noisy if name in (m, "all") else clean).to_array(m) for m in clean.modalities}
+        predicted = model.predict(srmm.Embeddings.from_arrays(mixed))
+        out[name] = 100 * float((predicted == clean.labels).mean())
+    return out

@@ -1,0 +1,73 @@
+"""Open Clip Art Library 0.18: drawings with a title and a description, many of them missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from srmm.data.arrays import check_ids
+from srmm.data.sources import open_source
+from srmm.data.table import Table
+from srmm.datasets.base import DatasetAbout
+from srmm.datasets.completeness import Completeness
+from srmm.errors import InputError, did_you_mean
+
+ABOUT = DatasetAbout(
+    name="openclipart",
+    description="Drawings, their titles and, of one in five, a description; the class is the "
+    "library's folder (11)",
+    modalities=("image", "title", "description"),
+    source="Open Clip Art Library 0.18, as in Debian's package openclipart-svg "
+    "(https://packages.debian.org/openclipart-svg)",
+    licence="public domain",
+    how_to_get="Get Debian's package openclipart-svg (https://packages.debian.org/"
+    "openclipart-svg), render its SVG files as PNG, and put two files into one folder, the root: "
+    "images.zip (or images/) with images/<id>.png, and openclipart.csv with the columns id, image "
+    "(images/<id>.png), title and description (as in the SVG file) and label (the library's top "
+    "folder). A cell is empty where there is nothing.",
+)
+
+TABLE = "openclipart.csv"
+
+_COLUMNS = ("id", "image", "title", "description", "label")
+
+
+def load(root: Path) -> Table:
+    """A table of 4,905 drawings of 11 classes, without a split.
+
+    Empty cells are absent items; a picture that the table names must be there. The groups are
+    the titles, None where there is none: the drawings of a series share one, and a model that has
+    seen some of them knows the rest.
+    """
+    download = Completeness(ABOUT, root)
+    download.file(TABLE)
+    if not (root / "images").is_dir() and not (root / "images.zip").is_file():
+        download.file("images.zip", "images/")  # names the folder, not 4,853 files
+    download.check()
+    cells = _read(root / TABLE)
+    table = download.table(
+        {
+            "image": download.keep_existing("pictures", cells["image"].tolist()),
+            "title": cells["title"],
+            "description": cells["description"],
+        },
+        {"image": "image", "title": "text", "description": "text"},
+        ids=check_ids(cells["id"]),
+        labels=cells["label"],
+        split=[None] * len(cells["id"]),
+        groups=cells["title"],
+    )
+    return replace(table, split=None)
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """The columns, object arrays (n,), None where a cell is empty."""
+    source = open_source(path)
+    for column in _COLUMNS:
+        if column not in source.columns:
+            raise InputError(
+                f"{path} has no column {column!r}. {did_you_mean(column, source.columns)}"
+            )
+    return source.read(_COLUMNS).cells

@@ -1,0 +1,132 @@
+"""One small network that has learnt from the whole: what is served where size or time is short."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srmm.data.inputs import as_embeddings
+from srmm.ensemble.branches import Branches
+from srmm.ensemble.classifier import SingleBranchClassifier
+from srmm.ensemble.out_of_fold import OutOfFold
+from srmm.ensemble.table import FeatureTable
+from srmm.ensemble.training import train_branches
+from srmm.ensemble.weights import PatternWeights
+from srmm.errors import InputError
+from srmm.learning.labelled import labelled
+
+_TRUTH = 0.3  # share of the true label in what is learnt; the rest is the teacher's word
+
+
+def distil(
+    model: SingleBranchClassifier,
+    X: Any,
+    y: Any = None,
+    *,
+    random_state: int = 0,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> SingleBranchClassifier:
+    """A single branch that says what `model` says, whatever is present, a fifth of its size.
+
+    It learns from the outputs that the model's networks give of instances they never saw (Hinton
+    et al., Distilling the Knowledge in a Neural Network, 2015), under random presence patterns of
+    each, and a little from the labels. At prediction all that is present goes through as the fused
+    stream: one pass of one network.
+
+    Parameters
+    ----------
+    model : fitted SingleBranchClassifier
+    X, y : as in `fit`
+        The instances `model` was trained on, all of them and in the same order.
+
+    Raises
+    ------
+    InputError
+        If these cannot be the training instances, or `model` is itself distilled.
+    """
+    if model.n_folds == 1:
+        raise InputError("This model is distilled already: it is one network. Distil its teacher.")
+    embeddings, labels, _, _ = labelled(as_embeddings(X), y, None)
+    embeddings = model.as_seen(embeddings)
+    if len(embeddings) != len(model.folds_):
+        raise InputError(
+            f"There are {len(embeddings):,} labelled instances here, and the model was trained on "
+            f"{len(model.folds_):,}. A model is distilled on its own training instances."
+        )
+    unknown = set(labels.tolist()) - set(model.classes_.tolist())
+    if unknown:
+        raise InputError(f"The model has no class {sorted(unknown)[0]!r}: train it on these data.")
+    rng = np.random.default_rng([random_state, 4])
+    device = model.network_.fc2.weight.device
+    table = FeatureTable(embeddings, model.features_, device)
+    teacher = OutOfFold(model.network_, table, np.arange(len(table)), model.folds_)
+    there = np.asarray(embeddings.present)
+    truth = np.eye(len(model.classes_), dtype=np.float32)
+    target = np.searchsorted(model.classes_, labels)
+    student = _student(model)
+    student.network_.start(rng)
+
+    def loss_of(rows: np.ndarray) -> Tensor:
+        rows = rows[0]
+        present = draw_patterns(there[rows], rng)
+        told = teacher.probabilities(rows, present, model.weights_)
+        wanted = torch.from_numpy((1 - _TRUTH) * told + _TRUTH * truth[target[rows]])
+        network, seen = student.network_, torch.from_numpy(present).to(device)
+        items, _ = table.batch(rows)
+        vectors = network.enter(items, seen[None], rng)
+        fused = network.fused(vectors, seen.to(vectors.dtype))
+        logits = network.classify(fused, rng)[0]
+        return -(wanted.to(device) * logits.log_softmax(dim=-1)).sum(dim=-1).mean()
+
+    student.history_ = train_branches(
+        student.network_,
+        [np.arange(len(table))],
+        loss_of,
+        rng,
+        batch_size=model.batch_size,
+        learning_rate=model.learning_rate,
+        max_epochs=model.max_epochs,
+        progress=progress,
+    )
+    student.training_ = {**model.training_, "seconds": student.history_.seconds}
+    return student
+
+
+def draw_patterns(present: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A random part of each instance's items (n, M): a third of the time one, a third all."""
+    drawn = np.where(present, rng.random(present.shape), 2.0)
+    first = drawn == drawn.min(axis=1, keepdims=True)
+    kind = rng.integers(3, size=(len(present), 1))
+    some = first | (drawn < 0.5)
+    return present & np.where(kind == 0, first, np.where(kind == 1, True, some))
+
+
+def _student(model: SingleBranchClassifier) -> SingleBranchClassifier:
+    """A model like this one, of a single network that has not learnt yet."""
+    parameters = {**model.get_params(), "n_folds": 1, "device": model.device}
+    student = SingleBranchClassifier(**parameters)
+    for name in (
+        "classes_", "modalities_", "embedding_dims_", "encoders_", "class_prior_", "chosen_",
+        "features_", "trust_", "folds_", "out_of_fold_",
+    ):  # fmt: skip
+        setattr(student, name, getattr(model, name))
+    if hasattr(model, "n_features_in_"):
+        student.n_features_in_ = model.n_features_in_
+    widths = model.network_.widths
+    student.network_ = Branches(
+        widths,
+        len(model.classes_),
+        members=1,
+        hidden_dim=model.hidden_dim,
+        dropout=model.dropout,
+        input_dropout=model.input_dropout,
+    ).to(model.network_.fc2.weight.device)
+    # Whatever is present is the fused stream's to say.
+    M = len(widths)
+    eye = np.hstack([np.eye(M), np.zeros((M, 1))])
+    student.weights_ = PatternWeights(1 << np.arange(M), eye, fused_share=1.0)
+    return student

@@ -1,0 +1,55 @@
+"""From a saved model to a smaller one that has learnt from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from srmm.ensemble.classifier import SingleBranchClassifier
+from srmm.ensemble.distil import distil
+from srmm.errors import InputError
+from srmm.learning.saving import check_writable, from_pretrained, read_config, save_pretrained
+from srmm.workflows.data import known_rows, own_embeddings, split_column
+
+
+def distil_workflow(
+    model_folder: Path,
+    output: Path,
+    *,
+    seed: int = 0,
+    overwrite: bool = False,
+    epochs: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> Any:
+    """Distil the model in `model_folder` on the embeddings it was trained on; save it to `output`.
+
+    It reads raw items as the model does, and is evaluated on the same held-out rows.
+    """
+    check_writable(output.resolve(), overwrite=overwrite)
+    model, config = from_pretrained(model_folder), read_config(model_folder)
+    if not isinstance(model, SingleBranchClassifier):
+        raise InputError(
+            f"{model_folder} is a {type(model).__name__}. What is distilled is the default method, "
+            "'srmm': fit that first."
+        )
+    origin, rows = dict(config.get("origin") or {}), known_rows(model_folder)
+    own = own_embeddings(model_folder, origin, rows)
+    if own is None:
+        raise InputError(
+            f"The embeddings that {model_folder} was trained on are gone "
+            f"({origin.get('store') or 'it names none'}), and a model is distilled on them."
+        )
+    split = split_column(own, rows)
+    # In the order of training: what was given as validation came last.
+    order = np.concatenate([np.flatnonzero(split == part) for part in ("train", "validation")])
+    student = distil(model, own[order], random_state=seed, progress=epochs)
+    if origin.get("store"):
+        store = model_folder.resolve().parent / origin["store"]
+        origin["store"] = os.path.relpath(store, output.resolve().parent)
+    save_pretrained(
+        student, output, inputs=config["inputs"], origin=origin, rows=rows, overwrite=overwrite
+    )
+    return student

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srmm import Embeddings, load_embeddings
+from srmm.cli import run
+from srmm.data.split import draw_folds, held_out_split, linked
+from srmm.errors import InputError
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 8)), min_size=2, max_size=80),
+    st.integers(2, 6),
+    st.integers(0, 5),
+)
+def test_a_group_is_in_one_fold(pairs: list[tuple[int, int]], n_folds: int, seed: int) -> None:
+    y, groups = np.array(pairs).T
+    if len(set(groups.tolist())) < 2:
+        groups = np.arange(len(y))
+    folds = draw_folds(y, groups, n_folds, np.random.default_rng(seed))
+    assert set(folds.tolist()) <= set(range(n_folds))
+    for group in np.unique(groups):
+        assert len(set(folds[groups == group].tolist())) == 1
+
+
+def test_classes_and_sizes_are_spread_evenly() -> None:
+    y = np.repeat(np.arange(7), [100, 50, 30, 9, 5, 2, 1])
+    folds = draw_folds(y, np.arange(len(y)), 5, np.random.default_rng(0))
+    assert np.ptp(np.bincount(folds, minlength=5)) <= 1
+    for label in range(7):
+        assert np.ptp(np.bincount(folds[y == label], minlength=5)) <= 2
+
+
+def test_an_instance_without_a_group_is_one_by_itself() -> None:
+    y = np.zeros(40, dtype=int)
+    groups = np.full(40, None, dtype=object)
+    folds = draw_folds(y, groups, 5, np.random.default_rng(0))
+    assert np.bincount(folds).tolist() == [8] * 5
+
+
+def test_one_group_cannot_judge_itself() -> None:
+    with pytest.raises(InputError, match=r"of one group.*such as a speaker"):
+        draw_folds(np.array([0, 1]), np.array(["a", "a"]), 5, np.random.default_rng(0))
+
+
+def test_no_group_is_on_both_sides_of_a_held_out_split() -> None:
+    rng = np.random.default_rng(0)
+    y, groups = rng.integers(3, size=300), rng.integers(40, size=300)
+    kept, held = held_out_split(y, 0.25, groups, np.random.default_rng(1))
+    assert sorted([*kept, *held]) == list(range(300))
+    assert not set(groups[kept]) & set(groups[held])
+    assert 0.15 < len(held) / 300 < 0.35
+
+
+def test_instances_that_share_an_item_are_linked() -> None:
+    x = np.arange(24.0).reshape(12, 2)
+    x[1] = x[0]  # one photo, two products
+    t = np.arange(36.0).reshape(12, 3)
+    t[2] = t[1]  # and the second's title stands on a third
+    data = Embeddings.from_arrays({"image": x, "text": t})
+    groups = linked(data, 3)
+    assert len({*groups[:3]}) == 1
+    assert len({*groups.tolist()}) == 10
+
+
+def test_what_everybody_has_links_nobody() -> None:
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    data = Embeddings.from_arrays({"image": x, "text": np.ones((100, 3))})
+    assert len({*linked(data, 5).tolist()}) == 100
+    pairs = np.repeat(x[:50], 2, axis=0)
+    chain = np.concatenate([x[:1], np.repeat(x[1:50], 2, axis=0), x[50:51]])
+    tied = Embeddings.from_arrays({"image": pairs, "text": chain})  # all hang together
+    assert len({*linked(tied, 5).tolist()}) == 100
+
+
+@pytest.mark.workflow
+def test_a_group_column_is_kept_and_splits_respect_it(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "width": rng.normal(size=120), "height": rng.normal(size=120),
+            "label": rng.choice(["a", "b"], size=120), "customer": rng.integers(20, size=120),
+        }
+    )  # fmt: skip
+    frame.loc[:4, "customer"] = None
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    arguments = ["--features", "width,height", "--label", "label", "--group", "customer", "-q"]
+    settings = ["--setting", "max_epochs=3", "--setting", "hidden_dim=8"]
+    model = tmp_path / "m"
+    assert run(["fit", str(tmp_path / "t.csv"), "-o", str(model), *arguments, *settings]) == 0
+    store = load_embeddings(tmp_path / "m.embeddings")
+    assert store.groups.tolist()[:6][:5] == [None] * 5
+    split = pd.read_parquet(model / "rows.parquet")["split"].to_numpy()
+    customers = {part: set(store.groups[split == part]) - {None} for part in ("train", "test")}
+    assert customers["train"]
+    assert customers["test"]
+    assert not customers["train"] & customers["test"]
+    again = Embeddings.from_arrow(store.to_arrow())
+    assert again.groups.tolist() == store.groups.tolist()

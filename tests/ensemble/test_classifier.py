@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from srmm import Embeddings, SingleBranchClassifier
+from srmm.errors import InputError
+from tests.test_classifier import DEFAULT, problem
+
+
+@pytest.fixture(scope="module")
+def model() -> SingleBranchClassifier:
+    return SingleBranchClassifier(**DEFAULT).fit(problem())
+
+
+@pytest.mark.parametrize("value", [1e4, 1e20, 3e38])
+def test_whatever_finite_numbers_come_in_no_nan_comes_out(
+    model: SingleBranchClassifier, value: float
+) -> None:
+    wild = {"image": np.full((4, 6), value), "audio": np.full((4, 4), -value)}
+    wild["image"][0] = 0.0
+    probabilities = model.predict_proba(wild)
+    assert np.isfinite(probabilities).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_it_learns_from_wild_numbers_and_constant_features_too() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=120)
+    x = np.column_stack([y + 0.1 * rng.normal(size=120), np.full(120, 7.0), np.zeros(120)])
+    x[0, 1] = 3e38
+    fitted = SingleBranchClassifier(**DEFAULT).fit({"a": x, "b": x[:, :1] * 1e-30}, y)
+    assert fitted.score({"a": x}, y) > 0.95
+
+
+def test_every_instance_has_a_network_that_never_saw_it(model: SingleBranchClassifier) -> None:
+    assert len(model.folds_) == len(problem())
+    assert np.bincount(model.folds_).tolist() == [60] * 5
+    assert model.training_["n_validation"] == 0
+    assert 0.8 < model.out_of_fold_["accuracy"] <= 1
+    held = problem(seed=1)
+    assert abs(model.score(held) - model.out_of_fold_["accuracy"]) < 0.08
+
+
+def test_groups_stay_in_one_fold() -> None:
+    train = problem()
+    speakers = np.random.default_rng(0).integers(12, size=len(train))
+    fitted = SingleBranchClassifier(**DEFAULT).fit(train, groups=speakers)
+    for speaker in range(12):
+        assert len(set(fitted.folds_[speakers == speaker].tolist())) == 1
+    train.groups = speakers
+    carried = SingleBranchClassifier(**DEFAULT).fit(train)
+    np.testing.assert_array_equal(carried.folds_, fitted.folds_)
+
+
+def test_equal_items_stay_in_one_fold_where_there_are_no_groups() -> None:
+    train = problem(missing=0.0)
+    image = train.to_array("image")
+    image[100:200] = image[:100]  # every picture of these is on two instances
+    arrays = {"image": image, "text": train.to_array("text")}
+    twins = Embeddings.from_arrays(arrays, labels=train.labels)
+    fitted = SingleBranchClassifier(**DEFAULT).fit(twins)
+    np.testing.assert_array_equal(fitted.folds_[:100], fitted.folds_[100:200])
+
+
+def test_given_validation_instances_teach_too() -> None:
+    fitted = SingleBranchClassifier(**DEFAULT).fit(problem(), validation=problem(80, seed=1))
+    assert (fitted.training_["n_train"], fitted.training_["n_validation"]) == (380, 0)
+    assert len(fitted.folds_) == 380
+
+
+def test_probabilities_can_be_believed() -> None:
+    train, test = problem(1500, n_classes=4), problem(3000, n_classes=4, seed=1)
+    fitted = SingleBranchClassifier(hidden_dim=64, max_epochs=15, random_state=0).fit(train)
+    probabilities = fitted.predict_proba(test)
+    sure, right = probabilities.max(axis=1), fitted.classes_[probabilities.argmax(axis=1)]
+    assert abs(sure.mean() - (right == test.labels).mean()) < 0.03
+
+
+def test_an_interaction_of_modalities_is_seen() -> None:
+    """Neither item tells anything; both together tell all (exclusive or)."""
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(2, size=(2, 800))
+    X = {
+        "a": a[:, None] + 0.1 * rng.normal(size=(800, 3)),
+        "b": b[:, None] + 0.1 * rng.normal(size=(800, 3)),
+    }
+    fitted = SingleBranchClassifier(hidden_dim=64, max_epochs=60, random_state=0)
+    fitted.fit({k: v[:600] for k, v in X.items()}, (a ^ b)[:600])
+    assert fitted.score({k: v[600:] for k, v in X.items()}, (a ^ b)[600:]) > 0.95
+
+
+def test_sixteen_modalities_and_one() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=150)
+    X = {f"m{i}": y[:, None] + rng.normal(size=(150, 1 + i % 3)) for i in range(16)}
+    data = Embeddings.from_arrays(X, present=rng.random((150, 16)) < 0.5, labels=y)
+    data = data[data.present.any(axis=1)]
+    fitted = SingleBranchClassifier(**DEFAULT).fit(data)
+    assert fitted.score(data) > 0.6
+    one = SingleBranchClassifier(**DEFAULT).fit(X["m2"], y)
+    assert one.predict_per_modality(X["m2"]).shape == (150, 1, 3)
+
+
+def test_more_classes_than_fit_into_a_fold() -> None:
+    y = np.arange(400) % 200  # two instances a class
+    x = np.random.default_rng(0).normal(size=(200, 30))[y]
+    x = x + 0.1 * np.random.default_rng(1).normal(size=x.shape)
+    fitted = SingleBranchClassifier(hidden_dim=64, max_epochs=60, random_state=0).fit(x, y)
+    assert fitted.score(x, y) > 0.9
+
+
+def test_scores_under_a_mask_are_predictions_without_those_items(
+    model: SingleBranchClassifier,
+) -> None:
+    test = problem(30, seed=2)
+    mask = np.random.default_rng(0).random(test.present.shape) < 0.6
+    rows = np.flatnonzero((test.present & mask).any(axis=1))
+    expected = model.predict_proba(test[rows].mask(mask[rows]))
+    np.testing.assert_allclose(model.scorer(test)(rows, mask[rows]), expected, atol=1e-6)
+
+
+def test_a_bad_parameter_is_named() -> None:
+    for parameters, said in (
+        ({"n_folds": 1}, "n_folds must be a whole number, at least 2"),
+        ({"max_epochs": 0}, "max_epochs must be a whole number, at least 1"),
+        ({"dropout": 50}, "did you mean 0.5"),
+    ):
+        with pytest.raises(InputError, match=said):
+            SingleBranchClassifier(**parameters).fit(problem())

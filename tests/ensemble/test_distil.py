@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from srmm import SingleBranchClassifier, from_pretrained, save_embeddings
+from srmm.cli import run
+from srmm.ensemble.distil import distil, draw_patterns
+from srmm.errors import InputError
+from tests.test_classifier import DEFAULT, problem
+
+
+def test_the_small_model_says_what_the_whole_says(tmp_path) -> None:
+    train, test = problem(), problem(seed=1)
+    whole = SingleBranchClassifier(**DEFAULT).fit(train)
+    small = distil(whole, train)
+    assert small.n_parameters_ < whole.n_parameters_ / 4
+    agreed = (small.predict(test) == whole.predict(test)).mean()
+    assert agreed > 0.9
+    for m in range(3):
+        alone = test.mask(np.arange(3) == m)
+        alone = alone[alone.present.any(axis=1)]
+        assert (small.predict(alone) == whole.predict(alone)).mean() > 0.85
+    again = from_pretrained(small.save_pretrained(tmp_path / "small"))
+    np.testing.assert_array_equal(again.predict_proba(test), small.predict_proba(test))
+    assert again.predict_per_modality(test).shape == (300, 3, 3)
+    assert again.transform(test).shape == (300, 32)
+
+
+def test_only_the_training_instances_can_teach_it() -> None:
+    whole = SingleBranchClassifier(**DEFAULT).fit(problem())
+    with pytest.raises(InputError, match="There are 299 labelled instances here, and the model"):
+        distil(whole, problem()[1:])
+    small = distil(whole, problem())
+    with pytest.raises(InputError, match="distilled already"):
+        distil(small, problem())
+
+
+def test_patterns_are_parts_of_what_is_there() -> None:
+    rng = np.random.default_rng(0)
+    present = rng.random((3000, 3)) < 0.7
+    present[~present.any(axis=1), 0] = True
+    drawn = draw_patterns(present, rng)
+    assert not (drawn & ~present).any()
+    assert drawn.any(axis=1).all()
+    whole = drawn[present.all(axis=1)]
+    assert len(np.unique(whole, axis=0)) == 7
+
+
+@pytest.mark.workflow
+def test_the_command_makes_a_model_that_is_evaluated_like_its_teacher(tmp_path, capsys) -> None:
+    save_embeddings(problem(240), tmp_path / "store")
+    small = ["--setting", "hidden_dim=32", "--setting", "max_epochs=12", "-q"]
+    assert run(["fit", str(tmp_path / "store"), "-o", str(tmp_path / "whole"), *small]) == 0
+    (tmp_path / "deep").mkdir()
+    output = tmp_path / "deep" / "small"
+    assert run(["distil", str(tmp_path / "whole"), "-o", str(output)]) == 0
+    assert "distilled to" in capsys.readouterr().out
+    report = tmp_path / "r.html"
+    assert run(["evaluate", str(output), "-o", str(report), "--no-baselines", "-q"]) == 0
+    assert report.exists()
+    assert run(["distil", str(output), "-o", str(tmp_path / "again")]) == 1
+    assert "distilled already" in capsys.readouterr().err
+    paper = ["--method", "srmm-paper", *small]
+    assert run(["fit", str(tmp_path / "store"), "-o", str(tmp_path / "paper"), *paper]) == 0
+    assert run(["distil", str(tmp_path / "paper"), "-o", str(tmp_path / "again")]) == 1
+    assert "What is distilled is the default method" in capsys.readouterr().err
