@@ -34,7 +34,7 @@ def one_of_each_class() -> list[Any]:
     models = [small(name) for name in found.values() if name]
     for model in models:
         if hasattr(model, "modality"):  # ten epochs are too few for its ten instances a class
-            model.set_params(modality=None, recipe="comparison")
+            model.set_params(modality=None, recipe="comparison", settings=None)
     return models
 
 

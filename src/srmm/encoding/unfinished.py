@@ -73,12 +73,12 @@ def remove_finished(partial: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(partial: Path) -> Iterator[None]:
-    _check_ours(partial)
     while True:
-        partial.mkdir(parents=True, exist_ok=True)
+        _check_ours(partial)
         try:
+            partial.mkdir(parents=True, exist_ok=True)
             file = (partial / _LOCK).open("a+b")
-        except FileNotFoundError:  # the job before has just removed the folder
+        except (FileNotFoundError, FileExistsError):  # the job before has just removed the folder
             continue
         with file:
             _lock(file, partial)
@@ -93,9 +93,12 @@ def _locked(partial: Path) -> Iterator[None]:
 
 
 def _check_ours(partial: Path) -> None:
-    if not partial.exists():
+    try:
+        names = set(os.listdir(partial))
+    except FileNotFoundError:  # another job may remove it at any moment
         return
-    names = {path.name for path in partial.iterdir()} if partial.is_dir() else {""}
+    except NotADirectoryError:
+        names = {""}
     if names and not names & {_NOTE, _LOCK}:
         raise InputError(
             f"{partial}, where unfinished work is kept, exists and is something else. Move it "
