@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("stores", type=Path)
     parser.add_argument("runs", type=Path)
-    parser.add_argument("names", nargs="*", help="cases, by the beginning of their names")
+    parser.add_argument("names", nargs="*", help="cases; all by default")
     parser.add_argument("--root", type=Path, help="where data sets lie that are downloaded")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--methods", nargs="*", default=list(METHODS))

@@ -110,8 +110,12 @@ def parts(
 
 
 def by_name(names: list[str]) -> tuple[Case, ...]:
-    """The cases whose name begins so; all without names."""
-    return tuple(c for c in CASES if not names or any(c.name.startswith(n) for n in names))
+    """The cases of these names; all without names."""
+    known = {case.name: case for case in CASES}
+    for name in names:
+        if name not in known:
+            raise SystemExit(f"There is no case {name!r}: {', '.join(map(repr, known))}.")
+    return tuple(known[name] for name in names) if names else CASES
 
 
 def _codes(data: srmm.Embeddings) -> np.ndarray:

@@ -91,7 +91,7 @@ def _changed(patches: Patches) -> Iterator[None]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("stores", type=Path)
-    parser.add_argument("names", nargs="*", help="cases, by the beginning of their names")
+    parser.add_argument("names", nargs="*", help="cases; all by default")
     parser.add_argument("--root", type=Path)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS))

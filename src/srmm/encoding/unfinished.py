@@ -94,7 +94,7 @@ def _locked(partial: Path) -> Iterator[None]:
 
 def _check_ours(partial: Path) -> None:
     try:
-        names = set(os.listdir(partial))
+        names = {path.name for path in partial.iterdir()}
     except FileNotFoundError:  # another job may remove it at any moment
         return
     except NotADirectoryError:
