@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from srmm import Embeddings, load_embeddings
 from srmm.cli import run
-from srmm.data.split import draw_folds, held_out_split, linked
+from srmm.data.split import draw_folds, held_out_split, linked, several
 from srmm.errors import InputError
 
 
@@ -73,8 +73,8 @@ def test_what_everybody_has_links_nobody() -> None:
     assert len({*linked(data, 5).tolist()}) == 100
     pairs = np.repeat(x[:50], 2, axis=0)
     chain = np.concatenate([x[:1], np.repeat(x[1:50], 2, axis=0), x[50:51]])
-    tied = Embeddings.from_arrays({"image": pairs, "text": chain})  # all hang together
-    assert len({*linked(tied, 5).tolist()}) == 100
+    tied = Embeddings.from_arrays({"image": pairs, "text": chain})
+    assert len({*linked(tied, 5).tolist()}) == 50  # with the texts all would hang together
 
 
 @pytest.mark.workflow
@@ -101,3 +101,32 @@ def test_a_group_column_is_kept_and_splits_respect_it(tmp_path) -> None:
     assert not customers["train"] & customers["test"]
     again = Embeddings.from_arrow(store.to_arrow())
     assert again.groups.tolist() == store.groups.tolist()
+
+
+def test_a_group_that_is_nan_or_none_is_nobodys() -> None:
+    groups = np.array(["a", None, float("nan"), "a", float("nan")], dtype=object)
+    assert several(groups) is not None
+    folds = draw_folds(np.zeros(5, dtype=int), groups, 4, np.random.default_rng(0))
+    assert folds[0] == folds[3]
+    assert len(set(folds.tolist())) == 4
+    assert several(np.array(["a", "a"])) is None
+    assert several(None) is None
+
+
+def test_held_out_groups_meet_the_share_and_follow_the_seed() -> None:
+    sizes = [600] + [50] * 8
+    groups, y = np.repeat(np.arange(9), sizes), np.arange(1000) % 2
+    parts = [held_out_split(y, 0.25, groups, np.random.default_rng(s))[1] for s in range(6)]
+    assert all(200 <= len(held) <= 300 for held in parts)
+    assert len({tuple(held.tolist()) for held in parts}) > 1
+    single = np.arange(1000)
+    for share in (0.1, 0.4, 0.75):
+        _, held = held_out_split(y, share, single, np.random.default_rng(0))
+        assert abs(len(held) / 1000 - share) < 0.01
+
+
+def test_a_class_of_one_group_is_never_held_out() -> None:
+    y = np.array([0] + [1] * 19 + [2] * 40)
+    for seed in range(5):
+        kept, _ = held_out_split(y, 0.25, np.arange(60), np.random.default_rng(seed))
+        assert set(y[kept].tolist()) == {0, 1, 2}

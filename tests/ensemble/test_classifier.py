@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from srmm import Embeddings, SingleBranchClassifier
+from srmm import Embeddings, SingleBranchClassifier, make_method
 from srmm.errors import InputError
 from tests.test_classifier import DEFAULT, problem
 
@@ -128,3 +128,35 @@ def test_a_bad_parameter_is_named() -> None:
     ):
         with pytest.raises(InputError, match=said):
             SingleBranchClassifier(**parameters).fit(problem())
+
+
+def test_groups_survive_a_validation_part_without_any() -> None:
+    train = problem()
+    speakers = np.random.default_rng(0).integers(12, size=len(train))
+    fitted = SingleBranchClassifier(**DEFAULT).fit(
+        train, groups=speakers, validation=problem(50, seed=1)
+    )
+    for speaker in range(12):
+        assert len(set(fitted.folds_[:300][speakers == speaker].tolist())) == 1
+    np.testing.assert_allclose(fitted.class_prior_.sum(), 1)
+
+
+def test_a_modality_of_three_items_has_little_to_say() -> None:
+    train = problem(200, missing=0.0)
+    present = np.ones(train.present.shape, dtype=bool)
+    present[3:, 2] = False
+    fitted = SingleBranchClassifier(**DEFAULT).fit(train.mask(present))
+    both = fitted.weights_.of(np.array([[True, False, True]]))[0]
+    assert both[2] < 0.3 * both[0]
+
+
+@pytest.mark.parametrize("method", ["router", "unimodal:text", "logreg-concat"])
+def test_a_modality_of_one_group_only_trains_all_the_same(method: str) -> None:
+    train = problem(200, missing=0.0)
+    speakers = np.arange(200) // 40
+    present = np.ones(train.present.shape, dtype=bool)
+    present[speakers > 0, 1] = False
+    settings = {} if method == "logreg-concat" else {"hidden_dim": 16, "max_epochs": 2}
+    model = make_method(method, None, settings, random_state=0)
+    model.fit(train.mask(present), groups=speakers)
+    assert np.isfinite(model.predict_proba(train.select(["text"]))).all()

@@ -31,6 +31,8 @@ def test_only_the_training_instances_can_teach_it() -> None:
     whole = SingleBranchClassifier(**DEFAULT).fit(problem())
     with pytest.raises(InputError, match="There are 299 labelled instances here, and the model"):
         distil(whole, problem()[1:])
+    with pytest.raises(InputError, match="or not in the same order"):
+        distil(whole, problem()[::-1])
     small = distil(whole, problem())
     with pytest.raises(InputError, match="distilled already"):
         distil(small, problem())

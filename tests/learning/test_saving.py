@@ -207,3 +207,15 @@ def test_a_fitted_encoder_that_is_gone_is_named(
     with pytest.raises(StoreError, match=r"'text' that was fitted is not at .*gone"):
         save_pretrained(saved[0], tmp_path / "model", inputs=inputs)
     assert not (tmp_path / "model").exists()
+
+
+def test_a_model_of_before_the_default_changed_says_so(
+    saved: tuple[PaperClassifier, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(saved[1], tmp_path / "old")
+    config = json.loads((tmp_path / "old" / "config.json").read_text())
+    (tmp_path / "old" / "config.json").write_text(json.dumps(config | {"version": 1}))
+    with pytest.raises(StoreError, match=r"before the default method changed.*Train the model"):
+        from_pretrained(tmp_path / "old")
+    saved[0].save_pretrained(tmp_path / "old", overwrite=True)  # it may be replaced
+    from_pretrained(tmp_path / "old")

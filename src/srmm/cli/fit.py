@@ -98,7 +98,7 @@ def fit(
     done = f"trained on {fitted.counts.get('train', 0):,} rows in {seconds:.1f} s"
     accuracy = None
     out_of_fold = getattr(fitted.model, "out_of_fold_", None)
-    if out_of_fold is not None:
+    if out_of_fold:
         done += f", accuracy out of fold {100 * out_of_fold['accuracy']:.1f} %"
     elif history is not None:
         best = history.epochs[history.best_epoch - 1] if history.best_epoch else history.epochs[-1]

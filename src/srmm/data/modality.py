@@ -29,7 +29,7 @@ def check_modality_name(name: object) -> str:
             f"{name!r} cannot name a modality: expected a letter or digit, then "
             "letters, digits, spaces, '_', '-' or '.'. Rename it, e.g. 'image'."
         )
-    if name in ("id", "label", "split"):
+    if name in ("id", "label", "split", "group"):
         raise InputError(
             f"{name!r} cannot name a modality: it is a column of every table. Rename it."
         )

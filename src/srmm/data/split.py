@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -51,8 +52,7 @@ def draw_folds(
     >>> np.bincount(folds[:10]), np.bincount(folds[10:])
     (array([2, 2, 2, 2, 2]), array([2, 2, 2, 2, 2]))
     """
-    names = [f"row {i}" if g is None else f"group {g}" for i, g in enumerate(groups.tolist())]
-    group = np.unique(names, return_inverse=True)[1]
+    group = _numbered(groups)
     if group.max() == 0:
         raise InputError(
             "All labelled instances are of one group, so none can judge the others. Groups are "
@@ -78,23 +78,56 @@ def held_out_split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(kept, held out) row indices: stratified, and where there are groups, none in both.
 
-    Of groups the share is met as well as whole ones allow.
+    Groups come in random order, and one is held out where that brings the classes nearer to their
+    share. A class keeps at least one row. Where no group does, the one that misses least is taken.
     """
     if groups is None or not share:
         return stratified_split(y, share, rng)
-    out = draw_folds(np.unique(y, return_inverse=True)[1], groups, max(2, round(1 / share)), rng)
-    return np.flatnonzero(out != 0), np.flatnonzero(out == 0)
+    y = np.unique(y, return_inverse=True)[1]
+    group = _numbered(groups)
+    members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
+    total = np.bincount(y)
+    quota, taken = share * total, np.zeros(len(total))
+    out = np.zeros(len(y), dtype=bool)
+    nearest: tuple[float, np.ndarray] | None = None
+    for number in rng.permutation(len(members)):
+        rows = members[number]
+        classes, counts = np.unique(y[rows], return_counts=True)
+        after = taken[classes] + counts
+        if (after >= total[classes]).any():
+            continue
+        further = np.abs(after - quota[classes]).sum() - np.abs(taken - quota)[classes].sum()
+        if further < 0:
+            taken[classes] = after
+            out[rows] = True
+        elif nearest is None or further < nearest[0]:
+            nearest = float(further), rows
+    if not out.any() and nearest is not None:
+        out[nearest[1]] = True
+    return np.flatnonzero(~out), np.flatnonzero(out)
+
+
+def several(groups: np.ndarray | None) -> np.ndarray | None:
+    """The groups of some instances if there are two or more, so that one can judge another."""
+    return groups if groups is not None and _numbered(groups).max(initial=0) > 0 else None
+
+
+def _numbered(groups: np.ndarray) -> np.ndarray:
+    """A number (n,) per group; an instance whose group is None or NaN is one by itself."""
+    none = pd.isna(pd.Series(groups, dtype=object)).to_numpy()
+    names = [f"row {i}" if none[i] else f"group {g}" for i, g in enumerate(groups.tolist())]
+    return np.unique(names, return_inverse=True)[1]
 
 
 def linked(embeddings: Embeddings, n_folds: int) -> np.ndarray:
     """Groups (n,) of instances that share an identical item, directly or through others.
 
     Two takes of one photo, or one title on two products: in two folds they would teach the test.
-    Items that more than a twentieth of the instances have link nobody. If the rest still ties more
-    than a fold together, items say nothing here, and every instance is on its own.
+    Items that more than a twentieth of the instances have link nobody. Nor do
+    those of a modality with which more than a fold would be tied together.
     """
-    n = len(embeddings)
-    rows, items, offset = [], [], n
+    n, none = len(embeddings), np.arange(0)
+    rows, items, offset, group = none, none, n, np.arange(n)
     for name in embeddings.modalities:
         mine, vectors = embeddings.items(name)
         if not len(mine):
@@ -102,14 +135,13 @@ def linked(embeddings: Embeddings, n_folds: int) -> np.ndarray:
         code = _identical(vectors)
         shared = np.bincount(code)
         useful = (shared[code] > 1) & (shared[code] <= max(2, _COMMON * n))
-        rows.append(mine[useful])
-        items.append(code[useful] + offset)
+        i = np.concatenate([rows, mine[useful]])
+        j = np.concatenate([items, code[useful] + offset])
         offset += len(shared)
-    i, j = np.concatenate(rows), np.concatenate(items)
-    graph = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(offset, offset))
-    group = connected_components(graph, directed=False)[1][:n]
-    if np.bincount(group).max() > n / n_folds:
-        return np.arange(n)
+        links = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(offset, offset))
+        tied = connected_components(links, directed=False)[1][:n]
+        if np.bincount(tied).max() <= n / n_folds:
+            rows, items, group = i, j, tied
     return np.unique(group, return_inverse=True)[1]
 
 

@@ -96,7 +96,7 @@ class Branches(nn.Module):
 
     def _drop(self, x: Tensor, share: float, rng: np.random.Generator | None) -> Tensor:
         """Dropout, to 1/256; none without a generator, which nobody else draws from."""
-        cut = round(256 * share)
+        cut = min(round(256 * share), 255)
         if rng is None or not cut:
             return x
         drawn = np.frombuffer(bytearray(rng.bytes(x.numel())), dtype=np.uint8)

@@ -15,7 +15,7 @@ from srmm.data.split import draw_folds, linked
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.features import Features
 from srmm.ensemble.out_of_fold import OutOfFold
-from srmm.ensemble.state import arrays_of, restored
+from srmm.ensemble.state import arrays_of, digest_of, restored
 from srmm.ensemble.table import FeatureTable
 from srmm.ensemble.training import batch_loss, train_branches
 from srmm.ensemble.trust import Trust
@@ -118,9 +118,10 @@ class SingleBranchClassifier(NetworkModel):
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         if len(held.y):
             train = train.joined(held)
-            self.training_ |= {"n_train": len(train.y), "n_validation": 0}
+            self._describe(train.embeddings, train.y, 0)
         rng = np.random.default_rng([seed, 2])
         data, y = train.embeddings, train.y
+        self.training_["digest"] = digest_of(data, y)
         groups = linked(data, self.n_folds) if train.groups is None else train.groups
         self.folds_ = draw_folds(y, groups, self.n_folds, rng)
         self.features_ = Features.fit(data)
@@ -179,7 +180,14 @@ class SingleBranchClassifier(NetworkModel):
                 return outputs.logs_of(m, made.to(self._device()), rows)
 
             self.trust_.learn(
-                name, vectors, y[rows], float(lone[m, m]), self.features_, log_outputs, rng
+                name,
+                vectors,
+                y[rows],
+                counts[rows],
+                float(lone[m, m]),
+                self.features_,
+                log_outputs,
+                rng,
             )
 
     def predict_per_modality(self, X: Any) -> np.ndarray:

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import compute_sample_weight
 from torch import Tensor
 
 from srmm.data.inputs import as_embeddings
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.ensemble.out_of_fold import OutOfFold
+from srmm.ensemble.state import digest_of
 from srmm.ensemble.table import FeatureTable
 from srmm.ensemble.training import train_branches
 from srmm.ensemble.weights import PatternWeights
@@ -26,6 +28,7 @@ def distil(
     model: SingleBranchClassifier,
     X: Any,
     y: Any = None,
+    sample_weight: Any = None,
     *,
     random_state: int = 0,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
@@ -40,7 +43,7 @@ def distil(
     Parameters
     ----------
     model : fitted SingleBranchClassifier
-    X, y : as in `fit`
+    X, y, sample_weight : as in `fit`
         The instances `model` was trained on, all of them and in the same order.
 
     Raises
@@ -50,8 +53,9 @@ def distil(
     """
     if model.n_folds == 1:
         raise InputError("This model is distilled already: it is one network. Distil its teacher.")
-    embeddings, labels, _, _ = labelled(as_embeddings(X), y, None)
-    embeddings = model.as_seen(embeddings)
+    embeddings, labels, weight, _ = labelled(as_embeddings(X), y, sample_weight)
+    known = [name for name in embeddings.modalities if name in model.embedding_dims_]
+    embeddings = model.as_seen(embeddings.select(known))
     if len(embeddings) != len(model.folds_):
         raise InputError(
             f"There are {len(embeddings):,} labelled instances here, and the model was trained on "
@@ -65,22 +69,31 @@ def distil(
     table = FeatureTable(embeddings, model.features_, device)
     teacher = OutOfFold(model.network_, table, np.arange(len(table)), model.folds_)
     there = np.asarray(embeddings.present)
-    truth = np.eye(len(model.classes_), dtype=np.float32)
     target = np.searchsorted(model.classes_, labels)
-    student = _student(model)
+    if digest_of(embeddings, target) != model.training_["digest"]:
+        raise InputError(
+            "These are not the instances that the model was trained on, or not in the same order: "
+            "each must be judged by a network that never saw it."
+        )
+    if model.class_weight is not None:
+        weight = weight * compute_sample_weight(model.class_weight, labels)
+    counts = torch.from_numpy(weight / weight.mean()).to(device, torch.float32)
+    student = _student(model, random_state)
     student.network_.start(rng)
 
     def loss_of(rows: np.ndarray) -> Tensor:
         rows = rows[0]
         present = draw_patterns(there[rows], rng)
         told = teacher.probabilities(rows, present, model.weights_)
-        wanted = torch.from_numpy((1 - _TRUTH) * told + _TRUTH * truth[target[rows]])
+        wanted = (1 - _TRUTH) * told
+        wanted[np.arange(len(rows)), target[rows]] += _TRUTH
         network, seen = student.network_, torch.from_numpy(present).to(device)
         items, _ = table.batch(rows)
         vectors = network.enter(items, seen[None], rng)
         fused = network.fused(vectors, seen.to(vectors.dtype))
         logits = network.classify(fused, rng)[0]
-        return -(wanted.to(device) * logits.log_softmax(dim=-1)).sum(dim=-1).mean()
+        losses = -(torch.from_numpy(wanted).to(device) * logits.log_softmax(dim=-1)).sum(dim=-1)
+        return (losses * counts[rows]).mean()
 
     student.history_ = train_branches(
         student.network_,
@@ -105,15 +118,16 @@ def draw_patterns(present: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return present & np.where(kind == 0, first, np.where(kind == 1, True, some))
 
 
-def _student(model: SingleBranchClassifier) -> SingleBranchClassifier:
+def _student(model: SingleBranchClassifier, random_state: int) -> SingleBranchClassifier:
     """A model like this one, of a single network that has not learnt yet."""
-    parameters = {**model.get_params(), "n_folds": 1, "device": model.device}
+    parameters = {**model.get_params(), "n_folds": 1, "random_state": random_state}
     student = SingleBranchClassifier(**parameters)
     for name in (
         "classes_", "modalities_", "embedding_dims_", "encoders_", "class_prior_", "chosen_",
-        "features_", "trust_", "folds_", "out_of_fold_",
+        "features_", "trust_",
     ):  # fmt: skip
         setattr(student, name, getattr(model, name))
+    student.folds_, student.out_of_fold_ = np.zeros(0, dtype=np.int16), {}  # it learns from all
     if hasattr(model, "n_features_in_"):
         student.n_features_in_ = model.n_features_in_
     widths = model.network_.widths

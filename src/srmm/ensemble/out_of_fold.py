@@ -26,48 +26,45 @@ class OutOfFold:
     ) -> None:
         self.fold = fold
         self.members = [network.member(k) for k in range(network.members)]
-        M, device = len(network.widths), network.fc2.weight.device
-        self.vectors = torch.empty(len(rows), M, network.hidden_dim, device=device)
-        self.lone = np.empty((len(rows), M, network.n_classes), dtype=np.float32)
+        shape = len(rows), len(network.widths), network.hidden_dim
+        self.vectors = torch.empty(shape, device=network.fc2.weight.device)
         for member, mine in self._chunks(np.arange(len(rows))):
             items, present = table.batch(rows[mine])
-            vectors = member.enter(items, present[None])
-            self.vectors[mine] = vectors[0]
-            self.lone[mine] = _logs(member.classify(vectors))
+            self.vectors[mine] = member.enter(items, present[None])[0]
 
     @torch.inference_mode()
     def logs(self, rows: np.ndarray, modalities: np.ndarray) -> np.ndarray:
         """Log-probabilities (len(rows), |P| + 1, C) of a pattern: each item alone, all fused."""
-        fused = np.empty((len(rows), self.lone.shape[2]), dtype=np.float32)
-        for member, mine in self._chunks(rows):
-            vectors = self.vectors[rows[mine]][None, :, modalities]
-            equal = torch.ones(vectors.shape[1:3], device=vectors.device)
-            fused[mine] = _logs(member.classify(member.fused(vectors, equal)))
-        return np.concatenate([self.lone[rows][:, modalities], fused[:, None]], axis=1)
+        return self._logs(rows, modalities, np.ones((len(rows), len(modalities)), np.float32))
 
     @torch.inference_mode()
     def probabilities(
         self, rows: np.ndarray, present: np.ndarray, weights: PatternWeights
     ) -> np.ndarray:
         """The outputs (len(rows), C) with just the items that are `present` (len(rows), M)."""
-        fused = np.empty((len(rows), self.lone.shape[2]), dtype=np.float32)
-        for member, mine in self._chunks(rows):
-            share = torch.from_numpy(present[mine]).to(self.vectors.device, torch.float32)
-            fused[mine] = _logs(
-                member.classify(member.fused(self.vectors[rows[mine]][None], share))
-            )
-        experts = np.concatenate([self.lone[rows], fused[:, None]], axis=1)
-        scores = np.einsum("nec,ne->nc", np.maximum(experts, LEAST_LOG), weights.of(present))
+        logs = self._logs(rows, np.arange(present.shape[1]), present.astype(np.float32))
+        scores = np.einsum("nec,ne->nc", np.maximum(logs, LEAST_LOG), weights.of(present))
         return np.asarray(softmax(scores, axis=1), dtype=np.float32)
+
+    def _logs(self, rows: np.ndarray, modalities: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """Of each of these modalities alone, then of the fused stream: (n, |P| + 1, C)."""
+        C = self.members[0].n_classes
+        out = np.empty((len(rows), len(modalities) + 1, C), dtype=np.float32)
+        for member, mine in self._chunks(rows):
+            vectors = self.vectors[rows[mine]][None, :, modalities]
+            fused = member.fused(vectors, torch.from_numpy(share[mine]).to(vectors.device))
+            streams = torch.cat([vectors, fused[:, :, None]], dim=2)
+            out[mine] = _log_softmax(member.classify(streams))
+        return out
 
     @torch.inference_mode()
     def logs_of(self, m: int, items: Tensor, rows: np.ndarray) -> np.ndarray:
         """Log-probabilities (len(rows), C) of other items (len(rows), width) of modality `m`."""
-        out = np.empty((len(rows), self.lone.shape[2]), dtype=np.float32)
+        out = np.empty((len(rows), self.members[0].n_classes), dtype=np.float32)
         for member, mine in self._chunks(rows):
             x = member.fc1[m](items[mine])
             there = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-            out[mine] = _logs(member.classify(member.norms[m](x, there)))
+            out[mine] = _log_softmax(member.classify(member.norms[m](x, there)))
         return out
 
     def _chunks(self, rows: np.ndarray) -> list[tuple[Branches, np.ndarray]]:
@@ -81,5 +78,5 @@ class OutOfFold:
         ]
 
 
-def _logs(logits: Tensor) -> np.ndarray:
+def _log_softmax(logits: Tensor) -> np.ndarray:
     return np.asarray(logits[0].log_softmax(dim=-1).cpu())

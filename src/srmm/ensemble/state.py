@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
+from srmm.data.embeddings import Embeddings
 from srmm.ensemble.features import Features
 from srmm.ensemble.trust import Familiar, Trust
 from srmm.ensemble.weights import PatternWeights
@@ -31,6 +33,16 @@ def arrays_of(model: Any) -> dict[str, np.ndarray]:
         of_each = {name: getattr(known, one.name) for name, known in trust.familiar.items()}
         arrays |= nested(f"familiar.{one.name}", of_each)
     return arrays
+
+
+def digest_of(embeddings: Embeddings, y: np.ndarray) -> str:
+    """A few letters by which training instances and their order are known again."""
+    digest = hashlib.sha256(np.ascontiguousarray(y, dtype=np.int64).tobytes())
+    digest.update(np.ascontiguousarray(embeddings.present).tobytes())
+    for name in embeddings.modalities:
+        _, vectors = embeddings.items(name)
+        digest.update(np.ascontiguousarray(vectors[:, 0], dtype=np.float32).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def restored(model: Any, state: Mapping[str, Any], arrays: Arrays) -> None:

@@ -48,7 +48,6 @@ class Familiar:
     @classmethod
     def fit(cls, x: np.ndarray, held_out: np.ndarray) -> Familiar | None:
         """From standardised items (n, d) and held-out ones; None where there are too few."""
-        x = x[:: -(-len(x) // _MOST)] if len(x) else x
         n, d = x.shape
         if min(n, len(held_out)) < _FEWEST:
             return None
@@ -96,8 +95,10 @@ class Trust:
         familiar = {}
         for name in train.modalities:
             rows, vectors = train.items(name)
-            scaled = features.scaled(name, vectors)
-            found = Familiar.fit(scaled[~held_out[rows]], scaled[held_out[rows]])
+            out = held_out[rows]
+            found = Familiar.fit(
+                *(features.scaled(name, _some(vectors[part])) for part in (~out, out))
+            )
             if found is not None:
                 familiar[name] = found
         return cls(familiar, dict.fromkeys(familiar, 0.0))
@@ -107,6 +108,7 @@ class Trust:
         name: str,
         vectors: np.ndarray,
         y: np.ndarray,
+        counts: np.ndarray,
         weight: float,
         features: Features,
         log_outputs: Callable[[np.ndarray], np.ndarray],
@@ -114,10 +116,10 @@ class Trust:
     ) -> None:
         """Set the steepness of a modality from its items (n, d_m), of classes `y`, and noise.
 
-        `log_outputs` gives the out-of-fold log-probabilities (n, C) of noisy ones; `weight` is the
-        weight of the modality alone.
+        An item counts `counts` times. `log_outputs` gives the out-of-fold log-probabilities (n, C)
+        of noisy ones; `weight` is the weight of the modality alone.
         """
-        if name not in self.familiar:
+        if name not in self.familiar or len(vectors) < _FEWEST:
             return
         sigma = _SIGMAS[rng.integers(len(_SIGMAS), size=(len(vectors), 1))]
         scale = sigma * features.standardizer.std[name]
@@ -128,7 +130,7 @@ class Trust:
 
         def loss(steepness: float) -> float:
             scores = np.exp(-steepness * strange)[:, None] * logs
-            return float(np.mean(logsumexp(scores, axis=1) - scores[rows, y]))
+            return float(counts @ (logsumexp(scores, axis=1) - scores[rows, y]))
 
         self.steepness[name] = float(
             minimize_scalar(loss, bounds=(0, _STEEPEST), method="bounded").x
@@ -140,6 +142,13 @@ class Trust:
         for m, name in enumerate(embeddings.modalities):
             rows, vectors = embeddings.items(name)
             if name in self.familiar and len(rows):
-                strange = self.familiar[name].strangeness(features.scaled(name, vectors))
-                trust[rows, m] = strange ** -self.steepness[name]
+                for start in range(0, len(rows), _CHUNK):
+                    some = features.scaled(name, vectors[start : start + _CHUNK])
+                    strange = self.familiar[name].strangeness(some)
+                    trust[rows[start : start + _CHUNK], m] = strange ** -self.steepness[name]
         return trust
+
+
+def _some(vectors: np.ndarray) -> np.ndarray:
+    """At most `_MOST` of them, evenly spaced."""
+    return vectors[:: max(1, -(-len(vectors) // _MOST))]

@@ -56,7 +56,9 @@ class PatternWeights:
             return _fit_pattern(outputs(rows, members)[:, experts], y[rows], counts[rows], start)
 
         for m in range(M):
-            alone[m] = fitted(np.array([m]), slice(0, 1), np.ones(1))[0]
+            # Of few items the network knows little: the pull is towards silence.
+            n = counts[present[:, m]].sum()
+            alone[m] = fitted(np.array([m]), slice(0, 1), np.array([n / (n + _PULL)]))[0]
         weights = {1 << m: prior(np.array([m]), alone) for m in range(M)}
         for members in _patterns(present):
             start = prior(members, alone)

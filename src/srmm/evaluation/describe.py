@@ -138,6 +138,6 @@ def describe_training(model: Any) -> dict[str, Any]:
             "best_epoch": history.best_epoch if described.get("n_validation") else None,
             "history": history.epochs,
         }
-    if hasattr(model, "out_of_fold_"):
+    if getattr(model, "out_of_fold_", None):
         described["out_of_fold"] = model.out_of_fold_
     return described

@@ -86,6 +86,8 @@ def open_experiment_data(
         "labels": classes[y].tolist(),
         "split": None if embeddings.split is None else embeddings.split.tolist(),
     }
+    if embeddings.groups is not None:
+        about["groups"] = embeddings.groups.tolist()
     digest.update(json.dumps(about, sort_keys=True, default=str).encode())
     return ExperimentData(
         name or Path(store).name, Path(store), limit, embeddings, classes, y,

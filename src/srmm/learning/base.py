@@ -136,7 +136,9 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
                 "can't train when only one class is present; it needs at least two."
             )
         if self.class_weight is not None:
-            weight = weight * compute_sample_weight(self.class_weight, self.classes_[y])
+            by_class = compute_sample_weight(self.class_weight, self.classes_[y])
+            self._class_weights = dict(zip(y.tolist(), by_class.tolist(), strict=True))
+            weight = weight * by_class
         self.modalities_, self.embedding_dims_ = embeddings.modalities, embeddings.embedding_dims
         self.encoders_ = {name: embeddings.encoders.get(name) for name in self.modalities_}
 
@@ -151,13 +153,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
             groups = None if groups is None else groups[kept]
         else:
             held, y_held, weight_held, groups_held = self._validation(validation)
-        self.class_prior_ = np.bincount(y, minlength=len(self.classes_)) / len(y)
-        missing = 1 - embeddings.present.mean(axis=0)
-        self.training_ = {
-            "n_train": len(embeddings),
-            "n_validation": len(held),
-            "holes": dict(zip(self.modalities_, missing.tolist(), strict=True)),
-        }
+        self._describe(embeddings, y, len(held))
         mean = weight.mean()
         train = Labelled(embeddings, y, weight / mean, groups)
         self.chosen_: dict[str, Any] = {}
@@ -165,6 +161,16 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         self._fit(train, Labelled(held, y_held, weight_held / mean, groups_held), seed)
         self.training_["seconds"] = time.perf_counter() - start
         return self
+
+    def _describe(self, train: Embeddings, y: np.ndarray, n_validation: int) -> None:
+        """Set what is known of the training instances before any is learnt from."""
+        self.class_prior_ = np.bincount(y, minlength=len(self.classes_)) / len(y)
+        missing = 1 - train.present.mean(axis=0)
+        self.training_: dict[str, Any] = {
+            "n_train": len(train),
+            "n_validation": n_validation,
+            "holes": dict(zip(self.modalities_, missing.tolist(), strict=True)),
+        }
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities from whatever is present: (n_instances, n_classes).
@@ -309,9 +315,10 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
                 f"The validation labels hold {shown(unknown[0])}, which is not among the training "
                 "labels. Remove those rows or add some to the training set."
             )
-        if self.class_weight is not None:
-            weight = weight * compute_sample_weight(self.class_weight, y)
-        return held, np.searchsorted(self.classes_, y), weight, groups
+        codes = np.searchsorted(self.classes_, y)
+        if self.class_weight is not None:  # as in training
+            weight = weight * np.array([self._class_weights[code] for code in codes.tolist()])
+        return held, codes, weight, groups
 
 
 def check_probabilities(model: Any, probabilities: np.ndarray, rows: np.ndarray) -> np.ndarray:

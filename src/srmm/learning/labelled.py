@@ -31,7 +31,7 @@ class Labelled(NamedTuple):
             concatenate(self.embeddings, other.embeddings),
             np.concatenate([self.y, other.y]),
             np.concatenate([self.weight, other.weight]),
-            _joined_groups(self.groups, other.groups),
+            _joined_groups(self, other),
         )
 
     def of(
@@ -86,6 +86,12 @@ def labelled(
     return embeddings[kept], labels, weight[kept], None if groups is None else groups[kept]
 
 
-def _joined_groups(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
-    """Those of both; None where one of them has none."""
-    return None if first is None or second is None else np.concatenate([first, second])
+def _joined_groups(first: Labelled, second: Labelled) -> np.ndarray | None:
+    """Those of both; an instance of a part without any stands alone."""
+    if first.groups is None and second.groups is None:
+        return None
+    parts = []
+    for part in (first, second):
+        alone = np.full(len(part.y), None, dtype=object)
+        parts.append(alone if part.groups is None else part.groups)
+    return np.concatenate(parts)

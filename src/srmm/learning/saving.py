@@ -27,7 +27,7 @@ from srmm.learning.method import classifiers
 from srmm.learning.state import pack, unpack
 
 FORMAT = "srmm-model"
-VERSION = 1
+VERSION = 2
 ROWS_FILE = "rows.parquet"
 ENCODERS = "encoders"
 
@@ -93,6 +93,11 @@ def from_pretrained(folder: str | Path, *, device: str | None = None) -> Any:
     """
     folder = Path(folder)
     config = read_config(folder)
+    if config["version"] < VERSION:
+        raise StoreError(
+            f"{folder} was saved before the default method changed (its format is of version "
+            f"{config['version']}, now {VERSION}). Train the model again with `srmm fit`."
+        )
     try:
         model = unpack(config, load_file(folder / "model.safetensors"), device)
     except InputError:

@@ -89,7 +89,8 @@ def fit_network(
         if not math.isfinite(figures["train_loss"]):
             raise DivergedError(
                 f"Training diverged: the loss of epoch {epoch} is {figures['train_loss']}. "
-                f"Lower learning_rate (now {learning_rate:g}) or set standardize=True."
+                f"Lower learning_rate (now {learning_rate:g}), or bring features to one scale "
+                "(standardize=True, where the method has it)."
             )
         if validate is not None:
             figures |= {f"validation_{name}": value for name, value in validate().items()}

@@ -9,6 +9,7 @@ import numpy as np
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import usable_patterns
+from srmm.data.split import several
 from srmm.fusion import pattern_codes
 from srmm.learning.base import EmbeddingClassifier, align_classes
 from srmm.learning.labelled import Labelled
@@ -81,7 +82,7 @@ class AvailabilityRouter(EmbeddingClassifier):
                 embeddings[complete].select(names),
                 train.y[complete],
                 train.weight[complete],
-                None if train.groups is None else train.groups[complete],
+                several(None if train.groups is None else train.groups[complete]),
             )
             self.models_[code] = model.fit(
                 mine.embeddings,

@@ -10,6 +10,7 @@ import numpy as np
 from srmm.classifier import PaperClassifier
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import as_embeddings, is_lone_array
+from srmm.data.split import several
 from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.errors import InputError, did_you_mean
 from srmm.learning.base import EmbeddingClassifier, align_classes
@@ -59,12 +60,12 @@ class UnimodalClassifier(EmbeddingClassifier):
         self.model_ = unpack(state["model"], part("model", arrays), self.device)
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
-        there = train.embeddings.modalities
-        modality = there[0] if self.modality is None and len(there) == 1 else self.modality
-        if modality not in there:
+        names = train.embeddings.modalities
+        modality = names[0] if self.modality is None and len(names) == 1 else self.modality
+        if modality not in names:
             raise InputError(
                 f"There is no modality {modality!r} to train on. "
-                f"{did_you_mean(str(modality), there)}"
+                f"{did_you_mean(str(modality), names)}"
             )
         self.modalities_ = (modality,)
         self.embedding_dims_ = {modality: train.embeddings.embedding_dims[modality]}
@@ -75,11 +76,12 @@ class UnimodalClassifier(EmbeddingClassifier):
             model: Any = SingleBranchClassifier(**common)
         else:
             model = PaperClassifier(recipe=self.recipe, **common)
+        there = np.asarray(alone.present.any(axis=1))
         self.model_ = model.fit(
-            alone,
-            self.classes_[train.y],
-            train.weight,
-            groups=train.groups,
+            alone[there],
+            self.classes_[train.y[there]],
+            train.weight[there],
+            groups=several(None if train.groups is None else train.groups[there]),
             validation=held.of(self.classes_, train._replace(embeddings=alone)),
         )
 
