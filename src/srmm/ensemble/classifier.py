@@ -103,7 +103,9 @@ class SingleBranchClassifier(NetworkModel):
         64, "Instances per step and network.", at_least(2, " (batch norm needs two)")
     )
     max_epochs: int | None = parameter(
-        None, "Epochs; by default 30, and on small data as many as make 1,200 steps.", _epochs
+        None,
+        "Epochs; by default 30, on small data as many as make 1,200 steps, up to 200.",
+        _epochs,
     )
     learning_rate: float = parameter(
         0.003, "Adam's, at the peak of a one-cycle schedule.", positive

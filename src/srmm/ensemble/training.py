@@ -14,6 +14,7 @@ from srmm.ensemble.table import FeatureTable
 from srmm.learning.training import History, fit_network
 
 _EPOCHS, _STEPS = 30, 1_200  # at the least; no instance is held out to stop earlier
+_MOST_EPOCHS = 200  # of very small data, whatever the steps
 
 
 def train_branches(
@@ -30,10 +31,10 @@ def train_branches(
     """Train all members at once, each on its `rows_of`, and leave them ready to predict.
 
     `loss_of` takes rows (K, batch_size). Without `max_epochs` there are 30, and as many more as
-    make 1,200 steps.
+    make 1,200 steps, up to 200.
     """
     steps = -(-max(map(len, rows_of)) // batch_size)
-    epochs = max_epochs or max(_EPOCHS, -(-_STEPS // steps))
+    epochs = max_epochs or max(_EPOCHS, min(_MOST_EPOCHS, -(-_STEPS // steps)))
     history = fit_network(
         network,
         lambda: draw_batches(rows_of, batch_size, rng),
