@@ -70,7 +70,7 @@ def _launch(
     Parameters
     ----------
     config
-        A YAML file with a section per command, e.g. `fit: {recipe: paper}`.
+        A YAML file with a section per command, e.g. `fit: {method: srmm-paper}`.
     """
     app.config = () if config is None else (Yaml(config, must_exist=True),)
     app(tokens, exit_on_error=False, print_error=True)
