@@ -10,6 +10,7 @@ import numpy as np
 import srmm
 from srmm.data.modality import pattern_mask, usable_patterns
 from srmm.evaluation.corrupt import add_noise
+from srmm.experiments.measure import calibration
 
 _FEWEST = 20  # rows of a pattern
 
@@ -32,16 +33,10 @@ def measured(model: Any, train: srmm.Embeddings, test: srmm.Embeddings) -> dict[
 
 def figures(y: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     """Accuracy and expected calibration error (15 bins) in %, log loss, and of how many rows."""
-    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == y
-    bins = np.minimum((sure * 15).astype(int), 14)
-    gaps = [
-        abs(right[bins == b].mean() - sure[bins == b].mean()) * (bins == b).mean()
-        for b in np.unique(bins)
-    ]
     own = probabilities[np.arange(len(y)), y]
     return {
-        "accuracy": 100 * float(right.mean()),
-        "ece": 100 * float(sum(gaps)),
+        "accuracy": 100 * float((probabilities.argmax(axis=1) == y).mean()),
+        "ece": 100 * calibration(probabilities, y)["ece"],
         "log_loss": float(-np.log(np.maximum(own, 1e-12)).mean()),
         "n": len(y),
     }

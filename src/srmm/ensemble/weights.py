@@ -71,7 +71,7 @@ class PatternWeights:
     def score(
         self, outputs: LogOutputs, y: np.ndarray, counts: np.ndarray, present: np.ndarray
     ) -> dict[str, float]:
-        """ "accuracy" and "log_loss" of the instances as they are."""
+        """The accuracy and the log loss of the instances as they are, under these names."""
         codes = pattern_codes(present)
         loss, right = np.zeros(len(y)), np.zeros(len(y))
         for code in np.unique(codes):

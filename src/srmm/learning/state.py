@@ -67,16 +67,10 @@ def kept_parameters(model: Any) -> dict[str, Any]:
 
 
 def stored_parameters(state: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The parameters called `names` as a saved state has them.
-
-    Models of before parameters were written once keep those of a recipe apart, as "settings".
-    """
-    found = {**state.get("settings", {}), **state["parameters"]}
-    if "settings" in state and "recipe" in names:
-        found["recipe"] = state["recipe"] or state["settings"]
+    """The parameters called `names` as a saved state has them."""
     return {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in found.items()
+        for name, value in state["parameters"].items()
         if name in names
     }
 
