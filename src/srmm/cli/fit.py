@@ -107,6 +107,7 @@ def fit(
     if accuracy is not None:
         done += f" (validation accuracy {100 * accuracy:.1f} %)"
     lines = [str(fitted.summary)] if fitted.summary else []
+    lines += [f"note: {note}" for note in fitted.notes]
     left_out = [f"{n:,} {why}" for why, n in fitted.left_out.items() if n]
     if left_out:
         lines.append(f"rows left out: {', '.join(left_out)}")
@@ -119,6 +120,7 @@ def fit(
         "store": fitted.store,
         "rows": fitted.counts,
         "left_out": fitted.left_out,
+        "notes": fitted.notes,
         "method": method,
         "best_epoch": history.best_epoch if history else None,
         "epochs": len(history.epochs) if history else None,

@@ -51,7 +51,7 @@ def predict(
     """
     from srmm.workflows import predict_workflow
 
-    frame, incomplete, summary = predict_workflow(
+    frame, incomplete, summary, notes = predict_workflow(
         model,
         data,
         output,
@@ -70,8 +70,10 @@ def predict(
         "rows": len(frame),
         "rows_with_missing": incomplete,
         "unreadable": broken,
+        "notes": notes,
     }
     lines = [f"{len(frame):,} predictions ({incomplete:,} rows with something missing)"]
+    lines += [f"note: {note}" for note in notes]
     if broken:
         first = f"the first, {broken[0]['modality']} of {broken[0]['where']}: {broken[0]['reason']}"
         lines.append(

@@ -41,6 +41,7 @@ class LoadedColumns:
     cells: dict[str, np.ndarray]
     lines: np.ndarray | None
     n: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class OpenedTable:
     folder: Path | None
     columns: tuple[str, ...]
     read: Callable[[Sequence[str]], LoadedColumns]
+    notes: tuple[str, ...] = ()
+    """What was taken for granted to read it: sentences for whoever reads the table."""
 
 
 def open_source(source: str | Path | pd.DataFrame) -> OpenedTable:

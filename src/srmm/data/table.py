@@ -47,6 +47,9 @@ class Table:
         Credit that a report must show.
     lines : int array of shape (n,) or None
         The line of each row where they do not follow one another (quoted line breaks, a selection).
+    notes : tuple of str
+        What reading did that changes what is learnt or predicted: one sentence each, which every
+        command prints and a report repeats.
     """
 
     items: dict[str, np.ndarray]
@@ -60,6 +63,7 @@ class Table:
     attribution: str = ""
     lines: np.ndarray | None = None
     groups: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -185,6 +189,7 @@ def read_table(
         name=table.name,
         first_line=int(lines[0]) if lines is not None and follow else None,
         lines=None if follow else lines,
+        notes=table.notes + columns.notes,
     )
     if label is not None:
         read = replace(read, labels=read_labels(read.where, label, cells[label]))

@@ -39,6 +39,8 @@ class Fitted:
     """Instances per split that have a label and an item."""
     left_out: dict[str, int]
     """Why the others are in none → how many."""
+    notes: tuple[str, ...] = ()
+    """What happened to the table on its way that changes what was learnt: a sentence each."""
 
 
 def fit_workflow(
@@ -137,6 +139,8 @@ def fit_workflow(
             k: v for k, v in (columns or {}).items() if k in ("label", "id", "split", "group") and v
         },
     }
+    notes = data.notes if isinstance(data, Table) else ()
+    origin["notes"] = list(notes)
     if store is None:  # features that a data set publishes: nothing was encoded
         where = str(root.resolve()) if root else None
         origin["dataset"] = {"name": source, "root": where, **(options or {})}
@@ -151,7 +155,7 @@ def fit_workflow(
         "without a label": int((~labelled).sum()),
         "with a label but no item": int((labelled & ~something).sum()),
     }
-    return Fitted(model, output, store, summary, counts, left_out)
+    return Fitted(model, output, store, summary, counts, left_out, notes)
 
 
 def _split(data: Table | Embeddings, test_size: float, seed: int) -> np.ndarray:

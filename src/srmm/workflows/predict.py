@@ -26,6 +26,7 @@ class Predicted(NamedTuple):
     frame: pd.DataFrame
     incomplete: int
     summary: EncodingSummary | None
+    notes: tuple[str, ...] = ()
 
 
 def predict_workflow(
@@ -69,7 +70,8 @@ def predict_workflow(
         else:
             frame.to_parquet(temporary, index=False)
     incomplete = int((~embeddings.present.all(axis=1)).sum())
-    return Predicted(frame, incomplete, data.summary)
+    notes = data.table.notes if data.table is not None else ()
+    return Predicted(frame, incomplete, data.summary, notes)
 
 
 def _unreadable(summary: EncodingSummary | None) -> str:
