@@ -88,7 +88,7 @@ def distil(
         wanted = (1 - _TRUTH) * told
         wanted[np.arange(len(rows)), target[rows]] += _TRUTH
         network, seen = student.network_, torch.from_numpy(present).to(device)
-        items, _ = table.batch(rows)
+        items, _ = table.batch(rows, rng)
         vectors = network.enter(items, seen[None], rng)
         fused = network.fused(vectors, seen.to(vectors.dtype))
         logits = network.classify(fused, rng)[0]

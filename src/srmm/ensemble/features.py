@@ -17,6 +17,8 @@ from srmm.learning.standardize import Standardizer
 N_BINS = 8
 LONGEST = 128
 """Numbers; longer embeddings come from networks, and are smooth already."""
+LOUDEST = 1.5
+"""Standard deviations of the noise that `Features.noisy` adds, at the most."""
 _FARTHEST = 50.0  # standard deviations; what lies farther out counts as that far
 _CHUNK = 4096  # items whose codes are made at once
 
@@ -53,6 +55,16 @@ class Features:
             if name in self.edges:
                 made[some, vectors.shape[1] :] = self._codes(name, vectors[some])
         return made
+
+    def noisy(self, name: str, made: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """What `apply` would make (n, width) of the same items in noise, each in its own."""
+        size = self.standardizer.mean[name].shape[-1]
+        loud = rng.uniform(0, LOUDEST, size=(len(made), 1))
+        scaled = made[:, :size] + loud * rng.standard_normal((len(made), size), dtype=np.float32)
+        vectors = scaled * self.standardizer.std[name] + self.standardizer.mean[name]
+        with np.errstate(over="ignore"):  # as in `scaled`
+            vectors = vectors.astype(np.float32)
+        return self.apply(name, vectors)
 
     def scaled(self, name: str, vectors: np.ndarray) -> np.ndarray:
         """(n, d_m) float32 in standard deviations from the mean of training."""

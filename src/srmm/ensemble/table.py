@@ -17,8 +17,11 @@ class FeatureTable:
     absent; `position` (n, M), −1 where an item is absent.
     """
 
+    _NOISY = 0.2  # share of a training batch's items
+
     def __init__(self, embeddings: Embeddings, features: Features, device: torch.device) -> None:
         embeddings = embeddings.compact()
+        self.features = features
         self.values = {}
         for name, vectors in embeddings.values.items():
             made = torch.from_numpy(features.apply(name, vectors))
@@ -29,9 +32,23 @@ class FeatureTable:
     def __len__(self) -> int:
         return len(self.position)
 
-    def batch(self, rows: np.ndarray | slice) -> tuple[dict[str, Tensor], Tensor]:
-        """Items {modality: (…, width)} of these rows, and which of them are there (…, M)."""
+    def batch(
+        self, rows: np.ndarray | slice, rng: np.random.Generator | None = None
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Items {modality: (…, width)} of these rows, and which of them are there (…, M).
+
+        With a generator one item in five has noise in it, from which training learns not to lean
+        on single numbers.
+        """
         at = rows if isinstance(rows, slice) else torch.from_numpy(rows).to(self.position.device)
         position = self.position[at]
         items = {name: made[position[..., m]] for m, (name, made) in enumerate(self.values.items())}
+        if rng is not None:
+            items = {name: self._noisy(name, x, rng) for name, x in items.items()}
         return items, position >= 0
+
+    def _noisy(self, name: str, x: Tensor, rng: np.random.Generator) -> Tensor:
+        some = torch.from_numpy(rng.random(x.shape[:-1]) < self._NOISY).to(x.device)
+        noisy = self.features.noisy(name, x[some].cpu().numpy(), rng)
+        x[some] = torch.from_numpy(noisy).to(x.device)
+        return x

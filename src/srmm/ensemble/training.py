@@ -88,7 +88,7 @@ def batch_loss(
 
     The modality switch (paper III-A) so has one more stream; all go through the same blocks.
     """
-    items, present = table.batch(rows)  # present: (K, n, M)
+    items, present = table.batch(rows, rng)  # present: (K, n, M)
     streams = network.enter(items, present, rng)  # (K, n, M, h)
     counts = present
     if present.shape[-1] > 1:
