@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from srmm.data.sources.base import LoadedColumns, OpenedTable, is_empty, object_
 from srmm.errors import InputError, MissingExtraError, did_you_mean
 
 EXCEL = (".xlsx", ".xlsm")
+_FORMULA = re.compile(rb"<(\w+:)?f[ />]")
 
 
 def split_sheet(path: Path) -> tuple[Path, str | None]:
@@ -41,38 +43,33 @@ def open_excel(path: Path, sheet: str | None = None) -> OpenedTable:
     """
     with _workbook(path) as book:
         sheet, notes = _chosen_sheet(book, path.name, sheet)
-        names = next(_rows(book[sheet]), (0, []))[1]
-        width = max((len(row) for _, row in _rows(book[sheet])), default=0)
-    if not names:
-        raise InputError(f"{_shown(path, sheet)} is empty: expected a row with the column names.")
+        rows = list(_rows(book[sheet]))
+    name = f"{path.name}#{sheet}"
+    if not rows:
+        raise InputError(f"{name} is empty: expected a row with the column names.")
     # A column without a name is called as Excel calls it, if anything is in it.
-    names = [*names, *[None] * (width - len(names))]
+    width = max(len(row) for _, row in rows)
+    names = [*rows[0][1], *[None] * (width - len(rows[0][1]))]
     header = [_letters(n) if is_empty(name) else str(name) for n, name in enumerate(names)]
+    lines = [number for number, _ in rows[1:]]
 
     def read(wanted: Sequence[str]) -> LoadedColumns:
         places = {column: header.index(column) for column in wanted}
-        cells: dict[str, list[Any]] = {column: [] for column in wanted}
-        lines = []
         failed: Counter[str] = Counter()
-        with _workbook(path) as book:
-            rows = _rows(book[sheet], failed=failed, places=frozenset(places.values()))
-            next(rows)
-            for number, row in rows:
-                lines.append(number)
-                for column, place in places.items():
-                    cells[column].append(row[place] if place < len(row) else None)
-        arrays = {column: object_array(values) for column, values in cells.items()}
-        said = _said_of_errors(_shown(path, sheet), failed)
+        cells, empty = {}, {}
         for column, place in places.items():
-            empty = {line for line, cell in zip(lines, arrays[column], strict=True) if cell is None}
-            said += _said_of_formulas(path, sheet, column, place, empty)
-        return LoadedColumns(arrays, np.array(lines, dtype=np.int64), len(lines), said)
+            values = [row[place] if place < len(row) else None for _, row in rows[1:]]
+            failed.update(str(value) for value in values if isinstance(value, _Failed))
+            cells[column] = object_array([None if isinstance(v, _Failed) else v for v in values])
+            empty[column] = {n for n, v in zip(lines, values, strict=True) if is_empty(v)}
+        said = _said_of_errors(name, failed) + _said_of_formulas(path, sheet, places, empty)
+        return LoadedColumns(cells, np.array(lines, dtype=np.int64), len(lines), said)
 
-    return OpenedTable(_shown(path, sheet), path.parent, tuple(header), read, notes)
+    return OpenedTable(name, path.parent, tuple(header), read, notes)
 
 
-def _shown(path: Path, sheet: str) -> str:
-    return f"{path.name}#{sheet}"
+class _Failed(str):
+    """What a cell shows whose formula has failed, such as "#N/A"."""
 
 
 @contextmanager
@@ -116,35 +113,22 @@ def _chosen_sheet(book: Any, name: str, sheet: str | None) -> tuple[str, tuple[s
     )
 
 
-def _rows(
-    sheet: Any, *, failed: Counter[str] | None = None, places: frozenset[int] = frozenset()
-) -> Iterator[tuple[int, list[Any]]]:
-    """(row number, cells) of each row that has any, without empty cells at its end.
-
-    Counts in `failed` the Excel errors that stand at `places`.
-    """
+def _rows(sheet: Any) -> Iterator[tuple[int, list[Any]]]:
+    """(row number, cells) of each row that has any, without empty cells at its end."""
     sheet.reset_dimensions()  # what a file says of its size is often wrong
-    header = True
     for number, row in enumerate(sheet.iter_rows(), 1):
         values = [_value(cell) for cell in row]
         while values and is_empty(values[-1]):
             values.pop()
-        if not values:
-            continue
-        if failed is not None and not header:
-            failed.update(
-                cell.value for place, cell in enumerate(row)
-                if place in places and cell.data_type == "e"
-            )  # fmt: skip
-        header = False
-        yield number, values
+        if values:
+            yield number, values
 
 
 def _value(cell: Any) -> Any:
     """Python's value of a cell; a day without a time is no midnight."""
     value = cell.value
     if cell.data_type == "e":
-        return None
+        return _Failed(value)
     if isinstance(value, datetime.datetime) and value.time() == datetime.time():
         value = value.date()
     return plain_cell(value)
@@ -167,22 +151,37 @@ def _said_of_errors(name: str, failed: Counter[str]) -> tuple[str, ...]:
 
 
 def _said_of_formulas(
-    path: Path, sheet: str, column: str, place: int, empty: set[int]
+    path: Path, sheet: str, places: Mapping[str, int], empty: Mapping[str, set[int]]
 ) -> tuple[str, ...]:
     """A program other than Excel may have written formulas whose results nobody has computed."""
-    if not empty:
+    if not any(empty.values()) or not _has_formulas(path):
         return ()
+    found: Counter[str] = Counter()
     with _workbook(path, formulas=True) as book:
         book[sheet].reset_dimensions()
-        column_cells = book[sheet].iter_rows(min_col=place + 1, max_col=place + 1)
-        formulas = sum(
-            number in empty and len(row) > 0 and row[0].data_type == "f"
-            for number, row in enumerate(column_cells, 1)
-        )
-    if not formulas:
-        return ()
-    return (
-        f"{formulas:,} cells of column {column!r} of {_shown(path, sheet)} are formulas with no "
-        "result or an empty one, and count as empty. If they should have one, open the workbook "
-        "in Excel or LibreOffice and save it.",
+        for number, row in enumerate(book[sheet].iter_rows(), 1):
+            found.update(
+                column
+                for column, place in places.items()
+                if number in empty[column] and place < len(row) and row[place].data_type == "f"
+            )
+    return tuple(
+        f"{n:,} cells of column {column!r} of {path.name}#{sheet} are formulas with no result or "
+        "an empty one, and count as empty. If they should have one, open the workbook in Excel or "
+        "LibreOffice and save it."
+        for column, n in found.items()
     )
+
+
+def _has_formulas(path: Path) -> bool:
+    """Whether any sheet has one: looked for in the text, as reading every cell again is slow."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.startswith("xl/worksheets/") and name.endswith(".xml"):
+                with archive.open(name) as file:
+                    end = b""
+                    while piece := file.read(1 << 20):
+                        if _FORMULA.search(end + piece):
+                            return True
+                        end = piece[-8:]
+    return False
