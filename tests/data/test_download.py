@@ -118,6 +118,18 @@ def test_what_cannot_be_fetched_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "url", ["http://[bad/1.jpg", "http://", "http://a:x/1.jpg", f"http://{'a' * 70}.b/1.jpg",
+            "http://ann:hunter2@[bad/1.jpg", "http://a\0b/1.jpg", "http://no.invalid/1.jpg"],
+)  # fmt: skip
+def test_a_damaged_address_is_one_item_that_fails(tmp_path: Path, url: str) -> None:
+    for private in (False, True):
+        (failed,) = fetch([url], tmp_path, allow_private=private).values()
+        assert isinstance(failed, Unfetched)
+        assert failed.reason.startswith("could not be fetched: ")
+        assert "hunter2" not in failed + failed.reason
+
+
 def test_redirects_are_followed(shop: str, tmp_path: Path) -> None:
     urls = [f"{shop}/to//to//photo/1.jpg", f"{shop}/to/{shop}/photo/2.jpg"]
     assert [Path(path).read_bytes() for path in fetch_here(urls, tmp_path)] == [b"photo"] * 2

@@ -73,6 +73,7 @@ def test_the_separator_is_seen_and_said(
         ("name;price, EUR;kind\nshoe;19,90;a\nhat;5;b\n", ("name", "price, EUR", "kind")),
         ("sep=;\na;b\n1;2\n", ("a", "b")),  # as Excel writes
         ("a;b\n" + "1;2\n" * 20 + "1;2;3\n", ("a", "b")),  # and the last line is an error
+        ("id;note\n1;a, b\n2;c\n3;d; e\n", ("id", "note")),  # so is this last line
         ("t;u\n", ("t;u",)),  # nothing to go by
     ],
 )

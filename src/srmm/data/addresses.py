@@ -6,11 +6,12 @@ import base64
 import binascii
 import re
 from typing import Any
-from urllib.parse import unquote, unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from srmm.data.broken import UnreadableItem
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://|(?i:data):")
+_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*://)[^/?#]*@")
 
 
 class Unfetched(str):
@@ -58,7 +59,10 @@ def open_url(url: str) -> bytes | str:
     if url[:5].lower() == "data:":
         return _content(url)
     if url[:7].lower() == "file://":
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise UnreadableItem(f"is no valid URL ({error})") from None
         if parts.netloc.lower() not in ("", "localhost"):
             raise UnreadableItem(f"is a file on the machine {parts.netloc!r}, not on this one")
         return unquote(parts.path)
@@ -74,8 +78,7 @@ def without_password(url: str) -> str:
     >>> without_password("https://ann:1234@shop.org/1.jpg")
     'https://shop.org/1.jpg'
     """
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return _USER.sub(r"\1", url)  # also of an address that is too damaged to be taken apart
 
 
 def _content(url: str) -> bytes:

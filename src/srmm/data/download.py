@@ -120,7 +120,7 @@ def fetch(
 
 def file_name(url: str) -> str:
     """What the file of an address is called: a digest, and the ending that the address has."""
-    ending = PurePosixPath(urlsplit(url).path).suffix.lower()
+    ending = PurePosixPath(re.split(r"[?#]", url, maxsplit=1)[0]).suffix.lower()
     digest = hashlib.blake2b(url.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return digest + (ending if _ENDING.fullmatch(ending) else "")
 
@@ -162,7 +162,7 @@ def _fetch_one(web: Any, client: Any, url: str, path: Path, allow_private: bool)
         raise _NotFetchedError(f"more than {MAX_REDIRECTS} redirects")
     except web.TimeoutException:
         raise _NotFetchedError(f"no answer within {WAIT_SECONDS} s") from None
-    except (web.HTTPError, web.InvalidURL, UnicodeError) as error:
+    except (web.HTTPError, web.InvalidURL, ValueError) as error:
         raise _NotFetchedError(" ".join(str(error).split()) or type(error).__name__) from None
     except OSError as error:
         raise _NotFetchedError(error.strerror or str(error)) from None

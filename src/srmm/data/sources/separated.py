@@ -85,20 +85,22 @@ def _layout(path: Path, usual: str) -> _Layout:
     mine = _sample(path, usual)
     width = len(mine[0]) if mine else 0  # none: a row of "a";"b" is no row between commas
     others = {sign: _sample(path, sign) for sign in _SEPARATORS if sign != usual}
-    agreeing = {s: len(rows[0]) for s, rows in others.items() if _agree(rows, wholly=width != 1)}
+    # Where the usual one finds one column, or not even that, a few wrong lines are no reason.
+    share = 1.0 if width != 1 else 0.8 if all(len(row) == 1 for row in mine) else 0.5
+    agreeing = {sign: len(rows[0]) for sign, rows in others.items() if _agree(rows, share)}
     best = max(agreeing, key=lambda sign: agreeing[sign], default=usual)
     # A file that can be read as its name says is read so, unless another separator finds more.
-    if width > 1 and _agree(mine, wholly=True) and width >= agreeing.get(best, 0):
+    if width > 1 and _agree(mine, 1.0) and width >= agreeing.get(best, 0):
         best = usual
     return _Layout(best)
 
 
-def _agree(rows: list[list[str]], *, wholly: bool) -> bool:
-    """Whether there are several columns, and the rows have as many (most of them, if not all)."""
+def _agree(rows: list[list[str]], share: float) -> bool:
+    """Whether there are several columns, and at least this share of the rows has as many."""
     if len(rows) < 2 or len(rows[0]) < 2:
         return False
     as_many = sum(len(row) == len(rows[0]) for row in rows[1:])
-    return as_many == len(rows) - 1 if wholly else as_many > 0.8 * (len(rows) - 1)
+    return as_many >= share * (len(rows) - 1)
 
 
 def _sample(path: Path, separator: str) -> list[list[str]]:
