@@ -35,7 +35,7 @@ def encode(
     Parameters
     ----------
     table
-        A .csv, .tsv, .jsonl or .parquet file, or the name of a data set.
+        A table, as `srmm fit` takes it, or the name of a data set.
     output
         The folder to write.
     encoder
@@ -76,4 +76,6 @@ def encode(
         address=address,
     )
     note_source(output, table, columns.choices(), source.root, source.options())
-    talk.result({"store": output, "summary": asdict(result.summary)}, f"{result.summary}\n{output}")
+    lines = [str(result.summary), *(f"note: {note}" for note in data.notes), str(output)]
+    facts = {"store": output, "summary": asdict(result.summary), "notes": data.notes}
+    talk.result(facts, "\n".join(lines))

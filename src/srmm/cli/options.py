@@ -45,6 +45,12 @@ class Columns:
     """Column that says train, validation or test."""
     group: str | None = None
     """Column of what belongs together, such as a customer: never on both sides of a split."""
+    query: str | None = None
+    """What to read from a database, 'SELECT …'; not needed where it has one table."""
+    download: Path | None = None
+    """Folder to fetch http(s) addresses of pictures and sounds to, each once."""
+    allow_private: Annotated[bool, Parameter(name="--private-addresses", negative="")] = False
+    """Let --download fetch from inside a private network, too."""
 
     def choices(self) -> dict[str, Any]:
         """The keyword arguments of `read_table`."""

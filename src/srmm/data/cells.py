@@ -8,16 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from srmm.data.columns import IN_BRACES, ModalityColumns
+from srmm.data.addresses import local_item
+from srmm.data.columns import IN_BRACES, PATH_KINDS, ModalityColumns
 from srmm.data.sources import object_array
+from srmm.data.sources.base import SPLITS
 from srmm.errors import InputError, did_you_mean
-
-SPLITS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "val", "valid", "dev"),
-    "test": ("test",),
-}
-"""The names of the splits here, and the words for them that tables use."""
 
 Where = Callable[[int], str]
 """How a message names a row, as `Table.where`."""
@@ -28,15 +23,20 @@ def read_items(where: Where, modality: ModalityColumns, cells: dict[str, np.ndar
     if modality.kind == "features":
         return _vectors(where, modality, cells)
     columns = [[_plain(cell) for cell in cells[column]] for column in modality.columns]
+    local = local_item if modality.kind in PATH_KINDS else _as_it_is
     if modality.form == "column":
-        return object_array(columns[0])
+        return object_array([local(cell) for cell in columns[0]])
     items = np.empty(len(columns[0]), dtype=object)
     parts = IN_BRACES.split(modality.choice)  # literal, column, literal, …, literal
     for row, values in enumerate(zip(*columns, strict=True)):
         if None not in values:
             parts[1::2] = map(str, values)
-            items[row] = "".join(parts)
+            items[row] = local("".join(parts))
     return items
+
+
+def _as_it_is(cell: Any) -> Any:
+    return cell
 
 
 def _plain(cell: Any) -> Any:

@@ -71,7 +71,10 @@ def check_column(table: OpenedTable, role: str, column: str) -> None:
         return
     hint = did_you_mean(column, table.columns)
     if len(table.columns) == 1 and ";" in table.columns[0]:
-        hint = f"It seems to be separated by ';': save it with commas. {hint}"
+        hint = (
+            "If it is separated by ';', its lines do not agree on how many cells they have. "
+            f"Mend them. {hint}"
+        )
     raise InputError(f"{role} column {column!r} is not in {table.name}. {hint}")
 
 

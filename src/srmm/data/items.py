@@ -20,8 +20,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from srmm.data.addresses import is_url, open_url
 from srmm.data.audio import Audio, audio_from_samples, decode_audio
 from srmm.data.broken import AbsentFile, UnreadableItem
+from srmm.data.pixels import picture_of_array
 
 MAX_FILE_BYTES = 1 << 30
 """Larger files, and members of archives that unpack to more, are not read into memory."""
@@ -35,7 +37,6 @@ MIN_FACE_PIXELS = 16
 SVG_PIXELS = 224
 """Longest side of a rendered SVG, which has no size of its own: what image encoders look at."""
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://|data:")
 _REASONS = {
     errno.ELOOP: "is a symbolic link that leads back to itself",
     errno.EACCES: "may not be read (permission denied)",
@@ -79,8 +80,11 @@ class ItemReader:
         Raises `AbsentFile` if there is none, `UnreadableItem` if it cannot be read or is empty.
         """
         path = os.fspath(path)
-        if _URL.match(path):
-            raise UnreadableItem("is a URL; download it first and give the path of the file")
+        if is_url(path):
+            content = open_url(path)
+            if isinstance(content, bytes):
+                return content
+            path = content
         if "\0" in path:
             raise UnreadableItem("has a NUL character in its name")
         full = (self.folder or Path()) / path
@@ -100,8 +104,9 @@ class ItemReader:
             raise UnreadableItem(_os_reason(error)) from None
 
     def image(self, item: Any) -> Image.Image:
-        """The picture as RGB: a path, bytes, a PIL image, or the dict {"bytes", "path"} in which
-        Hugging Face datasets store images.
+        """The picture as RGB: a path, bytes, a PIL image, an array of pixels (height, width) or
+        (height, width, 3), or the dict {"bytes", "path"} in which Hugging Face datasets store
+        images.
 
         The first frame of an animation, turned upright as its EXIF orientation says, transparent
         parts over white. SVG works where resvg-py is installed (`srmm[demo]`).
@@ -112,10 +117,13 @@ class ItemReader:
             item = self.read_bytes(item)
         if isinstance(item, (bytes, bytearray, memoryview)):
             return _decode(bytes(item))
+        if isinstance(item, (np.ndarray, list)):
+            item = picture_of_array(item)
         if isinstance(item, Image.Image):
             return _guarded_rgb(item)
         raise UnreadableItem(
-            f"is no picture: expected a path, bytes or a PIL image, got {type(item).__name__}"
+            f"is no picture: expected a path, bytes, an array or a PIL image, got "
+            f"{type(item).__name__}"
         )
 
     def face(self, item: Any) -> Image.Image:

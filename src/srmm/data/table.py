@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ import pandas as pd
 
 from srmm.data.cells import read_groups, read_ids, read_items, read_labels, read_splits
 from srmm.data.columns import check_column, check_roles, name_modalities, parse_choice
+from srmm.data.download import fetch_items
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import check_label_types, known_labels
 from srmm.data.sources import open_source
+from srmm.data.usual import with_usual
 from srmm.errors import InputError
 
 
@@ -64,6 +66,8 @@ class Table:
     lines: np.ndarray | None = None
     groups: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    assumed: Mapping[str, str] = field(default_factory=dict)
+    """Columns that nobody chose and the source names itself: kind or role → column."""
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -117,7 +121,7 @@ class Table:
 
 
 def read_table(
-    source: str | Path | pd.DataFrame,
+    source: str | Path | pd.DataFrame | Any,
     *,
     image: str | Sequence[str] = (),
     text: str | Sequence[str] = (),
@@ -129,15 +133,22 @@ def read_table(
     split: str | None = None,
     group: str | None = None,
     folder: str | Path | None = None,
+    query: str | None = None,
+    download: str | Path | None = None,
+    allow_private: bool = False,
 ) -> Table:
     """Read a table of raw items; each modality names the column its items are in.
 
     Parameters
     ----------
-    source : path or DataFrame
-        A .csv or .tsv (UTF-8, with a header), .jsonl, .ndjson, .parquet or .pq file, or a frame.
-        In CSV and TSV a cell is empty if there is nothing or only white space in it, and every
-        other cell is text. In typed formats null, None, NaN and empty text are empty.
+    source : path, address, DataFrame or Dataset
+        A .csv or .tsv file with a header (UTF-8, or UTF-16 with its mark; separated by commas,
+        tabs, semicolons or pipes), .jsonl or .ndjson (all four also .gz, .bz2, .xz or .zip),
+        .parquet or .pq, .xlsx (a sheet: "goods.xlsx#Summer"); an SQLite file, or the address of a
+        database, "postgresql://user@host/shop"; a folder with a folder of pictures or sounds per
+        class, or of a data set that `datasets` saved; a frame, or a data set in memory. In CSV and
+        TSV a cell is empty if there is nothing or only white space in it, and every other cell is
+        text. In typed formats null, None, NaN and empty text are empty.
     image, text, audio, face, features : str or sequence of str
         "column", or a template with columns in braces, "images/{id}.jpg", whose item is absent
         where one of them is empty; for `features` a column of vectors or numbers, or several
@@ -149,6 +160,13 @@ def read_table(
         together, such as a customer, and must not be on both sides of a split.
     folder : path, optional
         What relative paths resolve against; by default the folder of the table.
+    query : str, optional
+        What to read from a database, "SELECT …"; not needed where it has one table.
+    download : path, optional
+        A folder to fetch http and https addresses of pictures and sounds to, each once. One that
+        cannot be fetched is an unreadable item. By default nothing is fetched.
+    allow_private : bool
+        Whether addresses inside a private network may be fetched, too.
 
     Raises
     ------
@@ -157,9 +175,12 @@ def read_table(
         empty or repeated, no row, no item at all. What the labels must fulfil for learning is
         checked by `check_labels`.
     """
-    table = open_source(source)
+    if allow_private and download is None:
+        raise InputError("allow_private is for download=FOLDER; without it nothing is fetched.")
+    table = open_source(source, query=query)
     chosen = {"image": image, "text": text, "audio": audio, "face": face, "features": features}
     roles = {"label": label, "id": id, "split": split, "group": group}
+    chosen, roles, assumed, assumed_notes = with_usual(table, chosen, roles)
     for role, column in roles.items():
         if column is not None:
             check_column(table, f"The {role}", column)
@@ -189,8 +210,10 @@ def read_table(
         name=table.name,
         first_line=int(lines[0]) if lines is not None and follow else None,
         lines=None if follow else lines,
-        notes=table.notes + columns.notes,
+        notes=table.notes + assumed_notes + columns.notes,
+        assumed=assumed,
     )
+    label, id, split, group = (roles[role] for role in ("label", "id", "split", "group"))
     if label is not None:
         read = replace(read, labels=read_labels(read.where, label, cells[label]))
     if id is not None:
@@ -207,6 +230,9 @@ def read_table(
             f"No row of {read.name} has an item: {used} is empty in all {len(read):,} rows. "
             "Choose other columns."
         )
+    if download is not None:
+        notes = fetch_items(read.items, read.kinds, Path(download), allow_private=allow_private)
+        read = replace(read, notes=read.notes + notes)
     return read
 
 

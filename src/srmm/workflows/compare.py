@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.sources import kept_name
 from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.encoding.encode import EncodingSummary, encode
 from srmm.experiments.cells import Progress
@@ -52,7 +53,7 @@ def compare_workflow(
         store, name = Path(source), Path(source).name
     else:
         found = open_data(source, columns, root=root, options=options)
-        name = Path(source).stem
+        name = Path(kept_name(source)).stem
         store = output / "embeddings"
         if isinstance(found, Embeddings):
             save_embeddings(found, store, overwrite=True)

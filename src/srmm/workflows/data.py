@@ -14,7 +14,7 @@ import pandas as pd
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import KINDS
-from srmm.data.sources import open_source
+from srmm.data.sources import kept_name, names_a_table, open_source
 from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, read_table
 from srmm.encoding.encode import EncodingSummary, encode
@@ -38,7 +38,9 @@ def open_data(
     root: Path | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Table | Embeddings:
-    """Whatever `source` names: an embedding store, a table file, or a data set of `srmm datasets`.
+    """Whatever `source` names: an embedding store, a table, or a data set of `srmm datasets`.
+
+    A table is whatever `read_table` reads by a name: a file, a folder, a database.
 
     `columns` are the keyword arguments of `read_table`; `root` is where the relative paths of a
     table start (by default its folder), or a data set lies; `options` go to `load_dataset`.
@@ -48,25 +50,30 @@ def open_data(
     path = Path(source)
     if options and source not in DATASETS:
         raise InputError(
-            f"{source} is no data set of `srmm datasets`, whose options --set sets: "
+            f"{kept_name(source)} is no data set of `srmm datasets`, whose options --set sets: "
             f"{', '.join(options)} would change nothing. A method's parameters take --setting."
         )
     if path.is_dir() and is_store(path):
         return load_embeddings(path)
-    if path.is_file():
+    if _is_table(source):
         chosen = {key: value for key, value in (columns or {}).items() if value}
-        return read_table(path, folder=root, **chosen)
+        return read_table(source, folder=root, **chosen)
     if source in DATASETS:
         return load_dataset(source, root, **(options or {}))
-    if path.is_dir():
-        raise InputError(
-            f"{source} is a folder but no embedding store. Name a table in it, or make a store "
-            "with `srmm encode`."
-        )
     raise InputError(
         f"There is no file or folder {source}, and no data set of that name. "
         f"{did_you_mean(source, DATASETS)}"
     )
+
+
+def _is_table(source: str) -> bool:
+    """Whether `source` is a table: a file, a database, a folder that is nothing else."""
+    from srmm.datasets import DATASETS
+
+    path = Path(source)
+    if path.is_dir() and (source in DATASETS or is_store(path)):
+        return False
+    return names_a_table(source)
 
 
 def embeddings_for(
@@ -83,8 +90,8 @@ def embeddings_for(
     """`source`, read and encoded as the model's training data was."""
     chosen = {key: value for key, value in (columns or {}).items() if value}
     inputs = config["inputs"]
-    if Path(source).is_file():
-        there = open_source(Path(source)).columns
+    if _is_table(source):
+        there = open_source(source, query=chosen.get("query")).columns
         for role, column in ((config.get("origin") or {}).get("roles") or {}).items():
             if column in there:
                 chosen.setdefault(role, column)

@@ -96,6 +96,8 @@ def fit_workflow(
             "Choose a place beside it."
         )
     data = open_data(source, columns, root=root, options=options)
+    if isinstance(data, Table):
+        columns = {**data.assumed, **(columns or {})}
     check_labels(data)
     embeddings, summary = data, None
     inputs: dict[str, dict[str, Any]] = {}
@@ -139,6 +141,8 @@ def fit_workflow(
             k: v for k, v in (columns or {}).items() if k in ("label", "id", "split", "group") and v
         },
     }
+    if (columns or {}).get("query"):
+        origin["query"] = (columns or {})["query"]
     notes = data.notes if isinstance(data, Table) else ()
     origin["notes"] = list(notes)
     if store is None:  # features that a data set publishes: nothing was encoded

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from srmm.data.sources import kept_name
 from srmm.data.store import load_embeddings
 from srmm.data.table import Table
 from srmm.encoding.store import read_keys
@@ -22,6 +23,7 @@ from srmm.workflows.data import open_data
 
 _SOURCE = "_source.json"  # no modality may be called so
 _PICTURES = ("image", "face")
+_FETCHING = ("download", "allow_private")  # a report fetches nothing; what was fetched is a file
 
 
 def note_source(
@@ -33,8 +35,8 @@ def note_source(
 ) -> None:
     """Write into a store which table it was encoded from: the arguments of `open_data`."""
     noted = {
-        "source": str(Path(source).resolve()) if Path(source).is_file() else source,
-        "columns": dict(columns or {}),
+        "source": kept_name(source),
+        "columns": {k: v for k, v in (columns or {}).items() if k not in _FETCHING},
         "root": None if root is None else str(root.resolve()),
         "options": dict(options or {}),
     }

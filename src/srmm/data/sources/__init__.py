@@ -1,0 +1,160 @@
+"""Opening a table of any format, column by column, without guessing what its cells mean.
+
+One file per family of formats; each gives an `OpenedTable`: object arrays of cells, None where a
+cell is empty, and the line each row starts at where there are lines.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from srmm.data.sources.base import LoadedColumns, OpenedTable, is_empty, object_array
+from srmm.data.sources.class_folders import open_class_folders
+from srmm.data.sources.excel import EXCEL, open_excel, split_sheet
+from srmm.data.sources.huggingface import (
+    is_dataset,
+    is_saved_dataset,
+    open_dataset,
+    open_saved_dataset,
+)
+from srmm.data.sources.separated import open_csv
+from srmm.data.sources.sql import is_address, is_sqlite, open_address, open_sqlite, without_secrets
+from srmm.data.sources.text import COMPRESSIONS, uncompressed_name
+from srmm.data.sources.typed import open_frame, open_json_lines, open_parquet
+from srmm.errors import InputError, did_you_mean
+
+_OPENERS = {
+    ".csv": open_csv,
+    ".tsv": open_csv,
+    ".jsonl": open_json_lines,
+    ".ndjson": open_json_lines,
+    ".parquet": open_parquet,
+    ".pq": open_parquet,
+    ".xlsx": open_excel,
+    ".xlsm": open_excel,
+    ".sqlite": open_sqlite,
+    ".sqlite3": open_sqlite,
+    ".db": open_sqlite,
+}
+_TEXT = (".csv", ".tsv", ".jsonl", ".ndjson")
+
+EXTENSIONS = tuple(_OPENERS)
+"""What can be read; the text formats also with `.gz`, `.bz2`, `.xz` or `.zip` behind."""
+
+_HINTS = {
+    ".json": " (one JSON object per line: then name it .jsonl)",
+    ".xls": " (Excel's old format: save it as .xlsx)",
+    ".xlsb": " (save it as .xlsx)",
+    ".ods": " (save it as .xlsx or .csv)",
+}
+
+
+def open_source(source: Any, *, query: str | None = None) -> OpenedTable:
+    """The table behind a path, an address, a frame or a data set of `datasets`.
+
+    Raises `InputError` if there is none or it cannot be read. `query` is for databases alone.
+    """
+    if isinstance(source, (str, Path)):
+        if is_address(str(source)):
+            return _open_address(str(source), query)
+        path, sheet = split_sheet(Path(source))
+        if path.is_file() and (is_sqlite(path) or path.suffix.lower() in _endings(open_sqlite)):
+            return open_sqlite(path, query)
+    if query is not None:
+        raise InputError(
+            f"A query is for a database, and {_shown(source)} is none: {query[:60]!r} would change "
+            "nothing. Leave it out."
+        )
+    if isinstance(source, pd.DataFrame):
+        return open_frame(source)
+    if is_dataset(source):
+        return open_dataset(source)
+    if not isinstance(source, (str, Path)):
+        raise InputError(
+            "A table must be a path, an address of a database, a pandas DataFrame or a data set "
+            f"of `datasets`, got {type(source).__name__}."
+        )
+    return _open_folder(path) if path.is_dir() else _open_file(path, sheet)
+
+
+def names_a_table(source: str) -> bool:
+    """Whether the text names a file, a folder or a database that `open_source` may open."""
+    return is_address(source) or split_sheet(Path(source))[0].exists()
+
+
+def kept_name(source: str) -> str:
+    """What may be written down to open a table again: an absolute path, no password."""
+    if is_address(source):
+        if not source.lower().startswith("sqlite:///"):
+            return without_secrets(source)
+        return f"sqlite:///{os.path.abspath(source[len('sqlite:///') :])}"  # noqa: PTH100
+    return str(Path(source).resolve()) if names_a_table(source) else source
+
+
+def _endings(opener: Any) -> list[str]:
+    return [ending for ending, mine in _OPENERS.items() if mine is opener]
+
+
+def _shown(source: Any) -> str:
+    return str(source) if isinstance(source, (str, Path)) else f"a {type(source).__name__}"
+
+
+def _open_address(address: str, query: str | None) -> OpenedTable:
+    if urlsplit(address).scheme.lower() in ("http", "https", "ftp", "s3", "gs", "file", "hf"):
+        raise InputError(
+            f"{without_secrets(address)} is a URL, not a table that lies here. Download it first, "
+            "and give the path of the file."
+        )
+    return open_address(address, query)
+
+
+def _open_file(path: Path, sheet: str | None) -> OpenedTable:
+    if not path.is_file():
+        raise InputError(_no_such_table(path))
+    name = uncompressed_name(path)
+    ending = Path(name).suffix
+    opener = _OPENERS.get(ending)
+    if opener is None or (name != path.name.lower() and ending not in _TEXT):
+        raise InputError(
+            f"{path.name} has an unknown extension {path.suffix!r}{_HINTS.get(ending, '')}. "
+            f"Expected one of {', '.join(EXTENSIONS)}; {' or '.join(COMPRESSIONS)} may follow the "
+            "text formats."
+        )
+    return open_excel(path, sheet) if ending in EXCEL else opener(path)
+
+
+def _open_folder(path: Path) -> OpenedTable:
+    if is_saved_dataset(path):
+        return open_saved_dataset(path)
+    table = open_class_folders(path, EXTENSIONS, lambda file: _open_file(file, None))
+    if table is None:
+        raise InputError(
+            f"{path} is a folder, with no pictures or sounds in it. A table is a file, e.g. "
+            f"{path / 'table.csv'}, or a folder with one folder of files per class."
+        )
+    return table
+
+
+def _no_such_table(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"{path} does not exist, nor does its folder {path.parent}. Check the path."
+    beside = [file.name for file in path.parent.iterdir() if file.name.endswith(EXTENSIONS)][:20]
+    return f"{path} does not exist. {did_you_mean(path.name, sorted(beside))}"
+
+
+__all__ = [
+    "EXTENSIONS",
+    "LoadedColumns",
+    "OpenedTable",
+    "is_empty",
+    "kept_name",
+    "names_a_table",
+    "object_array",
+    "open_csv",
+    "open_source",
+]

@@ -1,0 +1,86 @@
+"""What every format gives: columns by name, object arrays of cells, None where one is empty."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+SPLITS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid", "dev"),
+    "test": ("test",),
+}
+"""The names of the splits here, and the words for them that tables use."""
+
+
+@dataclass(frozen=True)
+class LoadedColumns:
+    """Columns of a table, read: `cells[column]` is an object array (n,), None where empty.
+
+    `lines` is an int array (n,), the line each row starts on, or None where there are none.
+    """
+
+    cells: dict[str, np.ndarray]
+    lines: np.ndarray | None
+    n: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OpenedTable:
+    """A table before any column is chosen; `read(columns)` loads those alone."""
+
+    name: str
+    folder: Path | None
+    columns: tuple[str, ...]
+    read: Callable[[Sequence[str]], LoadedColumns]
+    notes: tuple[str, ...] = ()
+    """What was taken for granted to read it: sentences for whoever reads the table."""
+    usual: Mapping[str, str] = field(default_factory=dict)
+    """What a column is for, where the format says it: role or kind of item → column."""
+
+
+def is_empty(cell: Any) -> bool:
+    """True for None, NaN and the other nulls, blank text, an empty list, a dict of nulls."""
+    if isinstance(cell, str):
+        return not cell or cell.isspace()
+    if isinstance(cell, (float, np.floating)):
+        return bool(cell != cell)
+    if isinstance(cell, (list, tuple, np.ndarray)):
+        return len(cell) == 0 if np.ndim(cell) else False
+    if isinstance(cell, dict):  # an image of Hugging Face datasets: {"bytes": …, "path": …}
+        return all(value is None for value in cell.values())
+    return cell is None or cell is pd.NA or cell is pd.NaT
+
+
+def object_array(values: Any) -> np.ndarray:
+    """The cells as an object array (n,), None where empty.
+
+    Filled one by one: NumPy would unpack lists of one length, and pictures into pixels.
+    """
+    column = np.empty(len(values), dtype=object)
+    for row, cell in enumerate(values):
+        if not is_empty(cell):
+            column[row] = cell
+    return column
+
+
+def plain_cell(cell: Any) -> Any:
+    """A cell of a spreadsheet or a database as an id, a label or a number can be.
+
+    >>> plain_cell(Decimal("2.50")), plain_cell(datetime.date(2024, 3, 1)), plain_cell(True)
+    (2.5, '2024-03-01', True)
+    """
+    if isinstance(cell, Decimal):
+        whole = cell.is_finite() and cell == cell.to_integral_value()
+        return int(cell) if whole else float(cell)
+    if isinstance(cell, datetime.date | datetime.time | datetime.timedelta):
+        return str(cell)
+    return bytes(cell) if isinstance(cell, bytearray | memoryview) else cell

@@ -1,0 +1,187 @@
+"""Excel workbooks: one sheet is a table, "FILE.xlsx#Sheet" says which."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from srmm.data.sources.base import LoadedColumns, OpenedTable, is_empty, object_array, plain_cell
+from srmm.errors import InputError, MissingExtraError, did_you_mean
+
+EXCEL = (".xlsx", ".xlsm")
+_FORMULA = re.compile(rb"<(\w+:)?f[ />]")
+
+
+def split_sheet(path: Path) -> tuple[Path, str | None]:
+    """The workbook and the sheet that a path names; no sheet where it is a file's own name.
+
+    >>> split_sheet(Path("shop/goods.xlsx#Summer"))
+    (PosixPath('shop/goods.xlsx'), 'Summer')
+    """
+    for ending in EXCEL:
+        start = str(path).lower().find(f"{ending}#")
+        if start >= 0 and not path.is_file():
+            end = start + len(ending)
+            return Path(str(path)[:end]), str(path)[end + 1 :]
+    return path, None
+
+
+def open_excel(path: Path, sheet: str | None = None) -> OpenedTable:
+    """A sheet, by default the first that is not hidden; its first row that is not empty has the
+    names of the columns.
+
+    Numbers and booleans keep their types, dates become ISO text, and a cell whose formula has
+    failed is empty. Raises `MissingExtraError` without the extra `srmm[excel]`.
+    """
+    with _workbook(path) as book:
+        sheet, notes = _chosen_sheet(book, path.name, sheet)
+        rows = list(_rows(book[sheet]))
+    name = f"{path.name}#{sheet}"
+    if not rows:
+        raise InputError(f"{name} is empty: expected a row with the column names.")
+    # A column without a name is called as Excel calls it, if anything is in it.
+    width = max(len(row) for _, row in rows)
+    names = [*rows[0][1], *[None] * (width - len(rows[0][1]))]
+    header = [_letters(n) if is_empty(name) else str(name) for n, name in enumerate(names)]
+    lines = [number for number, _ in rows[1:]]
+
+    def read(wanted: Sequence[str]) -> LoadedColumns:
+        places = {column: header.index(column) for column in wanted}
+        failed: Counter[str] = Counter()
+        cells, empty = {}, {}
+        for column, place in places.items():
+            values = [row[place] if place < len(row) else None for _, row in rows[1:]]
+            failed.update(str(value) for value in values if isinstance(value, _Failed))
+            cells[column] = object_array([None if isinstance(v, _Failed) else v for v in values])
+            empty[column] = {n for n, v in zip(lines, values, strict=True) if is_empty(v)}
+        said = _said_of_errors(name, failed) + _said_of_formulas(path, sheet, places, empty)
+        return LoadedColumns(cells, np.array(lines, dtype=np.int64), len(lines), said)
+
+    return OpenedTable(name, path.parent, tuple(header), read, notes)
+
+
+class _Failed(str):
+    """What a cell shows whose formula has failed, such as "#N/A"."""
+
+
+@contextmanager
+def _workbook(path: Path, *, formulas: bool = False) -> Iterator[Any]:
+    try:
+        from openpyxl import load_workbook
+        from openpyxl.utils.exceptions import InvalidFileException
+    except ImportError:
+        raise MissingExtraError("openpyxl", "excel", "An Excel workbook") from None
+    try:
+        book = load_workbook(path, read_only=True, data_only=not formulas, keep_links=False)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}).") from None
+    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path.name} is no readable Excel workbook: it is damaged, protected by a password "
+            f"or of the old kind ({error}). Save it anew as .xlsx, or as .csv."
+        ) from None
+    try:
+        yield book
+    finally:
+        book.close()
+
+
+def _chosen_sheet(book: Any, name: str, sheet: str | None) -> tuple[str, tuple[str, ...]]:
+    """The sheet that is read, and a sentence if nobody has chosen it among several."""
+    sheets = {s.title: s for s in book.worksheets}
+    if sheet is not None:
+        if sheet not in sheets:
+            raise InputError(f"{name} has no sheet {sheet!r}. {did_you_mean(sheet, sheets)}")
+        return sheet, ()
+    shown = [title for title, s in sheets.items() if s.sheet_state == "visible"] or [*sheets]
+    if not shown:
+        raise InputError(f"{name} has no sheet with cells, only charts.")
+    if len(sheets) == 1:
+        return shown[0], ()
+    others = ", ".join(repr(title) for title in sheets if title != shown[0])
+    return shown[0], (
+        f"{name} has {len(sheets)} sheets; {shown[0]!r} is read, and not {others}: "
+        f"'{name}#SHEET' names another.",
+    )
+
+
+def _rows(sheet: Any) -> Iterator[tuple[int, list[Any]]]:
+    """(row number, cells) of each row that has any, without empty cells at its end."""
+    sheet.reset_dimensions()  # what a file says of its size is often wrong
+    for number, row in enumerate(sheet.iter_rows(), 1):
+        values = [_value(cell) for cell in row]
+        while values and is_empty(values[-1]):
+            values.pop()
+        if values:
+            yield number, values
+
+
+def _value(cell: Any) -> Any:
+    """Python's value of a cell; a day without a time is no midnight."""
+    value = cell.value
+    if cell.data_type == "e":
+        return _Failed(value)
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        value = value.date()
+    return plain_cell(value)
+
+
+def _letters(place: int) -> str:
+    """What Excel calls a column: A, …, Z, AA, …"""
+    letters, place = "", place + 1
+    while place:
+        place, digit = divmod(place - 1, 26)
+        letters = chr(ord("A") + digit) + letters
+    return letters
+
+
+def _said_of_errors(name: str, failed: Counter[str]) -> tuple[str, ...]:
+    if not failed:
+        return ()
+    kinds = ", ".join(f"{error} ({n:,})" for error, n in failed.most_common())
+    return (f"Cells of {name} that hold an Excel error count as empty: {kinds}.",)
+
+
+def _said_of_formulas(
+    path: Path, sheet: str, places: Mapping[str, int], empty: Mapping[str, set[int]]
+) -> tuple[str, ...]:
+    """A program other than Excel may have written formulas whose results nobody has computed."""
+    if not any(empty.values()) or not _has_formulas(path):
+        return ()
+    found: Counter[str] = Counter()
+    with _workbook(path, formulas=True) as book:
+        book[sheet].reset_dimensions()
+        for number, row in enumerate(book[sheet].iter_rows(), 1):
+            found.update(
+                column
+                for column, place in places.items()
+                if number in empty[column] and place < len(row) and row[place].data_type == "f"
+            )
+    return tuple(
+        f"{n:,} cells of column {column!r} of {path.name}#{sheet} are formulas with no result or "
+        "an empty one, and count as empty. If they should have one, open the workbook in Excel or "
+        "LibreOffice and save it."
+        for column, n in found.items()
+    )
+
+
+def _has_formulas(path: Path) -> bool:
+    """Whether any sheet has one: looked for in the text, as reading every cell again is slow."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.startswith("xl/worksheets/") and name.endswith(".xml"):
+                with archive.open(name) as file:
+                    end = b""
+                    while piece := file.read(1 << 20):
+                        if _FORMULA.search(end + piece):
+                            return True
+                        end = piece[-8:]
+    return False

@@ -1,0 +1,143 @@
+"""CSV and its relatives: text whose lines have cells between commas, tabs, semicolons or pipes.
+
+Text stays text: "NA", "null", "007" and "nan" are never made numbers or nulls, which is why it is
+read with the standard library and not with pandas.
+"""
+
+from __future__ import annotations
+
+import csv
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from srmm.data.sources.base import LoadedColumns, OpenedTable, is_empty
+from srmm.data.sources.text import encoding_notes, text_file, uncompressed_name
+from srmm.errors import InputError
+
+_SEPARATORS = (",", ";", "\t", "|")
+_SAMPLE_ROWS = 50
+_SHOWN = {"\t": "tabs"}
+_FIELD_LIMIT = threading.Lock()
+
+
+class _Layout(NamedTuple):
+    """How a file is written: the separator, and whether a line "sep=;" in front says so."""
+
+    separator: str
+    declared: bool = False
+
+
+def open_csv(path: Path, *, join_surplus: bool = False) -> OpenedTable:
+    """A CSV or TSV file with a header.
+
+    The separator is the extension's, a comma or a tab, unless the header has none of it and its
+    lines agree on another. A line with another number of cells than the header is an error; with
+    `join_surplus`, cells beyond the header are one last cell whose commas were never quoted.
+    """
+    usual = "\t" if uncompressed_name(path).endswith(".tsv") else ","
+    layout = _Layout(usual) if join_surplus else _layout(path, usual)
+    with closing(_csv_lines(path, layout)) as rows:
+        header = next(rows, (0, None))[1]
+    if header is None:
+        raise InputError(f"{path.name} is empty: expected a header line with the column names.")
+    notes = encoding_notes(path)
+    if layout.separator != usual:
+        shown = _SHOWN.get(layout.separator, repr(layout.separator))
+        notes += (f"{path.name} is separated by {shown}, and is read as such.",)
+
+    def read(wanted: Sequence[str]) -> LoadedColumns:
+        places = {column: header.index(column) for column in wanted}
+        cells: dict[str, list[str | None]] = {column: [] for column in wanted}
+        starts = []
+        with closing(_csv_lines(path, layout)) as rows:
+            next(rows)
+            for line, row in rows:
+                if len(row) > len(header) and join_surplus:
+                    last = len(header) - 1
+                    row = [*row[:last], layout.separator.join(row[last:])]
+                if len(row) != len(header):
+                    raise InputError(
+                        f"Line {line} of {path.name} has {len(row)} cells, the header has "
+                        f"{len(header)}. A cell that holds the separator or a line break must be "
+                        'quoted, e.g. "red, blue".'
+                    )
+                starts.append(line)
+                for column, place in places.items():
+                    cell = row[place]
+                    cells[column].append(None if is_empty(cell) else cell)
+        arrays = {column: np.array(values, dtype=object) for column, values in cells.items()}
+        return LoadedColumns(arrays, np.array(starts, dtype=np.int64), len(starts))
+
+    return OpenedTable(path.name, path.parent, tuple(header), read, notes)
+
+
+def _layout(path: Path, usual: str) -> _Layout:
+    with text_file(path) as file:
+        first = file.readline(10).rstrip("\r\n")
+    if len(first) == 5 and first.lower().startswith("sep=") and first[4] in _SEPARATORS:
+        return _Layout(first[4], declared=True)
+    mine = _sample(path, usual)
+    width = len(mine[0]) if mine else 0  # none: a row of "a";"b" is no row between commas
+    others = {sign: _sample(path, sign) for sign in _SEPARATORS if sign != usual}
+    # Where the usual one finds one column, or not even that, a few wrong lines are no reason.
+    share = 1.0 if width != 1 else 0.8 if all(len(row) == 1 for row in mine) else 0.5
+    agreeing = {sign: len(rows[0]) for sign, rows in others.items() if _agree(rows, share)}
+    best = max(agreeing, key=lambda sign: agreeing[sign], default=usual)
+    # A file that can be read as its name says is read so, unless another separator finds more.
+    if width > 1 and _agree(mine, 1.0) and width >= agreeing.get(best, 0):
+        best = usual
+    return _Layout(best)
+
+
+def _agree(rows: list[list[str]], share: float) -> bool:
+    """Whether there are several columns, and at least this share of the rows has as many."""
+    if len(rows) < 2 or len(rows[0]) < 2:
+        return False
+    as_many = sum(len(row) == len(rows[0]) for row in rows[1:])
+    return as_many >= share * (len(rows) - 1)
+
+
+def _sample(path: Path, separator: str) -> list[list[str]]:
+    """The first rows, split at this separator; none if its quotes do not allow that."""
+    try:
+        with closing(_csv_lines(path, _Layout(separator))) as rows:
+            return [row for _, row in islice(rows, _SAMPLE_ROWS)]
+    except InputError:
+        return []
+
+
+def _csv_lines(path: Path, layout: _Layout) -> Generator[tuple[int, list[str]]]:
+    """(first line, cells) of each row that is not blank, the header among them."""
+    start = 1
+    with _large_fields(), text_file(path) as file:
+        reader = csv.reader(file, delimiter=layout.separator, strict=True)
+        try:
+            if layout.declared:
+                next(reader)
+                start = 2
+            for row in reader:
+                if row:
+                    yield start, row
+                start = reader.line_num + 1
+        except csv.Error as error:
+            raise InputError(
+                f"The row that starts at line {start} of {path.name} is not well quoted "
+                f"({error}). Close every quotation mark, and double those inside a quoted cell."
+            ) from None
+
+
+@contextmanager
+def _large_fields() -> Iterator[None]:
+    """Let the csv module read cells of any length; its limit belongs to the whole process."""
+    with _FIELD_LIMIT:
+        limit = csv.field_size_limit(2**31 - 1)
+        try:
+            yield
+        finally:
+            csv.field_size_limit(limit)

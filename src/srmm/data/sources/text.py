@@ -1,0 +1,160 @@
+"""Opening a table that is text: compressed or not, in UTF-8 or, marked as such, in UTF-16."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import shlex
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO, cast
+
+from srmm.errors import InputError
+
+
+def _open_only_member(path: Path) -> BinaryIO:
+    """The one file in a zip, without what macOS adds."""
+    with zipfile.ZipFile(path) as archive:
+        names = [
+            name
+            for name in archive.namelist()
+            if not name.endswith("/") and not name.startswith("__MACOSX/")
+        ]
+        if len(names) != 1:
+            raise InputError(
+                f"{path.name} holds {len(names)} files; a zipped table is a zip with one file in "
+                "it. Unpack it, and name the table."
+            )
+        return cast(BinaryIO, archive.open(names[0]))  # keeps the file open, the archive need not
+
+
+_COMPRESSIONS: dict[str, tuple[Callable[[Path], Any], str, str]] = {
+    ".gz": (gzip.open, "gzipped", "gzip -dc"),
+    ".bz2": (bz2.open, "compressed by bzip2", "bzip2 -dc"),
+    ".xz": (lzma.open, "compressed by xz", "xz -dc"),
+    ".zip": (_open_only_member, "zipped", "unzip -p"),
+}
+"""Ending → how to open it, what such a file is, and the command that unpacks it."""
+
+COMPRESSIONS = tuple(_COMPRESSIONS)
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16's, which it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def uncompressed_name(path: Path) -> str:
+    """The name in small letters, without the ending of a compression.
+
+    >>> uncompressed_name(Path("Goods.CSV.gz"))
+    'goods.csv'
+    """
+    name = path.name.lower()
+    return name.removesuffix(path.suffix.lower()) if path.suffix.lower() in COMPRESSIONS else name
+
+
+def encoding_notes(path: Path) -> tuple[str, ...]:
+    """A sentence if the text is in another encoding than UTF-8."""
+    encoding = _encoding(path)
+    if encoding == "utf-8-sig":
+        return ()
+    return (
+        f"{path.name} is {encoding.upper()} text, as its first bytes say, and is read as such.",
+    )
+
+
+@contextmanager
+def text_file(path: Path) -> Iterator[TextIO]:
+    """Open the text, whatever its compression, with or without a byte order mark."""
+    encoding = _encoding(path)
+    with _explained(path, encoding), _open_bytes(path) as data:
+        yield io.TextIOWrapper(data, encoding=encoding, newline="")
+
+
+def _open_bytes(path: Path) -> BinaryIO:
+    known = _COMPRESSIONS.get(path.suffix.lower())
+    return cast(BinaryIO, known[0](path)) if known else path.open("rb")
+
+
+def _encoding(path: Path) -> str:
+    """By the mark at its start; UTF-8 without one."""
+    with _explained(path, "utf-8"), _open_bytes(path) as file:
+        head = file.read(4)
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return encoding
+    # Two letters of plain English, as column names begin, with or without their other halves.
+    zeros = [byte == 0 for byte in head]
+    if zeros in ([False, True] * 2, [True, False] * 2):
+        name = "UTF-16LE" if zeros[1] else "UTF-16BE"
+        raise InputError(
+            f"{path.name} looks like UTF-16 text without the mark that says so. "
+            f"{_remedy(path, name)}"
+        )
+    return "utf-8-sig"
+
+
+@contextmanager
+def _explained(path: Path, encoding: str) -> Iterator[None]:
+    """Errors of reading as `InputError`s."""
+    unpacks = _COMPRESSIONS.get(path.suffix.lower())
+    damaged = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        if encoding != "utf-8-sig":
+            raise InputError(
+                f"{path.name} starts like {encoding.upper()} text but is damaged or cut off "
+                f"({error.reason}). Save it again, as UTF-8."
+            ) from None
+        raise InputError(
+            f"{path.name} is not UTF-8 text ({_bad_byte(path, error)}). "
+            f"{_remedy(path, 'WINDOWS-1252')}"
+        ) from None
+    except damaged as error:
+        raise InputError(_not_compressed(path, error)) from None
+    except OSError as error:
+        if unpacks and error.errno is None:  # as bz2 says that it is none
+            raise InputError(_not_compressed(path, error)) from None
+        raise InputError(f"{path} cannot be read ({error.strerror or error}).") from None
+    except (RuntimeError, NotImplementedError) as error:
+        if not isinstance(error, RecursionError) and path.suffix.lower() == ".zip":
+            raise InputError(  # a password, or a method that zipfile does not know
+                f"{path.name} cannot be unpacked here ({error}). Unpack it, and name the table."
+            ) from None
+        raise
+
+
+def _not_compressed(path: Path, error: Exception) -> str:
+    known = _COMPRESSIONS.get(path.suffix.lower())
+    return f"{path.name} is damaged or not {known[1] if known else 'readable'} ({error})."
+
+
+def _bad_byte(path: Path, error: UnicodeDecodeError) -> str:
+    """Where the first undecodable byte is; the decoder only knows its place in a buffer."""
+    with _open_bytes(path) as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as found:
+                return f"byte 0x{line[found.start]:02x} in line {number}"
+    return error.reason
+
+
+def _remedy(path: Path, encoding: str) -> str:
+    """What makes UTF-8 of the file, as a command that works on it."""
+    known = _COMPRESSIONS.get(path.suffix.lower())
+    name = path.name[: len(uncompressed_name(path))]
+    source, target = shlex.quote(str(path)), shlex.quote(str(path.with_name(f"utf8-{name}")))
+    turn = f"iconv -f {encoding} -t UTF-8"
+    command = f"{known[2]} {source} | {turn}" if known else f"{turn} {source}"
+    return f"Save it as UTF-8, e.g. with: {command} > {target}"

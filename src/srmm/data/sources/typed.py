@@ -1,0 +1,85 @@
+"""Tables whose cells have types: JSON Lines, Parquet, and frames in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from srmm.data.sources.base import LoadedColumns, OpenedTable, object_array
+from srmm.data.sources.text import encoding_notes, text_file
+from srmm.errors import InputError
+
+
+def open_json_lines(path: Path) -> OpenedTable:
+    """A JSON object on each line; a key that one lacks is an empty cell."""
+    rows, lines = [], []
+    columns: dict[str, None] = {}
+    with text_file(path) as file:
+        for number, line in enumerate(file, 1):
+            if line.isspace():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise InputError(f"Line {number} of {path.name} is not JSON ({error}).") from None
+            except RecursionError:
+                raise InputError(f"Line {number} of {path.name} is nested too deeply.") from None
+            if not isinstance(row, dict):
+                raise InputError(
+                    f"Line {number} of {path.name} must be a JSON object such as "
+                    f'{{"title": "…"}}, got {type(row).__name__}.'
+                )
+            columns |= dict.fromkeys(row)
+            rows.append(row)
+            lines.append(number)
+
+    def read(wanted: Sequence[str]) -> LoadedColumns:
+        cells = {column: object_array([row.get(column) for row in rows]) for column in wanted}
+        return LoadedColumns(cells, np.array(lines, dtype=np.int64), len(rows))
+
+    return OpenedTable(path.name, path.parent, tuple(columns), read, encoding_notes(path))
+
+
+def open_parquet(path: Path) -> OpenedTable:
+    """A Parquet file, of which only the columns that are read are loaded."""
+    try:
+        columns = pq.read_schema(path).names
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path.name} is not a readable Parquet file ({error}).") from None
+
+    def read(wanted: Sequence[str]) -> LoadedColumns:
+        try:
+            with pq.ParquetFile(path) as file:
+                n, table = file.metadata.num_rows, file.read(columns=list(wanted))
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{path.name} is damaged ({error}).") from None
+        return LoadedColumns({c: arrow_cells(table.column(c)) for c in wanted}, None, n)
+
+    return OpenedTable(path.name, path.parent, tuple(columns), read)
+
+
+def arrow_cells(column: pa.ChunkedArray) -> np.ndarray:
+    """The cells of an Arrow column as an object array (n,).
+
+    Vectors stay arrays; everything else becomes Python's own types, so that whole numbers beside
+    nulls stay whole.
+    """
+    nested = pa.types.is_nested(column.type) and not pa.types.is_struct(column.type)
+    return object_array(column.to_pandas() if nested else column.to_pylist())
+
+
+def open_frame(frame: pd.DataFrame) -> OpenedTable:
+    """A pandas frame."""
+    columns = tuple(str(column) for column in frame.columns)
+
+    def read(wanted: Sequence[str]) -> LoadedColumns:
+        cells = {c: object_array(frame.iloc[:, columns.index(c)].astype(object)) for c in wanted}
+        return LoadedColumns(cells, None, len(frame))
+
+    return OpenedTable("the frame", None, columns, read)
