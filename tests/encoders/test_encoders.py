@@ -57,6 +57,23 @@ def minilm():
     return load_encoder("minilm", "text")
 
 
+@pytest.mark.workflow
+def test_texts_beyond_the_limit_are_known(minilm, tiny_clip):
+    from concurrent.futures import ThreadPoolExecutor
+
+    for encoder, tokens in ((minilm, 256), (load_encoder(f"clip:{tiny_clip}", "text"), 77)):
+        assert encoder.limit == f"{tokens} tokens"
+        # Two tokens stand around a text; "x" is one.
+        lengths = [1, tokens - 3, tokens - 2, tokens - 1, 10 * tokens]
+        items = ["x " * n for n in lengths]
+        before = encoder.encode([encoder.prepare(item) for item in items])
+        with ThreadPoolExecutor(4) as pool:
+            flags = pool.map(encoder.is_cut, items * 20)
+            during = encoder.encode([encoder.prepare(item) for item in items])
+            assert list(flags) == [False, False, False, True, True] * 20
+        np.testing.assert_array_equal(before, during)
+
+
 # Registry ------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,10 @@ class Encoder(Protocol):
     resizing overlap with the network. What an embedding is must not depend, beyond float noise, on
     which other items share its batch.
 
+    One that hears or reads only a part of a long item has two things more: `limit`, in words such
+    as "256 tokens", and `is_cut(item)`, whether that opened item is longer; called as `prepare` is.
+    The summary of an encoding job counts such items.
+
     Attributes
     ----------
     kind : str

@@ -11,13 +11,11 @@ import numpy as np
 from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
 from srmm.encoders.network import Network
+from srmm.encoders.tokens import TokenLimit
 
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
-
-_CHARACTERS_PER_TOKEN = 1000
-"""No text needs so many: what is beyond is cut off by the tokenizer in any case, but slowly."""
 
 
 class SentenceEncoder:
@@ -54,13 +52,21 @@ class SentenceEncoder:
             "output": [_describe(module) for module in self.model],
             "prompt": self.model.prompts.get(self.model.default_prompt_name or ""),
         }
+        self._tokens = TokenLimit(
+            self.model.tokenizer, self.model.max_seq_length, self.settings["prompt"] or ""
+        )
+        self.limit = self._tokens.shown
         # What is no tensor is the same for every text: the length of the prompt, for one.
         fixed = {key: value for key, value in self._features(["x"]) if not _is_tensor(value)}
         self.network = Network(self.model, partial(_embedded, fixed=fixed), device=device)
 
     def prepare(self, item: str) -> str:
         """The text, without an end that no model would see."""
-        return item[: _CHARACTERS_PER_TOKEN * (self.model.max_seq_length or 10_000)]
+        return self._tokens.shortened(item)
+
+    def is_cut(self, item: str) -> bool:
+        """Whether the text has more tokens than the model reads."""
+        return self._tokens.is_exceeded(item)
 
     def encode(self, prepared: Sequence[str]) -> np.ndarray:
         """n texts → float32 of shape (n, embedding_dim)."""

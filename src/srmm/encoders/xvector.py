@@ -49,6 +49,7 @@ class XVectorEncoder:
         self.rate = int(self._extractor.sampling_rate)
         self.embedding_dim = int(model.config.xvector_output_dim)
         self.batch_size = 4 if device == "cpu" else 32
+        self.limit = f"{MAX_SECONDS} seconds"
         self.settings: dict[str, Any] = {
             "spec": f"xvector:{name}",
             "weights": weights_digest(model),
@@ -72,6 +73,10 @@ class XVectorEncoder:
             np.tile(samples, times), sampling_rate=self.rate, return_tensors="np"
         )
         return np.asarray(heard["input_values"][0], dtype=np.float32)
+
+    def is_cut(self, item: Audio) -> bool:
+        """Whether the utterance is longer than the part in its middle that the model hears."""
+        return item.seconds > MAX_SECONDS
 
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n utterances of any lengths → float32 of shape (n, embedding_dim)."""

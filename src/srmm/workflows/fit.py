@@ -140,7 +140,7 @@ def fit_workflow(
         },
     }
     notes = data.notes if isinstance(data, Table) else ()
-    origin["notes"] = list(notes)
+    origin["notes"] = [*notes, *(summary.notes if summary else ())]  # of what was cut
     if store is None:  # features that a data set publishes: nothing was encoded
         where = str(root.resolve()) if root else None
         origin["dataset"] = {"name": source, "root": where, **(options or {})}
