@@ -95,7 +95,7 @@ def test_the_list_imports_no_network_library():
     ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert ran.returncode == 0
     assert "efficientnet-lite0\n  kinds: image\n" in ran.stdout
-    assert "  default: yes" in ran.stdout
+    assert "  default: image" in ran.stdout
 
 
 def test_every_encoder_is_described():
@@ -105,7 +105,7 @@ def test_every_encoder_is_described():
     )
     for name, about in entries.items():
         assert about.name == name
-        for field in ("kinds", "embedding_dim", "description", "source", "licence"):
+        for field in ("kinds", "good_for", "embedding_dim", "description", "source", "licence"):
             assert getattr(about, field), (name, field)
 
 
@@ -113,7 +113,10 @@ def test_defaults_by_kind():
     assert default_encoder("image") == "efficientnet-lite0"
     assert default_encoder("text") == "minilm"
     assert default_encoder("features") == "identity"
+    assert default_encoder("audio") == "whisper-tiny.en"
+    assert default_encoder("voice") == "resemblyzer"
     assert encoder_kind("minilm") == "text"
+    assert encoder_kind("resemblyzer") == encoder_kind("whisper-tiny.en") == "audio"
     assert encoder_kind("clip:any/model") is None
 
 

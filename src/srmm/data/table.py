@@ -122,6 +122,7 @@ def read_table(
     image: str | Sequence[str] = (),
     text: str | Sequence[str] = (),
     audio: str | Sequence[str] = (),
+    voice: str | Sequence[str] = (),
     face: str | Sequence[str] = (),
     features: str | Sequence[str] = (),
     label: str | None = None,
@@ -138,7 +139,7 @@ def read_table(
         A .csv or .tsv (UTF-8, with a header), .jsonl, .ndjson, .parquet or .pq file, or a frame.
         In CSV and TSV a cell is empty if there is nothing or only white space in it, and every
         other cell is text. In typed formats null, None, NaN and empty text are empty.
-    image, text, audio, face, features : str or sequence of str
+    image, text, audio, voice, face, features : str or sequence of str
         "column", or a template with columns in braces, "images/{id}.jpg", whose item is absent
         where one of them is empty; for `features` a column of vectors or numbers, or several
         numeric columns with commas or by a pattern, "width,height", "v2_*". A name may stand in
@@ -158,7 +159,8 @@ def read_table(
         checked by `check_labels`.
     """
     table = open_source(source)
-    chosen = {"image": image, "text": text, "audio": audio, "face": face, "features": features}
+    chosen = {"image": image, "text": text, "audio": audio, "voice": voice}
+    chosen |= {"face": face, "features": features}
     roles = {"label": label, "id": id, "split": split, "group": group}
     for role, column in roles.items():
         if column is not None:

@@ -43,12 +43,15 @@ def default_encoder(kind: str) -> str:
     """
     one_of("The kind of items", kind, KINDS)
     abouts = available_encoders().values()
-    return next(about.name for about in abouts if about.default and kind in about.kinds)
+    return next(about.name for about in abouts if kind in about.default)
 
 
 def encoder_kind(spec: str) -> str | None:
-    """The kind of items an encoder reads; None if it reads several, as "clip:…" does."""
-    kinds = _find(spec).kinds
+    """The kind of items an encoder reads; None if it reads several, as "clip:…" does.
+
+    A voice is read as any sound is: an encoder of both is one of "audio".
+    """
+    kinds = tuple(kind for kind in _find(spec).kinds if kind != "voice")
     return kinds[0] if len(kinds) == 1 else None
 
 

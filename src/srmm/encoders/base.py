@@ -109,16 +109,19 @@ class EncoderAbout:
         What it is loaded by. It ends with ":NAME" where it takes the name of a model at the
         Hugging Face hub, or a folder with one; with ":FILE" where it takes a file with the
         weights; with ":FOLDER" where it takes a folder with what was fitted.
+    good_for : str
+        What it tells apart, in a word or two: "speakers", "objects".
     embedding_dim, description, preprocessing, source, licence, needs_network : str
         For people to read, a line each.
     classes : mapping
         Kind of items → what makes the encoder of that kind; called with the NAME, FILE or FOLDER
         where there is one, else with nothing.
-    default : bool
-        Whether it is the one of its kinds where none is named.
+    default : tuple of str
+        The kinds of which it is the encoder where none is named.
     """
 
     name: str
+    good_for: str
     embedding_dim: str
     description: str
     preprocessing: str
@@ -126,11 +129,11 @@ class EncoderAbout:
     licence: str
     needs_network: str
     classes: Mapping[str, Callable[..., Encoder]]
-    default: bool = False
+    default: tuple[str, ...] = ()
 
     def check(self, module: ModuleType) -> None:
         """Raise `InputError` if it reads items of a kind that there is not."""
-        for kind in self.classes:
+        for kind in (*self.classes, *self.default):
             one_of(f"A kind in classes of {self.name!r}", kind, KINDS)
 
     @property

@@ -114,6 +114,7 @@ class CLIPTextEncoder:
 
 ABOUT = EncoderAbout(
     name="clip:NAME",
+    good_for="objects and scenes; texts that describe them",
     embedding_dim="the model's (768 for openai/clip-vit-large-patch14, the paper's)",
     description="any CLIP or SigLIP of transformers: projected features, unscaled",
     preprocessing="the model's own; CLIP cuts texts at 77 tokens",

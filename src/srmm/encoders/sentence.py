@@ -80,6 +80,7 @@ class SentenceEncoder:
 ABOUT = (
     EncoderAbout(
         name="minilm",
+        good_for="meaning of short texts (English)",
         embedding_dim="384",
         description="all-MiniLM-L6-v2 sentence encoder (English)",
         preprocessing="at most 256 tokens",
@@ -87,10 +88,11 @@ ABOUT = (
         licence="Apache-2.0 (weights), MIT (package)",
         needs_network="no",
         classes={"text": SentenceEncoder},
-        default=True,
+        default=("text",),
     ),
     EncoderAbout(
         name="sentence:NAME",
+        good_for="what the model was trained for",
         embedding_dim="the model's",
         description="any sentence-transformers model",
         preprocessing="the model's own",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,9 +39,8 @@ class XVectorEncoder:
         A model at the hub, "microsoft/wavlm-base-plus-sv" (512 numbers), or a folder.
     """
 
-    kind = "audio"
-
-    def __init__(self, name: str, *, device: str | None = None) -> None:
+    def __init__(self, name: str, *, kind: str = "audio", device: str | None = None) -> None:
+        self.kind = kind
         name = local_or_hub(name)
         device = device or pick_device()
         model = load_pretrained(name, lambda local: _load(name, local)).to(device)
@@ -91,13 +91,14 @@ class XVectorEncoder:
 
 ABOUT = EncoderAbout(
     name="xvector:NAME",
+    good_for="speakers",
     embedding_dim="the model's (512 for microsoft/wavlm-base-plus-sv)",
     description="any speaker verification model of transformers: WavLM, UniSpeech-SAT, …",
     preprocessing="the model's own, of at most 30 s",
     source="https://huggingface.co, e.g. xvector:microsoft/wavlm-base-plus-sv; or a folder",
     licence="Apache-2.0 (code), the model's (weights)",
     needs_network="once, to download the weights",
-    classes={"audio": XVectorEncoder},
+    classes={"audio": XVectorEncoder, "voice": partial(XVectorEncoder, kind="voice")},
 )
 
 

@@ -175,6 +175,7 @@ def item_reader(kind: str, reader: ItemReader) -> Callable[[Any], Any]:
         "face": reader.face,
         "text": reader.text,
         "audio": reader.audio,
+        "voice": reader.audio,
         "features": reader.vector,
     }
     return kinds[kind]
