@@ -118,6 +118,8 @@ class EncoderAbout:
         where there is one, else with nothing.
     default : tuple of str
         The kinds of which it is the encoder where none is named.
+    usual_kind : str
+        Of several kinds the one that it is taken for where nothing says which.
     """
 
     name: str
@@ -130,6 +132,7 @@ class EncoderAbout:
     needs_network: str
     classes: Mapping[str, Callable[..., Encoder]]
     default: tuple[str, ...] = ()
+    usual_kind: str = ""
 
     def check(self, module: ModuleType) -> None:
         """Raise `InputError` if it reads items of a kind that there is not."""

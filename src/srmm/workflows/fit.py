@@ -219,6 +219,8 @@ def _inputs_of_store(embeddings: Embeddings, store: Path | None) -> dict[str, di
         if spec and store is not None and (store / ENCODERS / name).is_dir():
             # Its own, wherever it was when it was made.
             spec = f"{spec.partition(':')[0]}:{store / ENCODERS / name}"
-        kind = (encoder_kind(spec) if spec else None) or (name if name in KINDS else "features")
+        kind = (encoder_kind(spec, name) if spec else None) or (
+            name if name in KINDS else "features"
+        )
         described[name] = {"kind": kind, "column": None, "encoder": spec}
     return described
