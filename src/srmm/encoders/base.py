@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -123,7 +123,7 @@ class EncoderAbout:
     """
 
     name: str
-    good_for: str
+    good_for: str = field(default="", kw_only=True)
     embedding_dim: str
     description: str
     preprocessing: str

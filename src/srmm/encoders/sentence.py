@@ -102,7 +102,7 @@ class SentenceMediaEncoder:
         self.kind = kind
         source, device = local_or_hub(name), device or pick_device()
         self.model = load_pretrained(source, lambda local: _load(source, device, local))
-        if not self.model.supports(kind):
+        if kind not in self.model.modalities:
             able = ", ".join(map(str, self.model.modalities))
             raise InputError(
                 f"The sentence-transformer {name!r} does not embed items of kind {kind!r}, but: "
