@@ -4,7 +4,8 @@
     python benchmarks/recipe/against_all.py STORES RUNS --write
 
 Every training is kept as a JSON file in RUNS, so that a stopped run goes on where it was. STORES
-holds what `srmm encode` made of openmoji, av_digits, face_voice40, openclipart and fashion.
+holds what `srmm encode` made of openmoji, av_digits, face_voice40, openclipart and fashion, with
+`--encoder audio=resemblyzer` for the two with sound.
 """
 
 from __future__ import annotations

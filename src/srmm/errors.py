@@ -21,8 +21,9 @@ class StoreError(InputError):
 class MissingExtraError(SrmmError, ImportError):
     """An optional dependency is not installed."""
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {package}. Install it with: pip install 'srmm[{extra}]'")
+    def __init__(self, package: str, extra: str, purpose: str, instead: str = "") -> None:
+        install = f"Install it with: pip install 'srmm[{extra}]'"
+        super().__init__(f"{purpose} needs {package}. {install}" + (instead and f". {instead}"))
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:

@@ -117,6 +117,76 @@ def test_a_piped_wav_does_not_know_its_length(reader: ItemReader) -> None:
     assert reader.audio(bytes(data)).seconds == 1
 
 
+@pytest.mark.parametrize("share", [-1.0, -0.97])
+def test_channels_that_cancel_are_heard_alone(reader: ItemReader, share: float) -> None:
+    left = tone()
+    pair = np.stack([left, share * left], axis=1).astype(np.float32)
+    for item in ((pair, 16_000), (pair.T, 16_000), encoded(pair), encoded(pair, form="FLAC")):
+        np.testing.assert_allclose(reader.audio(item).samples, left, atol=1e-4)
+    assert reason((0 * pair, 16_000)) == "is silent"
+
+
+def test_channels_that_have_nothing_in_common_are_mixed(reader: ItemReader) -> None:
+    noise = np.random.default_rng(0).normal(size=(16_000, 6)).astype(np.float32) / 10
+    np.testing.assert_allclose(reader.audio((noise, 16_000)).samples, noise.mean(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("form", [*FORMATS, "AIFF"])
+def test_files_appended_to_one_another_are_all_heard(reader: ItemReader, form: str) -> None:
+    first, second = encoded(tone(300), form=form), encoded(tone(500, 24_000), 24_000, form=form)
+    heard = reader.audio(first + second + first)
+    assert heard.rate == 16_000
+    assert abs(heard.seconds - 3) < 0.01
+    for part, hz in enumerate((300, 500, 300)):
+        spectrum = np.abs(np.fft.rfft(heard.samples[part * 16_000 + 2000 :][:8000]))
+        assert spectrum.argmax() * 2 == hz
+    cut = second[: len(second) // 2]
+    if form in ("WAV", "AIFF", "MP3"):
+        assert "2 recordings one after the other, of which number 2 is cut off" in reason(
+            first + cut
+        )
+
+
+def test_an_mp3_without_a_header_is_as_long_as_its_frames(reader: ItemReader) -> None:
+    from srmm.data.mp3 import _frames
+
+    loud = np.random.default_rng(0).normal(size=32_000).astype(np.float32) / 10
+    sound = np.concatenate([loud * 1e-4, loud])
+    data = encoded(sound, form="MP3", bitrate_mode="VARIABLE")
+    header = next(_frames(data))
+    assert header.announced
+    without = data[header.start + header.length :]
+    tag = b"TAG" + bytes(125)
+    for whole in (without, b"ID3\x04\0\0\0\0\0\x0a" + bytes(10) + without, without + tag):
+        assert abs(reader.audio(whole).seconds - 4) < 0.2
+    assert "cut off" in reason(data[: len(data) // 3])
+    assert abs(reader.audio(without + data).seconds - 8) < 0.4
+
+
+def test_sound_in_the_cells_of_a_frame() -> None:
+    import pandas as pd
+
+    from srmm.data.table import read_table
+
+    samples = tone(seconds=0.2)
+    cells = [
+        (samples, 16_000),
+        [samples, np.int32(16_000)],
+        (samples.tolist(), np.array(16_000)),
+        {"array": samples, "sampling_rate": 16_000},
+        np.bytes_(encoded(samples)),
+        {"array": samples},
+        (samples, None),
+        None,
+    ]
+    table = read_table(pd.DataFrame({"sound": pd.Series(cells, dtype=object)}), audio="sound")
+    assert table.present[:, 0].tolist() == [True] * 7 + [False]
+    for item in table.items["audio"][:5]:
+        np.testing.assert_allclose(ItemReader().audio(item).samples, samples, atol=1e-4)
+    for item in table.items["audio"][5:7]:
+        assert "no sampling rate" in reason(item)
+
+
 # --- reasons why it cannot be used ------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from srmm.data import items as raw_items
+from srmm.data import broken
 from srmm.data.broken import AbsentFile, UnreadableItem
 from srmm.data.items import ItemReader
 
@@ -205,7 +205,7 @@ def test_huge_files_are_not_read(tmp_path: Path, reader: ItemReader) -> None:
 def test_a_zip_bomb_is_not_unpacked(
     tmp_path: Path, reader: ItemReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(raw_items, "MAX_FILE_BYTES", 10_000)
+    monkeypatch.setattr(broken, "MAX_FILE_BYTES", 10_000)
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("1.jpg", bytes(1_000_000))
         file.writestr("empty.jpg", b"")
@@ -405,3 +405,145 @@ def test_vectors(reader: ItemReader) -> None:
     assert "its shape is ()" in reason(reader.vector, 3.0)
     assert "its shape is (0,)" in reason(reader.vector, [])
     assert "NaN" in reason(reader.vector, [1, float("nan")])
+
+
+# --- names written otherwise ------------------------------------------------------------------
+
+COMPOSED, DECOMPOSED = "gr\u00fcn/\u00e9t\u00e9.png", "gru\u0308n/e\u0301te\u0301.png"
+
+
+@pytest.mark.parametrize(
+    ("there", "written"),
+    [
+        (COMPOSED, DECOMPOSED),
+        (DECOMPOSED, COMPOSED),
+        ("a/B.JPG", "a/b.jpg"),
+        ("Photos/b.jpg", "photos/B.JPG"),
+        ("a/b.jpg", "a\\b.jpg"),
+        ("a\\b.jpg", "a/b.jpg"),
+        ("a/c\\b.jpg", "A/c/b.jpg"),
+    ],
+)
+def test_one_name_in_two_spellings(tmp_path: Path, there: str, written: str) -> None:
+    folder = tmp_path / "files"
+    (folder / there).parent.mkdir(parents=True)
+    (folder / there).write_bytes(b"content")
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as file:
+        info = zipfile.ZipInfo("x")
+        info.filename = there
+        file.writestr(info, b"content")
+    with ItemReader(folder) as reader:
+        assert reader.read_bytes(written) == b"content"
+        with pytest.raises(AbsentFile):
+            reader.read_bytes(written + "x")
+    with ItemReader(tmp_path) as reader:
+        for path in (f"all.zip/{written}", f"all/{written}", f"ALL/{written}"):
+            assert reader.read_bytes(path) == b"content"
+
+
+def test_the_exact_spelling_comes_first_and_no_other_is_guessed(tmp_path: Path) -> None:
+    for name in ("a.jpg", "A.jpg", "B.jpg", "b.JPG"):
+        (tmp_path / name).write_bytes(name.encode())
+    with ItemReader(tmp_path) as reader:
+        assert reader.read_bytes("A.jpg") == b"A.jpg"
+        assert "may be 'B.jpg' or 'b.JPG'" in reason(reader.read_bytes, "b.jpg") or (
+            "may be 'b.JPG' or 'B.jpg'" in reason(reader.read_bytes, "b.jpg")
+        )
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("cp850", "Gr\u00f6\u00dfe.png"),
+        ("cp1252", "caf\u00e9.png"),
+        ("cp932", "\u8868.png"),
+        ("utf-8", "\u65e5.png"),
+    ],
+)
+def test_names_in_an_old_code_page(tmp_path: Path, page: str, name: str) -> None:
+    raw = name.encode(page)
+    with zipfile.ZipFile(tmp_path / "old.zip", "w") as file:
+        file.writestr("x" * len(raw), b"inside")
+    content = (tmp_path / "old.zip").read_bytes()
+    (tmp_path / "old.zip").write_bytes(content.replace(b"x" * len(raw), raw))
+    Path(os.fsdecode(bytes(tmp_path) + b"/" + raw)).write_bytes(b"beside")
+    with ItemReader(tmp_path) as reader:
+        assert reader.read_bytes(f"old.zip/{name}") == b"inside"
+        assert reader.read_bytes(name) == b"beside"
+
+
+# --- pictures in unusual formats --------------------------------------------------------------
+
+
+def png(bits: int, colour: int, pixels: list[int], transparent: list[int]) -> bytes:
+    """A PNG of one row; its transparent colour as the file has it."""
+    row = b"".join(format(v, f"0{bits}b").encode() for v in pixels)
+    row += b"0" * (-len(row) % 8)
+    packed = b"\0" + bytes(int(row[i : i + 8], 2) for i in range(0, len(row), 8))
+    width = len(pixels) // len(transparent)
+    chunks = [
+        b"IHDR" + struct.pack(">IIBBBBB", width, 1, bits, colour, 0, 0, 0),
+        b"tRNS" + b"".join(struct.pack(">H", value) for value in transparent),
+        b"IDAT" + zlib.compress(packed),
+        b"IEND",
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks
+    )
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_a_transparent_grey_is_white_at_any_depth(reader: ItemReader, bits: int) -> None:
+    top = 2**bits - 1
+    read = np.asarray(reader.image(png(bits, 0, [0, top, top // 2, 0], [top // 2])))[0, :, 0]
+    assert read.tolist() == ([255, 255, 255, 255] if bits == 1 else [0, 255, 255, 0])
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_transparent_colour_is_white(reader: ItemReader, bits: int) -> None:
+    unit = 257 if bits == 16 else 1
+    colours = [v * unit for v in (10, 20, 30, 200, 100, 50)]
+    read = np.asarray(reader.image(png(bits, 2, colours, colours[:3])))
+    assert read[0].tolist() == [[255, 255, 255], [200, 100, 50]]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(300), "HEIC"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0mif1miaf" + bytes(300), "AVIF"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(300), "JPEG XL"),
+        (b"\xff\x0a" + bytes(300), "JPEG XL"),
+        (b"II*\0\x10\0\0\0CR\x02\0" + bytes(300), "camera's RAW"),
+        (b"\0\0\0\x18ftypcrx " + bytes(300), "camera's RAW"),
+        (b"FUJIFILMCCD-RAW 0201" + bytes(300), "camera's RAW"),
+        (b"\0\0\0\x18ftypisom" + bytes(300), "video"),
+        (b"%PDF-1.7" + bytes(300), "PDF"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
+    ],
+)
+def test_formats_that_are_not_read_are_named(
+    reader: ItemReader, data: bytes, expected: str
+) -> None:
+    assert expected in reason(reader.image, data)
+
+
+def test_heic_without_its_package(reader: ItemReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
+    data = b"\0\0\0\x18ftypheix\0\0\0\0mif1heic" + bytes(300)
+    assert "pip install 'srmm[heic]'" in reason(reader.image, data)
+
+
+def test_heic_is_read_where_its_package_is(reader: ItemReader) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="needs srmm[heic]")
+    buffer = io.BytesIO()
+    heif.from_pillow(Image.new("RGB", (64, 48), (200, 30, 60))).save(buffer, format="HEIF")
+    read = reader.image(buffer.getvalue())
+    assert read.size == (64, 48)
+    assert abs(np.array(read.getpixel((20, 20)), dtype=int) - (200, 30, 60)).max() < 12
+
+
+def test_the_preview_in_a_raw_file_is_not_the_picture(reader: ItemReader) -> None:
+    preview = encoded(photo(), "TIFF", tiffinfo={0xFE: 1})
+    assert "camera's RAW" in reason(reader.image, preview)
+    assert reader.image(encoded(photo(), "TIFF", tiffinfo={0xFE: 0})).size == (40, 30)

@@ -592,7 +592,7 @@ def faces(vox: Path, first: str, second: str, level: str = "", top: str = "faces
 def test_voxceleb1(vox: Path, first: str, second: str, level: str, top: str) -> None:
     faces(vox, first, second, level, top)
     table = load("voxceleb1", vox)
-    assert table.kinds == {"face": "face", "audio": "audio"}
+    assert table.kinds == {"face": "face", "audio": "voice"}
     assert table.items["audio"].tolist() == [
         f"wav/{n.split()[1]}" for n in SPLIT_LINES.splitlines()
     ]
@@ -757,7 +757,7 @@ def test_a_small_face_voice40(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_real_face_voice40() -> None:
     table = load("face_voice40", real("face_voice40"))
-    assert table.kinds == {"face": "face", "audio": "audio"}
+    assert table.kinds == {"face": "face", "audio": "voice"}
     assert table.labels is not None
     assert table.split is not None
     assert Counter(table.split) == {"train": 200, "test": 200}

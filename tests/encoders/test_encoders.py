@@ -57,6 +57,23 @@ def minilm():
     return load_encoder("minilm", "text")
 
 
+@pytest.mark.workflow
+def test_texts_beyond_the_limit_are_known(minilm, tiny_clip):
+    from concurrent.futures import ThreadPoolExecutor
+
+    for encoder, tokens in ((minilm, 256), (load_encoder(f"clip:{tiny_clip}", "text"), 77)):
+        assert encoder.limit == f"{tokens} tokens"
+        # Two tokens stand around a text; "x" is one.
+        lengths = [1, tokens - 3, tokens - 2, tokens - 1, 10 * tokens]
+        items = ["x " * n for n in lengths]
+        before = encoder.encode([encoder.prepare(item) for item in items])
+        with ThreadPoolExecutor(4) as pool:
+            flags = pool.map(encoder.is_cut, items * 20)
+            during = encoder.encode([encoder.prepare(item) for item in items])
+            assert list(flags) == [False, False, False, True, True] * 20
+        np.testing.assert_array_equal(before, during)
+
+
 # Registry ------------------------------------------------------------------------------------
 
 
@@ -78,7 +95,7 @@ def test_the_list_imports_no_network_library():
     ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert ran.returncode == 0
     assert "efficientnet-lite0\n  kinds: image\n" in ran.stdout
-    assert "  default: yes" in ran.stdout
+    assert "  default: image" in ran.stdout
 
 
 def test_every_encoder_is_described():
@@ -88,7 +105,7 @@ def test_every_encoder_is_described():
     )
     for name, about in entries.items():
         assert about.name == name
-        for field in ("kinds", "embedding_dim", "description", "source", "licence"):
+        for field in ("kinds", "good_for", "embedding_dim", "description", "source", "licence"):
             assert getattr(about, field), (name, field)
 
 
@@ -96,7 +113,10 @@ def test_defaults_by_kind():
     assert default_encoder("image") == "efficientnet-lite0"
     assert default_encoder("text") == "minilm"
     assert default_encoder("features") == "identity"
+    assert default_encoder("audio") == "whisper-tiny.en"
+    assert default_encoder("voice") == "resemblyzer"
     assert encoder_kind("minilm") == "text"
+    assert encoder_kind("resemblyzer") == encoder_kind("whisper-tiny.en") == "audio"
     assert encoder_kind("clip:any/model") is None
 
 

@@ -195,18 +195,19 @@ def items_for(encoder: Any) -> list[Any]:
 def test_the_registry_describes_them() -> None:
     about = available_encoders()
     expected = {
-        "resemblyzer": ("audio", "256"),
-        "utterance-aggregator:FILE": ("audio", "512"),
-        "xvector:NAME": ("audio", "512"),
-        "dlib": ("face", "128"),
-        "inception-resnet-v1:FILE": ("face", "512"),
+        "resemblyzer": (("audio", "voice"), "256"),
+        "utterance-aggregator:FILE": (("audio", "voice"), "512"),
+        "xvector:NAME": (("audio", "voice"), "512"),
+        "dlib": (("face",), "128"),
+        "inception-resnet-v1:FILE": (("face",), "512"),
     }
-    for name, (kind, size) in expected.items():
-        assert about[name].kinds == (kind,)
+    for name, (kinds, size) in expected.items():
+        assert about[name].kinds == kinds
+        assert encoder_kind(name.replace("FILE", "x").replace("NAME", "x")) == kinds[0]
         assert size in about[name].embedding_dim
         assert about[name].preprocessing
         assert "weights" in about[name].licence
-    assert default_encoder("audio") == "resemblyzer"
+    assert default_encoder("voice") == "resemblyzer"
     assert default_encoder("face") == "dlib"
 
 

@@ -50,6 +50,52 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
+# Items longer than an encoder reads ----------------------------------------------------------
+
+
+class FirstFive(HashEncoder):
+    limit = "5 letters"
+
+    def is_cut(self, item):
+        return len(item) > 5
+
+
+def test_cut_items_are_counted_by_row_and_stay_counted(tmp_path, small_chunks):
+    words = ["short", "too long", None, "too long", "also too long", "a", "b", "c", "d"]
+    store = tmp_path / "s"
+    result = encode(texts(*words), {"text": FirstFive("text")}, store)
+    about = result.summary.modalities["text"]
+    assert (about.cut, about.limit, about.present) == (3, "5 letters", 8)
+    said = "3 of 8 texts of 'text' were cut at 5 letters"
+    assert said in str(result.summary)
+    assert result.summary.notes[0].startswith(said)
+    assert result.embeddings.encoders["text"]["cut"] == {"items": 3, "of": 8, "limit": "5 letters"}
+    again = encode(texts(*words), {"text": FirstFive("text")}, store)
+    assert (again.summary.modalities["text"].cut, again.summary.modalities["text"].encoded) == (
+        3,
+        0,
+    )
+    more = encode(texts(*words, "longer"), {"text": FirstFive("text")}, store).summary
+    assert (more.modalities["text"].cut, more.modalities["text"].encoded) == (4, 1)
+    assert encode(texts("a", "b"), {"text": FirstFive("text")}).summary.notes == ()
+
+
+def test_cut_items_are_counted_when_a_killed_job_goes_on(tmp_path, small_chunks):
+    words = ["too long", "x", "y", "z", "never seen", "also too long"]
+
+    class Killed(FirstFive):
+        def encode(self, prepared):
+            if any("never" in item for item in prepared):
+                raise KeyboardInterrupt
+            return super().encode(prepared)
+
+    with pytest.raises(KeyboardInterrupt):
+        encode(texts(*words), {"text": Killed("text")}, tmp_path / "s", batch_size=2)
+    done = encode(texts(*words), {"text": FirstFive("text")}, tmp_path / "s", batch_size=2)
+    about = done.summary.modalities["text"]
+    assert (about.resumed, about.encoded, about.cut) == (4, 2, 3)
+
+
 # Holes and repeated items --------------------------------------------------------------------
 
 

@@ -31,7 +31,9 @@ class Columns:
     text: list[str] | None = None
     """Column of texts. Repeatable."""
     audio: list[str] | None = None
-    """Column of audio paths. Repeatable."""
+    """Column of audio paths: what is said or heard. Repeatable."""
+    voice: list[str] | None = None
+    """Column of audio paths where who speaks matters. Repeatable."""
     face: list[str] | None = None
     """Column of face crops. Repeatable."""
     features: list[str] | None = None

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from srmm.data.broken import UnreadableItem
+from srmm.data.recordings import recordings
 from srmm.errors import MissingExtraError
 
 MIN_SECONDS = 0.1
@@ -23,12 +24,15 @@ SILENCE = 1e-4
 """A clip whose loudest swing is less (−80 dB, three steps of 16 bits) holds no sound."""
 
 _RATES = (1_000, 1_000_000)
-_FULL_SCALE = {"uint8": 128, "int16": 1 << 15, "int32": 1 << 31}
+_FULL_SCALE = {"uint8": 128, "int8": 128, "int16": 1 << 15, "int32": 1 << 31}
 _MAX_FLOAT = 10
 """Floats belong into [−1, 1] and overshoot a little; beyond this they are unscaled integers."""
 
 _WHOLE = 0.95
 """An MP3 that decodes to a smaller share of the length it announces has been cut off."""
+
+_CANCELLED = 0.1
+"""Channels cancel if their mean has less than this share of what unrelated ones would leave."""
 
 _BLOCK = 1 << 16
 _CUT_CHUNK = re.compile(r"^\s*(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
@@ -53,24 +57,57 @@ class Audio(NamedTuple):
 def decode_audio(data: bytes) -> Audio:
     """The content of a file that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF, …), mixed to mono.
 
+    Files that were appended to one another are heard one after the other.
+
     Raises `UnreadableItem` with the reason if it is none of these, damaged, cut off, silent,
     shorter than 0.1 s or longer than ten minutes; `MissingExtraError` without soundfile.
     """
     try:
-        import soundfile
+        import soundfile  # noqa: F401
     except ImportError:
         raise MissingExtraError("soundfile", "voices", "Reading audio") from None
+    heard: list[Audio] = []
+    found = recordings(data)
+    for number, recording in enumerate(found, 1):
+        try:
+            heard.append(_decode(recording.data, recording.seconds))
+        except UnreadableItem as error:
+            if len(found) == 1:
+                raise
+            raise UnreadableItem(
+                f"holds {len(found)} recordings one after the other, of which number {number} "
+                f"{error}"
+            ) from None
+        _check_not_long(sum(audio.seconds for audio in heard))
+    rate = heard[0].rate
+    return _checked(np.concatenate([_at_rate(audio, rate) for audio in heard]), rate)
+
+
+def _decode(data: bytes, seconds: float | None) -> Audio:
+    """One recording, not checked yet; `seconds` is its least length, None: as it says."""
+    import soundfile
+
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
-            announced, rate = file.frames, file.samplerate
+            rate = file.samplerate
+            announced = file.frames if seconds is None else int(seconds * rate)
             _refuse_cut_chunk(file.extra_info)
             _check_rate(rate)
             blocks, length = [], 0
+            power = np.zeros((2, file.channels))
             # In blocks, since a header can promise any number of channels.
             while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
                 blocks.append(block.mean(axis=1))
+                power += [block.sum(axis=0, dtype=float), np.square(block).sum(axis=0, dtype=float)]
                 length += len(block)
                 _check_not_long(length / rate)
+            samples = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
+            loudest = _loudest_if_cancelled(samples, power)
+            if loudest is not None:
+                file.seek(0)
+                samples = np.concatenate(
+                    [file.read(_BLOCK, dtype="float32", always_2d=True)[:, loudest] for _ in blocks]
+                )
     except UnreadableItem:
         raise
     except Exception as error:  # a decoder given damaged bytes raises anything
@@ -79,16 +116,35 @@ def decode_audio(data: bytes) -> Audio:
         raise UnreadableItem(
             f"is cut off or damaged: {length / rate:.2f} of {announced / rate:.2f} s can be decoded"
         )
-    return _checked(np.concatenate(blocks) if blocks else np.empty(0, np.float32), rate)
+    return Audio(samples, rate)
+
+
+def _loudest_if_cancelled(mix: np.ndarray, sums: np.ndarray) -> int | None:
+    """The channel to hear alone, where channels cancel in their mean; None where they do not.
+
+    One cable the wrong way round makes one channel the negative of the other, and of their mean
+    next to nothing is left. `sums` has for each channel the sum of its samples and of their
+    squares.
+    """
+    n, channels = len(mix), sums.shape[1]
+    if channels < 2 or not n or not np.isfinite(sums).all():
+        return None
+    power = sums[1] / n - (sums[0] / n) ** 2
+    # Channels that have nothing to do with one another leave 1 / channels of their mean power.
+    if float(np.var(mix, dtype=float)) < _CANCELLED * power.mean() / channels:
+        return int(power.argmax())
+    return None
 
 
 def audio_from_samples(samples: Any, rate: Any) -> Audio:
     """Samples in memory, shape (n,), (n, channels) or (channels, n), mixed to mono.
 
-    Floats are taken as they are; integers of 8 (unsigned), 16 or 32 bits are scaled to [−1, 1].
+    Floats are taken as they are; integers of 8, 16 or 32 bits are scaled to [−1, 1].
     Raises `UnreadableItem` as `decode_audio`.
     """
-    if isinstance(rate, (bool, np.bool_)) or not isinstance(rate, (int, float, np.number)):
+    if np.ndim(rate) == 0 and hasattr(rate, "item"):
+        rate = rate.item()  # a scalar of NumPy or PyTorch
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)):
         raise UnreadableItem(
             f"has no sampling rate: expected (samples, rate in Hz), got a {type(rate).__name__}"
         )
@@ -97,7 +153,7 @@ def audio_from_samples(samples: Any, rate: Any) -> Audio:
     _check_rate(int(rate))
     try:
         array = np.asarray(samples)
-    except (TypeError, ValueError):
+    except Exception:  # whatever is in a cell may refuse in its own way
         raise UnreadableItem("is not an array of samples") from None
     if array.ndim not in (1, 2) or array.dtype.kind not in "iuf":
         raise UnreadableItem(
@@ -117,7 +173,15 @@ def audio_from_samples(samples: Any, rate: Any) -> Audio:
         raise UnreadableItem(
             f"has samples of type {array.dtype}, whose range is unknown; give floats in [−1, 1]"
         )
-    return _checked(scaled.mean(axis=1) if scaled.ndim == 2 else scaled, int(rate))
+    return _checked(_mixed(scaled) if scaled.ndim == 2 else scaled, int(rate))
+
+
+def _mixed(samples: np.ndarray) -> np.ndarray:
+    """(n, channels) → (n,)."""
+    mix = samples.mean(axis=1)
+    sums = np.stack([samples.sum(axis=0, dtype=float), np.square(samples).sum(axis=0, dtype=float)])
+    loudest = _loudest_if_cancelled(mix, sums)
+    return mix if loudest is None else np.ascontiguousarray(samples[:, loudest])
 
 
 def resample(audio: Audio, rate: int) -> np.ndarray:
@@ -126,6 +190,13 @@ def resample(audio: Audio, rate: int) -> np.ndarray:
     A windowed-sinc filter, 100 dB down where it must be: what lies above half the lower of the two
     rates does not fold back into the voice. Raises `UnreadableItem` if nothing else is there.
     """
+    resampled = _at_rate(audio, rate)
+    if np.ptp(resampled) < 2 * SILENCE:
+        raise UnreadableItem(f"is silent below {rate // 2:,} Hz")
+    return resampled
+
+
+def _at_rate(audio: Audio, rate: int) -> np.ndarray:
     if audio.rate == rate:
         return audio.samples
     # Exact for the rates in use; an odd one, such as 16,001 Hz, changes pitch by under 0.01 %.
@@ -134,8 +205,6 @@ def resample(audio: Audio, rate: int) -> np.ndarray:
 
     up, down = ratio.numerator, ratio.denominator
     resampled = resample_poly(audio.samples, up, down, window=_low_pass(up, down))
-    if np.ptp(resampled) < 2 * SILENCE:
-        raise UnreadableItem(f"is silent below {rate // 2:,} Hz")
     return resampled.astype(np.float32)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+MAX_FILE_BYTES = 1 << 30
+"""Larger files, and members of archives that unpack to more, are not read into memory."""
+
 
 class AbsentFile(Exception):  # noqa: N818 - an absence is no error
     """The item's file does not exist."""
@@ -9,3 +12,31 @@ class AbsentFile(Exception):  # noqa: N818 - an absence is no error
 
 class UnreadableItem(Exception):  # noqa: N818 - reads as what it is in `except`
     """The item is there but broken; `str(error)` is the reason, one line such as "is a folder"."""
+
+
+def check_size(size: int) -> None:
+    """Raise `UnreadableItem` for 0 bytes, or for more than memory should hold."""
+    if size == 0:
+        raise UnreadableItem("is empty (0 bytes)")
+    if size > MAX_FILE_BYTES:
+        raise UnreadableItem(
+            f"has {size / 1e9:.1f} GB, more than the limit of {MAX_FILE_BYTES / 1e9:.1f}"
+        )
+
+
+def refuse_stand_in(data: bytes, expected: str) -> bytes:
+    """The first bytes in small letters; raises `UnreadableItem` for what stands in a file's place.
+
+    What a server says of a lost file may have its name, and so has what Git LFS leaves there.
+    """
+    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        raise UnreadableItem(f"is not {expected} but a web page")
+    if head.startswith(b"version https://git-lfs"):
+        raise UnreadableItem(f"is not {expected} but a pointer of Git LFS; run `git lfs pull`")
+    return head
+
+
+def one_line(error: object) -> str:
+    """The message of an error on one line, or its type if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -43,6 +43,8 @@ def _plain(cell: Any) -> Any:
     """Numbers and paths as text; pandas' 7.0 (an integer beside holes) is 7 again."""
     if isinstance(cell, (float, np.floating)) and cell.is_integer():
         return str(int(cell))
+    if isinstance(cell, bytes):  # also NumPy's, whose text would be "b'…'"
+        return bytes(cell)
     if isinstance(cell, (bool, int, float, np.generic, Path)):
         return str(cell)
     return cell

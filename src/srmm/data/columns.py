@@ -12,7 +12,7 @@ from srmm.data.sources import OpenedTable
 from srmm.errors import InputError, did_you_mean
 
 IN_BRACES = re.compile(r"\{([^{}]+)\}")
-PATH_KINDS = ("image", "audio", "face")
+PATH_KINDS = ("image", "audio", "voice", "face")
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,15 @@ def check_roles(modalities: Iterable[ModalityColumns], roles: dict[str, str | No
     """One column cannot be two things, nor an input hold what is to be predicted.
 
     The path of a picture may: "images/{split}/{label}/{id}.jpg" is how many data sets are laid
-    out. So may an id or a group, and a photo be both an image and a face.
+    out. So may an id or a group, and a photo be both an image and a face,
+    a recording both audio and a voice.
     """
     uses = [(f"the {role}", column) for role, column in roles.items() if column is not None]
     inputs: list[tuple[str, str, str]] = []
     for modality in modalities:
         if modality.form == "template" and modality.kind in PATH_KINDS:
             continue
-        kind = "image" if modality.kind == "face" else modality.kind
+        kind = {"face": "image", "voice": "audio"}.get(modality.kind, modality.kind)
         inputs += [(f"the {modality.kind} {modality.name!r}", kind, c) for c in modality.columns]
     clashes = [
         (first, second, column)

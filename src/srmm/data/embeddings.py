@@ -255,13 +255,15 @@ def same_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that decide what an embedding means, as JSON gives them back.
 
     The name is not one of them where there is a digest of the weights: a model's folder may move.
-    Nor are the engines that ran the network, which agree to four digits.
+    Nor are the engines that ran the network, which agree to four digits, and how many items were
+    longer than the encoder reads.
     """
     try:
         plain = json.loads(json.dumps(settings, sort_keys=True))
     except (TypeError, ValueError) as error:
         raise InputError(f"An encoder's settings must be JSON values: {error}.") from None
     plain.pop("engines", None)
+    plain.pop("cut", None)
     if plain.get("weights"):
         plain.pop("spec", None)
     return plain

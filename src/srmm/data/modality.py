@@ -10,7 +10,7 @@ import numpy as np
 
 from srmm.errors import InputError
 
-KINDS = ("image", "text", "audio", "face", "features")
+KINDS = ("image", "text", "audio", "voice", "face", "features")
 """What a raw item can be. A modality is *named* freely; its kind says how an item is read."""
 
 ABSENT = -1

@@ -126,6 +126,7 @@ def read_table(
     image: str | Sequence[str] = (),
     text: str | Sequence[str] = (),
     audio: str | Sequence[str] = (),
+    voice: str | Sequence[str] = (),
     face: str | Sequence[str] = (),
     features: str | Sequence[str] = (),
     label: str | None = None,
@@ -149,7 +150,7 @@ def read_table(
         class, or of a data set that `datasets` saved; a frame, or a data set in memory. In CSV and
         TSV a cell is empty if there is nothing or only white space in it, and every other cell is
         text. In typed formats null, None, NaN and empty text are empty.
-    image, text, audio, face, features : str or sequence of str
+    image, text, audio, voice, face, features : str or sequence of str
         "column", or a template with columns in braces, "images/{id}.jpg", whose item is absent
         where one of them is empty; for `features` a column of vectors or numbers, or several
         numeric columns with commas or by a pattern, "width,height", "v2_*". A name may stand in
@@ -178,7 +179,8 @@ def read_table(
     if allow_private and download is None:
         raise InputError("allow_private is for download=FOLDER; without it nothing is fetched.")
     table = open_source(source, query=query)
-    chosen = {"image": image, "text": text, "audio": audio, "face": face, "features": features}
+    chosen = {"image": image, "text": text, "audio": audio, "voice": voice}
+    chosen |= {"face": face, "features": features}
     roles = {"label": label, "id": id, "split": split, "group": group}
     chosen, roles, assumed, assumed_notes = with_usual(table, chosen, roles)
     for role, column in roles.items():

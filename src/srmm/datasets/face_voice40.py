@@ -51,7 +51,7 @@ def load(root: Path) -> Table:
             "face": download.keep_existing("faces", [items.get(("face", *row)) for row in rows]),
             "audio": download.keep_existing("voices", [items.get(("voice", *row)) for row in rows]),
         },
-        {"face": "face", "audio": "audio"},
+        {"face": "face", "audio": "voice"},
         ids=[f"id{identity:02}_{k:02}" for identity, k in rows],
         labels=[f"id{identity:02}" for identity, _ in rows],
         split=["train" if k <= _TRAIN else "test" for _, k in rows],

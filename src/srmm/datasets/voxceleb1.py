@@ -74,7 +74,7 @@ def load(root: Path, *, allow_partial: bool = False) -> Table:
             "face": pair_faces(utterances, _pictures(download, utterances)),
             "audio": download.keep_existing("utterances", voices),
         },
-        {"face": "face", "audio": "audio"},
+        {"face": "face", "audio": "voice"},
         ids=[utterance.path.removesuffix(".wav") for utterance in utterances],
         labels=[utterance.speaker for utterance in utterances],
         split=[utterance.split for utterance in utterances],

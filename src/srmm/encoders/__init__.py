@@ -43,12 +43,19 @@ def default_encoder(kind: str) -> str:
     """
     one_of("The kind of items", kind, KINDS)
     abouts = available_encoders().values()
-    return next(about.name for about in abouts if about.default and kind in about.kinds)
+    return next(about.name for about in abouts if kind in about.default)
 
 
-def encoder_kind(spec: str) -> str | None:
-    """The kind of items an encoder reads; None if it reads several, as "clip:…" does."""
-    kinds = _find(spec).kinds
+def encoder_kind(spec: str, called: str = "") -> str | None:
+    """The kind of items an encoder reads; None if it reads several, as "clip:…" does.
+
+    Of several it is what the modality is `called`, if that is one of them, or the usual one. A
+    voice is read as any sound is: an encoder of both is one of "audio".
+    """
+    about = _find(spec)
+    if called in about.kinds or about.usual_kind:
+        return called if called in about.kinds else about.usual_kind
+    kinds = tuple(kind for kind in about.kinds if kind != "voice")
     return kinds[0] if len(kinds) == 1 else None
 
 

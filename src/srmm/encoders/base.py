@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -28,6 +28,10 @@ class Encoder(Protocol):
     `prepare` is called in several threads while `encode` runs in one, so that reading and
     resizing overlap with the network. What an embedding is must not depend, beyond float noise, on
     which other items share its batch.
+
+    One that hears or reads only a part of a long item has two things more: `limit`, in words such
+    as "256 tokens", and `is_cut(item)`, whether that opened item is longer; called as `prepare` is.
+    The summary of an encoding job counts such items.
 
     Attributes
     ----------
@@ -105,16 +109,21 @@ class EncoderAbout:
         What it is loaded by. It ends with ":NAME" where it takes the name of a model at the
         Hugging Face hub, or a folder with one; with ":FILE" where it takes a file with the
         weights; with ":FOLDER" where it takes a folder with what was fitted.
+    good_for : str
+        What it tells apart, in a word or two: "speakers", "objects".
     embedding_dim, description, preprocessing, source, licence, needs_network : str
         For people to read, a line each.
     classes : mapping
         Kind of items → what makes the encoder of that kind; called with the NAME, FILE or FOLDER
         where there is one, else with nothing.
-    default : bool
-        Whether it is the one of its kinds where none is named.
+    default : tuple of str
+        The kinds of which it is the encoder where none is named.
+    usual_kind : str
+        Of several kinds the one that it is taken for where nothing says which.
     """
 
     name: str
+    good_for: str = field(default="", kw_only=True)
     embedding_dim: str
     description: str
     preprocessing: str
@@ -122,11 +131,12 @@ class EncoderAbout:
     licence: str
     needs_network: str
     classes: Mapping[str, Callable[..., Encoder]]
-    default: bool = False
+    default: tuple[str, ...] = ()
+    usual_kind: str = ""
 
     def check(self, module: ModuleType) -> None:
         """Raise `InputError` if it reads items of a kind that there is not."""
-        for kind in self.classes:
+        for kind in (*self.classes, *self.default):
             one_of(f"A kind in classes of {self.name!r}", kind, KINDS)
 
     @property

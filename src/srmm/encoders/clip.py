@@ -15,13 +15,11 @@ from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
 from srmm.encoders.image_processors import PillowProcessor
 from srmm.encoders.network import Network
+from srmm.encoders.tokens import TokenLimit
 from srmm.errors import InputError
 
 if TYPE_CHECKING:
     import torch
-
-_CHARACTERS_PER_TOKEN = 1000
-"""No text needs so many: what is beyond is cut off by the tokenizer in any case, but slowly."""
 
 
 class CLIPImageEncoder:
@@ -82,6 +80,8 @@ class CLIPTextEncoder:
         self._max_tokens = int(config.text_config.max_position_embeddings)
         # SigLIP was trained with every text padded to the full length, and reads its last place.
         self._padding = "max_length" if "siglip" in config.model_type else "longest"
+        self._tokens = TokenLimit(self._tokenizer, self._max_tokens)
+        self.limit = self._tokens.shown
         self.settings: dict[str, Any] = {
             **self.loaded.settings,
             "preprocessing": {
@@ -94,7 +94,11 @@ class CLIPTextEncoder:
 
     def prepare(self, item: str) -> str:
         """The text, without an end that no model would see."""
-        return item[: _CHARACTERS_PER_TOKEN * self._max_tokens]
+        return self._tokens.shortened(item)
+
+    def is_cut(self, item: str) -> bool:
+        """Whether the text has more tokens than the model reads."""
+        return self._tokens.is_exceeded(item)
 
     def encode(self, prepared: Sequence[str]) -> np.ndarray:
         """n texts → float32 of shape (n, embedding_dim)."""
@@ -110,6 +114,7 @@ class CLIPTextEncoder:
 
 ABOUT = EncoderAbout(
     name="clip:NAME",
+    good_for="objects and scenes; texts that describe them",
     embedding_dim="the model's (768 for openai/clip-vit-large-patch14, the paper's)",
     description="any CLIP or SigLIP of transformers: projected features, unscaled",
     preprocessing="the model's own; CLIP cuts texts at 77 tokens",

@@ -94,6 +94,7 @@ class DlibFaceEncoder:
 
 ABOUT = EncoderAbout(
     name="dlib",
+    good_for="who a face belongs to",
     embedding_dim="128",
     description="dlib's face recognition ResNet",
     preprocessing="largest face found (else the central square), upright, 150 × 150",
@@ -101,7 +102,7 @@ ABOUT = EncoderAbout(
     licence="BSL-1.0 (code), public domain (weights)",
     needs_network="no",
     classes={"face": DlibFaceEncoder},
-    default=True,
+    default=("face",),
 )
 
 

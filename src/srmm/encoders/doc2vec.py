@@ -225,6 +225,7 @@ class Doc2VecEncoder:
 ABOUT = (
     EncoderAbout(
         name="doc2vec",
+        good_for="words and topics of the table's own texts",
         embedding_dim="300",
         description="paragraph vectors, fitted on the training texts alone (split 'train')",
         preprocessing="words in lower case; those that occur once are left out",
@@ -235,6 +236,7 @@ ABOUT = (
     ),
     EncoderAbout(
         name="doc2vec:FOLDER",
+        good_for="words and topics of the table's own texts",
         embedding_dim="as it was fitted",
         description="a doc2vec as it was fitted, e.g. STORE/_encoders/text",
         preprocessing="words in lower case; those it has learnt",

@@ -55,6 +55,7 @@ class EfficientNetLite0:
 
 ABOUT = EncoderAbout(
     name="efficientnet-lite0",
+    good_for="objects",
     embedding_dim="1280",
     description="small convolutional network",
     preprocessing="224 × 224 pixels, (rgb − 127) / 128",
@@ -62,7 +63,7 @@ ABOUT = EncoderAbout(
     licence="Apache-2.0 (code and weights)",
     needs_network="no",
     classes={"image": EfficientNetLite0},
-    default=True,
+    default=("image",),
 )
 
 

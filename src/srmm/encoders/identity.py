@@ -35,6 +35,7 @@ class IdentityEncoder:
 
 ABOUT = EncoderAbout(
     name="identity",
+    good_for="numbers that need no encoder",
     embedding_dim="the vector's",
     description="vectors as they are",
     preprocessing="none",
@@ -42,5 +43,5 @@ ABOUT = EncoderAbout(
     licence="Apache-2.0",
     needs_network="no",
     classes={"features": IdentityEncoder},
-    default=True,
+    default=("features",),
 )

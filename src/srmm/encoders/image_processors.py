@@ -13,6 +13,14 @@ from PIL import Image
 from srmm.encoders.hub import load_pretrained
 from srmm.errors import InputError
 
+_DINOV3: dict[str, Any] = {
+    "size": {"height": 224, "width": 224},
+    "resample": Image.Resampling.BILINEAR,
+    "image_mean": [0.485, 0.456, 0.406],
+    "image_std": [0.229, 0.224, 0.225],
+}
+"""What the image processor of DINOv3 does where its file does not say otherwise."""
+
 _MAX_ASPECT = 16
 """A strip 20,000 times as long as it is wide would be resized to gigabytes before it is cropped."""
 
@@ -97,5 +105,14 @@ def _plain(value: Any) -> Any:
 
 def _load(name: str, local: bool) -> Any:
     from transformers import AutoImageProcessor
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
-    return AutoImageProcessor.from_pretrained(name, local_files_only=local, backend="pil")
+    try:
+        return AutoImageProcessor.from_pretrained(name, local_files_only=local, backend="pil")
+    except ImportError:
+        # Written for torchvision alone. DINOv3's is that of ViT with other numbers, but for the
+        # rounding of pixels between resizing and normalising.
+        settings, _ = ViTImageProcessorPil.get_image_processor_dict(name, local_files_only=local)
+        if not str(settings.get("image_processor_type", "")).startswith("DINOv3ViT"):
+            raise
+        return ViTImageProcessorPil(**_DINOV3 | settings)

@@ -78,6 +78,7 @@ class InceptionResNetEncoder:
 
 ABOUT = EncoderAbout(
     name="inception-resnet-v1:FILE",
+    good_for="who a face belongs to",
     embedding_dim="512",
     description="Inception-ResNet-V1 of FaceNet: the paper's for faces",
     preprocessing="the crop of a face at 160 × 160, (rgb − 127.5) / 128",

@@ -254,7 +254,7 @@ def _made_up_items(kind: str) -> list[list[Any]]:
             ["a red shoe", "zwei blaue Hemden, Größe 42"],
             ["word " * 40, "", "a picture of something that nobody has seen before"],
         ]
-    if kind == "audio":
+    if kind in ("audio", "voice"):
         return [[_noise(random, 1.0)], [_noise(random, 1.5)] * 2, [_noise(random, 2.5)] * 3]
     pictures = [
         Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize(size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,10 +62,10 @@ class ResemblyzerEncoder:
     imported (it needs librosa and a setuptools of before 81).
     """
 
-    kind = "audio"
     embedding_dim = 256
 
-    def __init__(self, *, device: str | None = None) -> None:
+    def __init__(self, *, kind: str = "audio", device: str | None = None) -> None:
+        self.kind = kind
         network = _network()
         self._detector = _voice_detector()
         device = device or pick_device()
@@ -122,14 +123,15 @@ class ResemblyzerEncoder:
 
 ABOUT = EncoderAbout(
     name="resemblyzer",
+    good_for="speakers",
     embedding_dim="256",
     description="voice encoder (LSTM)",
     preprocessing="16 kHz, at least −30 dB, pauses cut out, 40 mel bands, 1.6 s at once",
     source="package resemblyzer: pip install 'srmm[voices]'",
     licence="Apache-2.0 (code and weights)",
     needs_network="no",
-    classes={"audio": ResemblyzerEncoder},
-    default=True,
+    classes={"audio": ResemblyzerEncoder, "voice": partial(ResemblyzerEncoder, kind="voice")},
+    default=("voice",),
 )
 
 

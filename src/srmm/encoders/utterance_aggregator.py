@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,10 @@ class UtteranceAggregatorEncoder:
         `UtteranceAggregator` as .pt or .safetensors.
     """
 
-    kind = "audio"
     embedding_dim = 512
 
-    def __init__(self, name: str, *, device: str | None = None) -> None:
+    def __init__(self, name: str, *, kind: str = "audio", device: str | None = None) -> None:
+        self.kind = kind
         from srmm.encoders.networks.utterance_aggregator import (
             UtteranceAggregator,
             columns_in_pieces,
@@ -91,6 +92,7 @@ class UtteranceAggregatorEncoder:
 
 ABOUT = EncoderAbout(
     name="utterance-aggregator:FILE",
+    good_for="speakers",
     embedding_dim="512",
     description="thin ResNet-34 and GhostVLAD (Xie et al. 2019): the paper's for voices",
     preprocessing="16 kHz, utterance and its reverse, 257 linear frequencies every 10 ms",
@@ -98,7 +100,10 @@ ABOUT = EncoderAbout(
     "(resnet34_vlad8_ghost2_bdim512_deploy)",
     licence="Apache-2.0 (code), CC BY-SA 4.0 (weights)",
     needs_network="once, to download the weights by hand",
-    classes={"audio": UtteranceAggregatorEncoder},
+    classes={
+        "audio": UtteranceAggregatorEncoder,
+        "voice": partial(UtteranceAggregatorEncoder, kind="voice"),
+    },
 )
 
 

@@ -101,6 +101,7 @@ class ResNetEncoder:
 ABOUT = (
     EncoderAbout(
         name="vit:NAME",
+        good_for="objects",
         embedding_dim="the model's (768 for google/vit-base-patch16-224-in21k, the paper's)",
         description="any ViT of transformers: class token of the last layer",
         preprocessing="the model's own",
@@ -111,6 +112,7 @@ ABOUT = (
     ),
     EncoderAbout(
         name="resnet:NAME",
+        good_for="objects",
         embedding_dim="the model's (2048 for microsoft/resnet-101, the paper's)",
         description="any ResNet of transformers: global average of the last stage",
         preprocessing="the model's own (its centre, 224 × 224 pixels)",

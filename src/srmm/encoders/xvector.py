@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srmm.data.audio import Audio, resample
+from srmm.data.audio import Audio
 from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
 from srmm.encoders.network import Network
+from srmm.encoders.waveforms import Waveforms, by_length
 from srmm.errors import InputError
 
 if TYPE_CHECKING:
     import torch
-
-MIN_SECONDS = 0.5
-"""The last layers look at a third of a second at once; shorter clips are repeated."""
-
-MAX_SECONDS = 30
-"""Of longer recordings the middle is used: attention's memory grows with the square of time."""
 
 _UNUSED = ("objective", "classifier", "masked_spec_embed")
 """Parts of the model, by a word in their names, that only training uses."""
@@ -38,61 +34,46 @@ class XVectorEncoder:
         A model at the hub, "microsoft/wavlm-base-plus-sv" (512 numbers), or a folder.
     """
 
-    kind = "audio"
-
-    def __init__(self, name: str, *, device: str | None = None) -> None:
+    def __init__(self, name: str, *, kind: str = "audio", device: str | None = None) -> None:
+        self.kind = kind
         name = local_or_hub(name)
         device = device or pick_device()
         model = load_pretrained(name, lambda local: _load(name, local)).to(device)
         self.network = Network(model, _x_vectors, device=device)
-        self._extractor = load_pretrained(name, lambda local: _load_extractor(name, local))
-        self.rate = int(self._extractor.sampling_rate)
+        self._waveforms = Waveforms(name)
+        self.limit = self._waveforms.limit
         self.embedding_dim = int(model.config.xvector_output_dim)
         self.batch_size = 4 if device == "cpu" else 32
         self.settings: dict[str, Any] = {
             "spec": f"xvector:{name}",
             "weights": weights_digest(model),
-            "preprocessing": {
-                "rate": self.rate,
-                "normalised": bool(self._extractor.do_normalize),
-                "min_seconds": MIN_SECONDS,
-                "max_seconds": MAX_SECONDS,
-            },
+            "preprocessing": self._waveforms.settings,
             "output": "x-vectors, not scaled",
         }
 
     def prepare(self, item: Audio) -> np.ndarray:
         """An utterance → the samples that the model hears, float32 of shape (n,)."""
-        samples = resample(item, self.rate)
-        surplus = len(samples) - MAX_SECONDS * self.rate
-        if surplus > 0:
-            samples = samples[surplus // 2 :][: MAX_SECONDS * self.rate]
-        times = -(-int(MIN_SECONDS * self.rate) // len(samples))
-        heard = self._extractor(
-            np.tile(samples, times), sampling_rate=self.rate, return_tensors="np"
-        )
-        return np.asarray(heard["input_values"][0], dtype=np.float32)
+        return self._waveforms(item)
+
+    def is_cut(self, item: Audio) -> bool:
+        """Whether only the middle of the utterance is heard."""
+        return self._waveforms.is_cut(item)
 
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n utterances of any lengths → float32 of shape (n, embedding_dim)."""
-        embeddings = np.empty((len(prepared), self.embedding_dim), dtype=np.float32)
-        lengths = np.array([len(samples) for samples in prepared])
-        # Only utterances of one length share a batch: padding would change the embedding.
-        for length in np.unique(lengths):
-            places = np.flatnonzero(lengths == length).tolist()
-            embeddings[places] = self.network(samples=np.stack([prepared[i] for i in places]))
-        return embeddings
+        return by_length(self.network, prepared, self.embedding_dim)
 
 
 ABOUT = EncoderAbout(
     name="xvector:NAME",
+    good_for="speakers",
     embedding_dim="the model's (512 for microsoft/wavlm-base-plus-sv)",
     description="any speaker verification model of transformers: WavLM, UniSpeech-SAT, …",
     preprocessing="the model's own, of at most 30 s",
     source="https://huggingface.co, e.g. xvector:microsoft/wavlm-base-plus-sv; or a folder",
     licence="Apache-2.0 (code), the model's (weights)",
     needs_network="once, to download the weights",
-    classes={"audio": XVectorEncoder},
+    classes={"audio": XVectorEncoder, "voice": partial(XVectorEncoder, kind="voice")},
 )
 
 
@@ -125,9 +106,3 @@ def _load(name: str, local: bool) -> Any:
             "speaker verification (its name often ends in '-sv')."
         )
     return model.eval().requires_grad_(False)
-
-
-def _load_extractor(name: str, local: bool) -> Any:
-    from transformers import AutoFeatureExtractor
-
-    return AutoFeatureExtractor.from_pretrained(name, local_files_only=local)

@@ -51,12 +51,15 @@ class Chunk:
         Per item without an embedding the reason, None where its file does not exist.
     resumed : bool
         Whether it was encoded by an earlier run.
+    cut : int array
+        The items (numbers below n_items) of which the encoder reads only a part.
     """
 
     values: np.ndarray
     row: np.ndarray
     failures: dict[int, str | None] = field(default_factory=dict)
     resumed: bool = False
+    cut: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -172,20 +175,24 @@ def item_reader(kind: str, reader: ItemReader) -> Callable[[Any], Any]:
         "face": reader.face,
         "text": reader.text,
         "audio": reader.audio,
+        "voice": reader.audio,
         "features": reader.vector,
     }
     return kinds[kind]
 
 
 def _opener(encoder: Encoder, reader: ItemReader) -> Callable[[Any], Any]:
-    """A function: raw item → what `encoder.encode` takes, or the exception that says why not."""
+    """A function: raw item → what `encoder.encode` takes and whether the item is cut, or the
+    exception that says why not."""
     read = item_reader(encoder.kind, reader)
+    is_cut: Callable[[Any], bool] = getattr(encoder, "is_cut", lambda item: False)
 
     def opened(item: Any) -> Any:
         if isinstance(item, (AbsentFile, UnreadableItem)):
             return item  # found out where the item is, before the rest went to a worker
         try:
-            return encoder.prepare(read(item))
+            read_item = read(item)
+            return encoder.prepare(read_item), is_cut(read_item)
         except (AbsentFile, UnreadableItem) as failure:
             return failure
         except Exception as error:  # the encoder's own fault, or an item that it did not foresee
@@ -221,6 +228,7 @@ def _encode_chunk(
 ) -> Chunk:
     vectors: dict[int, np.ndarray] = {}
     failures: dict[int, str | None] = {}
+    cut: set[int] = set()
     for start in range(0, len(order), batch_size):
         good: dict[int, Any] = {}
         batch = [i - span.start for i in order[start : start + batch_size]]
@@ -231,7 +239,8 @@ def _encode_chunk(
             elif isinstance(outcome, UnreadableItem):
                 failures[i] = str(outcome)
             else:
-                good[i] = outcome
+                good[i], is_cut = outcome
+                cut |= {i} if is_cut else set()
         if good:
             encoded = _checked(encoder, list(good.values()))
             finite = np.isfinite(encoded).all(axis=1)
@@ -247,7 +256,8 @@ def _encode_chunk(
     row[kept] = np.arange(len(kept))
     empty = np.empty((0, encoder.embedding_dim or 0), dtype=np.float32)
     values = np.stack([vectors[i] for i in kept]) if kept else empty
-    return Chunk(values, row, dict(sorted(failures.items())))
+    failures = dict(sorted(failures.items()))
+    return Chunk(values, row, failures, cut=np.array(sorted(cut & vectors.keys()), dtype=np.int64))
 
 
 def _checked(encoder: Encoder, prepared: list[Any]) -> np.ndarray:
@@ -266,14 +276,16 @@ def write_chunk(chunk: Chunk, file: Path) -> None:
     """Keep a chunk, whole or not at all."""
     failures = np.frombuffer(json.dumps(list(chunk.failures.items())).encode(), dtype=np.uint8)
     with replacing_file(file) as temporary:
-        save_file({"values": chunk.values, "row": chunk.row, "failures": failures}, temporary)
+        parts = {"values": chunk.values, "row": chunk.row, "failures": failures, "cut": chunk.cut}
+        save_file(parts, temporary)
 
 
 def read_chunk(file: Path) -> Chunk:
     """A chunk that an earlier run has kept; its values are mapped."""
     tensors = map_safetensors(file)
     failures = dict(json.loads(tensors["failures"].tobytes()))
-    return Chunk(tensors["values"], np.asarray(tensors["row"]), failures, resumed=True)
+    row, cut = np.asarray(tensors["row"]), np.asarray(tensors["cut"])
+    return Chunk(tensors["values"], row, failures, resumed=True, cut=cut)
 
 
 def _is_whole(file: Path) -> bool:

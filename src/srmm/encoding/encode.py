@@ -29,6 +29,7 @@ from srmm.encoding.one_modality import (
     long_loop,
 )
 from srmm.encoding.store import (
+    CUT,
     UNREADABLE,
     Earlier,
     check_encoders,
@@ -177,6 +178,7 @@ def _encode(
             as_before = as_before and same_unreadable(output, unreadable)
             if not (as_before and earlier and same_content(earlier.embeddings, embeddings)):
                 keys = {name: done[name].keys for name in embeddings.modalities}
+                keys |= {name + CUT: done[name].cut for name in keys if done[name].cut.any()}
                 write_store(embeddings, keys, loaded, unreadable, output, partial)
             embeddings = load_embeddings(output)
             remove_finished(partial)
@@ -229,6 +231,13 @@ def _assemble(
         engines = _engines(name, done[name], earlier)
         if engines:
             settings[name]["engines"] = engines
+        about = done[name].summary
+        if about.cut:
+            settings[name]["cut"] = {
+                "items": about.cut,
+                "of": about.present,
+                "limit": about.limit,
+            }
     return Embeddings(
         {name: done[name].values for name in kept},
         np.column_stack([done[name].position for name in kept]),

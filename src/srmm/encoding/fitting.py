@@ -21,6 +21,7 @@ from srmm.data.embeddings import same_settings
 from srmm.data.items import ItemReader
 from srmm.data.table import Table
 from srmm.encoders import Encoder, FittableEncoder, load_encoder
+from srmm.encoding.chunks import item_reader
 from srmm.encoding.store import ENCODERS, Earlier
 from srmm.encoding.unique_items import ItemKeys
 from srmm.errors import InputError
@@ -87,7 +88,7 @@ def fitted_copy(
     """
     if modality not in table.items:
         raise InputError(f"There is no modality {modality!r} in {table.name} to fit on.")
-    read = reader.vector if encoder.kind == "features" else getattr(reader, encoder.kind)
+    read = item_reader(encoder.kind, reader)
     items = []
     for row in _present(table, modality, rows):
         try:

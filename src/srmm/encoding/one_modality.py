@@ -62,6 +62,8 @@ class EncodedModality:
     keys : uint8 array of shape (n_items, 16)
     raw : object array of shape (n_rows,) or None
         What a report can show an item from; None if there is nothing of the kind.
+    cut : bool array of shape (n_items,)
+        Whether the encoder reads only a part of it.
     as_before : bool
         Whether `values` are those of the store that was there before, all of them.
     """
@@ -70,6 +72,7 @@ class EncodedModality:
     position: np.ndarray
     keys: np.ndarray
     raw: np.ndarray | None
+    cut: np.ndarray
     as_before: bool
     summary: ModalitySummary
     unreadable: list[UnreadableEntry]
@@ -115,6 +118,9 @@ def encode_modality(
     wanted = stored_row[reused]
     row = np.full(len(unique.items), ABSENT)  # of `values`, per unique item
     row[reused] = np.arange(len(reused))  # what is reused comes first
+    cut = np.zeros(len(unique.items), dtype=bool)
+    if earlier is not None and len(reused):
+        cut[reused] = earlier.cut(name)[wanted]
     failures: dict[int, str | None] = {}
     encoded = resumed = passed = 0
     if len(new):
@@ -137,6 +143,7 @@ def encode_modality(
             numbers = new[passed : passed + len(chunk.row)]
             good = chunk.row != ABSENT
             row[numbers[good]] = packed.length + chunk.row[good]
+            cut[numbers[chunk.cut]] = True
             packed.append(chunk.values)
             failures |= {int(numbers[i]): reason for i, reason in chunk.failures.items()}
             passed += len(chunk.row)
@@ -157,6 +164,8 @@ def encode_modality(
     position[unique.rows] = row[unique.index]
     keys = np.empty((len(values), KEY_BYTES), dtype=np.uint8)
     keys[row[row != ABSENT]] = unique.keys[row != ABSENT]
+    cut_rows = np.zeros(len(values), dtype=bool)
+    cut_rows[row[row != ABSENT]] = cut[row != ABSENT]
     missing = np.array([i for i, reason in failures.items() if reason is None], dtype=int)
     unreadable = _unreadable_entries(table, name, unique, failures)
     seconds = time.perf_counter() - started
@@ -175,10 +184,12 @@ def encode_modality(
         reused=len(reused),
         seconds=seconds,
         items_per_second=encoded / seconds if encoded else None,
+        cut=int(cut[unique.index].sum()),
+        limit=getattr(encoder, "limit", None),
         first_missing=_shown_path(table, name, unique, missing[0]) if len(missing) else None,
     )
     raw = _raw(table, name, unique, row)
-    return EncodedModality(values, position, keys, raw, as_before, summary, unreadable)
+    return EncodedModality(values, position, keys, raw, cut_rows, as_before, summary, unreadable)
 
 
 def _raw(table: Table, name: str, unique: UniqueItems, row: np.ndarray) -> np.ndarray | None:

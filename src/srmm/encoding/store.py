@@ -1,7 +1,8 @@
 """The store that an encoding job makes, and what it has beside the files of every store.
 
 `_items.safetensors` has per modality the 16 bytes that identify each packed item, by which a later
-run knows what it need not encode again. Encoders that were fitted are in `_encoders/<modality>/`.
+run knows what it need not encode again, and under `<modality>/cut` which of them are longer than
+the encoder reads, if any is. Encoders that were fitted are in `_encoders/<modality>/`.
 `unreadable.parquet` lists the items that are there but broken; there is none if none is.
 """
 
@@ -29,6 +30,7 @@ from srmm.files import replacing_folder
 _ITEMS = "_items.safetensors"  # no modality may be called so
 ENCODERS = "_encoders"  # nor so
 UNREADABLE = "unreadable.parquet"
+CUT = "/cut"  # behind a modality, which has no slash
 _COPIED_ROWS = 4096
 
 
@@ -43,6 +45,11 @@ class Earlier:
     def rows(self, modality: str) -> dict[bytes, int]:
         """The packed row of every item it has."""
         return {key.tobytes(): row for row, key in enumerate(self.keys.get(modality, ()))}
+
+    def cut(self, modality: str) -> np.ndarray:
+        """Whether the encoder read only a part of it, bool of shape (n_items,)."""
+        n = len(self.keys.get(modality, ()))
+        return self.keys.get(modality + CUT, np.zeros(n, dtype=bool)).astype(bool)
 
 
 def open_earlier(output: Path | None, table: Table, *, prune: bool) -> Earlier | None:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 _SHOWN = 10
+_PLURALS = {"text": "texts", "audio": "recordings", "voice": "recordings"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class ModalitySummary:
     """Of those encoded now, everything included; None if none was."""
     first_missing: str | None
     """The path of the first missing file."""
+    cut: int = 0
+    """Rows whose item is longer than the encoder reads, so that its embedding is of a part."""
+    limit: str | None = None
+    """How much it reads, such as "256 tokens"; None if there is no limit."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,21 @@ class EncodingSummary:
         """The unreadable items: row, id, modality, item, reason."""
         return unreadable_frame(self.unreadable)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each modality with items that the encoder has read only a part of."""
+        return tuple(
+            f"{about.cut:,} of {about.present:,} {_PLURALS.get(about.kind, 'items')} of {name!r} "
+            f"were cut at {about.limit}, which is all that the encoder reads of one."
+            for name, about in self.modalities.items()
+            if about.cut
+        )
+
     def __str__(self) -> str:
         lines = [f"{self.rows:,} rows in {_duration(self.seconds)}"]
         width = max((len(name) for name in self.modalities), default=0)
         lines += [f"  {name:<{width}}  {_line(about)}" for name, about in self.modalities.items()]
+        lines += self.notes
         missing = {n: m.first_missing for n, m in self.modalities.items() if m.first_missing}
         lines += [f"The first missing {name} file is {path}" for name, path in missing.items()]
         if self.unreadable:

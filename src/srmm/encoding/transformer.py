@@ -123,7 +123,7 @@ class Encode(TransformerMixin, BaseEstimator):
 
 def _kind(name: str, choice: str | Encoder) -> str:
     """The kind of a frame's column: what its encoder reads, or what it is called after."""
-    kind = encoder_kind(choice) if isinstance(choice, str) else choice.kind
+    kind = encoder_kind(choice, name) if isinstance(choice, str) else choice.kind
     if kind is None and name not in KINDS:
         raise InputError(
             f"{choice!r} reads several kinds of items, and {name!r} does not say which: call the "

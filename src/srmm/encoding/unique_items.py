@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from srmm.data.broken import UnreadableItem
 from srmm.data.columns import PATH_KINDS
+from srmm.data.paths import FileReader
 from srmm.data.table import Table
 
 KEY_BYTES = 16
@@ -70,6 +72,7 @@ class ItemKeys:
     def __init__(self, kind: str, folder: Path | None) -> None:
         self.is_path = kind in PATH_KINDS
         self.folder = folder or Path()
+        self._files = FileReader(folder)
         self._archives: dict[PurePath, str] = {}
 
     def __call__(self, item: Any) -> bytes:
@@ -81,7 +84,7 @@ class ItemKeys:
 
     def _parts(self, item: Any) -> Iterator[bytes]:
         if isinstance(item, dict) and item.get("array") is not None:  # decoded sound
-            item = (item["array"], item["sampling_rate"])
+            item = (item["array"], item.get("sampling_rate"))
         if isinstance(item, dict):
             item = item.get("bytes") or item.get("path")
         if isinstance(item, (str, Path)):
@@ -97,12 +100,12 @@ class ItemKeys:
             yield b"image"
             yield repr((item.mode, item.size, item.getpalette())).encode()
             yield _pixels(item)
-        elif isinstance(item, tuple) and len(item) == 2:  # (samples, rate)
-            yield b"sound"
+        elif self.is_path and isinstance(item, (tuple, list)) and len(item) == 2:
+            yield b"sound"  # (samples, rate)
             yield repr(item[1]).encode()
-            yield from self._parts(np.asarray(item[0]))
+            yield from self._parts(_array(item[0]))
         else:
-            array = np.asarray(item)
+            array = _array(item)
             yield b"array"
             yield repr((array.dtype.str, array.shape)).encode()
             yield repr(item).encode() if array.dtype.hasobject else array.tobytes()
@@ -111,20 +114,31 @@ class ItemKeys:
         try:
             status = (self.folder / path).stat()
         except (FileNotFoundError, NotADirectoryError):
-            return "".join(self._archive_stamp(parent) for parent in PurePath(path).parents)
+            return self._stamp_of_respelled(path)
         except (OSError, ValueError):
             return ""  # whatever is wrong with it, the reader will say
         return f"{status.st_size}:{status.st_mtime_ns}"
+
+    def _stamp_of_respelled(self, path: str) -> str:
+        """What the archives look like that it may be a member of, and the file, if any, that it
+        means though it is written otherwise."""
+        parents = PurePath(path.replace("\\", "/")).parents
+        try:
+            found = self._files.respelled(path)
+            status = None if found is None else found.stat()
+            stamp = f"{status.st_size}:{status.st_mtime_ns}" if status else ""
+            return stamp + "".join(self._archive_stamp(parent) for parent in parents)
+        except (OSError, UnreadableItem):
+            return ""  # the reader will say
 
     def _archive_stamp(self, parent: PurePath) -> str:
         """What "parent.zip", and `parent` if it is a zip itself, look like; "" if neither is."""
         known = self._archives.get(parent)
         if known is None:
             known = ""
-            for file in (self.folder / parent, self.folder / f"{parent}.zip"):
-                if file.is_file():
-                    status = file.stat()
-                    known += f"{status.st_size}:{status.st_mtime_ns};"
+            for file in self._files.archives(str(parent)):
+                status = file.stat()
+                known += f"{status.st_size}:{status.st_mtime_ns};"
             self._archives[parent] = known
         return known
 
@@ -136,6 +150,16 @@ def valid_unicode(text: str) -> str:
     'caf\\udce9.jpg'
     """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _array(item: Any) -> np.ndarray:
+    """Also of what has no one shape, such as lists of several lengths: as one object."""
+    try:
+        return np.asarray(item)
+    except Exception:  # whatever it is, the reader will say
+        array = np.empty((), dtype=object)
+        array[()] = item
+        return array
 
 
 def _pixels(image: Image.Image) -> bytes:

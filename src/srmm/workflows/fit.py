@@ -144,7 +144,7 @@ def fit_workflow(
     if (columns or {}).get("query"):
         origin["query"] = (columns or {})["query"]
     notes = data.notes if isinstance(data, Table) else ()
-    origin["notes"] = list(notes)
+    origin["notes"] = [*notes, *(summary.notes if summary else ())]  # of what was cut
     if store is None:  # features that a data set publishes: nothing was encoded
         where = str(root.resolve()) if root else None
         origin["dataset"] = {"name": source, "root": where, **(options or {})}
@@ -223,6 +223,8 @@ def _inputs_of_store(embeddings: Embeddings, store: Path | None) -> dict[str, di
         if spec and store is not None and (store / ENCODERS / name).is_dir():
             # Its own, wherever it was when it was made.
             spec = f"{spec.partition(':')[0]}:{store / ENCODERS / name}"
-        kind = (encoder_kind(spec) if spec else None) or (name if name in KINDS else "features")
+        kind = (encoder_kind(spec, name) if spec else None) or (
+            name if name in KINDS else "features"
+        )
         described[name] = {"kind": kind, "column": None, "encoder": spec}
     return described

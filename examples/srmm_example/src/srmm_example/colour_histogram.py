@@ -42,6 +42,7 @@ class ColourHistogram:
 
 ABOUT = EncoderAbout(
     name="colour-histogram",
+    good_for="colours",
     embedding_dim="64",
     description="share of each of 64 colours in a picture",
     preprocessing="4 levels per channel",

@@ -53,8 +53,10 @@ def is_empty(cell: Any) -> bool:
         return not cell or cell.isspace()
     if isinstance(cell, (float, np.floating)):
         return bool(cell != cell)
-    if isinstance(cell, (list, tuple, np.ndarray)):
-        return len(cell) == 0 if np.ndim(cell) else False
+    if isinstance(cell, np.ndarray):
+        return len(cell) == 0 if cell.ndim else False
+    if isinstance(cell, (list, tuple)):  # not np.ndim: (samples, rate) has no one shape
+        return len(cell) == 0
     if isinstance(cell, dict):  # an image of Hugging Face datasets: {"bytes": …, "path": …}
         return all(value is None for value in cell.values())
     return cell is None or cell is pd.NA or cell is pd.NaT

@@ -1,0 +1,203 @@
+"""Pictures: decoded to 8-bit RGB, upright, on white, or refused with a reason."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from srmm.data.broken import UnreadableItem, check_size, one_line, refuse_stand_in
+
+SVG_PIXELS = 224
+"""Longest side of a rendered SVG, which has no size of its own: what image encoders look at."""
+
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_CONVERT = "convert it to JPEG or PNG"
+_OTHERS = {
+    b"\xff\x0a": f"is a JPEG XL picture, which Pillow does not read: {_CONVERT}",
+    b"\0\0\0\x0cJXL ": f"is a JPEG XL picture, which Pillow does not read: {_CONVERT}",
+    b"%PDF": "is a PDF document: save the picture in it as JPEG or PNG",
+    b"\x1f\x8b": "is compressed by gzip (an .svgz?): unpack it",
+    b"PK\x03\x04": "is a zip: unpack it, or name a picture in it, e.g. photos.zip/1.jpg",
+    b"\x1aE\xdf\xa3": "is a video (Matroska, WebM): take a frame of it",
+}
+"""How files begin that people take for pictures, and what to do about them."""
+
+_RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb")
+_CAMERA = f"is a camera's RAW file: develop it, i.e. {_CONVERT}"
+_REDUCED, _DNG_VERSION, _SUBFILE_TYPE = 1, 0xC612, 0xFE
+
+
+def decode_picture(data: bytes) -> Image.Image:
+    """The content of a file that Pillow reads, or of an SVG, as RGB.
+
+    Raises `UnreadableItem` with the reason, which names a remedy for formats that are well known
+    but not read.
+    """
+    check_size(len(data))
+    head = refuse_stand_in(data, "an image")
+    if head.startswith((b"<svg", b"<?xml", b"<!--", b"<!doctype svg")):
+        data = _render_svg(data)
+    if _is_raw(data):
+        raise UnreadableItem(_CAMERA)
+    try:
+        return _decode(data)
+    except UnidentifiedImageError:
+        if data[4:8] == b"ftyp" and data[8:12] in _HEIC:
+            return _decode_heic(data)
+        raise UnreadableItem(_named(data)) from None
+
+
+def as_rgb(image: Image.Image, transparent: Any = None) -> Image.Image:
+    """`image` as RGB, or `UnreadableItem`: pixels are decoded here, and may turn out broken.
+
+    `transparent` is the colour that stands for transparency, where `image.info` has it in another
+    scale than the pixels.
+    """
+    limit = Image.MAX_IMAGE_PIXELS  # where Pillow starts to warn; raising it there works here too
+    if limit is not None and image.width * image.height > limit:
+        raise UnreadableItem(_too_large(image.width * image.height))
+    try:
+        image.load()
+        if transparent is not None:
+            image.info["transparency"] = transparent
+        return _to_rgb(_upright(image))
+    except UnreadableItem:
+        raise
+    except Exception as error:  # as in _decode
+        truncated = "truncated" in str(error)
+        reason = "is truncated" if truncated else "is not a readable image"
+        raise UnreadableItem(f"{reason} ({one_line(error)})") from None
+
+
+def _decode(data: bytes) -> Image.Image:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            _refuse_preview(image)
+            return as_rgb(image, _scaled_transparency(image))
+    except (UnidentifiedImageError, UnreadableItem):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        pixels = re.search(r"\d+", str(error))
+        raise UnreadableItem(_too_large(int(pixels[0]) if pixels else 0)) from None
+    except Exception as error:  # a decoder given damaged bytes raises anything
+        raise UnreadableItem(f"is not a readable image ({one_line(error)})") from None
+
+
+def _scaled_transparency(image: Image.Image) -> Any:
+    """A PNG's transparent colour in the scale of the pixels that Pillow gives; None: as it is.
+
+    Pillow spreads 2 and 4 bits of grey over 8, and of 16 bits of a colour keeps the upper 8.
+    """
+    colour = image.info.get("transparency")
+    mode = image.tile[0][3] if image.format == "PNG" and image.tile else None  # type: ignore[attr-defined]
+    if mode == "L;2" and isinstance(colour, int):
+        return colour * 85
+    if mode == "L;4" and isinstance(colour, int):
+        return colour * 17
+    if mode == "RGB;16B" and isinstance(colour, tuple):
+        return tuple(part >> 8 for part in colour)
+    return None
+
+
+def _too_large(pixels: int) -> str:
+    limit = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+    return f"has {pixels / 1e6:.0f} megapixels, more than the limit of {limit:.0f}"
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF: the picture itself is fine
+        return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise UnreadableItem("has floating-point pixels of unknown range; save it with 8 bits")
+    if image.mode.startswith("I"):
+        image = _grey_of_16_bits(image)
+    if image.has_transparency_data:
+        # Transparent pixels have an arbitrary colour, often black, that nobody ever saw. Pictures
+        # cut out like this (emoji, products) are drawn to stand on white.
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def _grey_of_16_bits(image: Image.Image) -> Image.Image:
+    """Scaled to 8 bits. Pillow's own conversion clips at 255, which leaves a white picture."""
+    grey = np.asarray(image).astype(np.int64)
+    if grey.min() < 0 or grey.max() > 65535:
+        raise UnreadableItem("has 32-bit pixels of unknown range; save it with 8 or 16 bits")
+    scaled = np.rint(grey / 257).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        scaled[grey == transparent] = 255
+    return Image.fromarray(scaled)
+
+
+def _is_raw(data: bytes) -> bool:
+    return (
+        data.startswith(_RAW)
+        or (data.startswith(b"II*\0") and data[8:10] == b"CR")
+        or (data[4:8] == b"ftyp" and data[8:12] == b"crx ")
+    )
+
+
+def _refuse_preview(image: Image.Image) -> None:
+    """Most RAW files are TIFFs of several pictures, whose first is a small preview."""
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    if _DNG_VERSION in tags or tags.get(_SUBFILE_TYPE, 0) & _REDUCED:
+        raise UnreadableItem(_CAMERA)
+
+
+def _decode_heic(data: bytes) -> Image.Image:
+    try:
+        import pillow_heif
+    except ImportError:
+        raise UnreadableItem(
+            "is a HEIC picture, as iPhones take them: `pip install 'srmm[heic]'` reads them, or "
+            f"{_CONVERT}"
+        ) from None
+    pillow_heif.register_heif_opener()
+    try:
+        return _decode(data)
+    except UnidentifiedImageError:
+        raise UnreadableItem(f"is a HEIC picture that is damaged or unusual: {_CONVERT}") from None
+
+
+def _named(data: bytes) -> str:
+    """What the file is, if that is known."""
+    for start, what in _OTHERS.items():
+        if data.startswith(start):
+            return what
+    if data[4:8] == b"ftyp":
+        avif = data[8:12] in (b"avif", b"avis")
+        return "is a damaged AVIF picture" if avif else "is a video: take a frame of it"
+    return "is not an image that Pillow can read"
+
+
+def _render_svg(data: bytes) -> bytes:
+    try:
+        import resvg_py
+    except ImportError:
+        raise UnreadableItem(
+            "is an SVG picture, which needs resvg-py: pip install 'srmm[demo]'"
+        ) from None
+    try:
+        return resvg_py.svg_to_bytes(
+            svg_string=data.decode("utf-8-sig"),
+            width=SVG_PIXELS,
+            height=SVG_PIXELS,
+            # Looking for fonts costs more than drawing, on machines that have many.
+            skip_system_fonts=b"<text" not in data,
+        )
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic in the Rust library is no Exception
+        raise UnreadableItem(f"is not an SVG that can be drawn ({one_line(error)})") from None

@@ -1,0 +1,55 @@
+"""Networks of transformers of a known type, whole, in evaluation mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from srmm.encoders.hub import load_pretrained
+from srmm.errors import InputError
+
+
+def load_network(
+    name: str, prefix: str, types: Sequence[str], *, unused: Sequence[str] = ()
+) -> Any:
+    """The model at the hub, or in a folder, as its `AutoModel`.
+
+    Parameters
+    ----------
+    name : str
+    prefix : str
+        What the encoder is called, for messages: "dino".
+    types : sequence of str
+        The `model_type`s that it can be.
+    unused : sequence of str
+        Words in the names of parameters that may be missing, as only training needs them.
+
+    Raises
+    ------
+    InputError
+        For a model of another type, or weights that lack a part of it.
+    """
+    import torch
+    import transformers
+
+    def load(local: bool) -> Any:
+        config = transformers.AutoConfig.from_pretrained(name, local_files_only=local)
+        if config.model_type not in types:
+            raise InputError(
+                f"{name!r} is a model of type {config.model_type!r}; '{prefix}:' needs one of "
+                f"type {', '.join(map(repr, types))}."
+            )
+        return transformers.AutoModel.from_pretrained(
+            name, dtype=torch.float32, local_files_only=local, output_loading_info=True
+        )
+
+    model, loading = load_pretrained(name, load)
+    missing = sorted(
+        key for key in loading["missing_keys"] if not any(word in key for word in unused)
+    )
+    if missing:
+        raise InputError(
+            f"The weights of {name!r} lack {len(missing)} parameters of {type(model).__name__}, "
+            f"the first being {missing[0]!r}; they would be random. Download the model again."
+        )
+    return model.eval().requires_grad_(False)
