@@ -76,4 +76,6 @@ def encode(
         address=address,
     )
     note_source(output, table, columns.choices(), source.root, source.options())
-    talk.result({"store": output, "summary": asdict(result.summary)}, f"{result.summary}\n{output}")
+    facts = {"store": output, "summary": asdict(result.summary), "notes": data.notes}
+    lines = [str(result.summary), *(f"note: {note}" for note in data.notes), str(output)]
+    talk.result(facts, "\n".join(lines))

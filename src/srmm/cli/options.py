@@ -45,6 +45,9 @@ class Columns:
     """Column that says train, validation or test."""
     group: str | None = None
     """Column of what belongs together, such as a customer: never on both sides of a split."""
+    missing: str | None = None
+    """Which texts stand for nothing and count as absent: 'auto' (by default: nan, N/A, -, TBD and
+    the like), 'none', or those to look for, 'auto,unknown'."""
 
     def choices(self) -> dict[str, Any]:
         """The keyword arguments of `read_table`."""
