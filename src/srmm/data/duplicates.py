@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.split import identical
+from srmm.data.split import held_out_split, identical
 
 _COMMON = 0.05
 """What more rows than this share have in common is a category, and no repetition."""
@@ -17,8 +17,8 @@ _COMMON = 0.05
 def repeated_rows(embeddings: Embeddings) -> np.ndarray | None:
     """Groups (n,) of instances whose items are all equal; None of one that is like no other.
 
-    None for all if no instance repeats another. Contents that more than a twentieth of the
-    instances have count as no repetition: few values are often the same by chance.
+    None if no instance repeats another. Where there are fewer contents than half the instances,
+    one that more than a twentieth have is no repetition: few values are often the same by chance.
     """
     codes = np.full(embeddings.position.shape, -1, dtype=np.int64)
     for m, name in enumerate(embeddings.modalities):
@@ -32,13 +32,40 @@ def groups_of_codes(codes: np.ndarray) -> np.ndarray | None:
     """As `repeated_rows`, from a number (n, M) per item: equal ones for equal items, −1: absent."""
     number, counts = np.unique(codes, axis=0, return_inverse=True, return_counts=True)[1:]
     number = number.reshape(-1)
-    again = (counts[number] > 1) & (counts[number] <= max(2, _COMMON * len(codes)))
-    again &= (codes >= 0).any(axis=1)
+    most = max(2, _COMMON * len(codes)) if 2 * len(counts) < len(codes) else len(codes)
+    again = (counts[number] > 1) & (counts[number] <= most) & (codes >= 0).any(axis=1)
     if not again.any():
         return None
     groups = np.full(len(codes), None, dtype=object)
     groups[again] = number[again]
     return groups
+
+
+def held_out_rows(
+    y: np.ndarray,
+    share: float,
+    groups: np.ndarray | None,
+    repeated: np.ndarray | None,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(kept, held out) as `held_out_split`; without groups, `repeated` rows are on one side.
+
+    Those and the rows that are like no other are each split by themselves: the latter are many as
+    a rule, and need no care.
+    """
+    if groups is not None or repeated is None:
+        return held_out_split(y, share, groups, rng)
+    again = pd.notna(repeated)
+    out = [
+        rows[held_out_split(y[rows], share, mine, rng)[1]]
+        for rows, mine in (
+            (np.flatnonzero(~again), None),
+            (np.flatnonzero(again), repeated[again]),
+        )
+        if len(rows)
+    ]
+    held = np.sort(np.concatenate([np.empty(0, dtype=np.int64), *out]))
+    return np.setdiff1d(np.arange(len(y)), held), held
 
 
 def repetitions(repeated: np.ndarray) -> int:

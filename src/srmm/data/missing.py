@@ -153,8 +153,7 @@ def repeated_text_note(name: str, items: np.ndarray) -> str | None:
     often = {text: n for text, n in counts.items() if n > least and len(text) <= _SHORT}
     if not often or len(often) > len(counts) - len(often):
         return None
-    example = max(often, key=lambda text: often[text])
     return (
-        f"Text {name!r} is often the same: {counted(often)} of {len(items):,} rows. If that stands "
-        f"for nothing, let it count as absent: --missing 'auto,{example}'."
+        f"Text {name!r} is often the same: {counted(often)} of {len(items):,} rows. What stands "
+        "for nothing can count as absent: --missing 'auto,TEXT' (missing=)."
     )

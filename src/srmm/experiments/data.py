@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srmm.data.duplicates import repeated_rows
+from srmm.data.duplicates import held_out_rows, repeated_rows
 from srmm.data.embeddings import Embeddings, same_settings
 from srmm.data.labels import check_label_types, known_labels
 from srmm.data.split import held_out_split
@@ -116,8 +116,7 @@ def split_for(data: ExperimentData, seed: int) -> Part:
             np.flatnonzero(split == "test"),
         )
     rng, groups = np.random.default_rng([seed, 75]), data.embeddings.groups
-    groups = data.repeated if groups is None else groups
-    train, test = held_out_split(data.y, TEST_SHARE, groups, rng)
+    train, test = held_out_rows(data.y, TEST_SHARE, groups, data.repeated, rng)
     return Part(train, None, test)
 
 

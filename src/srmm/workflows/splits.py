@@ -9,13 +9,13 @@ import pandas as pd
 
 from srmm.data.duplicates import (
     groups_of_codes,
+    held_out_rows,
     repeated_rows,
     repetitions,
     split_notes,
     together_note,
 )
 from srmm.data.embeddings import Embeddings
-from srmm.data.split import held_out_split
 from srmm.data.table import Table, check_labels
 from srmm.encoding.unique_items import unique_items
 from srmm.errors import InputError
@@ -44,13 +44,14 @@ def choose_split(data: Table | Embeddings, test_size: float, seed: int) -> Split
     rows = np.flatnonzero(known)
     assert data.labels is not None
     codes = pd.factorize(pd.Series(data.labels[rows]))[0]
-    groups = data.groups if data.groups is not None else _repeated(data)
-    mine = None if groups is None or pd.isna(groups[rows]).all() else groups[rows]
-    train, test = held_out_split(codes, test_size, mine, np.random.default_rng(seed))
+    groups = None if data.groups is None else data.groups[rows]
+    repeated = _repeated(data[rows]) if groups is None and test_size else None
+    rng = np.random.default_rng(seed)
+    train, test = held_out_rows(codes, test_size, groups, repeated, rng)
     split[rows[train]], split[rows[test]] = "train", "test"
     notes = []
-    if data.groups is None and mine is not None and test_size and (n := repetitions(mine)):
-        notes.append(together_note(n))
+    if repeated is not None:
+        notes.append(together_note(repetitions(repeated)))
     if test_size and not len(test):
         notes.append(
             "No row could be held out for a test without tearing a group or emptying a class."
