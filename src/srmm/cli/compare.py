@@ -47,12 +47,13 @@ def compare(
 
     names = [name.strip() for name in methods.split(",")] if methods else DEFAULT_METHODS
     with talk.trainings() as progress:
-        content, summary, left_out = compare_workflow(
+        content, summary, left_out, notes = compare_workflow(
             data, output, columns=columns.choices(), root=source.root, options=source.options(),
             methods=[name for name in names if name], seeds=seeds, limit=limit, jobs=jobs,
             progress=progress, show=talk.progress,
         )  # fmt: skip
     lines = [str(summary)] if summary else []
+    lines += [f"note: {note}" for note in notes]
     if left_out:
         lines.append(f"rows left out: {left_out:,} without a label or without an item")
     if content["data"]["own_split"]:

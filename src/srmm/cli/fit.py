@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from srmm.cli.options import Columns, Engine, Precision, Source, Talk, number, pairs
+from srmm.errors import shown
 
 LEARNING = Group("Learning", sort_key=2)
 
@@ -29,6 +31,8 @@ def fit(
     recipe: Annotated[Literal["paper", "comparison"] | None, Parameter(group=LEARNING)] = None,
     setting: Annotated[list[str] | None, Parameter(group=LEARNING)] = None,
     class_weight: Annotated[Literal["balanced"] | None, Parameter(group=LEARNING)] = None,
+    rare: Annotated[Literal["error", "drop", "other"], Parameter(group=LEARNING)] = "error",
+    min_rows: Annotated[int, Parameter(group=LEARNING)] = 2,
     test_size: Annotated[float, Parameter(group=LEARNING)] = 0.25,
     seed: Annotated[int, Parameter(group=LEARNING)] = 0,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
@@ -64,8 +68,14 @@ def fit(
         A parameter of the method or of its recipe, 'learning_rate=0.001'. Repeatable.
     class_weight
         "balanced" weighs rare classes up.
+    rare
+        What to do with classes of fewer than MIN_ROWS rows: say so and stop, leave them out, or
+        make them one class, "other".
+    min_rows
+        With how many rows a class is not rare.
     test_size
-        Share of the labelled rows held out for `srmm evaluate`, unless the data has a split.
+        Share of the labelled rows held out for `srmm evaluate`, unless the data has a split. Groups
+        stay whole; without any, rows with the same content stay on one side.
     seed
         Of the split and of training: same seed, same machine, same model.
     overwrite
@@ -85,6 +95,8 @@ def fit(
         recipe=recipe,
         settings={key: _value(text) for key, text in pairs("--setting", setting).items()},
         class_weight=class_weight,
+        rare=rare,
+        min_rows=min_rows,
         test_size=test_size,
         seed=seed,
         engine=engine,
@@ -112,7 +124,7 @@ def fit(
     left_out = [f"{n:,} {why}" for why, n in fitted.left_out.items() if n]
     if left_out:
         lines.append(f"rows left out: {', '.join(left_out)}")
-    lines += [done, f"model: {output}"]
+    lines += [classes_text(fitted.classes), done, f"model: {output}"]
     if fitted.counts.get("test"):
         n = f"{fitted.counts['test']:,}"
         lines.append(f"{n} test rows are held out: srmm evaluate {output} -o report.html")
@@ -121,6 +133,7 @@ def fit(
         "store": fitted.store,
         "rows": fitted.counts,
         "left_out": fitted.left_out,
+        "classes": {str(name): n for name, n in fitted.classes.items()},
         "notes": fitted.notes,
         "method": method,
         "best_epoch": history.best_epoch if history else None,
@@ -130,6 +143,19 @@ def fit(
         "summary": asdict(fitted.summary) if fitted.summary else None,
     }
     talk.result(facts, "\n".join(lines))
+
+
+def classes_text(classes: Mapping[Any, int]) -> str:
+    """How many classes there are, and how large.
+
+    >>> classes_text({"hat": 1200, "shoe": 1200, "tie": 3})
+    "3 classes, from 'hat' (1,200 rows) to 'tie' (3 rows)"
+    """
+    most, *_, least = classes
+    if classes[most] == classes[least]:
+        return f"{len(classes):,} classes of {classes[most]:,} rows each"
+    ends = [f"{shown(name)} ({classes[name]:,} rows)" for name in (most, least)]
+    return f"{len(classes):,} classes, from {' to '.join(ends)}"
 
 
 def _value(text: str) -> Any:

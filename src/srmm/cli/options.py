@@ -53,6 +53,9 @@ class Columns:
     """Folder to fetch http(s) addresses of pictures and sounds to, each once."""
     allow_private: Annotated[bool, Parameter(name="--private-addresses", negative="")] = False
     """Let --download fetch from inside a private network, too."""
+    missing: str | None = None
+    """Which texts stand for nothing and count as absent: 'auto' (by default: nan, N/A, -, TBD and
+    the like), 'none', or those to look for, 'auto,unknown'."""
 
     def choices(self) -> dict[str, Any]:
         """The keyword arguments of `read_table`."""

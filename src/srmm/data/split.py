@@ -132,7 +132,7 @@ def linked(embeddings: Embeddings, n_folds: int) -> np.ndarray:
         mine, vectors = embeddings.items(name)
         if not len(mine):
             continue
-        code = _identical(vectors)
+        code = identical(vectors)
         shared = np.bincount(code)
         useful = (shared[code] > 1) & (shared[code] <= max(2, _COMMON * n))
         i = np.concatenate([rows, mine[useful]])
@@ -145,7 +145,7 @@ def linked(embeddings: Embeddings, n_folds: int) -> np.ndarray:
     return np.unique(group, return_inverse=True)[1]
 
 
-def _identical(vectors: np.ndarray) -> np.ndarray:
+def identical(vectors: np.ndarray) -> np.ndarray:
     """A number (n,) per distinct row: their bits, hashed to 64 (multiply and add, without loss)."""
     factors = np.random.default_rng(0).integers(2**64, size=vectors.shape[1], dtype=np.uint64) | 1
     hashed = np.empty(len(vectors), dtype=np.uint64)

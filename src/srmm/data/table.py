@@ -11,11 +11,14 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.cells import read_groups, read_ids, read_items, read_labels, read_splits
-from srmm.data.columns import check_column, check_roles, name_modalities, parse_choice
+from srmm.data.columns import PATH_KINDS, check_column, check_roles, name_modalities, parse_choice
 from srmm.data.download import fetch_items
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import check_label_types, known_labels
+from srmm.data.missing import blank_markers, parse_missing, repeated_text_note, without_markers
+from srmm.data.slashes import with_slashes
 from srmm.data.sources import open_source
+from srmm.data.targets import check_targets, label_notes, tidy_names
 from srmm.data.usual import with_usual
 from srmm.errors import InputError
 
@@ -137,6 +140,7 @@ def read_table(
     query: str | None = None,
     download: str | Path | None = None,
     allow_private: bool = False,
+    missing: str | Sequence[str] = "auto",
 ) -> Table:
     """Read a table of raw items; each modality names the column its items are in.
 
@@ -147,9 +151,8 @@ def read_table(
         tabs, semicolons or pipes), .jsonl or .ndjson (all four also .gz, .bz2, .xz or .zip),
         .parquet or .pq, .xlsx (a sheet: "goods.xlsx#Summer"); an SQLite file, or the address of a
         database, "postgresql://user@host/shop"; a folder with a folder of pictures or sounds per
-        class, or of a data set that `datasets` saved; a frame, or a data set in memory. In CSV and
-        TSV a cell is empty if there is nothing or only white space in it, and every other cell is
-        text. In typed formats null, None, NaN and empty text are empty.
+        class, or of a data set that `datasets` saved; a frame, or a data set in memory. A cell is
+        empty if there is nothing or only white space in it, or null, None or NaN.
     image, text, audio, voice, face, features : str or sequence of str
         "column", or a template with columns in braces, "images/{id}.jpg", whose item is absent
         where one of them is empty; for `features` a column of vectors or numbers, or several
@@ -168,6 +171,12 @@ def read_table(
         cannot be fetched is an unreadable item. By default nothing is fetched.
     allow_private : bool
         Whether addresses inside a private network may be fetched, too.
+    missing : str or sequence of str
+        Which texts stand for nothing, so that a text, path or number counts as absent. "auto":
+        what pandas takes for missing ("nan", "None", "N/A", "NULL", …, in any case), dashes,
+        question marks, "TBD" and the like (`srmm.data.missing.MARKERS`); "none": no text does;
+        or those to look for, "n/a,unknown" or ["n/a", "unknown"], with "auto" among them if the
+        usual ones count, too. A note says how many there were. Classes and ids keep their names.
 
     Raises
     ------
@@ -178,6 +187,7 @@ def read_table(
     """
     if allow_private and download is None:
         raise InputError("allow_private is for download=FOLDER; without it nothing is fetched.")
+    is_marker = parse_missing(missing)
     table = open_source(source, query=query)
     chosen = {"image": image, "text": text, "audio": audio, "voice": voice}
     chosen |= {"face": face, "features": features}
@@ -216,25 +226,42 @@ def read_table(
         assumed=assumed,
     )
     label, id, split, group = (roles[role] for role in ("label", "id", "split", "group"))
+    notes: list[str] = []
     if label is not None:
-        read = replace(read, labels=read_labels(read.where, label, cells[label]))
+        found = read_labels(read.where, label, cells[label])
+        labels, notes = tidy_names(label, found, "label")
+        notes += label_notes(label, labels)
+        read = replace(read, labels=labels)
     if id is not None:
         read = replace(read, ids=read_ids(read.where, id, cells[id]))
     if split is not None:
-        read = replace(read, split=read_splits(read.where, split, cells[split]))
+        parts, said = blank_markers(split, cells[split], is_marker)
+        notes += said
+        read = replace(read, split=read_splits(read.where, split, parts))
     if group is not None:
-        read = replace(read, groups=read_groups(cells[group]))
+        groups, said = tidy_names(group, read_groups(cells[group]), "group")
+        notes += said
+        read = replace(read, groups=groups)
     for modality in modalities:
-        read.items[modality.name] = read_items(read.where, modality, cells)
+        clean, said = without_markers(modality, cells, is_marker, filter(None, roles.values()))
+        items = read_items(read.where, modality, clean)
+        notes += said
+        if modality.kind in PATH_KINDS:
+            items, said = with_slashes(modality.name, items, read.folder)
+            notes += said
+        read.items[modality.name] = items
+        if modality.kind == "text" and (repeated := repeated_text_note(modality.name, items)):
+            notes.append(repeated)
+    read = replace(read, notes=(*read.notes, *dict.fromkeys(notes)))
     if not read.present.any():
         used = ", ".join(repr(modality.choice) for modality in modalities)
         raise InputError(
             f"No row of {read.name} has an item: {used} is empty in all {len(read):,} rows. "
-            "Choose other columns."
+            "Choose other columns." + "".join(f" {note}" for note in notes)
         )
     if download is not None:
-        notes = fetch_items(read.items, read.kinds, Path(download), allow_private=allow_private)
-        read = replace(read, notes=read.notes + notes)
+        fetched = fetch_items(read.items, read.kinds, Path(download), allow_private=allow_private)
+        read = replace(read, notes=read.notes + fetched)
     return read
 
 
@@ -259,6 +286,7 @@ def check_labels(labels: Table | Embeddings | Sequence[Any] | np.ndarray | None)
             f"No row has both a label and an item{source}. Learning needs labels; rows without "
             "one are for prediction only."
         )
+    check_targets(column[known], source)
     check_label_types(column[known], source)
     counts = pd.Series(column[known]).value_counts()
     if len(counts) < 2:
@@ -272,7 +300,8 @@ def check_labels(labels: Table | Embeddings | Sequence[Any] | np.ndarray | None)
         which = "" if len(single) == 1 else f" ({', '.join(single[:5])}{', …' * (len(single) > 5)})"
         raise InputError(
             f"{who} one row{which}{source}; each class needs at least 2 to be split. "
-            "Add rows to them, merge them into others, or leave their rows out."
+            "Add rows to them, leave them out (--rare drop, rare='drop'), or make them one class "
+            "(--rare other, rare='other')."
         )
     return known
 

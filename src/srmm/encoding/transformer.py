@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ class Encode(TransformerMixin, BaseEstimator):
         Per modality its encoder, as in `encode`. In a frame, a modality is the column of its name.
     folder : path, optional
         What relative paths in a frame resolve against; by default the current folder.
+    missing : str or sequence of str
+        Which texts of a frame stand for nothing, as in `read_table`; a warning says which did.
     batch_size, engine, precision, strict, progress, workers
         As in `encode`.
 
@@ -57,6 +60,7 @@ class Encode(TransformerMixin, BaseEstimator):
         encoders: Mapping[str, str | Encoder],
         *,
         folder: str | Path | None = None,
+        missing: str | Sequence[str] = "auto",
         batch_size: int | None = None,
         engine: str = "auto",
         precision: str = "full",
@@ -66,6 +70,7 @@ class Encode(TransformerMixin, BaseEstimator):
     ) -> None:
         self.encoders = encoders
         self.folder = folder
+        self.missing = missing
         self.batch_size = batch_size
         self.engine = engine
         self.precision = precision
@@ -118,7 +123,10 @@ class Encode(TransformerMixin, BaseEstimator):
         columns: dict[str, list[str]] = {}
         for name, encoder in self.encoders_.items():
             columns.setdefault(encoder.kind, []).append(f"{name}={name}")
-        return read_table(X, folder=self.folder, **columns)  # type: ignore[arg-type]
+        table = read_table(X, folder=self.folder, missing=self.missing, **columns)  # type: ignore[arg-type]
+        for note in table.notes:
+            warnings.warn(note, stacklevel=3)
+        return table
 
 
 def _kind(name: str, choice: str | Encoder) -> str:

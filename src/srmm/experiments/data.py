@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from srmm.data.duplicates import held_out_rows, repeated_rows
 from srmm.data.embeddings import Embeddings, same_settings
 from srmm.data.labels import check_label_types, known_labels
 from srmm.data.split import held_out_split
@@ -32,6 +33,8 @@ class ExperimentData:
         For headings: "openmoji", "fashion-season".
     key : str
         A digest of everything that a result depends on: embeddings, labels, split.
+    repeated : object array of shape (n,) or None
+        Which instances have the same items, as `srmm.data.duplicates.repeated_rows`.
     """
 
     name: str
@@ -41,6 +44,7 @@ class ExperimentData:
     classes: np.ndarray
     y: np.ndarray
     key: str
+    repeated: np.ndarray | None = None
 
 
 class Part(NamedTuple):
@@ -88,15 +92,21 @@ def open_experiment_data(
     }
     if embeddings.groups is not None:
         about["groups"] = embeddings.groups.tolist()
+    repeated = repeated_rows(embeddings)
+    if repeated is not None and embeddings.groups is None and not _is_split(embeddings.split):
+        about["repeated"] = repeated.tolist()
     digest.update(json.dumps(about, sort_keys=True, default=str).encode())
     return ExperimentData(
         name or Path(store).name, Path(store), limit, embeddings, classes, y,
-        digest.hexdigest()[:16],
+        digest.hexdigest()[:16], repeated,
     )  # fmt: skip
 
 
 def split_for(data: ExperimentData, seed: int) -> Part:
-    """The data set's own split where it has one, else a stratified 75/25 one, groups whole."""
+    """The data set's own split where it has one, else a stratified 75/25 one, groups whole.
+
+    Where there are no groups, instances with the same items are on one side.
+    """
     split = data.embeddings.split
     if split is not None and has_own_split(data):
         validation = np.flatnonzero(split == "validation")
@@ -106,13 +116,16 @@ def split_for(data: ExperimentData, seed: int) -> Part:
             np.flatnonzero(split == "test"),
         )
     rng, groups = np.random.default_rng([seed, 75]), data.embeddings.groups
-    train, test = held_out_split(data.y, TEST_SHARE, groups, rng)
+    train, test = held_out_rows(data.y, TEST_SHARE, groups, data.repeated, rng)
     return Part(train, None, test)
 
 
 def has_own_split(data: ExperimentData) -> bool:
     """Whether the data says itself which instances are for training and which for test."""
-    split = data.embeddings.split
+    return _is_split(data.embeddings.split)
+
+
+def _is_split(split: np.ndarray | None) -> bool:
     return split is not None and {"train", "test"} <= set(split.tolist())
 
 

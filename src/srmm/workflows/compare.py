@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from srmm.data.duplicates import repetitions, split_notes, together_note
 from srmm.data.embeddings import Embeddings
 from srmm.data.sources import kept_name
 from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.encoding.encode import EncodingSummary, encode
 from srmm.experiments.cells import Progress
 from srmm.experiments.compare import DEFAULT_METHODS, compare
-from srmm.experiments.data import open_experiment_data
+from srmm.experiments.data import has_own_split, open_experiment_data
 from srmm.files import json_ready, write_json
 from srmm.methods import make_method
 from srmm.report.comparison import write_comparison
@@ -25,6 +26,7 @@ class Compared(NamedTuple):
     content: dict[str, Any]
     summary: EncodingSummary | None
     left_out: int
+    notes: tuple[str, ...] = ()
 
 
 def compare_workflow(
@@ -49,6 +51,7 @@ def compare_workflow(
     for method in methods:
         make_method(method)  # an unknown one is an error before any work
     summary = None
+    notes: tuple[str, ...] = ()
     if is_store(Path(source)):
         store, name = Path(source), Path(source).name
     else:
@@ -58,6 +61,7 @@ def compare_workflow(
         if isinstance(found, Embeddings):
             save_embeddings(found, store, overwrite=True)
         else:
+            notes = found.notes
             summary = encode(found, output=store, progress=show, prune=True).summary
     data = open_experiment_data(store, name, limit)
     content = json_ready(
@@ -65,5 +69,10 @@ def compare_workflow(
     )
     write_json(output / "comparison.json", content)
     write_comparison(content, output / "comparison.html")
+    own, groups = data.embeddings.split, data.embeddings.groups
+    if own is not None and has_own_split(data):
+        notes += tuple(split_notes(own, groups, data.repeated))
+    elif groups is None and data.repeated is not None:
+        notes += (together_note(repetitions(data.repeated)),)
     left_out = len(load_embeddings(store)) - len(data.y) if limit is None else 0
-    return Compared(content, summary, left_out)
+    return Compared(content, summary, left_out, notes)

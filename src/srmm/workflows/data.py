@@ -14,12 +14,16 @@ import pandas as pd
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import KINDS
+from srmm.data.rare import with_labels
 from srmm.data.sources import kept_name, names_a_table, open_source
 from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, read_table
 from srmm.encoding.encode import EncodingSummary, encode
 from srmm.errors import InputError, StoreError, did_you_mean
 from srmm.learning.saving import ROWS_FILE
+
+READING = ("missing",)
+"""Arguments of `read_table` that say what cells mean: a model keeps those it was trained with."""
 
 
 class OpenedData(NamedTuple):
@@ -91,6 +95,8 @@ def embeddings_for(
     chosen = {key: value for key, value in (columns or {}).items() if value}
     inputs = config["inputs"]
     if _is_table(source):
+        for option, value in reading_of(config).items():
+            chosen.setdefault(option, value)
         there = open_source(source, query=chosen.get("query")).columns
         for role, column in ((config.get("origin") or {}).get("roles") or {}).items():
             if column in there:
@@ -102,7 +108,7 @@ def embeddings_for(
                     chosen.setdefault(about["kind"], []).append(f"{name}={about['column']}")
     data = open_data(source, chosen, root=root, options=options)
     if isinstance(data, Embeddings):
-        return OpenedData(data, source)
+        return OpenedData(as_learnt(data, config), source)
     encoders = {name: about["encoder"] for name, about in inputs.items() if name in data.items}
     trained_on = [settings or {} for settings in config["encoders"].values()]
     half = any(settings.get("precision") == "half" for settings in trained_on)
@@ -114,7 +120,19 @@ def embeddings_for(
         strict=strict,
         progress=progress,
     )
-    return OpenedData(result.embeddings, data.name, data, result.summary)
+    return OpenedData(as_learnt(result.embeddings, config), data.name, data, result.summary)
+
+
+def as_learnt(data: Embeddings, config: Mapping[str, Any]) -> Embeddings:
+    """The data with its rare classes merged or left out as they were for training."""
+    return with_labels(data, (config.get("origin") or {}).get("rare"))
+
+
+def reading_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """How the training table was read: the arguments of `read_table` named in `READING`."""
+    origin = config.get("origin") or {}
+    before = {"missing": "none"} if "roles" in origin else {}  # when markers were texts
+    return dict(origin.get("reading", before))
 
 
 def readable(choice: str, columns: Sequence[str]) -> bool:
@@ -149,7 +167,7 @@ def own_embeddings(
                     f"{changed:,} of the {len(rows):,} rows that {model_folder} was made from "
                     f"have changed in {store} since. Fit again, or name data to evaluate on."
                 )
-        return own
+        return as_learnt(own, {"origin": origin})
     if not origin.get("dataset"):
         return None
     options = dict(origin["dataset"])
@@ -157,7 +175,7 @@ def own_embeddings(
 
     data = load_dataset(options.pop("name"), options.pop("root"), **options)
     assert isinstance(data, Embeddings)  # a table would have been encoded to a store
-    return data
+    return as_learnt(data, {"origin": origin})
 
 
 def known_rows(model_folder: Path) -> pd.DataFrame | None:
@@ -170,6 +188,11 @@ def split_column(embeddings: Embeddings, rows: pd.DataFrame | None) -> np.ndarra
     """The split `fit_workflow` gave each instance, by id; None where it has never seen it."""
     splits = {} if rows is None else dict(zip(rows["id"], rows["split"], strict=True))
     return np.array([splits.get(id) for id in embeddings.ids.tolist()], dtype=object)
+
+
+def group_names(groups: np.ndarray) -> np.ndarray:
+    """What each instance belongs to, as text, None of one that stands alone."""
+    return np.array([None if pd.isna(g) else str(g) for g in groups.tolist()], dtype=object)
 
 
 def row_digests(embeddings: Embeddings) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from srmm.methods import method_name
 from srmm.recipe import network_parameters
 from srmm.workflows.data import (
     embeddings_for,
+    group_names,
     known_rows,
     own_embeddings,
     row_digests,
@@ -122,7 +124,8 @@ def _store_of(model_folder: Path, origin: Mapping[str, Any], source: str | None)
 def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> np.ndarray:
     """Boolean (n,): the test split if the data has one, all else, without what was trained on.
 
-    Instances are recognised by their content, and by their ids where these are names.
+    Instances are recognised by their content, and by their ids where these are names. What
+    belongs to a group that was trained on counts as seen.
     """
     test = data.rows_in("test") if data.split is not None else np.ones(len(data), dtype=bool)
     if rows is None:
@@ -131,6 +134,16 @@ def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> np.ndarray:
     seen = np.isin(row_digests(data), trained["digest"].to_numpy(dtype=str))
     if data.ids.dtype.kind not in "iu":
         seen |= _ids_in(data, trained)
+    if "group" in trained and data.groups is not None:
+        groups = set(trained["group"].dropna())
+        known = np.array([name in groups for name in group_names(data.groups)], dtype=bool)
+        more = int((test & known & ~seen).sum())
+        if more:
+            warnings.warn(
+                f"{more:,} rows are not tested on: others of their groups were trained on.",
+                stacklevel=3,
+            )
+        seen |= known
     return test & ~seen
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import known_labels
 from srmm.data.modality import KINDS
-from srmm.data.split import held_out_split
+from srmm.data.rare import find_rare, merge_rare, with_labels
 from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, check_labels
 from srmm.encoders import encoder_kind, learns_from_items
@@ -23,8 +22,9 @@ from srmm.encoding.store import ENCODERS
 from srmm.errors import InputError, fraction
 from srmm.learning.saving import check_writable, save_pretrained
 from srmm.methods import make_method
-from srmm.workflows.data import open_data, row_digests
-from srmm.workflows.pictures import note_source
+from srmm.workflows.data import group_names, open_data, row_digests
+from srmm.workflows.pictures import note_source, noted_reading
+from srmm.workflows.splits import Split, choose_split
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Fitted:
     """Why the others are in none → how many."""
     notes: tuple[str, ...] = ()
     """What happened to the table on its way that changes what was learnt: a sentence each."""
+    classes: Mapping[Any, int] = field(default_factory=dict)
+    """Class → its instances that have an item, the largest first."""
 
 
 def fit_workflow(
@@ -56,6 +58,8 @@ def fit_workflow(
     recipe: str | None = None,
     settings: Mapping[str, Any] | None = None,
     class_weight: str | None = None,
+    rare: str = "error",
+    min_rows: int = 2,
     test_size: float = 0.25,
     seed: int = 0,
     engine: str = "auto",
@@ -78,8 +82,11 @@ def fit_workflow(
         By default the method's own. An error for a method that has none.
     settings : dict, optional
         Fields of the recipe to change.
+    rare : {"error", "drop", "other"}
+        What to do with classes of fewer than `min_rows` rows, as in `srmm.data.rare.find_rare`.
     test_size : float
-        Share of the labelled instances held out, stratified, where the data has no split.
+        Share of the labelled instances held out, stratified, where the data has no split. Groups
+        are kept whole, and where there are none, rows with the same content are on one side.
     engine, precision : str
         As in `encode`.
     """
@@ -98,7 +105,9 @@ def fit_workflow(
     data = open_data(source, columns, root=root, options=options)
     if isinstance(data, Table):
         columns = {**data.assumed, **(columns or {})}
-    check_labels(data)
+    # Labels are checked as they will be learnt from, and kept in the store as they are.
+    check_labels(merge_rare(data, rare, min_rows=min_rows))
+    drawn: Split | None = None
     embeddings, summary = data, None
     inputs: dict[str, dict[str, Any]] = {}
     if isinstance(data, Table):
@@ -108,7 +117,8 @@ def fit_workflow(
         if any(map(learns_from_items, (encoders or {}).values())):
             # It must not see the test rows, so they are drawn before encoding, and stay drawn:
             # whoever splits this store anew would test on what its encoder has learnt from.
-            data = replace(data, split=_split(data, test_size, seed))
+            drawn = choose_split(merge_rare(data, rare, min_rows=min_rows), test_size, seed)
+            data = replace(data, split=drawn.parts)
             _check_fitted_before(data, store)
         result = encode(
             data,
@@ -129,8 +139,10 @@ def fit_workflow(
         inputs = _inputs_of_store(data, store)
     assert isinstance(embeddings, Embeddings)
 
-    check_labels(embeddings)  # again: items may have turned out unreadable
-    split = _split(embeddings, test_size, seed)
+    few = find_rare(embeddings, rare, min_rows)  # again: items may have turned out unreadable
+    embeddings = with_labels(embeddings, few._asdict())
+    split, said = choose_split(embeddings, test_size, seed)
+    said = said if drawn is None else drawn.notes
     held = embeddings[split == "validation"] if (split == "validation").any() else None
     model.fit(embeddings[split == "train"], validation=held)
     origin: dict[str, Any] = {
@@ -143,42 +155,31 @@ def fit_workflow(
     }
     if (columns or {}).get("query"):
         origin["query"] = (columns or {})["query"]
+    origin["reading"] = noted_reading(store)
     notes = data.notes if isinstance(data, Table) else ()
-    origin["notes"] = [*notes, *(summary.notes if summary else ())]  # of what was cut
+    notes += (*([few.note] if few.note else ()), *said)
+    notes += tuple(summary.notes) if summary else ()  # of what was cut
+    origin["notes"] = list(notes)
+    if few.names:
+        origin["rare"] = {"names": list(few.names), "to": few.to}
     if store is None:  # features that a data set publishes: nothing was encoded
         where = str(root.resolve()) if root else None
         origin["dataset"] = {"name": source, "root": where, **(options or {})}
     rows = pd.DataFrame({"id": embeddings.ids, "split": split, "digest": row_digests(embeddings)})
+    if embeddings.groups is not None:
+        rows["group"] = group_names(embeddings.groups)
     save_pretrained(model, output, inputs=inputs, origin=origin, rows=rows, overwrite=overwrite)
     assert embeddings.labels is not None
     labelled = known_labels(embeddings.labels)
     something = embeddings.present.any(axis=1)
+    per_class = pd.Series(embeddings.labels[labelled & something]).value_counts()
     used = rows["split"][labelled & something].value_counts()
     counts = {str(name): int(n) for name, n in used.items()}
     left_out = {
         "without a label": int((~labelled).sum()),
         "with a label but no item": int((labelled & ~something).sum()),
     }
-    return Fitted(model, output, store, summary, counts, left_out, notes)
-
-
-def _split(data: Table | Embeddings, test_size: float, seed: int) -> np.ndarray:
-    """The split of every instance, object array: the data's own, or stratified, groups whole."""
-    known = check_labels(data)
-    if data.split is not None:
-        split = data.split.copy()
-        split[~known & (split != "test")] = None  # nothing to learn from
-        if not (split == "train").any():
-            raise InputError("The split column has no labelled 'train' row to learn from.")
-        return split
-    split = np.full(len(data), None, dtype=object)
-    rows = np.flatnonzero(known)
-    assert data.labels is not None
-    codes = pd.factorize(pd.Series(data.labels[rows]))[0]
-    groups = None if data.groups is None else data.groups[rows]
-    train, test = held_out_split(codes, test_size, groups, np.random.default_rng(seed))
-    split[rows[train]], split[rows[test]] = "train", "test"
-    return split
+    return Fitted(model, output, store, summary, counts, left_out, notes, dict(per_class))
 
 
 def _check_fitted_before(data: Table, store: Path) -> None:

@@ -19,7 +19,7 @@ from srmm.encoding.store import read_keys
 from srmm.encoding.unique_items import ItemKeys
 from srmm.errors import SrmmError
 from srmm.files import json_ready, write_json
-from srmm.workflows.data import open_data
+from srmm.workflows.data import READING, open_data
 
 _SOURCE = "_source.json"  # no modality may be called so
 _PICTURES = ("image", "face")
@@ -36,11 +36,24 @@ def note_source(
     """Write into a store which table it was encoded from: the arguments of `open_data`."""
     noted = {
         "source": kept_name(source),
-        "columns": {k: v for k, v in (columns or {}).items() if k not in _FETCHING},
+        "columns": {
+            "missing": "auto",
+            **{k: v for k, v in (columns or {}).items() if v and k not in _FETCHING},
+        },
         "root": None if root is None else str(root.resolve()),
         "options": dict(options or {}),
     }
     write_json(store / _SOURCE, json_ready(noted))
+
+
+def noted_reading(store: Path | None) -> dict[str, Any]:
+    """How the table of a store was read, as in `srmm.workflows.data.READING`."""
+    try:
+        noted = json.loads(((store or Path()) / _SOURCE).read_text(encoding="utf-8"))
+        columns = {"missing": "none", **noted["columns"]}  # before markers were known
+    except (OSError, ValueError, KeyError, TypeError):
+        columns = {"missing": "auto"}
+    return {option: columns[option] for option in READING if option in columns}
 
 
 def open_noted(store: Path) -> Table | None:

@@ -1,0 +1,178 @@
+"""What a column of labels looks like: blanks, twins, markers; several classes, measurements, order.
+
+Nothing here changes a class but blanks around its name. The rest is said, for a person to judge.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from srmm.data.missing import counted, is_marker
+from srmm.errors import InputError, shown
+
+_DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})")
+_NUMBER = re.compile(r"[-+\d.,/ ]*")
+_SEPARATORS = ";|,/"
+_MANY_NUMBERS = 30
+"""More numbers than this are no classes, as a rule."""
+_SCALE = range(3, 12)
+"""How many steps a scale has that people rate on."""
+_NAMED = 3
+
+
+def tidy_names(column: str, names: np.ndarray, what: str) -> tuple[np.ndarray, list[str]]:
+    """Names of classes or groups without the blanks around them, and notes on what was found.
+
+    Among numbers a marker such as "NA" is an unknown name. Among words it may be one: Namibia, or
+    the class "None".
+    """
+    tidy, notes = names.copy(), []
+    stripped = Counter[str]()
+    for row, name in enumerate(names):
+        if isinstance(name, str) and name != (plain := name.strip()):
+            tidy[row] = plain
+            stripped[name] += 1
+    if stripped:
+        n = sum(stripped.values())
+        example = next(iter(stripped))
+        notes.append(
+            f"Column {column!r}: blanks around {n:,} {what}{'s' * (n > 1)} were taken off, as of "
+            f"{example!r}."
+        )
+    rows = [row for row, name in enumerate(tidy) if is_marker(name)]
+    if not rows:
+        return tidy, notes
+    others = {name for name in tidy if name is not None and not is_marker(name)}
+    counts = counted(Counter(tidy[rows]))
+    if others and all(_number(name) is not None for name in others):
+        notes.append(f"Column {column!r}: {counts} among numbers is an unknown {what}.")
+        tidy[rows] = None
+    else:
+        notes.append(
+            f"Column {column!r}: taken for {what}s like any other are {counts}. Where they stand "
+            f"for an unknown {what}, empty the cells."
+        )
+    return tidy, notes
+
+
+def label_notes(column: str, labels: np.ndarray) -> list[str]:
+    """Sentences on labels that may not mean what a classifier makes of them.
+
+    >>> labels = np.array(["Shirt", "shirt", "hat", "hat"], dtype=object)
+    >>> label_notes("kind", labels)[0]
+    "Column 'kind': 'Shirt' (1), 'shirt' (1) differ only in case or spelling: two classes."
+    """
+    counts = Counter(label for label in labels if isinstance(label, str | bool | int | float))
+    if not counts:
+        return []
+    found = [_twins(counts), _dates(counts) or _combinations(counts) or _numbers(counts)]
+    return [f"Column {column!r}: {sentence}" for sentence in found if sentence]
+
+
+def check_targets(labels: Sequence[Any] | np.ndarray, source: str = "") -> None:
+    """Raise `InputError` where known labels cannot be one class per row: lists, measurements."""
+    for label in labels:
+        if isinstance(label, list | tuple | set | dict | np.ndarray):
+            raise InputError(
+                f"The label {shown(label)}{source} holds several values, but a row has one class. "
+                "Choose one of them, make a text of it, or train a model for each class."
+            )
+    texts = {label for label in labels if isinstance(label, str)}
+    numbers = [_number(text) for text in texts] if len(texts) > _MANY_NUMBERS else []
+    if numbers and all(number is not None and np.isfinite(number) for number in numbers):
+        fraction = next((text for text in sorted(texts) if (_number(text) or 0) % 1), None)
+        if fraction is not None:
+            raise InputError(
+                f"Unknown label type: continuous. The {len(texts):,} labels{source}, such as "
+                f"{fraction!r}, are a measurement, not classes. Use a column of classes, or cut "
+                "the numbers into ranges first."
+            )
+
+
+def _number(name: Any) -> float | None:
+    """The number that a name is, or is written as."""
+    if isinstance(name, bool):
+        return None
+    try:
+        return float(name)
+    except (TypeError, ValueError):
+        return None
+
+
+def _twins(counts: Counter[Any]) -> str | None:
+    """Classes whose names differ in case, blanks or code points only, or as 1 and 1.0 do."""
+    same: dict[Any, list[str]] = {}
+    for name in counts:
+        if isinstance(name, str):
+            number = _number(name)
+            plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+            same.setdefault(plain if number is None or number != number else number, []).append(
+                name
+            )
+    twins = [names for names in same.values() if len(names) > 1]
+    if not twins:
+        return None
+    parts = [counted({name: counts[name] for name in names}) for names in twins[:_NAMED]]
+    more = f"; and {len(twins) - _NAMED:,} more" if len(twins) > _NAMED else ""
+    classes = "two classes" if len(twins) == 1 and len(twins[0]) == 2 else "classes of their own"
+    return f"{'; '.join(parts)}{more} differ only in case or spelling: {classes}."
+
+
+def _combinations(counts: Counter[Any]) -> str | None:
+    """Labels that look like several classes of one row, "red;blue": parts stand elsewhere, too."""
+    names = [name for name in counts if isinstance(name, str)]
+    for separator in _SEPARATORS:
+        if separator in ",/" and all(_NUMBER.fullmatch(name) for name in names):
+            continue  # 1,5 is a number, 1/2 a share
+        split = {name: [part.strip() for part in name.split(separator)] for name in names}
+        uses = Counter(part for parts in split.values() for part in set(parts))
+        joined = [
+            name
+            for name, parts in split.items()
+            if len(parts) > 1 and all(part and uses[part] > 1 for part in parts)
+        ]
+        if len(joined) > 1 or (joined and all(part in names for part in split[joined[0]])):
+            n = sum(counts[name] for name in joined)
+            rows = f"{n:,} labels look" if n > 1 else "1 label looks"
+            return (
+                f"{rows} like several classes of one row, as {joined[0]!r} does. Each combination "
+                "is learnt as a class of its own."
+            )
+    return None
+
+
+def _dates(counts: Counter[Any]) -> str | None:
+    if not all(isinstance(name, str) and _DATE.fullmatch(name) for name in counts):
+        return None
+    return (
+        f"the labels are dates, such as {next(iter(counts))!r}. Each of the {len(counts):,} is "
+        "learnt as a class of its own, without an order."
+    )
+
+
+def _numbers(counts: Counter[Any]) -> str | None:
+    """Numbers that are many, or the steps of a scale."""
+    found = [_number(name) for name in counts]
+    numbers = sorted({number for number in found if number is not None and np.isfinite(number)})
+    if len(numbers) < len(found):
+        return None
+    if len(numbers) > _MANY_NUMBERS:
+        return (
+            f"the labels are {len(numbers):,} different numbers. Each is learnt as the name of a "
+            "class; if they measure something, cut them into ranges first."
+        )
+    steps = {round(high - low, 9) for low, high in pairwise(numbers)}
+    codes = numbers[0] == 0 and numbers[-1] == len(numbers) - 1 and len(numbers) != 11
+    if len(numbers) in _SCALE and steps in ({1}, {0.5}) and not codes:
+        return (
+            f"the labels are the numbers {numbers[0]:g} to {numbers[-1]:g}. If they are steps of a "
+            "scale, their order is not learnt: to miss by one counts as much as to miss by all."
+        )
+    return None

@@ -1,0 +1,70 @@
+"""The split of the rows a model is made from: the data's own, or a drawn one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from srmm.data.duplicates import (
+    groups_of_codes,
+    held_out_rows,
+    repeated_rows,
+    repetitions,
+    split_notes,
+    together_note,
+)
+from srmm.data.embeddings import Embeddings
+from srmm.data.table import Table, check_labels
+from srmm.encoding.unique_items import unique_items
+from srmm.errors import InputError
+
+
+class Split(NamedTuple):
+    """The part (n,) each instance is in, None of one that is in none, and what is to say of it."""
+
+    parts: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+def choose_split(data: Table | Embeddings, test_size: float, seed: int) -> Split:
+    """The data's own split, or a stratified one, groups whole.
+
+    Where the data has no groups, rows with the same content are on one side.
+    """
+    known = check_labels(data)
+    if data.split is not None:
+        split = data.split.copy()
+        split[~known & (split != "test")] = None  # nothing to learn from
+        if not (split == "train").any():
+            raise InputError("The split column has no labelled 'train' row to learn from.")
+        return Split(split, tuple(split_notes(split, data.groups, _repeated(data))))
+    split = np.full(len(data), None, dtype=object)
+    rows = np.flatnonzero(known)
+    assert data.labels is not None
+    codes = pd.factorize(pd.Series(data.labels[rows]))[0]
+    groups = None if data.groups is None else data.groups[rows]
+    repeated = _repeated(data[rows]) if groups is None and test_size else None
+    rng = np.random.default_rng(seed)
+    train, test = held_out_rows(codes, test_size, groups, repeated, rng)
+    split[rows[train]], split[rows[test]] = "train", "test"
+    notes = []
+    if repeated is not None:
+        notes.append(together_note(repetitions(repeated)))
+    if test_size and not len(test):
+        notes.append(
+            "No row could be held out for a test without tearing a group or emptying a class."
+        )
+    return Split(split, tuple(notes))
+
+
+def _repeated(data: Table | Embeddings) -> np.ndarray | None:
+    """Groups of rows with the same items, as `repeated_rows`."""
+    if isinstance(data, Embeddings):
+        return repeated_rows(data)
+    codes = np.full((len(data), len(data.modalities)), -1, dtype=np.int64)
+    for m, name in enumerate(data.modalities):
+        unique = unique_items(data, name)
+        codes[unique.rows, m] = unique.index
+    return groups_of_codes(codes)
