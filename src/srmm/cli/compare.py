@@ -52,7 +52,7 @@ def compare(
             methods=[name for name in names if name], seeds=seeds, limit=limit, jobs=jobs,
             progress=progress, show=talk.progress,
         )  # fmt: skip
-    lines = [str(summary)] if summary else []
+    lines = [str(summary), *(f"note: {note}" for note in summary.notes)] if summary else []
     if left_out:
         lines.append(f"rows left out: {left_out:,} without a label or without an item")
     if content["data"]["own_split"]:

@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from srmm.data.audio import Audio, audio_from_samples, decode_audio
+from srmm.data.blocks import Cells
 from srmm.data.broken import AbsentFile, UnreadableItem
 
 MAX_FILE_BYTES = 1 << 30
@@ -166,8 +167,10 @@ class ItemReader:
             )
         return item
 
-    def vector(self, item: Any) -> np.ndarray:
-        """The vector as a float32 array of shape (d,), all of it finite."""
+    def vector(self, item: Any) -> np.ndarray | Cells:
+        """The vector as a float32 array of shape (d,), all of it finite; `Cells` as they are."""
+        if isinstance(item, Cells):
+            return item
         try:
             vector = np.asarray(item, dtype=np.float32)
         except (TypeError, ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ class Table:
     Parameters
     ----------
     items : dict of str to object array of shape (n,)
-        Per modality the raw items (a text, a path, bytes, a float32 vector), None where absent.
+        Per modality the raw items (a text, a path, bytes, a float32 vector, `Cells`), None where
+        absent.
     kinds : dict of str to str
         Per modality, how an item is read: one of `srmm.data.modality.KINDS`.
     ids : array of shape (n,)
@@ -129,6 +130,7 @@ def read_table(
     split: str | None = None,
     group: str | None = None,
     folder: str | Path | None = None,
+    as_cells: Collection[str] = (),
 ) -> Table:
     """Read a table of raw items; each modality names the column its items are in.
 
@@ -140,8 +142,10 @@ def read_table(
         other cell is text. In typed formats null, None, NaN and empty text are empty.
     image, text, audio, face, features : str or sequence of str
         "column", or a template with columns in braces, "images/{id}.jpg", whose item is absent
-        where one of them is empty; for `features` a column of vectors or numbers, or several
-        numeric columns with commas or by a pattern, "width,height", "v2_*". A name may stand in
+        where one of them is empty; for `features` a column of vectors, or columns of numbers,
+        dates, categories and tags as people write them, with commas or by a pattern,
+        "price,colour,added", "v2_*": vectors if all are finite numbers and no row is partly blank,
+        else `srmm.data.blocks.Cells`, which the encoder "columns" reads. A name may stand in
         front, "photo=images/{id}.jpg"; without one a modality is called after its kind, or after
         its column if there are several of that kind.
     label, id, split, group : str, optional
@@ -149,6 +153,8 @@ def read_table(
         together, such as a customer, and must not be on both sides of a split.
     folder : path, optional
         What relative paths resolve against; by default the folder of the table.
+    as_cells : collection of str, optional
+        Modalities of features that are `Cells` even if all are numbers, for "columns" to read.
 
     Raises
     ------
@@ -200,7 +206,9 @@ def read_table(
     if group is not None:
         read = replace(read, groups=read_groups(cells[group]))
     for modality in modalities:
-        read.items[modality.name] = read_items(read.where, modality, cells)
+        read.items[modality.name] = read_items(
+            read.where, modality, cells, as_cells=modality.name in as_cells
+        )
     if not read.present.any():
         used = ", ".join(repr(modality.choice) for modality in modalities)
         raise InputError(

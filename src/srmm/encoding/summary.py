@@ -65,6 +65,9 @@ class EncodingSummary:
     unreadable_file: Path | None = None
     """The Parquet file in the store that lists them; None if there is none."""
 
+    notes: tuple[str, ...] = ()
+    """What encoders took columns for, and what they met in them: sentences, as `Table.notes`."""
+
     def to_frame(self) -> pd.DataFrame:
         """The unreadable items: row, id, modality, item, reason."""
         return unreadable_frame(self.unreadable)

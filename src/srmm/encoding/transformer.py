@@ -18,7 +18,7 @@ from srmm.data.modality import KINDS
 from srmm.data.table import Table, read_table
 from srmm.encoders import Encoder, encoder_kind
 from srmm.encoding.encode import chosen_encoder, encode
-from srmm.encoding.fitting import fitted_copy, needs_fitting
+from srmm.encoding.fitting import fitted_copy, needs_fitting, read_as_cells
 from srmm.encoding.one_modality import ShownProgress
 from srmm.errors import InputError
 
@@ -118,7 +118,8 @@ class Encode(TransformerMixin, BaseEstimator):
         columns: dict[str, list[str]] = {}
         for name, encoder in self.encoders_.items():
             columns.setdefault(encoder.kind, []).append(f"{name}={name}")
-        return read_table(X, folder=self.folder, **columns)  # type: ignore[arg-type]
+        cells = read_as_cells(self.encoders_)
+        return read_table(X, folder=self.folder, as_cells=cells, **columns)  # type: ignore[arg-type]
 
 
 def _kind(name: str, choice: str | Encoder) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from srmm.data.blocks import Cells
 from srmm.data.columns import PATH_KINDS
 from srmm.data.table import Table
 
@@ -97,6 +98,9 @@ class ItemKeys:
             yield b"image"
             yield repr((item.mode, item.size, item.getpalette())).encode()
             yield _pixels(item)
+        elif isinstance(item, Cells):
+            yield b"cells"
+            yield repr((item.columns, item.values)).encode("utf-8", "surrogatepass")
         elif isinstance(item, tuple) and len(item) == 2:  # (samples, rate)
             yield b"sound"
             yield repr(item[1]).encode()
