@@ -70,13 +70,14 @@ def cell_type(cell: Any) -> str:
 
 
 def holds_vectors(cells: np.ndarray) -> bool:
-    """Whether a column's cells are lists of numbers, or texts that are written like them."""
-    first = next((cell for cell in cells if not is_blank(cell)), None)
-    if isinstance(first, str):
-        return first.strip().startswith("[") and first.strip().endswith("]")
-    if isinstance(first, _LISTS):
-        return not all(isinstance(part, str) and not _is_number(part) for part in first)
-    return isinstance(first, dict)
+    """Whether a column's cells are lists of numbers (or dicts), or texts written like them."""
+    first = next((cell for cell in cells if isinstance(cell, (*_LISTS, dict))), None)
+    if first is None:
+        first = next((cell for cell in cells if not is_blank(cell)), None)
+        return isinstance(first, str) and first.strip()[0] + first.strip()[-1] == "[]"
+    return isinstance(first, dict) or not all(
+        isinstance(part, str) and not _is_number(part) for part in first
+    )
 
 
 def numeric_block(columns: Mapping[str, np.ndarray]) -> np.ndarray | None:

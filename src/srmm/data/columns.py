@@ -103,7 +103,7 @@ def check_roles(modalities: Iterable[ModalityColumns], roles: dict[str, str | No
     """One column cannot be two things, nor an input hold what is to be predicted.
 
     The path of a picture may: "images/{split}/{label}/{id}.jpg" is how many data sets are laid
-    out. So may an id or a group, and a photo be both an image and a face.
+    out. So may an id (but as a feature) or a group, and a photo be both an image and a face.
     """
     uses = [(f"the {role}", column) for role, column in roles.items() if column is not None]
     inputs: list[tuple[str, str, str]] = []
@@ -121,8 +121,10 @@ def check_roles(modalities: Iterable[ModalityColumns], roles: dict[str, str | No
     clashes += [
         (role, what, column)
         for role, column in uses
-        for what, _, other in inputs
-        if column == other and role not in ("the id", "the group")
+        for what, kind, other in inputs
+        if column == other
+        # An id as a number, or a category, says which row it is and no more.
+        and (role not in ("the id", "the group") or (role, kind) == ("the id", "features"))
     ]
     seen: dict[str, tuple[str, str]] = {}
     for what, kind, column in inputs:

@@ -118,9 +118,14 @@ def _decimals(body: str, *, exponent: bool) -> tuple[str, str, str] | None:
 
 
 def _is_grouped(whole: str, sign: str) -> bool:
-    """Groups of three, or of two before the last one as in India."""
+    """Groups of three; with commas of two before the last one, too, as in India."""
     first, *others = whole.split(sign)
-    return 1 <= len(first) <= 3 and len(others[-1]) == 3 and all(len(o) in (2, 3) for o in others)
+    sizes = (2, 3) if sign == "," else (3,)
+    return (
+        1 <= len(first) <= 3
+        and len(others[-1]) == 3
+        and all(len(group) in sizes for group in others)
+    )
 
 
 def _unit(text: str) -> str:

@@ -187,8 +187,15 @@ class ColumnsEncoder:
         if self.columns:
             learnt = [column.to_json() for column in self.columns]
             weights = hashlib.sha256(json.dumps(learnt, sort_keys=True).encode()).hexdigest()
-        names = [name for column in self.columns for name in column.features]
-        return {"spec": spec, "weights": weights, "version": _VERSION, "learnt": names or None}
+        kinds = "; ".join(f"{column.name}: {column.kind}" for column in self.columns)
+        features = [name for column in self.columns for name in column.features]
+        return {
+            "spec": spec,
+            "weights": weights,
+            "version": _VERSION,
+            "learnt": kinds or None,
+            "features": features or None,
+        }
 
 
 ABOUT = (

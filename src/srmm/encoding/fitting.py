@@ -162,4 +162,5 @@ def _present(table: Table, modality: str, rows: np.ndarray) -> np.ndarray:
 
 
 def _without_weights(encoder: Encoder) -> dict[str, object]:
-    return {**same_settings(encoder.settings), "spec": None, "weights": None, "learnt": None}
+    learnt = dict.fromkeys(("spec", "weights", "learnt", "features"))
+    return {**same_settings(encoder.settings), **learnt}
