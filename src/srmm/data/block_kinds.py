@@ -39,6 +39,9 @@ NO = frozenset(
 
 _DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _COMPACT = "%Y%m%d"
+_CODE = re.compile(r"0\d+")
+"""Such as "00123": as a number it would lose its zeros."""
+
 _SEPARATORS = (";", "|", ",")
 
 
@@ -99,8 +102,8 @@ class Kind(NamedTuple):
 
 
 def _find_number(column: Column, elsewhere: str) -> dict[str, Any] | None:
-    if any(re.fullmatch(r"0\d+", text) for text in column.texts):
-        return None  # "00123" is a code: as a number it would lose its zeros
+    if any(map(_CODE.fullmatch, column.numerals.unique)) or _are_compact_days(column):
+        return None
     notation = column.numerals.notation(elsewhere)
     how = {"decimal": notation.decimal, "unit": notation.unit}
     known = (~np.isnan(_read_number(how, column).values)).sum()
@@ -142,8 +145,6 @@ def _one_feature(values: np.ndarray, column: Column) -> Reading:
 def _find_date(column: Column, elsewhere: str) -> dict[str, Any] | None:
     formats, swapped = [_COMPACT], False
     if not _are_compact_days(column):
-        if _find_number(column, elsewhere):
-            return None  # "2024" is a number
         chosen, swapped = choose_formats(pd.Series(column.texts, dtype=object), elsewhere)
         formats = list(chosen)
     dates = _dates({"formats": formats}, column)
@@ -288,9 +289,9 @@ def _most_frequent(counts: Mapping[tuple[str, str], int]) -> dict[str, Any]:
 
 KINDS_OF_COLUMNS = {
     "yes or no": Kind(_find_yes_or_no, _read_yes_or_no),
-    "date": Kind(_find_date, _read_date),
     "number": Kind(_find_number, _read_number),
+    "date": Kind(_find_date, _read_date),
     "tags": Kind(_find_tags, _read_tags),
     "category": Kind(_find_category, _read_category),
 }
-"""In the order in which they are tried."""
+"""In the order in which they are tried: "2024" is a number before it is a date."""

@@ -33,14 +33,19 @@ def choose_formats(texts: pd.Series, elsewhere: str = "") -> tuple[tuple[str, ..
     is day first, unless `elsewhere`, the decimal sign of the table's numbers, is a point beside
     slashes as in the United States.
     """
-    texts = _plain(texts)
-    sample = texts.drop_duplicates()[:_SAMPLE]
-    likely = [form for form in FORMATS if _parse(sample, form).notna().any()]
+    cells = texts.value_counts(sort=False)  # in their order
+    texts, counts = _plain(pd.Series(cells.index, dtype=object)), cells.to_numpy()
+    sample = texts[:_SAMPLE]
+    shapes = {_shape(text) for text in sample}
+    likely = [form for form in FORMATS if form == "ISO8601" or _shape_of(form) in shapes]
+    likely = [form for form in likely if _parse(sample, form).notna().any()]
     hits = {form: _parse(texts, form).notna().to_numpy() for form in likely}
     chosen: list[str] = []
     swapped = False
     read = np.zeros(len(texts), dtype=bool)
-    for form in sorted(likely, key=lambda form: -int(hits[form].sum())):  # ties as in FORMATS
+    for form in sorted(
+        likely, key=lambda form: -int(counts[hits[form]].sum())
+    ):  # ties as in FORMATS
         if read[hits[form]].all():
             continue
         other = _swapped(form)
@@ -56,11 +61,12 @@ def choose_formats(texts: pd.Series, elsewhere: str = "") -> tuple[tuple[str, ..
 
 def parse_dates(texts: pd.Series, formats: Sequence[str]) -> pd.Series:
     """Timestamps in UTC, NaT where no format fits."""
-    texts = _plain(texts)
-    found = pd.Series(pd.NaT, index=texts.index, dtype="datetime64[us, UTC]")
+    codes, unique = pd.factorize(texts)
+    plain = _plain(pd.Series(unique, dtype=object))
+    found = pd.Series(pd.NaT, index=plain.index, dtype="datetime64[us, UTC]")
     for form in formats:
-        found = found.fillna(_parse(texts, form))
-    return found
+        found = found.fillna(_parse(plain, form))
+    return found.iloc[codes].set_axis(texts.index)
 
 
 def calendar(dates: pd.Series) -> pd.DataFrame:
@@ -94,6 +100,15 @@ def _english(text: str) -> str:
 
     text = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b|(?<=\d)\.(?=\s)|,", "", text)
     return " ".join(re.sub(r"[^\W\d_]{3,}\.?", month, text).split())
+
+
+def _shape(text: str) -> str:
+    """What is left of "1 Mar 2024" without its letters and digits: "0 a 0"."""
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", text))
+
+
+def _shape_of(form: str) -> str:
+    return re.sub("%[a-zA-Z]", lambda part: "a" if part[0] in ("%b", "%p") else "0", form)
 
 
 def _parse(texts: pd.Series, form: str) -> pd.Series:

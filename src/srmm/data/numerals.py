@@ -22,6 +22,7 @@ _NUMBER = re.compile(
     r"(?P<body>\d[\d.,' ]*|[.,]\d+)(?P<exponent>[eE][-+]?\d+)?(?P<dash>--?)?\s*"
     r"(?P<after>[^\W\d_][^\s;,()<>=]{0,11}|[$£¥€₹₽₩₺₴₪¢%‰°µ][^\s;,()<>=]{0,6})?\s*(?(bracket)\))"
 )
+_PLAIN = re.compile(r"-?[0-9]+(?:[.,][0-9]+)?")
 _GROUPED = re.compile(r"\d{1,3}(?P<gap>[ '])\d{3}(?:(?P=gap)\d{3})*(?=[.,]|$)")
 _SAME_SIGNS = str.maketrans({"−": "-", "–": "-", "—": "-", "’": "'", "‘": "'", "´": "'"})
 _TIMES = {"k": 1e3, "tsd": 1e3, "mio": 1e6, "mn": 1e6, "mrd": 1e9, "bn": 1e9}
@@ -66,6 +67,11 @@ def read_numeral(text: str) -> Numeral | None:
     >>> read_numeral("1,234")
     Numeral(value=1234.0, other=1.234, decimal='', unit='')
     """
+    if _PLAIN.fullmatch(text):  # most are, and need no more
+        plain = _decimals(text.lstrip("-"), exponent=False)
+        assert plain is not None
+        minus = -1.0 if text[0] == "-" else 1.0
+        return Numeral(minus * float(plain[0]), minus * float(plain[1]), plain[2], "")
     text = unicodedata.normalize("NFKC", text).translate(_SAME_SIGNS).strip()
     found = _NUMBER.fullmatch(text)
     if found is None:
@@ -146,10 +152,9 @@ class Numerals:
     """
 
     def __init__(self, texts: np.ndarray) -> None:
-        codes, unique = pd.factorize(texts)
-        self.read = [read_numeral(text) for text in unique]
-        self.codes = np.asarray(codes)
-        self.counts = np.bincount(self.codes, minlength=len(unique))
+        self.codes, self.unique = pd.factorize(texts)
+        self.read = [read_numeral(text) for text in self.unique]
+        self.counts = np.bincount(self.codes, minlength=len(self.unique))
 
     @property
     def readable(self) -> int:
