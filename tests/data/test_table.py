@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from srmm.data.blocks import Cells
 from srmm.data.embeddings import Embeddings
 from srmm.data.table import Table, check_labels, read_table
 from srmm.errors import InputError
@@ -225,19 +226,33 @@ def test_numeric_columns_one_by_one_and_several_with_commas(tmp_path: Path) -> N
         read_table(path, features="v2_a,v2_y", label="v2_y")
 
 
-@pytest.mark.parametrize(
-    ("cell", "says"),
-    [
-        ("", r"Column 'v2_b' of row 0 \(line 2 of n.csv\) is empty, but not the others"),
-        ("abc", r"Column 'v2_b' of row 0 \(line 2 of n.csv\) \('abc'\) is not a finite number"),
-        ("inf", "'inf'.*not a finite number"),
-        ("1e300", "'1e300'.*not a finite number"),
-    ],
-)
-def test_a_partly_empty_or_textual_row_of_numbers(tmp_path: Path, cell: str, says: str) -> None:
-    path = write(tmp_path / "n.csv", NUMBERS.replace("2.5", cell))
-    with pytest.raises(InputError, match=says):
-        read_table(path, features="motion=v2_[ab]")
+@pytest.mark.parametrize("cell", ["", "abc", "inf", "1e300", "1,5"])
+def test_a_block_that_is_not_all_numbers_keeps_its_cells(tmp_path: Path, cell: str) -> None:
+    quoted = f'"{cell}"' if "," in cell else cell
+    path = write(tmp_path / "n.csv", NUMBERS.replace("2.5", quoted))
+    items = read_table(path, features="motion=v2_[ab]").items["motion"]
+    assert items[0] == Cells(("v2_a", "v2_b"), ("1", cell or None))
+    assert items[1] is None
+    assert items[2].values == (" 3", "-4e2")
+
+
+def test_blanks_by_whole_rows_leave_vectors_and_cells_are_kept_where_asked(tmp_path: Path) -> None:
+    path = write(tmp_path / "n.csv", NUMBERS.replace(",,w,x", "NA,-,w,x"))
+    vectors = read_table(path, features="v2_a,v2_b").items["features"]
+    assert vectors[1] is None
+    np.testing.assert_array_equal(vectors[2], np.array([3, -400], dtype=np.float32))
+    assert vectors[2].dtype == np.float32
+    cells = read_table(path, features="v2_a,v2_b", as_cells=["features"]).items["features"]
+    assert cells[1] is None
+    assert cells[2].values == (" 3", "-4e2")
+
+
+def test_vectors_stand_beside_no_other_column_and_an_id_is_no_feature(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"v": [[1, 2], [3, 4]], "w": [1, 2], "id": [7, 8]})
+    with pytest.raises(InputError, match=r"Column 'v' of row 0 of the frame .*holds vectors"):
+        read_table(frame, features="w,v")
+    with pytest.raises(InputError, match="'id' cannot be both the id and the features 'features'"):
+        read_table(frame, features="w,id", id="id")
 
 
 def test_columns_of_vectors_must_be_vectors_of_one_length(tmp_path: Path) -> None:

@@ -57,15 +57,23 @@ def encode(
     """
     from srmm.data.embeddings import Embeddings
     from srmm.encoding.encode import encode as run
+    from srmm.encoding.fitting import read_as_cells
     from srmm.errors import InputError
     from srmm.workflows import note_source, open_data
 
-    data = open_data(table, columns.choices(), root=source.root, options=source.options())
+    encoders = pairs("--encoder", encoder)
+    data = open_data(
+        table,
+        columns.choices(),
+        root=source.root,
+        options=source.options(),
+        as_cells=read_as_cells(encoders),
+    )
     if isinstance(data, Embeddings):
         raise InputError(f"{table} holds embeddings already; there is nothing to encode.")
     result = run(
         data,
-        pairs("--encoder", encoder) or None,
+        encoders or None,
         output,
         batch_size=batch_size,
         engine=engine,
@@ -76,6 +84,7 @@ def encode(
         address=address,
     )
     note_source(output, table, columns.choices(), source.root, source.options())
-    lines = [str(result.summary), *(f"note: {note}" for note in data.notes), str(output)]
-    facts = {"store": output, "summary": asdict(result.summary), "notes": data.notes}
+    notes = (*data.notes, *result.summary.notes)
+    lines = [str(result.summary), *(f"note: {note}" for note in notes), str(output)]
+    facts = {"store": output, "summary": asdict(result.summary), "notes": notes}
     talk.result(facts, "\n".join(lines))

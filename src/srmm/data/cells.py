@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.addresses import local_item
+from srmm.data.blocks import holds_vectors, numeric_block, raw_block
 from srmm.data.columns import IN_BRACES, PATH_KINDS, ModalityColumns
 from srmm.data.sources import object_array
 from srmm.data.sources.base import SPLITS
@@ -18,10 +19,15 @@ Where = Callable[[int], str]
 """How a message names a row, as `Table.where`."""
 
 
-def read_items(where: Where, modality: ModalityColumns, cells: dict[str, np.ndarray]) -> np.ndarray:
-    """The object array (n,) of one modality's items, None where absent."""
+def read_items(
+    where: Where, modality: ModalityColumns, cells: dict[str, np.ndarray], *, as_cells: bool = False
+) -> np.ndarray:
+    """The object array (n,) of one modality's items, None where absent.
+
+    `as_cells` keeps columns of features as they are though all are numbers.
+    """
     if modality.kind == "features":
-        return _vectors(where, modality, cells)
+        return _features(where, modality, cells, as_cells=as_cells)
     columns = [[_plain(cell) for cell in cells[column]] for column in modality.columns]
     local = local_item if modality.kind in PATH_KINDS else _as_it_is
     if modality.form == "column":
@@ -50,13 +56,23 @@ def _plain(cell: Any) -> Any:
     return cell
 
 
-def _vectors(where: Where, modality: ModalityColumns, cells: dict[str, np.ndarray]) -> np.ndarray:
-    """float32 vectors, from a column of them or from one column per number."""
-    vectors = np.empty(len(cells[modality.columns[0]]), dtype=object)
+def _features(
+    where: Where, modality: ModalityColumns, cells: dict[str, np.ndarray], *, as_cells: bool
+) -> np.ndarray:
+    """Vectors, from a column of them or one number per column; of any other columns the cells."""
+    columns = {column: cells[column] for column in modality.columns}
+    if modality.form == "column" and not as_cells and holds_vectors(cells[modality.columns[0]]):
+        return _vectors(where, modality, cells[modality.columns[0]])
+    numbers = None if as_cells else numeric_block(columns)
+    return raw_block(where, columns) if numbers is None else numbers
+
+
+def _vectors(where: Where, modality: ModalityColumns, cells: np.ndarray) -> np.ndarray:
+    """float32 vectors from a column of them."""
+    vectors = np.empty(len(cells), dtype=object)
     length: int | None = None
-    for row, values in enumerate(zip(*(cells[c] for c in modality.columns), strict=True)):
-        cell: Any = values if modality.form == "numbers" else values[0]
-        if all(value is None for value in values):
+    for row, cell in enumerate(cells):
+        if cell is None:
             continue
         try:
             vector = np.atleast_1d(np.array(cell, dtype=np.float64))  # a number is a short vector
@@ -81,26 +97,12 @@ def _vectors(where: Where, modality: ModalityColumns, cells: dict[str, np.ndarra
 
 
 def _bad_vector(where: Where, modality: ModalityColumns, row: int, cell: Any, fault: str) -> str:
-    """The message for a vector that is none: which column of which row, and its value."""
-    column, value = modality.columns[0], cell
-    if modality.form == "numbers":
-        bad = next(i for i, number in enumerate(cell) if not _is_finite(number))
-        column, value = modality.columns[bad], cell[bad]
-        fault = "is empty, but not the others" if value is None else "is not a finite number"
-    shown = "" if value is None else f" ({str(value)[:40]!r})"
+    """The message for a vector that is none: which row, and its value."""
     return (
-        f"Column {column!r} of {where(row)}{shown} {fault}. The features "
-        f"{modality.name!r} need finite numbers in every row, or none at all where they are "
-        "absent. Vectors in one column need JSON Lines, Parquet or a frame."
+        f"Column {modality.columns[0]!r} of {where(row)} ({str(cell)[:40]!r}) {fault}. The vectors "
+        f"of {modality.name!r} need finite numbers, as many in every row, or nothing where they "
+        "are absent. Vectors in one column need JSON Lines, Parquet or a frame."
     )
-
-
-def _is_finite(number: Any) -> bool:
-    try:
-        with np.errstate(over="ignore"):
-            return bool(np.isfinite(np.float32(number)))
-    except (TypeError, ValueError):
-        return False
 
 
 def read_labels(where: Where, column: str, cells: np.ndarray) -> np.ndarray:

@@ -106,8 +106,8 @@ def check_roles(modalities: Iterable[ModalityColumns], roles: dict[str, str | No
     """One column cannot be two things, nor an input hold what is to be predicted.
 
     The path of a picture may: "images/{split}/{label}/{id}.jpg" is how many data sets are laid
-    out. So may an id or a group, and a photo be both an image and a face,
-    a recording both audio and a voice.
+    out. So may an id (but as a feature) or a group, and a photo be both an image and a face, a
+    recording both audio and a voice.
     """
     uses = [(f"the {role}", column) for role, column in roles.items() if column is not None]
     inputs: list[tuple[str, str, str]] = []
@@ -125,8 +125,10 @@ def check_roles(modalities: Iterable[ModalityColumns], roles: dict[str, str | No
     clashes += [
         (role, what, column)
         for role, column in uses
-        for what, _, other in inputs
-        if column == other and role not in ("the id", "the group")
+        for what, kind, other in inputs
+        if column == other
+        # An id as a number, or a category, says which row it is and no more.
+        and (role not in ("the id", "the group") or (role, kind) == ("the id", "features"))
     ]
     seen: dict[str, tuple[str, str]] = {}
     for what, kind, column in inputs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ class Table:
     Parameters
     ----------
     items : dict of str to object array of shape (n,)
-        Per modality the raw items (a text, a path, bytes, a float32 vector), None where absent.
+        Per modality the raw items (a text, a path, bytes, a float32 vector, `Cells`), None where
+        absent.
     kinds : dict of str to str
         Per modality, how an item is read: one of `srmm.data.modality.KINDS`.
     ids : array of shape (n,)
@@ -141,6 +142,7 @@ def read_table(
     download: str | Path | None = None,
     allow_private: bool = False,
     missing: str | Sequence[str] = "auto",
+    as_cells: Collection[str] = (),
 ) -> Table:
     """Read a table of raw items; each modality names the column its items are in.
 
@@ -155,8 +157,10 @@ def read_table(
         empty if there is nothing or only white space in it, or null, None or NaN.
     image, text, audio, voice, face, features : str or sequence of str
         "column", or a template with columns in braces, "images/{id}.jpg", whose item is absent
-        where one of them is empty; for `features` a column of vectors or numbers, or several
-        numeric columns with commas or by a pattern, "width,height", "v2_*". A name may stand in
+        where one of them is empty; for `features` a column of vectors, or columns of numbers,
+        dates, categories and tags as people write them, with commas or by a pattern,
+        "price,colour,added", "v2_*": vectors if all are finite numbers and no row is partly blank,
+        else `srmm.data.blocks.Cells`, which the encoder "columns" reads. A name may stand in
         front, "photo=images/{id}.jpg"; without one a modality is called after its kind, or after
         its column if there are several of that kind.
     label, id, split, group : str, optional
@@ -177,6 +181,8 @@ def read_table(
         question marks, "TBD" and the like (`srmm.data.missing.MARKERS`); "none": no text does;
         or those to look for, "n/a,unknown" or ["n/a", "unknown"], with "auto" among them if the
         usual ones count, too. A note says how many there were. Classes and ids keep their names.
+    as_cells : collection of str, optional
+        Modalities of features that are `Cells` even if all are numbers, for "columns" to read.
 
     Raises
     ------
@@ -244,8 +250,8 @@ def read_table(
         read = replace(read, groups=groups)
     for modality in modalities:
         clean, said = without_markers(modality, cells, is_marker, filter(None, roles.values()))
-        items = read_items(read.where, modality, clean)
         notes += said
+        items = read_items(read.where, modality, clean, as_cells=modality.name in as_cells)
         if modality.kind in PATH_KINDS:
             items, said = with_slashes(modality.name, items, read.folder)
             notes += said

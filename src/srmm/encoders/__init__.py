@@ -9,13 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from srmm.data.modality import KINDS
-from srmm.encoders.base import PARTS, Encoder, EncoderAbout, FittableEncoder
+from srmm.encoders.base import PARTS, Encoder, EncoderAbout, ExplainedEncoder, FittableEncoder
 from srmm.errors import InputError, did_you_mean, one_of
 from srmm.registry import Registry
 
 __all__ = [
     "Encoder",
     "EncoderAbout",
+    "ExplainedEncoder",
     "FittableEncoder",
     "available_encoders",
     "default_encoder",

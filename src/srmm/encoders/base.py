@@ -99,6 +99,20 @@ class FittableEncoder(Encoder, Protocol):
         ...
 
 
+@runtime_checkable
+class ExplainedEncoder(FittableEncoder, Protocol):
+    """A fitted encoder that says in sentences what it made of the items."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What it learnt."""
+        ...
+
+    def notes_on(self, items: Sequence[Any]) -> tuple[str, ...]:
+        """What is in these items that it did not learn to expect."""
+        ...
+
+
 @dataclass(frozen=True)
 class EncoderAbout:
     """What an encoder's file says of it in `ABOUT`: one block of `srmm encoders`.

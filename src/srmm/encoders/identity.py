@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.blocks import Cells, numbers_of
+from srmm.data.broken import UnreadableItem
 from srmm.encoders.base import EncoderAbout
 from srmm.errors import InputError
 
@@ -21,8 +23,15 @@ class IdentityEncoder:
     def __init__(self) -> None:
         self.settings: dict[str, Any] = {"spec": "identity"}
 
-    def prepare(self, item: np.ndarray) -> np.ndarray:
-        """The vector itself, float32 of shape (d,)."""
+    def prepare(self, item: np.ndarray | Cells) -> np.ndarray:
+        """The vector itself, float32 of shape (d,); cells that are all numbers are one, too."""
+        if isinstance(item, Cells):
+            try:
+                return numbers_of(item)
+            except ValueError as error:
+                raise UnreadableItem(
+                    f"is no vector: {error}. The encoder 'columns' reads such rows"
+                ) from None
         return np.asarray(item, dtype=np.float32)
 
     def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:

@@ -245,11 +245,10 @@ def _encode_chunk(
             encoded = _checked(encoder, list(good.values()))
             finite = np.isfinite(encoded).all(axis=1)
             vectors |= {i: v for i, v, ok in zip(good, encoded, finite, strict=True) if ok}
-            failures |= {
-                i: "gives an embedding that holds NaN or infinity"
-                for i, ok in zip(good, finite, strict=True)
-                if not ok
-            }
+            reason = getattr(
+                encoder, "nothing_known", "gives an embedding that holds NaN or infinity"
+            )
+            failures |= {i: reason for i, ok in zip(good, finite, strict=True) if not ok}
         progress(len(batch))
     kept = sorted(vectors)
     row = np.full(len(span), -1, dtype=np.int64)

@@ -14,12 +14,15 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
 from srmm.data.store import load_embeddings
 from srmm.data.table import Table
-from srmm.encoders import Encoder, default_encoder, load_encoder
+from srmm.encoders import Encoder, ExplainedEncoder, default_encoder, load_encoder
 from srmm.encoders.engines import PRECISIONS, with_precision
 from srmm.encoding.fitting import (
     as_stored,
     fit_on_training_rows,
+    named_encoders,
+    needs_fitting,
     stored_spec,
+    without_blocks,
 )
 from srmm.encoding.one_modality import (
     EncodedModality,
@@ -72,17 +75,18 @@ def encode(
     A missing file is absent like an empty cell. An item that is there but broken counts as absent
     and is listed in the summary. Equal items (the same text, the same file) are encoded once.
 
-    An encoder that must be fitted, such as "doc2vec", is fitted on the rows whose split is "train",
-    and kept in the store: what is added later is encoded with it. A table without a split is all
-    training rows, so embeddings of rows that are held out of it afterwards must not be used to
-    measure test accuracy; a warning says so.
+    An encoder that must be fitted, as "doc2vec" and "columns", is fitted on the rows whose split is
+    "train", and kept in the store: what is added later is encoded with it. A table without a split
+    is all training rows, so embeddings of rows that are held out of it afterwards must not be used
+    to measure test accuracy; a warning says so.
 
     Parameters
     ----------
     table : Table
     encoders : dict of str to str or Encoder, optional
         Per modality, a name of `srmm.encoders.available_encoders()` or an object like
-        `srmm.encoders.Encoder`; by default `default_encoder` of its kind.
+        `srmm.encoders.Encoder`; by default `default_encoder` of its kind, and "columns" for
+        features that are not all finite numbers.
     output : path, optional
         Where to write a store. Work in progress is kept in `<output>.partial/`: after a kill the
         same call goes on where it stopped, and the store has the same bits. One process at a time
@@ -110,7 +114,7 @@ def encode(
         Daft, worker processes: one per two cores, or one per GPU (else CPU) of a cluster.
     prune : bool
         Whether rows and modalities of the store at `output` that the table lacks are dropped from
-        it, rather than being an error.
+        it, rather than being an error; "columns" is then fitted again.
     address : str, optional
         With Daft, a Ray cluster such as "ray://head:10001"; by default this machine.
 
@@ -129,7 +133,7 @@ def encode(
             raise InputError(f"{option} must be at least 1, got {value}.")
     one_of("precision", precision, PRECISIONS)
     loop = long_loop(engine, address)
-    chosen = dict(encoders or {})
+    chosen = named_encoders(table, encoders or {})
     for name in chosen:
         if name not in table.items:
             raise InputError(
@@ -158,6 +162,9 @@ def _encode(
         name: with_precision(chosen_encoder(name, kind, chosen.get(name)), options.precision)
         for name, kind in table.kinds.items()
     }
+    unfitted = {name for name, encoder in loaded.items() if needs_fitting(encoder)}
+    if prune and earlier is not None:
+        earlier = without_blocks(earlier, loaded)
     if output is not None and earlier is not None:
         loaded = as_stored(loaded, earlier, output)
         check_encoders(earlier, output, loaded)
@@ -191,8 +198,19 @@ def _encode(
         },
         unreadable=unreadable,
         unreadable_file=output / UNREADABLE if output is not None and unreadable else None,
+        notes=_notes(table, loaded, unfitted),
     )
     return EncodingResult(embeddings, summary)
+
+
+def _notes(table: Table, encoders: Mapping[str, Encoder], unfitted: set[str]) -> tuple[str, ...]:
+    """What encoders that explain themselves learnt, if it was for this, and what surprised them."""
+    notes: list[str] = []
+    for name, encoder in encoders.items():
+        if isinstance(encoder, ExplainedEncoder):
+            notes += encoder.notes if name in unfitted else ()
+            notes += encoder.notes_on([item for item in table.items[name] if item is not None])
+    return tuple(notes)
 
 
 def chosen_encoder(name: str, kind: str, choice: str | Encoder | None) -> Encoder:

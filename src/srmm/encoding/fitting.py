@@ -11,11 +11,13 @@ import hashlib
 import json
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
 
+from srmm.data.blocks import holds_cells
 from srmm.data.broken import AbsentFile, UnreadableItem
 from srmm.data.embeddings import same_settings
 from srmm.data.items import ItemReader
@@ -26,10 +28,45 @@ from srmm.encoding.store import ENCODERS, Earlier
 from srmm.encoding.unique_items import ItemKeys
 from srmm.errors import InputError
 
+COLUMNS = "columns"
+"""The encoder of columns that are not all finite numbers."""
+
 
 def needs_fitting(encoder: Encoder) -> TypeGuard[FittableEncoder]:
     """Whether it is one that must be fitted and is not."""
     return isinstance(encoder, FittableEncoder) and not encoder.is_fitted
+
+
+def named_encoders(
+    table: Table, encoders: Mapping[str, str | Encoder | None]
+) -> dict[str, str | Encoder | None]:
+    """The chosen encoders, and "columns" for each block of cells that has none chosen."""
+    blocks = [name for name, items in table.items.items() if holds_cells(items)]
+    return {**encoders, **{name: encoders.get(name) or COLUMNS for name in blocks}}
+
+
+def read_as_cells(encoders: Mapping[str, str | Encoder | None]) -> list[str]:
+    """The modalities whose columns must be read as cells for their encoder, see `read_table`."""
+    return [name for name, encoder in encoders.items() if _reads_cells(encoder)]
+
+
+def without_blocks(earlier: Earlier, encoders: Mapping[str, Encoder]) -> Earlier | None:
+    """What a cache knew before, without the blocks of columns that are to be fitted again.
+
+    Their rows may be others than those it was fitted on, and encoding them costs nothing.
+    """
+    before = earlier.embeddings
+    kept = [
+        name
+        for name in before.modalities
+        if not (_reads_cells(encoders.get(name)) and needs_fitting(encoders[name]))
+    ]
+    return replace(earlier, embeddings=before.select(kept)) if kept else None
+
+
+def _reads_cells(encoder: str | Encoder | None) -> bool:
+    name = encoder if isinstance(encoder, str) else getattr(encoder, "name", "")
+    return str(name).partition(":")[0] == COLUMNS
 
 
 def as_stored(
@@ -126,4 +163,5 @@ def _present(table: Table, modality: str, rows: np.ndarray) -> np.ndarray:
 
 
 def _without_weights(encoder: Encoder) -> dict[str, object]:
-    return {**same_settings(encoder.settings), "spec": None, "weights": None}
+    learnt = dict.fromkeys(("spec", "weights", "learnt", "features"))
+    return {**same_settings(encoder.settings), **learnt}

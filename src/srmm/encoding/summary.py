@@ -70,12 +70,15 @@ class EncodingSummary:
     unreadable_file: Path | None = None
     """The Parquet file in the store that lists them; None if there is none."""
 
+    notes: tuple[str, ...] = ()
+    """What encoders took columns for, and what they met in them: sentences, as `Table.notes`."""
+
     def to_frame(self) -> pd.DataFrame:
         """The unreadable items: row, id, modality, item, reason."""
         return unreadable_frame(self.unreadable)
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def cut_notes(self) -> tuple[str, ...]:
         """A sentence for each modality with items that the encoder has read only a part of."""
         return tuple(
             f"{about.cut:,} of {about.present:,} {_PLURALS.get(about.kind, 'items')} of {name!r} "
@@ -88,7 +91,7 @@ class EncodingSummary:
         lines = [f"{self.rows:,} rows in {_duration(self.seconds)}"]
         width = max((len(name) for name in self.modalities), default=0)
         lines += [f"  {name:<{width}}  {_line(about)}" for name, about in self.modalities.items()]
-        lines += self.notes
+        lines += self.cut_notes
         missing = {n: m.first_missing for n, m in self.modalities.items() if m.first_missing}
         lines += [f"The first missing {name} file is {path}" for name, path in missing.items()]
         if self.unreadable:

@@ -19,7 +19,7 @@ from srmm.data.modality import KINDS
 from srmm.data.table import Table, read_table
 from srmm.encoders import Encoder, encoder_kind
 from srmm.encoding.encode import chosen_encoder, encode
-from srmm.encoding.fitting import fitted_copy, needs_fitting
+from srmm.encoding.fitting import fitted_copy, needs_fitting, read_as_cells
 from srmm.encoding.one_modality import ShownProgress
 from srmm.errors import InputError
 
@@ -123,7 +123,14 @@ class Encode(TransformerMixin, BaseEstimator):
         columns: dict[str, list[str]] = {}
         for name, encoder in self.encoders_.items():
             columns.setdefault(encoder.kind, []).append(f"{name}={name}")
-        table = read_table(X, folder=self.folder, missing=self.missing, **columns)  # type: ignore[arg-type]
+        cells = read_as_cells(self.encoders_)
+        table = read_table(
+            X,
+            folder=self.folder,
+            missing=self.missing,
+            as_cells=cells,
+            **columns,  # type: ignore[arg-type]
+        )
         for note in table.notes:
             warnings.warn(note, stacklevel=3)
         return table

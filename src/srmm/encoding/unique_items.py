@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from srmm.data.blocks import Cells
 from srmm.data.broken import UnreadableItem
 from srmm.data.columns import PATH_KINDS
 from srmm.data.paths import FileReader
@@ -100,6 +101,9 @@ class ItemKeys:
             yield b"image"
             yield repr((item.mode, item.size, item.getpalette())).encode()
             yield _pixels(item)
+        elif isinstance(item, Cells):
+            yield b"cells"
+            yield repr((item.columns, item.values)).encode("utf-8", "surrogatepass")
         elif self.is_path and isinstance(item, (tuple, list)) and len(item) == 2:
             yield b"sound"  # (samples, rate)
             yield repr(item[1]).encode()

@@ -61,8 +61,8 @@ def compare_workflow(
         if isinstance(found, Embeddings):
             save_embeddings(found, store, overwrite=True)
         else:
-            notes = found.notes
             summary = encode(found, output=store, progress=show, prune=True).summary
+            notes = found.notes + summary.notes
     data = open_experiment_data(store, name, limit)
     content = json_ready(
         compare(data, output / "cells", methods=methods, seeds=seeds, jobs=jobs, progress=progress)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from srmm.data.sources import kept_name, names_a_table, open_source
 from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, read_table
 from srmm.encoding.encode import EncodingSummary, encode
+from srmm.encoding.fitting import read_as_cells
 from srmm.errors import InputError, StoreError, did_you_mean
 from srmm.learning.saving import ROWS_FILE
 
@@ -41,13 +43,15 @@ def open_data(
     *,
     root: Path | None = None,
     options: Mapping[str, Any] | None = None,
+    as_cells: Collection[str] = (),
 ) -> Table | Embeddings:
     """Whatever `source` names: an embedding store, a table, or a data set of `srmm datasets`.
 
     A table is whatever `read_table` reads by a name: a file, a folder, a database.
 
     `columns` are the keyword arguments of `read_table`; `root` is where the relative paths of a
-    table start (by default its folder), or a data set lies; `options` go to `load_dataset`.
+    table start (by default its folder), or a data set lies; `options` go to `load_dataset`, and
+    `as_cells` to `read_table`.
     """
     from srmm.datasets import DATASETS, load_dataset
 
@@ -61,7 +65,7 @@ def open_data(
         return load_embeddings(path)
     if _is_table(source):
         chosen = {key: value for key, value in (columns or {}).items() if value}
-        return read_table(source, folder=root, **chosen)
+        return read_table(source, folder=root, as_cells=as_cells, **chosen)
     if source in DATASETS:
         return load_dataset(source, root, **(options or {}))
     raise InputError(
@@ -94,6 +98,7 @@ def embeddings_for(
     """`source`, read and encoded as the model's training data was."""
     chosen = {key: value for key, value in (columns or {}).items() if value}
     inputs = config["inputs"]
+    as_cells = read_as_cells({name: about["encoder"] for name, about in inputs.items()})
     if _is_table(source):
         for option, value in reading_of(config).items():
             chosen.setdefault(option, value)
@@ -104,9 +109,12 @@ def embeddings_for(
         if not any(kind in chosen for kind in KINDS):
             # A column the table lacks is a modality nobody in it has.
             for name, about in inputs.items():
-                if about["column"] and readable(about["column"], there):
-                    chosen.setdefault(about["kind"], []).append(f"{name}={about['column']}")
-    data = open_data(source, chosen, root=root, options=options)
+                column = about["column"]
+                if name in as_cells:  # one that the table lacks is blank in every row
+                    column = _those_there(column, there)
+                if column and readable(column, there):
+                    chosen.setdefault(about["kind"], []).append(f"{name}={column}")
+    data = open_data(source, chosen, root=root, options=options, as_cells=as_cells)
     if isinstance(data, Embeddings):
         return OpenedData(as_learnt(data, config), source)
     encoders = {name: about["encoder"] for name, about in inputs.items() if name in data.items}
@@ -120,6 +128,7 @@ def embeddings_for(
         strict=strict,
         progress=progress,
     )
+    data = replace(data, notes=data.notes + result.summary.notes)
     return OpenedData(as_learnt(result.embeddings, config), data.name, data, result.summary)
 
 
@@ -133,6 +142,14 @@ def reading_of(config: Mapping[str, Any]) -> dict[str, Any]:
     origin = config.get("origin") or {}
     before = {"missing": "none"} if "roles" in origin else {}  # when markers were texts
     return dict(origin.get("reading", before))
+
+
+def _those_there(choice: str | None, columns: Sequence[str]) -> str:
+    """The part of a choice such as "width,height" that can be read from these columns."""
+    if not choice or choice in columns:
+        return choice or ""
+    parts = [part.strip() for part in choice.split(",")]
+    return ",".join(part for part in parts if readable(part, columns))
 
 
 def readable(choice: str, columns: Sequence[str]) -> bool:

@@ -18,6 +18,7 @@ from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, check_labels
 from srmm.encoders import encoder_kind, learns_from_items
 from srmm.encoding.encode import EncodingSummary, encode
+from srmm.encoding.fitting import COLUMNS, named_encoders, read_as_cells
 from srmm.encoding.store import ENCODERS
 from srmm.errors import InputError, fraction
 from srmm.learning.saving import check_writable, save_pretrained
@@ -102,7 +103,8 @@ def fit_workflow(
             f"The store {store} would lie inside the model {output}, which is replaced as a whole. "
             "Choose a place beside it."
         )
-    data = open_data(source, columns, root=root, options=options)
+    as_cells = read_as_cells(encoders or {})
+    data = open_data(source, columns, root=root, options=options, as_cells=as_cells)
     if isinstance(data, Table):
         columns = {**data.assumed, **(columns or {})}
     # Labels are checked as they will be learnt from, and kept in the store as they are.
@@ -114,12 +116,15 @@ def fit_workflow(
         # The default store is this table's cache: rows that left the table may leave it, too.
         cache = store is None
         store = (store or output.with_name(output.name + ".embeddings")).resolve()
-        if any(map(learns_from_items, (encoders or {}).values())):
+        chosen = named_encoders(data, encoders or {})
+        learning = {str(encoder) for encoder in chosen.values() if learns_from_items(str(encoder))}
+        if learning:
             # It must not see the test rows, so they are drawn before encoding, and stay drawn:
             # whoever splits this store anew would test on what its encoder has learnt from.
             drawn = choose_split(merge_rare(data, rare, min_rows=min_rows), test_size, seed)
             data = replace(data, split=drawn.parts)
-            _check_fitted_before(data, store)
+            if learning != {COLUMNS} or not cache:  # which is fitted again in a cache
+                _check_fitted_before(data, store)
         result = encode(
             data,
             encoders,
@@ -132,6 +137,7 @@ def fit_workflow(
         )
         note_source(store, source, columns, root, options)
         embeddings, summary = result.embeddings, result.summary
+        data = replace(data, notes=data.notes + summary.notes)
         inputs = _describe_inputs(data, columns or {}, embeddings)
     else:
         if is_store(Path(source)):
@@ -158,8 +164,7 @@ def fit_workflow(
     origin["reading"] = noted_reading(store)
     notes = data.notes if isinstance(data, Table) else ()
     notes += (*([few.note] if few.note else ()), *said)
-    notes += tuple(summary.notes) if summary else ()  # of what was cut
-    origin["notes"] = list(notes)
+    origin["notes"] = [*notes, *(summary.cut_notes if summary else ())]
     if few.names:
         origin["rare"] = {"names": list(few.names), "to": few.to}
     if store is None:  # features that a data set publishes: nothing was encoded

@@ -71,7 +71,7 @@ def predict_workflow(
             frame.to_parquet(temporary, index=False)
     incomplete = int((~embeddings.present.all(axis=1)).sum())
     notes = data.table.notes if data.table is not None else ()
-    notes += data.summary.notes if data.summary is not None else ()
+    notes += data.summary.cut_notes if data.summary is not None else ()
     return Predicted(frame, incomplete, data.summary, notes)
 
 

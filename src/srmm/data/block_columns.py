@@ -1,0 +1,235 @@
+"""Columns of a block, learnt from training rows: what each is, what fills its blanks, in words."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from srmm.data.block_kinds import KINDS_OF_COLUMNS, Column, Reading
+from srmm.data.numerals import decimal_elsewhere
+
+LEFT_OUT = "left out"
+
+
+@dataclass(frozen=True)
+class LearntColumn:
+    """One column: how its cells become numbers. All fields are JSON values.
+
+    Parameters
+    ----------
+    name : str
+    kind : str
+        One of `KINDS_OF_COLUMNS`, or "left out".
+    how : dict
+        What reading a cell needs.
+    features : list of str
+        The names of the numbers it becomes.
+    kept : list of int
+        Which features of the reading vary in the training rows, and so are kept.
+    fill : list of float
+        Their medians over the training rows, for blank cells; 0 of a category.
+    has_blanks : bool
+        Whether training rows were blank; then the last feature says which are.
+    note : str
+        What it was taken for: a sentence without a full stop.
+    """
+
+    name: str
+    kind: str
+    how: dict[str, Any]
+    features: list[str]
+    kept: list[int]
+    fill: list[float]
+    has_blanks: bool
+    note: str
+
+    def read(self, cells: np.ndarray) -> tuple[np.ndarray, Reading]:
+        """(float64 of shape (n, n_features), the reading) of cells, object (n,)."""
+        reading = KINDS_OF_COLUMNS[self.kind].read(self.how, Column(cells))
+        values = reading.values[:, self.kept]
+        blank = np.isnan(reading.values).all(axis=1)
+        values = np.where(np.isnan(values), np.array(self.fill), values)
+        indicator = blank[:, None].astype(float)
+        return np.hstack([values, indicator] if self.has_blanks else [values]), reading
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def learn_columns(columns: Mapping[str, np.ndarray]) -> list[LearntColumn]:
+    """What each column is, from its training cells (object arrays of shape (n,))."""
+    opened = {name: Column(cells) for name, cells in columns.items()}
+    votes = {name: column.numerals for name, column in opened.items()}
+    learnt = []
+    for name, column in opened.items():
+        others = decimal_elsewhere(v for other, v in votes.items() if other != name)
+        learnt.append(_learn(name, column, others))
+    return learnt
+
+
+def _learn(name: str, column: Column, elsewhere: str) -> LearntColumn:
+    if not column.filled:
+        return _left_out(name, "blank in all training rows")
+    for kind, (find, read) in KINDS_OF_COLUMNS.items():
+        how = find(column, elsewhere)
+        if how is not None:
+            return _fit(name, kind, how, column, read(how, column), elsewhere)
+    first = str(column.cells[np.flatnonzero(~column.blank)[0]])[:40]
+    return _left_out(
+        name,
+        f"nearly every cell is another text, as of names or descriptions (the first, {first!r}); "
+        "a column of texts is a modality of its own (text=…, --text)",
+    )
+
+
+def _left_out(name: str, why: str) -> LearntColumn:
+    return LearntColumn(name, LEFT_OUT, {}, [], [], [], False, f"{name}: left out: {why}")
+
+
+def _fit(
+    name: str, kind: str, how: dict[str, Any], column: Column, reading: Reading, elsewhere: str
+) -> LearntColumn:
+    values = reading.values
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # features that are nowhere known
+        low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+        median = np.nanmedian(values, axis=0)
+    blank = np.isnan(values).all(axis=1)
+    kept = np.flatnonzero(high > low).tolist()
+    if not kept and not blank.any():
+        what = str(column.cells[np.flatnonzero(~column.blank)[0]])[:40]
+        return _left_out(name, f"{what!r} in all training rows")
+    one_hot = kind in ("category", "tags")
+    fill = [0.0 if one_hot else float(median[i]) for i in kept]
+    names = [f"{name}{reading.names[i]}" for i in kept]
+    names += [f"{name} is blank"] * bool(blank.any())
+    note = f"{name}: {_SAYINGS[kind](how, column, elsewhere)}"
+    if not kept:
+        note += "; always the same where it is given, so only whether it is given is used"
+    if blank.any():
+        filled = f"taken as the median {median[0]:.6g}" if kind == "number" and kept else ""
+        words = {
+            "category": "of no category",
+            "tags": "without a tag",
+            "date": "taken as the median",
+        }
+        filled = filled or words.get(kind, "taken as the median")
+        note += f"; {_cells(int(blank.sum()), 'blank training ')}, {filled} and marked as blank"
+    return LearntColumn(name, kind, how, names, kept, fill, bool(blank.any()), note)
+
+
+def _say_number(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
+    numerals = column.numerals
+    votes, units = numerals.votes(), numerals.units()
+    decimal, words = how["decimal"], "numbers"
+    if votes[decimal] and decimal == ",":
+        words += " with decimal comma"
+    if how["unit"]:
+        words += f", in {how['unit']}"
+        bare = len(column.rows("number")) + numerals.readable - units.total()
+        words += f" ({_cells(bare)} without it taken to be so, too)" if bare else ""
+    against = votes["," if decimal == "." else "."]
+    if against:
+        sign = "comma" if decimal == "." else "point"
+        words += f"; {against:,} cells have a decimal {sign} instead, and are read so"
+    if votes[""] and votes[decimal] == against:
+        either = next(r for r in numerals.read if r and not r.decimal and r.value != r.other)
+        read, not_read = (either.value, either.other)[:: -1 if decimal == "," else 1]
+        why = "as the other columns have it" if elsewhere else "as no cell shows which"
+        words += f"; what could be {read:.10g} or {not_read:.10g} is read as {read:.10g}, {why}"
+    return words
+
+
+def _say_date(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
+    first, last = how["range"]
+    words = f"dates from {first} to {last}, as days and as parts of the year and the week"
+    if how["day"]:
+        words += " and the day"
+    if how["swapped"]:
+        first_part = "month" if how["formats"][0].startswith("%m") else "day"
+        words += f"; read with the {first_part} first, which no cell shows"
+    return words
+
+
+def _say_yes_or_no(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
+    return "yes or no"
+
+
+def _say_category(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
+    words = _say_kept(how, "categories", "category")
+    if how["spellings"]:
+        words += "; spellings that differ in capitals or spaces alone are one"
+    return words
+
+
+def _say_tags(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
+    return f"lists of {_say_kept(how, 'tags', 'tag')}"
+
+
+def _say_kept(how: Mapping[str, Any], plural: str, singular: str) -> str:
+    n = len(how["keys"]) + how["rare"]
+    words = f"{n:,} {singular if n == 1 else plural}"
+    return words + (f", {how['rare']:,} rare ones as 'other'" if how["rare"] else "")
+
+
+_SAYINGS = {
+    "yes or no": _say_yes_or_no,
+    "date": _say_date,
+    "number": _say_number,
+    "tags": _say_tags,
+    "category": _say_category,
+}
+
+_EXPECTED = {
+    "yes or no": "yes or no",
+    "date": "dates",
+    "number": "numbers",
+    "tags": "lists of tags",
+}
+
+
+class Surprises:
+    """What a learnt column meets in cells that are not its training cells, counted."""
+
+    def __init__(self, column: LearntColumn) -> None:
+        self.column = column
+        self.cells = self.filled = self.unread = self.unknown = 0
+        self.first: dict[str, str] = {}
+
+    def add(self, cells: np.ndarray) -> None:
+        """Count the cells of some rows."""
+        _, reading = self.column.read(cells)
+        filled = ~np.isnan(reading.values).all(axis=1)
+        self.cells += len(cells)
+        self.filled += int(filled.sum())
+        for what, mask in {"unread": reading.unread, "unknown": reading.unknown}.items():
+            setattr(self, what, getattr(self, what) + int(mask.sum()))
+            if mask.any():
+                self.first.setdefault(what, str(cells[mask.argmax()])[:40])
+
+    def notes(self) -> list[str]:
+        """A sentence for each kind of surprise."""
+        column, notes = self.column, []
+        if self.unread:
+            unit = column.how.get("unit")
+            what = _EXPECTED.get(column.kind, "text") + (f" in {unit}" if unit else "")
+            notes.append(
+                f"{column.name}: {_cells(self.unread)} that cannot be read as {what} (the first, "
+                f"{self.first['unread']!r}), counted as blank"
+            )
+        if self.unknown:
+            what = "tags" if column.kind == "tags" else "categories"
+            as_what = "'other'" if column.how["other"] else f"none of the {what} that are known"
+            notes.append(
+                f"{column.name}: {_cells(self.unknown)} with {what} that are rare or not in the "
+                f"training rows (the first, {self.first['unknown']!r}), counted as {as_what}"
+            )
+        return notes
+
+
+def _cells(n: int, which: str = "") -> str:
+    return f"{n:,} {which}cell{'s' * (n != 1)}"

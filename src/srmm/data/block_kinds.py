@@ -1,0 +1,297 @@
+"""What a column of a block can be, found out from its training cells, and its cells as numbers.
+
+Each kind has two functions. `find` takes the training cells and returns what has to be kept to read
+others (JSON values), or None if they are nothing of the kind; `read` reads any cells with that.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from srmm.data.blocks import cell_type, is_blank
+from srmm.data.dates import calendar, choose_formats, parse_dates
+from srmm.data.numerals import Notation, Numerals, within_float32
+
+MOST = 0.8
+"""The share of the cells that must be readable as numbers, or dates, for a column to be that."""
+
+MAX_CATEGORIES = 64
+MIN_ROWS = 2
+"""A category, or tag, of its own stands in so many training rows."""
+
+YES = frozenset(
+    ("yes", "y", "true", "t", "on", "ja", "j", "wahr", "oui", "o", "vrai", "si", "sí", "sì", "s",
+     "vero", "verdadero", "sim", "da", "да", "ano", "tak", "✓", "✔")
+)  # fmt: skip
+NO = frozenset(
+    ("no", "n", "false", "f", "off", "nein", "falsch", "non", "faux", "falso", "não", "nao", "nee",
+     "net", "нет", "ne", "nie", "✗", "✘")
+)  # fmt: skip
+
+_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_COMPACT = "%Y%m%d"
+_CODE = re.compile(r"0\d+")
+"""Such as "00123": as a number it would lose its zeros."""
+
+_SEPARATORS = (";", "|", ",")
+
+
+class Column:
+    """The cells of one column and what each is.
+
+    Parameters
+    ----------
+    cells : object array of shape (n,)
+    """
+
+    def __init__(self, cells: np.ndarray) -> None:
+        self.cells = cells
+        self.types = np.array([cell_type(cell) for cell in cells], dtype=object)
+        self.blank = self.types == "blank"
+        self.filled = int((~self.blank).sum())
+
+    def rows(self, *types: str) -> np.ndarray:
+        return np.flatnonzero(np.isin(self.types, types))
+
+    @cached_property
+    def texts(self) -> np.ndarray:
+        """The text cells alone, without white space around them."""
+        return np.array([str(c).strip() for c in self.cells[self.rows("text")]], dtype=object)
+
+    @cached_property
+    def numerals(self) -> Numerals:
+        return Numerals(self.texts)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Cells as numbers.
+
+    Parameters
+    ----------
+    names : list of str
+        What is behind the column's name in the name of each feature.
+    values : float array of shape (n, n_features)
+        NaN where nothing is known.
+    unread : bool array of shape (n,)
+        There is a cell, but nothing that this kind of column can read: it counts as blank.
+    unknown : bool array of shape (n,)
+        A category, or some tag, that has no feature of its own.
+    """
+
+    names: list[str]
+    values: np.ndarray
+    unread: np.ndarray
+    unknown: np.ndarray
+
+
+class Kind(NamedTuple):
+    """A kind of column: how it is found and read."""
+
+    find: Callable[[Column, str], dict[str, Any] | None]
+    read: Callable[[Mapping[str, Any], Column], Reading]
+
+
+def _find_number(column: Column, elsewhere: str) -> dict[str, Any] | None:
+    if any(map(_CODE.fullmatch, column.numerals.unique)) or _are_compact_days(column):
+        return None
+    notation = column.numerals.notation(elsewhere)
+    how = {"decimal": notation.decimal, "unit": notation.unit}
+    known = (~np.isnan(_read_number(how, column).values)).sum()
+    return how if known >= MOST * column.filled else None
+
+
+def _read_number(how: Mapping[str, Any], column: Column) -> Reading:
+    values = np.full((len(column.cells), 1), np.nan)
+    values[column.rows("text"), 0] = column.numerals.values(Notation(how["decimal"], how["unit"]))
+    for row in column.rows("number", "yes or no"):
+        values[row, 0] = within_float32(float(column.cells[row]))
+    return _one_feature(values, column)
+
+
+def _find_yes_or_no(column: Column, elsewhere: str) -> dict[str, Any] | None:
+    words = {text.casefold() for text in column.texts}
+    texts, typed = len(column.texts), len(column.rows("yes or no"))
+    if column.filled > texts + typed or not words <= YES | NO | {"0", "1"} or words in (
+        {"0"}, {"1"}, {"0", "1"},
+    ):  # fmt: skip
+        return None
+    return {}
+
+
+def _read_yes_or_no(how: Mapping[str, Any], column: Column) -> Reading:
+    values = np.full((len(column.cells), 1), np.nan)
+    for row in column.rows("text", "yes or no", "number"):
+        word = str(column.cells[row]).strip().casefold().removesuffix(".0")
+        if word in YES or word in NO or word in ("0", "1"):
+            values[row, 0] = word in YES or word == "1"
+    return _one_feature(values, column)
+
+
+def _one_feature(values: np.ndarray, column: Column) -> Reading:
+    unread = np.isnan(values[:, 0]) & ~column.blank
+    return Reading([""], values, unread, np.zeros(len(values), dtype=bool))
+
+
+def _find_date(column: Column, elsewhere: str) -> dict[str, Any] | None:
+    formats, swapped = [_COMPACT], False
+    if not _are_compact_days(column):
+        chosen, swapped = choose_formats(pd.Series(column.texts, dtype=object), elsewhere)
+        formats = list(chosen)
+    dates = _dates({"formats": formats}, column)
+    if dates.notna().sum() < max(1, MOST * column.filled):
+        return None
+    midnight = bool((dates.dropna() == dates.dropna().dt.normalize()).all())
+    first, last = (str(moment.date()) for moment in (dates.min(), dates.max()))
+    return {"formats": formats, "day": not midnight, "swapped": swapped, "range": [first, last]}
+
+
+def _are_compact_days(column: Column) -> bool:
+    """Whether all cells are 20240301 and the like."""
+    days = [str(cell) for cell in column.cells[column.rows("text", "number")]]
+    return column.filled == len(days) and all(_DAY.fullmatch(day.strip()) for day in days)
+
+
+def _dates(how: Mapping[str, Any], column: Column) -> pd.Series:
+    found = pd.Series(pd.NaT, index=range(len(column.cells)), dtype="datetime64[us, UTC]")
+    compact = ("number",) if how["formats"] == [_COMPACT] else ()
+    for types, formats in [(("date",), ["ISO8601"]), (("text", *compact), how["formats"])]:
+        rows = column.rows(*types)
+        cells = pd.Series([str(cell) for cell in column.cells[rows]], index=rows, dtype=object)
+        found.loc[rows] = parse_dates(cells, formats)
+    return found
+
+
+def _read_date(how: Mapping[str, Any], column: Column) -> Reading:
+    dates = _dates(how, column)
+    parts = calendar(dates)
+    if not how["day"]:
+        parts = parts.drop(columns=["day sin", "day cos"])
+    names = [f": {name}" for name in parts.columns]
+    unread = dates.isna().to_numpy() & ~column.blank
+    return Reading(names, parts.to_numpy(dtype=float), unread, np.zeros(len(dates), dtype=bool))
+
+
+def _find_tags(column: Column, elsewhere: str) -> dict[str, Any] | None:
+    if len(column.rows("list")):
+        counts = Counter(_as_texts(column)[~column.blank].tolist())
+        return {"separator": ";", **_most_frequent(_each_tag(counts, ";"))}
+    counts = Counter(column.texts.tolist())
+    for separator in _SEPARATORS:
+        several = sum(n for text, n in counts.items() if separator in text)
+        if several < max(MIN_ROWS, 0.1 * column.filled) or column.filled > len(column.texts):
+            continue
+        tags = _each_tag(counts, separator)
+        found = _most_frequent(tags)
+        # "Bern, CH" of a few towns is a category; a sentence is neither.
+        several_words = separator != "," or len({key for key, _ in tags}) <= len(counts)
+        if found["covered"] >= 0.5 and several_words:
+            return {"separator": separator, **found}
+    return None
+
+
+def _each_tag(cells: Mapping[str, int], separator: str) -> Counter[tuple[str, str]]:
+    """How many rows have each (key, tag), from how many have each cell."""
+    tags: Counter[tuple[str, str]] = Counter()
+    for cell, n in cells.items():
+        for key, text in _tags(cell, separator).items():
+            tags[key, text] += n
+    return tags
+
+
+def _tags(cell: str, separator: str) -> dict[str, str]:
+    """The tags of a cell, each once: key → as it is written."""
+    tags = {key_of(part): " ".join(part.split()) for part in cell.split(separator)}
+    return {key: text for key, text in tags.items() if not is_blank(text)}
+
+
+def _read_tags(how: Mapping[str, Any], column: Column) -> Reading:
+    codes, unique = pd.factorize(_as_texts(column, how["separator"]))
+    place = {key: i for i, key in enumerate(how["keys"])}
+    values = np.zeros((len(unique), len(place) + how["other"]))
+    nothing, unknown = np.zeros((2, len(unique)), dtype=bool)
+    for row, cell in enumerate(unique):
+        places = [place.get(key, -1) for key in _tags(cell, how["separator"])]
+        nothing[row], unknown[row] = not places, -1 in places
+        values[row, [p for p in places if p >= 0]] = 1
+        if unknown[row] and how["other"]:
+            values[row, -1] = 1
+    values[nothing] = np.nan
+    names = [f" has {name}" for name in how["names"]] + [" has (other)"] * how["other"]
+    return Reading(names, values[codes], nothing[codes] & ~column.blank, unknown[codes])
+
+
+def _find_category(column: Column, elsewhere: str) -> dict[str, Any] | None:
+    counts = Counter(_as_texts(column)[~column.blank].tolist())
+    by_key = Counter({(key_of(text), text): n for text, n in counts.items()})
+    found = _most_frequent(by_key)
+    known = set(found["keys"])
+    found["spellings"] = sum(key in known for key, _ in by_key) - len(known)
+    return found if found["covered"] >= 0.5 else None
+
+
+def _as_texts(column: Column, separator: str = ";") -> np.ndarray:
+    """The cells as texts, "" where blank; pandas' 7.0 beside holes is 7 again."""
+    texts = np.full(len(column.cells), "", dtype=object)
+    for row in column.rows("text", "yes or no", "date"):
+        texts[row] = " ".join(str(column.cells[row]).split())
+    for row in column.rows("number"):
+        texts[row] = str(column.cells[row]).removesuffix(".0")
+    for row in column.rows("list"):
+        texts[row] = separator.join(map(str, column.cells[row]))
+    return texts
+
+
+def _read_category(how: Mapping[str, Any], column: Column) -> Reading:
+    codes, unique = pd.factorize(_as_texts(column))
+    place = {key: i for i, key in enumerate(how["keys"])}
+    n = len(place)
+    at = np.array([place.get(key_of(text), n) for text in unique], dtype=int)[codes]
+    unknown = (at == n) & ~column.blank
+    one_hot = np.eye(n + 1, n + how["other"])[at]
+    one_hot[column.blank] = np.nan
+    names = [f"={name}" for name in how["names"]] + ["=(other)"] * how["other"]
+    return Reading(names, one_hot, np.zeros(len(codes), dtype=bool), unknown)
+
+
+def key_of(text: str) -> str:
+    """By which two spellings of a category are one: "Red " and "red"."""
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def _most_frequent(counts: Mapping[tuple[str, str], int]) -> dict[str, Any]:
+    """The keys that get a feature each, how they are written, and what is left."""
+    rows: Counter[str] = Counter()
+    for (key, _), n in counts.items():
+        rows[key] += n
+    kept = [key for key, n in rows.most_common(MAX_CATEGORIES) if n >= MIN_ROWS]
+    names = dict.fromkeys(kept, "")
+    for (key, text), _ in sorted(counts.items(), key=lambda entry: -entry[1]):
+        names[key] = names.get(key) or text
+    repeated = sum(n for n in rows.values() if n >= MIN_ROWS)
+    return {
+        "keys": kept,
+        "names": [names[key] for key in kept],
+        "other": len(rows) > len(kept),
+        "rare": len(rows) - len(kept),
+        "covered": repeated / max(1, rows.total()),
+    }
+
+
+KINDS_OF_COLUMNS = {
+    "yes or no": Kind(_find_yes_or_no, _read_yes_or_no),
+    "number": Kind(_find_number, _read_number),
+    "date": Kind(_find_date, _read_date),
+    "tags": Kind(_find_tags, _read_tags),
+    "category": Kind(_find_category, _read_category),
+}
+"""In the order in which they are tried: "2024" is a number before it is a date."""

@@ -1,0 +1,176 @@
+"""Blocks of columns as people write them: cells kept as they are, for an encoder to make sense of.
+
+Columns of finite numbers, complete where there is anything, need no encoder: they are vectors. Any
+other block (texts, dates, lists of words, holes) is an object array of `Cells`.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from srmm.errors import InputError
+
+BLANKS = frozenset(
+    ("na", "n/a", "n.a.", "#n/a", "#na", "#nv", "nan", "null", "none", "nil", "nat", "<na>",
+     "<nan>", "-", "--", "---", "–", "—", "?", ".", "k.a.", "k. a.")
+)  # fmt: skip
+"""What people write where there is nothing, in lower case."""
+
+_DATES = (datetime.date, np.datetime64)
+_LISTS = (list, tuple, np.ndarray)
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The cells of one row of a block: the item of a modality whose columns are not all numbers.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Their names, the same object for all rows of a table.
+    values : tuple
+        The cells as the table has them, None where one is empty.
+    """
+
+    columns: tuple[str, ...]
+    values: tuple[Any, ...]
+
+
+def is_blank(cell: Any) -> bool:
+    """Whether there is nothing, or one of the marks for nothing.
+
+    >>> is_blank(None), is_blank(" N/A "), is_blank("0")
+    (True, True, False)
+    """
+    if isinstance(cell, str):
+        return cell.strip().lower() in BLANKS or not cell.strip()
+    return cell is None
+
+
+def cell_type(cell: Any) -> str:
+    """What a cell is: "blank", "text", "number", "yes or no", "date" or "list"."""
+    if is_blank(cell):
+        return "blank"
+    if isinstance(cell, str):
+        return "text"
+    if isinstance(cell, (bool, np.bool_)):
+        return "yes or no"
+    if isinstance(cell, (int, float, np.number, Decimal)):
+        return "number"
+    if isinstance(cell, _DATES):
+        return "date"
+    return "list" if isinstance(cell, _LISTS) else "text"
+
+
+def holds_vectors(cells: np.ndarray) -> bool:
+    """Whether a column's cells are lists of numbers (or dicts), or texts written like them."""
+    first = next((cell for cell in cells if isinstance(cell, (*_LISTS, dict))), None)
+    if first is None:
+        first = next((cell for cell in cells if not is_blank(cell)), None)
+        return isinstance(first, str) and first.strip()[0] + first.strip()[-1] == "[]"
+    return isinstance(first, dict) or not all(
+        isinstance(part, str) and not _is_number(part) for part in first
+    )
+
+
+def numeric_block(columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """The object array (n,) of float32 vectors, one number per column, None where nothing is.
+
+    None if these are not that: a cell is no finite number as programs write them, or some are blank
+    where others are not.
+    """
+    matrix = np.empty((len(next(iter(columns.values()))), len(columns)))
+    for place, cells in enumerate(columns.values()):
+        try:
+            matrix[:, place] = [np.nan if is_blank(cell) else _number(cell) for cell in cells]
+        except (TypeError, ValueError):
+            return None
+    blank = np.isnan(matrix)
+    nothing = blank.all(axis=1)
+    with np.errstate(over="ignore"):
+        vectors = matrix.astype(np.float32)
+    if not np.isfinite(vectors[~nothing]).all():
+        return None
+    items = np.empty(len(matrix), dtype=object)
+    for row in np.flatnonzero(~nothing):
+        items[row] = vectors[row]
+    return items
+
+
+def raw_block(where: Callable[[int], str], columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The object array (n,) of `Cells`, None where all are blank.
+
+    Raises `InputError` for a column of vectors, which are no cells of a block.
+    """
+    for name, cells in columns.items():
+        if holds_vectors(cells):
+            row = next(i for i, cell in enumerate(cells) if not is_blank(cell))
+            raise InputError(
+                f"Column {name!r} of {where(row)} ({str(cells[row])[:40]!r}) holds vectors, which "
+                "stand beside no other columns. Make it a modality of its own: "
+                "'name=column', in JSON Lines, Parquet or a frame."
+            )
+    names = tuple(columns)
+    items = np.empty(len(next(iter(columns.values()))), dtype=object)
+    for row, values in enumerate(zip(*columns.values(), strict=True)):
+        if not all(map(is_blank, values)):
+            items[row] = Cells(names, values)
+    return items
+
+
+def holds_cells(items: np.ndarray) -> bool:
+    """Whether these items of a modality are `Cells`."""
+    return isinstance(next((item for item in items if item is not None), None), Cells)
+
+
+def numbers_of(cells: Cells) -> np.ndarray:
+    """The float32 vector of a row of numbers; `ValueError` naming the first cell that is none."""
+    vector = np.empty(len(cells.values), dtype=np.float32)
+    for place, (name, cell) in enumerate(zip(cells.columns, cells.values, strict=True)):
+        try:
+            with np.errstate(over="ignore"):
+                vector[place] = np.nan if is_blank(cell) else _number(cell)
+        except (TypeError, ValueError):
+            vector[place] = np.nan
+        if not np.isfinite(vector[place]):
+            what = "is blank" if is_blank(cell) else f"is {str(cell)[:40]!r}, no finite number"
+            raise ValueError(f"{name!r} {what}")
+    return vector
+
+
+def _number(cell: Any) -> float:
+    """As programs write numbers: what `float` takes, but no dates, which some can be made of."""
+    if isinstance(cell, _DATES):
+        raise TypeError
+    return float(cell)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def column_arrays(items: list[Cells], columns: tuple[str, ...]) -> dict[str, np.ndarray | None]:
+    """Per column of `columns` its cells in all items, object (n,); None if no item has it."""
+    found: dict[str, np.ndarray | None] = dict.fromkeys(columns)
+    for names in dict.fromkeys(item.columns for item in items):
+        rows = [row for row, item in enumerate(items) if item.columns == names]
+        values = zip(*(items[row].values for row in rows), strict=True)
+        for name, cells in zip(names, values, strict=True):
+            if name not in found:
+                continue
+            column = found[name]
+            if column is None:
+                column = found[name] = np.full(len(items), None, dtype=object)
+            column[rows] = pd.Series(cells, dtype=object).to_numpy()
+    return found

@@ -1,0 +1,239 @@
+"""The encoder of columns as people write them."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from srmm.data.blocks import Cells
+from srmm.data.broken import UnreadableItem
+from srmm.data.table import read_table
+from srmm.encoders import load_encoder
+from srmm.encoders.columns import ColumnsEncoder
+from srmm.encoders.identity import IdentityEncoder
+from srmm.encoding.encode import encode
+from srmm.encoding.transformer import Encode
+from srmm.errors import InputError
+
+
+def items_of(columns: dict[str, list[Any]]) -> list[Cells]:
+    rows = zip(*columns.values(), strict=True)
+    return [Cells(tuple(columns), tuple(row)) for row in rows]
+
+
+def fitted(columns: dict[str, list[Any]]) -> ColumnsEncoder:
+    encoder = ColumnsEncoder()
+    encoder.fit(items_of(columns))
+    return encoder
+
+
+def vectors(columns: dict[str, list[Any]], of: dict[str, list[Any]] | None = None) -> np.ndarray:
+    return fitted(columns).encode(items_of(of or columns))
+
+
+def features(encoder: ColumnsEncoder) -> list[str]:
+    return list(encoder.settings["features"])
+
+
+def test_numbers_blanks_and_junk() -> None:
+    encoder = fitted({"price": ["1,5", "2,5", None, "4,5 €", "abc", "0,5"]})
+    assert features(encoder) == ["price", "price is blank"]
+    new = items_of({"price": ["7,5", "n/a", "rubbish"]})
+    np.testing.assert_array_equal(encoder.encode(new)[0], [7.5, 0])
+    assert np.isnan(encoder.encode(new)[1:]).all()  # nothing else in these rows
+    assert "decimal comma, in €" in encoder.notes[0]
+    assert "2 blank training cells, taken as the median 2" in encoder.notes[0]
+    (said,) = encoder.notes_on(new)
+    assert "1 cell that cannot be read as numbers in € (the first, 'rubbish')" in said
+
+
+def test_a_blank_beside_something_is_the_median_of_training() -> None:
+    columns = {"a": ["1", "3", "x y", "5", "7", "9"], "b": ["u", "u", "v", "v", "u", "v"]}
+    out = vectors(columns, {"a": [None, "100"], "b": ["u", None]})
+    np.testing.assert_array_equal(out, [[5, 1, 1, 0], [100, 0, 0, 0]])
+
+
+def test_yes_or_no_in_several_languages_and_types() -> None:
+    for yes, no in [("Yes", "no"), ("ja", "Nein"), ("TRUE", "False"), (True, False), ("✓", "✗")]:
+        encoder = fitted({"sale": [yes, no, yes, yes]})
+        assert encoder.columns[0].kind == "yes or no"
+        assert encoder.encode(items_of({"sale": [yes, no, "1"]})).ravel().tolist() == [1, 0, 1]
+    assert fitted({"a": ["1", "0", "1", "0"]}).columns[0].kind == "number"
+    assert fitted({"a": ["no", "se", "no", "se"]}).columns[0].kind == "category"
+
+
+def test_categories_with_rare_and_unseen_ones() -> None:
+    columns = {"colour": ["red", "Red ", "blue", "blue", "teal", None]}
+    encoder = fitted(columns)
+    assert features(encoder) == [
+        "colour=red", "colour=blue", "colour=(other)", "colour is blank",
+    ]  # fmt: skip
+    new = {"colour": ["RED", "pink", None], "more": ["1", "1", "1"]}
+    out = encoder.encode(items_of(new))
+    np.testing.assert_array_equal(out[:2], [[1, 0, 0, 0], [0, 0, 1, 0]])
+    assert "3 categories, 1 rare ones as 'other'" in encoder.notes[0]
+    unused, unseen = encoder.notes_on(items_of(new))
+    assert "more: not used" in unused
+    assert "1 cell with categories that are rare or not in the training rows" in unseen
+    # Without a rare one nothing was learnt of "other": an unseen one is none of the known.
+    plain = fitted({"colour": ["red", "red", "blue", "blue"]})
+    assert plain.encode(items_of({"colour": ["pink"]})).tolist() == [[0, 0]]
+
+
+def test_tags_in_texts_and_in_lists() -> None:
+    texts = ["red; cotton", "blue;wool", "Red; wool ;", "odd; cotton", None]
+    lists = [["red", "cotton"], ["blue", "wool"], ["red", "wool"], ["odd", "cotton"], None]
+    for tags in (texts, lists):
+        encoder = fitted({"tags": tags, "n": ["1", "2", "3", "4", "5"]})
+        assert encoder.columns[0].kind == "tags"
+        names = [name.replace("Red", "red") for name in features(encoder)]
+        assert names[:4] == [
+            "tags has red", "tags has cotton", "tags has wool", "tags has (other)",
+        ]  # fmt: skip
+        assert names[4] == "tags is blank"
+        new = items_of({"tags": ["cotton; silk", None], "n": ["1", "1"]})
+        np.testing.assert_array_equal(
+            encoder.encode(new)[:, :5], [[0, 1, 0, 1, 0], [0, 0, 0, 0, 1]]
+        )
+    towns = {"town": ["Bern, CH", "Rome, IT", "Bern, CH", "Rome, IT"]}
+    assert fitted(towns).columns[0].kind == "category"
+
+
+def test_dates_as_texts_and_as_dates() -> None:
+    texts = ["1.2.2024", "14.2.2024", "3.5.2024", "30.11.2024"]
+    typed = [datetime.datetime.strptime(text, "%d.%m.%Y").date() for text in texts]
+    encoder = fitted({"added": texts})
+    out = encoder.encode(items_of({"added": texts}))
+    np.testing.assert_array_equal(out, vectors({"added": typed}))
+    assert features(encoder)[0] == "added: days"
+    assert np.diff(out[:2, 0]) == 13
+    assert "dates from 2024-02-01 to 2024-11-30" in encoder.notes[0]
+    compact = fitted({"day": ["20240201", "20240214", "20240503"]})
+    assert compact.columns[0].kind == "date"
+    assert fitted({"year": ["2019", "2024", "2020"]}).columns[0].kind == "number"
+
+
+def test_what_is_left_out_is_said() -> None:
+    n = 20
+    encoder = fitted(
+        {
+            "sku": [f"sku-{i * 7}x" for i in range(n)],
+            "same": ["a"] * n,
+            "empty": [None] * n,
+            "zip": ["01234", "12345"] * (n // 2),
+        }
+    )
+    assert features(encoder) == ["zip=01234", "zip=12345"]
+    sku, same, empty, _ = encoder.notes
+    assert "sku: left out: nearly every cell is another text" in sku
+    assert "same: left out: 'a' in all training rows" in same
+    assert "empty: left out: blank in all training rows" in empty
+    with pytest.raises(InputError, match=r"nothing to learn from.*same: left out"):
+        fitted({"same": ["a"] * n})
+
+
+def test_other_columns_tell_how_a_column_is_to_be_read() -> None:
+    encoder = fitted({"price": ["1.234,50", "2,5", "3,5"], "stock": ["1.200", "2.300", "1.200"]})
+    assert encoder.encode(items_of({"price": ["1,5"], "stock": ["4.500"]})).tolist() == [
+        [1.5, 4500]
+    ]
+    assert "is read as 1200, as the other columns have it" in encoder.notes[1]
+
+
+def test_what_was_fitted_is_saved_as_json_and_gives_the_same_bits(tmp_path: Path) -> None:
+    columns = {
+        "price": ["1,5", "2,5", None],
+        "added": ["1.2.2024", "2.2.2024", "3.2.2024"],
+        "colour": ["Grün", "grün", "rot"],
+    }
+    encoder = fitted(columns)
+    with pytest.raises(InputError, match="has not been fitted"):
+        ColumnsEncoder().save(tmp_path / "no")
+    encoder.save(tmp_path / "kept")
+    loaded = load_encoder(f"columns:{tmp_path / 'kept'}", "features")
+    assert isinstance(loaded, ColumnsEncoder)
+    assert loaded.settings == {**encoder.settings, "spec": loaded.settings["spec"]}
+    items = items_of(columns)
+    assert loaded.encode(items).tobytes() == encoder.encode(items).tobytes()
+    content = json.loads((tmp_path / "kept" / "columns.json").read_text(encoding="utf-8"))
+    content["columns"][0]["kind"] = "magic"
+    (tmp_path / "kept" / "columns.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"no fitted columns that can be read.*magic"):
+        ColumnsEncoder(tmp_path / "kept")
+
+
+def test_a_row_does_not_depend_on_its_batch() -> None:
+    rng = np.random.default_rng(0)
+    columns = {
+        "n": [f"{x:.2f}" if rng.random() > 0.1 else None for x in rng.normal(size=50)],
+        "c": rng.choice(["a", "b", "c", "-"], size=50).tolist(),
+    }
+    encoder, items = fitted(columns), items_of(columns)
+    alone = np.vstack([encoder.encode([item]) for item in items])
+    np.testing.assert_array_equal(encoder.encode(items), alone)
+
+
+def test_columns_are_found_by_name() -> None:
+    encoder = fitted({"a": ["1", "2", "3,5"], "b": ["5", "6", None]})
+    swapped = Cells(("b", "a"), ("6", "2"))
+    np.testing.assert_array_equal(encoder.encode([swapped]), [[2, 6, 0]])
+    alone = [Cells(("a",), ("2",))]
+    np.testing.assert_array_equal(encoder.encode(alone), [[2, 5.5, 1]])
+    assert encoder.notes_on(alone) == (
+        "b: the table has no such column, so it is blank in every row.",
+    )
+
+
+def test_vectors_and_cells_are_not_mixed_up() -> None:
+    with pytest.raises(InputError, match="reads the cells of columns, got ndarray"):
+        ColumnsEncoder().fit([np.zeros(2)])  # type: ignore[list-item]
+    identity = IdentityEncoder()
+    np.testing.assert_array_equal(identity.prepare(Cells(("a", "b"), ("1", 2))), [1, 2])
+    with pytest.raises(UnreadableItem, match="'b' is blank"):
+        identity.prepare(Cells(("a", "b"), ("1", None)))
+
+
+def test_encoding_fits_on_training_rows_alone_and_says_what_it_found(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "price": ["1,5", "2,5", "3,5", "900,5", None, "?"],
+            "split": ["train", "train", "train", "test", "test", "test"],
+        }
+    )
+    table = read_table(frame, features="price", split="split")
+    assert table.present.ravel().tolist() == [True] * 4 + [False] * 2
+    result = encode(table, output=tmp_path / "store")
+    np.testing.assert_array_equal(
+        result.embeddings.values["features"][:, 0], [1.5, 2.5, 3.5, 900.5]
+    )
+    assert result.summary.notes == ("price: numbers with decimal comma.",)
+    spec = result.embeddings.encoders["features"]["spec"]
+    assert spec == f"columns:{(tmp_path / 'store' / '_encoders' / 'features').resolve()}"
+    again = encode(table, output=tmp_path / "store")
+    assert again.summary.modalities["features"].reused == 4
+
+
+def test_a_row_that_holds_nothing_readable_is_unreadable() -> None:
+    cells = ["1,5", "2,5", "3,5", "4,5", "5,5", "abc"]
+    table = read_table(pd.DataFrame({"price": cells, "split": ["train"] * 6}), features="price",
+                       split="split")  # fmt: skip
+    result = encode(table)
+    assert result.embeddings.present.ravel().tolist() == [True] * 5 + [False]
+    assert "no cell that can be read" in result.summary.unreadable[0].reason
+
+
+def test_plain_numbers_stay_vectors_unless_columns_is_asked_for() -> None:
+    frame = pd.DataFrame({"size": [1, 2, 3, 4], "split": ["train"] * 4})
+    table = read_table(frame, features="size", split="split")
+    assert encode(table).embeddings.encoders["features"]["spec"] == "identity"
+    step = Encode({"size": "columns"}).fit(frame)
+    holes = pd.DataFrame({"size": [None, 7, "8,5"]})
+    found = step.transform(holes)
+    assert found.present.ravel().tolist() == [False, True, True]
+    assert found.values["size"].tolist() == [[7], [8.5]]
