@@ -1,0 +1,117 @@
+"""What labels look like: blanks are taken off, the rest is said; and what can be no class."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from srmm.data.table import Table, check_labels, read_table
+from srmm.errors import InputError
+
+
+def labelled(labels: list[object], **roles: list[object]) -> Table:
+    frame = pd.DataFrame({"t": [f"text {i}" for i in range(len(labels))]})
+    frame["y"] = pd.Series(labels, dtype=object)
+    for role, column in roles.items():
+        frame[role] = pd.Series(column, dtype=object)
+    return read_table(frame, text="t", label="y", **{role: role for role in roles})
+
+
+def test_blanks_around_labels_are_taken_off_and_said() -> None:
+    table = labelled(["shirt", " shirt", "hat\u00a0", "hat"])
+    assert table.labels is not None
+    assert table.labels.tolist() == ["shirt", "shirt", "hat", "hat"]
+    assert table.notes == ("Column 'y': blanks around 2 labels were taken off, as of ' shirt'.",)
+
+
+@pytest.mark.parametrize(
+    "twins",
+    [("Shirt", "shirt"), ("T shirt", "t  shirt"), ("caf\u00e9", "cafe\u0301"), ("1", "1.0")],
+)
+def test_twins_are_said_and_stay_two_classes(twins: tuple[str, str]) -> None:
+    table = labelled([*twins, "hat", "hat"])
+    assert table.labels is not None
+    assert table.labels.tolist()[:2] == list(twins)
+    assert f"{twins[0]!r} (1), {twins[1]!r} (1) differ only in case or spelling" in table.notes[0]
+
+
+def test_a_class_may_be_called_like_a_marker() -> None:
+    table = labelled(["NA", "DE", "None", "NA", None, float("nan"), pd.NA])
+    assert table.labels is not None
+    assert table.labels.tolist() == ["NA", "DE", "None", "NA", None, None, None]
+    (note,) = table.notes
+    assert "'NA' (2), 'None' (1)" in note
+
+
+def test_among_numbers_a_marker_is_an_unknown_label_or_group() -> None:
+    table = labelled(["1", "0", "NA", "1"], group=["7", "nan", "7", "8"])
+    assert table.labels is not None
+    assert table.groups is not None
+    assert table.labels.tolist() == ["1", "0", None, "1"]
+    assert table.groups.tolist() == ["7", None, "7", "8"]
+    assert table.notes == (
+        "Column 'y': 'NA' (1) among numbers is an unknown label.",
+        "Column 'group': 'nan' (1) among numbers is an unknown group.",
+    )
+
+
+def test_groups_lose_blanks_and_splits_lose_markers() -> None:
+    table = labelled(["a", "b"], group=["ann ", "ann"], split=["train", "n/a"])
+    assert table.groups is not None
+    assert table.split is not None
+    assert table.groups.tolist() == ["ann", "ann"]
+    assert table.split.tolist() == ["train", None]
+    assert len(table.notes) == 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["red;blue", "red", "blue"], "1 label looks like several classes of one row"),
+        (["a|b", "b|c", "a|c"], "3 labels look like several classes"),
+        ([1, 2, 3, 4, 5], "the numbers 1 to 5. If they are steps of a scale"),
+        (["1", "1.5", "2", "2.5"], "steps of a scale"),
+        (list(range(1990, 2025)), "35 different numbers"),
+        (["2020-01-02", "2021-03-04"], "are dates, such as '2020-01-02'"),
+        (["02.01.2020", "04.03.2021"], "are dates"),
+    ],
+)
+def test_labels_that_may_be_no_classes_are_pointed_out(labels: list[object], said: str) -> None:
+    (note,) = labelled(labels).notes
+    assert said in note
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["Hats, Caps", "Bras", "Socks"],
+        [0, 1, 2, 3],
+        ["0", "1"],
+        [True, False],
+        ["1,5", "2,5", "1,2"],
+        ["dog", "cat", 3],  # refused where labels are checked
+    ],
+)
+def test_usual_labels_need_no_words(labels: list[object]) -> None:
+    assert labelled(labels).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([["a", "b"], ["a"]], "The label \\['a', 'b'\\] in the frame holds several values"),
+        ([{"a": 1}, {"a": 2}], "holds several values"),
+        ([str(i / 7) for i in range(1, 60)], "label type: continuous. The 59 labels in the frame"),
+    ],
+)
+def test_labels_that_cannot_be_classes_are_errors(labels: list[object], said: str) -> None:
+    table = labelled(labels)  # a table may be predicted from, whatever its labels are
+    with pytest.raises(InputError, match=said):
+        check_labels(table)
+
+
+def test_names_of_any_type_survive() -> None:
+    table = labelled([np.int64(3), 4, None])
+    assert table.labels is not None
+    assert table.labels.tolist() == [3, 4, None]
