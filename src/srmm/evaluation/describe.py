@@ -11,9 +11,11 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import pattern_mask
+from srmm.evaluation.shapley import MOST, shapley_shares
 from srmm.learning.base import Scorer
 
 _MISTAKES = 24
+_RIGHT = 6
 
 
 def describe_confusion(y: np.ndarray, predicted: np.ndarray, classes: list[Any]) -> dict[str, Any]:
@@ -59,26 +61,48 @@ def describe_classes(
     ]
 
 
-def describe_mistakes(
+def mistaken_rows(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The rows of the most confident wrong predictions, the most confident first."""
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != y)
+    return wrong[np.argsort(-probabilities.max(axis=1)[wrong], kind="stable")][:_MISTAKES]
+
+
+def right_rows(probabilities: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+    """A few rows that were predicted right, drawn at random."""
+    right = np.flatnonzero(probabilities.argmax(axis=1) == y)
+    return np.sort(np.random.default_rng([seed, 7]).permutation(right)[:_RIGHT])
+
+
+def describe_items(
     scorer: Scorer,
     test: Embeddings,
+    rows: np.ndarray,
     labels: np.ndarray,
     probabilities: np.ndarray,
-    y: np.ndarray,
     classes: list[Any],
+    prior: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
-    """The most confident wrong predictions, with what each modality alone said."""
+    """What was said of these rows, and what each modality alone said.
+
+    With the class shares of training as `prior`, "shares" says how much each modality has to do
+    with the probability (Shapley), and "prior" what it would be if nothing were known.
+    """
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero(predicted != y)
-    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MISTAKES]
-    mistakes = []
-    for row in wrong:
+    shared = None
+    if prior is not None and len(rows) and len(test.modalities) <= MOST:
+        shared = shapley_shares(scorer, rows, np.asarray(test.present)[rows], prior)
+    items = []
+    for i, row in enumerate(rows.tolist()):
         there = [name for m, name in enumerate(test.modalities) if test.present[row, m]]
         alone = {}
         for name in there:
             single = scorer(np.array([row]), pattern_mask([name], test.modalities)[None])[0]
             alone[name] = {"label": classes[single.argmax()], "probability": single.max()}
-        mistakes.append(
+        why = {}
+        if shared is not None:
+            parts = dict(zip(test.modalities, shared.shares[i].tolist(), strict=True))
+            why = {"shares": {n: parts[n] for n in there}, "prior": shared.prior[i]}
+        items.append(
             {
                 "id": test.ids[row],
                 "label": labels[row],
@@ -87,9 +111,10 @@ def describe_mistakes(
                 "present": there,
                 "alone": alone,
                 "raw": {name: column[row] for name, column in test.raw.items() if name in there},
+                **why,
             }
         )
-    return mistakes
+    return items
 
 
 def describe_data(

@@ -15,7 +15,8 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
 from srmm.data.store import is_store
 from srmm.errors import InputError
-from srmm.evaluation.evaluate import RobustnessReport, evaluate, fit_baselines
+from srmm.evaluation.baselines import fit_baselines
+from srmm.evaluation.evaluate import RobustnessReport, evaluate
 from srmm.learning.card import add_results
 from srmm.learning.saving import from_pretrained, read_config
 from srmm.methods import method_name
@@ -93,6 +94,8 @@ def evaluate_workflow(
         model,
         data[test],
         baselines=fitted,
+        train=None if own is None else trained_on(own, split_column(own, rows)),
+        notes=dict.fromkeys([*(origin.get("notes") or ()), *(table.notes if table else ())]),
         name=name,
         attribution=origin.get("attribution"),
         seed=seed,
@@ -109,6 +112,12 @@ def evaluate_workflow(
     if source is None:
         add_results(model_folder, result.content)
     return result
+
+
+def trained_on(own: Embeddings, split: np.ndarray) -> Embeddings:
+    """The instances a model learnt from, in the order of training: validation came last."""
+    order = [np.flatnonzero(split == part) for part in ("train", "validation")]
+    return own[np.concatenate(order)]
 
 
 def _store_of(model_folder: Path, origin: Mapping[str, Any], source: str | None) -> Path | None:
