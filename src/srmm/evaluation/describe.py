@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import pattern_mask
+from srmm.encoders import available_encoders
 from srmm.evaluation.shapley import MOST, shapley_shares
 from srmm.learning.base import Scorer
 
@@ -126,7 +127,7 @@ def describe_data(
     modalities = {
         modality: {
             "embedding_dim": size,
-            "encoder": test.encoders.get(modality),
+            "encoder": _described_encoder(test.encoders.get(modality)),
             "present": {
                 "train": round((1 - training["holes"][modality]) * training["n_train"]),
                 "test": test.present[:, m].sum(),
@@ -147,6 +148,19 @@ def describe_data(
             for row, n in zip(presence.index, presence, strict=True)
         ],
     }
+
+
+def _described_encoder(encoder: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The encoder's settings with "about": what its file says of it and of its limits."""
+    if not encoder:
+        return None
+    spec = str(encoder.get("spec") or "")
+    for name, about in available_encoders().items():
+        same = name.partition(":")[0] == spec.partition(":")[0] and ":" in name
+        if spec and (name == spec or same):
+            said = {"description": about.description, "preprocessing": about.preprocessing}
+            return {**encoder, "about": said}
+    return dict(encoder)
 
 
 def describe_training(model: Any) -> dict[str, Any]:
