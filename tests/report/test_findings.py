@@ -215,7 +215,8 @@ def test_pictures_are_inside_and_raw_texts_shown(tmp_path):
         return PNG if modality == "image" else None
 
     html = write_report(report, tmp_path / "r.html", thumbnail=thumbnail).read_text()
-    raws = [m["raw"] for m in report["mistakes"]]
+    shown = [*report["mistakes"], *report["right"], *report["label_errors"]["items"]]
+    raws = [m["raw"] for m in shown]
     assert asked == [(modality, raw[modality]) for raw in raws for modality in ("image", "text")]
     assert html.count("data:image/png;base64,") == len(raws)
     for raw in raws:
