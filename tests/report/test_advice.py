@@ -6,7 +6,7 @@ from typing import Any
 
 from srmm.report import write_report
 from srmm.report.advice import advice, best_baseline
-from srmm.report.data_words import duplicate_lines, encoder_lines, left_out_lines
+from srmm.report.data_words import duplicate_lines, duplicate_warning, encoder_lines, left_out_lines
 from srmm.report.figures import curve_limits
 from srmm.report.findings import absence_remarks, worst_same
 from srmm.report.words import shorten
@@ -53,7 +53,8 @@ def test_chance_is_called_chance_and_the_simpler_one_recommended() -> None:
     sentence = said(unimodal_text=rival(0.81, 0.6))
     assert "within chance (−1.0 points, 95 % interval −3.0 to +1.0)" in sentence
     assert "text alone is the simpler: use text alone instead" in sentence
-    assert said(router=rival(0.81, 0.6)).endswith("either will do.")
+    alike = said(router=rival(0.81, 0.6))
+    assert alike.endswith("either will do, and this is one model, not one per presence pattern.")
 
 
 def test_patterns_decide_where_the_test_set_does_not() -> None:
@@ -126,6 +127,10 @@ def test_data_in_words() -> None:
         "7 rows are the same as another one.",
         "4 test items without a label were left out.",
     ]
+    assert duplicate_warning(report) is None  # 12 of 480: they hardly move the figure
+    report["data"]["near_duplicates"]["rows"]["near"] = 120
+    assert "25.0 % of the test rows" in (duplicate_warning(report) or "")
+    report["data"]["near_duplicates"]["rows"]["near"] = 12
     counted, meaning = duplicate_lines(report)
     assert "12 have an item that is nearly one of training" in counted
     assert "100.0 % of these and on 71.0 % of the others" in meaning

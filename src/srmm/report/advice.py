@@ -43,10 +43,10 @@ def advice(report: Report) -> str | None:
         return said + "; no baseline was run, so this does not show what a simpler model would do."
     name, rival = found
     said += f" and the best baseline, {the(name)}, on {percent(rival['accuracy'])} %: "
-    return said + _verdict(name, rival)
+    return said + _verdict(report["model"]["method"], name, rival)
 
 
-def _verdict(name: str, rival: Mapping[str, Any]) -> str:
+def _verdict(method: str, name: str, rival: Mapping[str, Any]) -> str:
     ahead = rival["difference"] > 0
     if rival["p_holm"] < SIGNIFICANT:
         evidence = f"{p_text(rival['p_holm'])} on the same items"
@@ -63,6 +63,8 @@ def _verdict(name: str, rival: Mapping[str, Any]) -> str:
         return f"{chance}; where modalities go missing it is worse ({over_all}): {_instead(name)}."
     if _complexity(name) < 2:
         return f"{chance}, and {the(name)} is the simpler: {_instead(name)}."
+    if name == "router" and method.startswith("srmm"):
+        return f"{chance}; either will do, and this is one model, not one per presence pattern."
     return f"{chance}; either will do."
 
 

@@ -11,6 +11,9 @@ from typing import Any
 from srmm.report.findings import Report
 from srmm.report.words import count, percent, shorten
 
+_FLATTERED = 0.01
+"""Of accuracy: what near-duplicates may add before the first screen says so."""
+
 
 def encoder_lines(encoder: Mapping[str, Any] | None) -> list[str]:
     """What an encoder is and where its limits are, its name first; empty for given embeddings."""
@@ -70,6 +73,23 @@ def duplicate_lines(report: Report) -> list[str]:
             "name the column that says so (--group) and split again."
         )
     return lines
+
+
+def duplicate_warning(report: Report) -> str | None:
+    """A sentence for the first screen where test items that are in training flatter the figure."""
+    found = report["data"].get("near_duplicates")
+    if not found or found["rows"]["accuracy_others"] is None:
+        return None
+    near, gap = found["rows"]["near"], 0.0
+    if near:
+        gap = found["rows"]["accuracy_near"] - found["rows"]["accuracy_others"]
+    if near * gap < _FLATTERED * found["n"]:
+        return None
+    return (
+        f"{percent(near / found['n'])} % of the test rows have an item that is nearly one of "
+        f"training. On the others the model is right on "
+        f"{percent(found['rows']['accuracy_others'])} %: expect that of new items (see Data)."
+    )
 
 
 def _were(n: int) -> str:

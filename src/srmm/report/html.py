@@ -104,6 +104,7 @@ def render(report: Mapping[str, Any], thumbnail: Thumbnail | None = None) -> str
         selective=trust_figures.selective_panel(report),
         left_out=data_words.left_out_lines(report),
         duplicates=data_words.duplicate_lines(report),
+        warning=data_words.duplicate_warning(report),
         styles=line_styles(report),
         legend_classes=_LEGEND_CLASSES,
     )

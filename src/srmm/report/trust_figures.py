@@ -13,6 +13,7 @@ from srmm.report.style import LIGHT, LineStyle, add_tips, draw_line, numbers, re
 from srmm.report.words import pattern_text, percent
 
 _MOST_PANELS = 8
+_FEWEST = 5  # items in a bin that is drawn: of fewer, its share is noise
 _LOOK = LineStyle("accuracy", "c0", (), "o", 2.0)
 
 
@@ -62,7 +63,7 @@ def selective_panel(report: Report) -> Any:
 
 def _draw_reliability(axes: Axes, entry: Mapping[str, Any]) -> None:
     """Bins as points, their size the share of items; on the diagonal probabilities are honest."""
-    bins = entry["bins"]
+    bins = [b for b in entry["bins"] if b["n"] >= _FEWEST]
     x = 100 * numbers([b["confidence"] for b in bins])
     y = 100 * numbers([b["accuracy"] for b in bins])
     share = numbers([b["n"] for b in bins]) / max(entry["n"], 1)
