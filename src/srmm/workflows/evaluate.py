@@ -28,7 +28,7 @@ from srmm.workflows.data import (
     row_digests,
     split_column,
 )
-from srmm.workflows.pictures import open_noted, with_pictures
+from srmm.workflows.pictures import TRAINED, open_noted, with_pictures
 from srmm.workflows.thumbnails import Thumbnails
 
 
@@ -107,6 +107,9 @@ def evaluate_workflow(
     content = with_pictures(
         result.content, kinds, lambda: table if store is None else open_noted(store), store
     )
+    trained = _store_of(model_folder, origin, None)
+    if trained is not None:
+        content = with_pictures(content, kinds, lambda: open_noted(trained), trained, TRAINED)
     with ItemReader(None if table is None else table.folder) as reader:
         RobustnessReport(content).to_html(report, thumbnail=Thumbnails(reader, kinds))
     if source is None:

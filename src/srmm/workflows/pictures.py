@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,10 @@ from srmm.workflows.data import open_data
 
 _SOURCE = "_source.json"  # no modality may be called so
 _PICTURES = ("image", "face")
+
+TESTED = ("mistakes", "right")
+TRAINED = ("suspects",)
+"""Lists of items in a report that are of the test data, and of the training data."""
 
 
 def note_source(
@@ -63,16 +67,19 @@ def with_pictures(
     kinds: Mapping[str, str],
     open_table: Callable[[], Table | None],
     store: Path | None = None,
+    lists: Collection[str] = TESTED,
 ) -> dict[str, Any]:
     """The content of a report, with the pictures from `open_table` in the items that lack them.
 
-    `store` is where the embeddings are: a picture that is not the one they were made from, because
+    `lists` names the lists of items that are of this table, as in `item_lists`: others may have
+    the same ids and be other items. `store` is where the embeddings are: a picture that is not the one they were made from, because
     the table has changed since, is left out.
     """
-    content = copy.deepcopy(dict(content))
+    filled = copy.deepcopy(dict(content))
     wanted = [
         (item, name)
-        for items in item_lists(content).values()
+        for part, items in item_lists(filled).items()
+        if part in lists
         for item in items
         for name in item["present"]
         if kinds.get(name) in _PICTURES and (item.get("raw") or {}).get(name) is None
@@ -87,7 +94,7 @@ def with_pictures(
             if item is None or (known and not known(name, shown["id"], item)):
                 continue
             shown["raw"] = {**(shown.get("raw") or {}), name: item}
-    return content
+    return filled
 
 
 def _known_keys(store: Path) -> Callable[[str, Any, Any], bool]:
