@@ -283,7 +283,7 @@ def class_remarks(report: Report) -> list[str]:
     return remarks
 
 
-def item_lists(report: Report) -> dict[str, list[Mapping[str, Any]]]:
+def item_lists(report: Report) -> dict[str, list[dict[str, Any]]]:
     """The items a report shows, by the name of their list: mistakes, right answers, suspects."""
     labels = report.get("label_errors") or {}
     return {

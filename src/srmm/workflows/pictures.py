@@ -72,8 +72,8 @@ def with_pictures(
     """The content of a report, with the pictures from `open_table` in the items that lack them.
 
     `lists` names the lists of items that are of this table, as in `item_lists`: others may have
-    the same ids and be other items. `store` is where the embeddings are: a picture that is not the one they were made from, because
-    the table has changed since, is left out.
+    the same ids and be other items. `store` is where the embeddings are: a picture that is not the
+    one they were made from, because the table has changed since, is left out.
     """
     filled = copy.deepcopy(dict(content))
     wanted = [
