@@ -17,6 +17,7 @@ from srmm.report.findings import (
     class_remarks,
     confused_pairs,
     headline,
+    lost_recall,
     pattern_rows,
     severe_case,
     verdict,
@@ -143,6 +144,18 @@ def test_remarks_name_the_class_that_loses_most():
     hardest, loses = class_remarks(report)
     assert min(report["classes"], key=lambda row: row["f1"])["label"] in hardest
     assert loses == "Loses most without text: “class 02” (recall −65.0 points)."
+
+
+def test_a_class_loses_what_it_loses_on_the_same_items():
+    both, image = ["image", "text"], ["image"]
+    recalls = [
+        {"present": both, "n": 20, "recall": 0.9, "n_same": 20, "lost": 0.0},
+        {"present": image, "n": 90, "recall": 0.3, "n_same": 20, "lost": 0.1},
+    ]
+    assert lost_recall(recalls, both, image) == 0.1  # not 0.6: 70 others are harder
+    recalls[1]["n_same"] = 4
+    assert lost_recall(recalls, both, image) is None
+    assert lost_recall([{"present": both, "recall": 0.9}], both, image) is None
 
 
 def test_confusion_draws_every_cell_that_is_not_empty():

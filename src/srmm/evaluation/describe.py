@@ -33,12 +33,22 @@ def describe_classes(
     classes: list[Any],
     patterns: Sequence[tuple[str, ...]],
 ) -> list[dict[str, Any]]:
-    """Precision, recall and F1 of every class, and its recall under every presence pattern."""
+    """Precision, recall and F1 of every class, and its recall under every presence pattern.
+
+    Where items have holes, a pattern's recall is of other items than that of everything: "lost" is
+    what the pattern loses of recall on the class's "n_same" items that have everything.
+    """
     every = range(len(classes))
     precision, recall, f1, support = precision_recall_fscore_support(
         y, probabilities.argmax(axis=1), labels=every, zero_division=0
     )
     by_pattern: list[list[dict[str, Any]]] = [[] for _ in classes]
+    whole = np.asarray(test.present.all(axis=1))
+    complete = np.zeros(len(test), dtype=bool)
+    if whole.any():
+        complete[whole] = (
+            scorer(np.flatnonzero(whole), test.present[whole]).argmax(axis=1) == y[whole]
+        )
     for pattern in patterns:
         mask = pattern_mask(pattern, test.modalities)
         rows = np.flatnonzero(test.present[:, mask].all(axis=1))
@@ -46,9 +56,12 @@ def describe_classes(
             continue
         right = scorer(rows, np.tile(mask, (len(rows), 1))).argmax(axis=1) == y[rows]
         for c in every:
-            own = right[y[rows] == c]
-            if len(own):
-                by_pattern[c].append({"present": list(pattern), "recall": own.mean()})
+            own = y[rows] == c
+            if own.any():
+                same = own & whole[rows]
+                lost = complete[rows][same].mean() - right[same].mean() if same.any() else None
+                entry = {"present": list(pattern), "n": own.sum(), "recall": right[own].mean()}
+                by_pattern[c].append(entry | {"n_same": same.sum(), "lost": lost})
     return [
         {
             "label": classes[c],

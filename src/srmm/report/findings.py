@@ -29,6 +29,7 @@ SEVERE = 0.7
 Report = Mapping[str, Any]
 
 _SIGNIFICANT = 0.05
+_FEWEST = 10  # items of a class that have everything, to say what it loses
 
 
 def modality_names(report: Report) -> list[str]:
@@ -271,9 +272,9 @@ def class_remarks(report: Report) -> list[str]:
         losses: list[tuple[float, Mapping[str, Any]]] = []
         for entry in classes:
             recalls = entry.get("recall_by_pattern") or []
-            full, left = ((find_pattern(recalls, who) or {}).get("recall") for who in (names, kept))
-            if is_number(full) and is_number(left):
-                losses.append((full - left, entry))
+            loss = lost_recall(recalls, names, kept)
+            if loss is not None:
+                losses.append((loss, entry))
         if losses and max(loss for loss, _ in losses) > 0:
             loss, entry = max(losses, key=lambda pair: pair[0])
             remarks.append(
@@ -321,6 +322,18 @@ def worst_same(report: Report) -> Any:
     known = [e for e in report["patterns"] if is_number(e.get("difference"))]
     less = [e for e in known if len(e["present"]) < len(modality_names(report))]
     return min(less, key=lambda entry: entry["difference"], default=None)
+
+
+def lost_recall(
+    recalls: Sequence[Mapping[str, Any]], names: Sequence[str], kept: Sequence[str]
+) -> float | None:
+    """What a class loses of recall with only `kept`, on the same items; None if few have all."""
+    left = find_pattern(recalls, kept) or {}
+    if "lost" in left:
+        return left["lost"] if is_number(left["lost"]) and left["n_same"] >= _FEWEST else None
+    full = (find_pattern(recalls, names) or {}).get("recall")
+    known = is_number(full) and is_number(left.get("recall"))
+    return full - left["recall"] if known else None
 
 
 def _short(label: Any) -> str:

@@ -153,6 +153,7 @@ def environment() -> jinja2.Environment:
         "SEVERE": findings.SEVERE,
         "pattern_text": words.pattern_text,
         "find_pattern": findings.find_pattern,
+        "lost_recall": findings.lost_recall,
         "curve_limits": figures.curve_limits,
         "drawn_styles": figures.drawn_styles,
         "interval_bar": drawings.interval_bar,
