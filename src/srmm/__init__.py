@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from srmm.encoding.encode import encode
     from srmm.encoding.transformer import Encode
     from srmm.ensemble.classifier import SingleBranchClassifier
-    from srmm.evaluation.evaluate import RobustnessReport, evaluate, fit_baselines
+    from srmm.evaluation.baselines import fit_baselines
+    from srmm.evaluation.evaluate import RobustnessReport, evaluate
     from srmm.learning.saving import from_pretrained
     from srmm.methods import make_method
 
@@ -51,7 +52,7 @@ _HOMES = {
     "SingleBranchClassifier": "ensemble.classifier",
     "encode": "encoding.encode",
     "evaluate": "evaluation.evaluate",
-    "fit_baselines": "evaluation.evaluate",
+    "fit_baselines": "evaluation.baselines",
     "from_pretrained": "learning.saving",
     "load_dataset": "datasets",
     "load_embeddings": "data.store",

@@ -15,6 +15,7 @@ from srmm.cli import run
 from srmm.data.embeddings import Embeddings
 from srmm.data.store import save_embeddings
 from srmm.errors import InputError
+from srmm.evaluation.paired import holm
 from srmm.experiments import cells as cells_module
 from srmm.experiments.catalogue import ALL, COUNTERPARTS, EXPERIMENTS, variants_for
 from srmm.experiments.cells import Cell, Outcome, read_outcome, run_cell, run_cells
@@ -32,7 +33,6 @@ from srmm.experiments.significance import (
     bootstrap_means,
     difference,
     enough_resamples,
-    holm,
 )
 from srmm.experiments.spec import Setting, expand, roles_of
 from srmm.experiments.views import VIEWS

@@ -46,7 +46,16 @@ def make_report(
 
     ours = [entry(pattern) for pattern in patterns]
     for e in ours:
-        e["relative_drop"] = 1 - e["accuracy"] / ours[0]["accuracy"]
+        full = ours[0]["accuracy"]
+        difference = e["accuracy"] - full
+        e |= {
+            "n_same": n,
+            "accuracy_same": e["accuracy"],
+            "complete_same": full,
+            "difference": difference,
+            "difference_ci": [difference - 0.02, difference + 0.02],
+            "relative_drop": 1 - e["accuracy"] / full,
+        }
     router = [entry(pattern, 0.02) for pattern in patterns]
     alone = {f"unimodal:{m}": [entry([m], 0.01)] for m in modalities}
 
@@ -70,6 +79,52 @@ def make_report(
     centres = rng.normal(size=(n_classes, 2)) * 12
     shown = [tuple(modalities)] + [p for p in patterns if len(p) == len(modalities) - 1]
     points = [centres[truth] + rng.normal(size=(n, 2)) * (1 + i) for i in range(len(shown))]
+
+    def item(i, k):
+        return {
+            "id": f"item-{i}",
+            "label": classes[truth[i]],
+            "predicted": classes[predicted[i]],
+            "probability": 0.99 - 0.01 * k,
+            "present": modalities,
+            "prior": 1 / n_classes,
+            "shares": {m: 0.3 - 0.2 * j for j, m in enumerate(modalities)},
+            "alone": {
+                m: {"label": classes[(truth[i] + j) % n_classes], "probability": 0.8 / (j + 1)}
+                for j, m in enumerate(modalities)
+            },
+            "raw": {m: f"raw {m} of {i}" for m in modalities},
+        }
+
+    def compared(entries, difference, p):
+        return {
+            **{k: v for k, v in entries[0].items() if k != "present"},
+            "n_without": 3,
+            "difference": difference,
+            "difference_ci": [difference - 0.02, difference + 0.02],
+            "p": p,
+            "p_holm": p,
+            "patterns": {
+                "difference": difference,
+                "difference_ci": [difference - 0.01, difference + 0.01],
+            },
+        }
+
+    diagram = {
+        "n": n,
+        "log_loss": 0.412,
+        "calibration_error": 0.031,
+        "bins": [
+            {"low": b / 10, "high": (b + 1) / 10, "n": n // 4, "confidence": b / 10 + 0.05,
+             "accuracy": b / 10}
+            for b in (3, 5, 7, 9)
+        ],
+    }  # fmt: skip
+    promised = [
+        {"promised": c, "found": c + 0.01, "found_ci": [c - 0.02, c + 0.03], "mean_size": 1.2,
+         "single": 0.8}
+        for c in (0.8, 0.9)
+    ]  # fmt: skip
     return {
         "format": "srmm-report",
         "version": 1,
@@ -90,6 +145,15 @@ def make_report(
                 for i, m in enumerate(modalities)
             },
             "test_presence": [{"present": modalities, "n": n}],
+            "notes": ["7 rows are the same as another one."],
+            "left_out": {"without a label": 4, "with a label but no item": 0},
+            "near_duplicates": {
+                "cosine": 0.99,
+                "n": n,
+                "of": n,
+                "modalities": {m: {"n": n, "near": 12} for m in modalities},
+                "rows": {"near": 12, "accuracy_near": 1.0, "accuracy_others": 0.71},
+            },
         },
         "model": {
             "method": "srmm",
@@ -101,6 +165,41 @@ def make_report(
         },
         "metrics": metrics,
         "patterns": ours,
+        "overall": {k: v for k, v in ours[0].items() if k != "present"},
+        "comparison": {
+            **{name: compared(entries, 0.09, 0.0004) for name, entries in alone.items()},
+            **({"router": compared(router, 0.004, 0.41)} if several else {}),
+        },
+        "absence": [],
+        "trust": {
+            "overall": diagram,
+            "patterns": [{"present": list(p), **diagram} for p in patterns],
+            "selective": {
+                "n": n,
+                "answered": [0.5, 1.0],
+                "accuracy": [0.99, 0.9],
+                "targets": [
+                    {"accuracy": 0.95, "handed_over": 0.2, "found": 0.95, "threshold": 0.6},
+                    {"accuracy": 0.99, "handed_over": None, "found": None, "threshold": None},
+                ],
+            },
+            "sets": [
+                {"present": None, "n": n, "hidden": False, "coverages": promised},
+                *(
+                    {"present": list(p), "n": n, "hidden": i > 0, "coverages": promised}
+                    for i, p in enumerate(patterns)
+                ),
+            ],
+        },
+        "shapley": {
+            "n": n,
+            "of": n,
+            "prior": 1 / n_classes,
+            "probability": 0.9,
+            "modalities": [
+                {"modality": m, "n": n, "mean": 0.2, "against": 0.1} for m in modalities
+            ],
+        },
         "curves": {m: curve(ours, m) for m in modalities} if several else {},
         "corruption": [
             {
@@ -149,21 +248,13 @@ def make_report(
                 for p, xy in zip(shown, points, strict=True)
             ],
         },
-        "mistakes": [
-            {
-                "id": f"item-{i}",
-                "label": classes[truth[i]],
-                "predicted": classes[predicted[i]],
-                "probability": 0.99 - 0.01 * k,
-                "present": modalities,
-                "alone": {
-                    m: {"label": classes[(truth[i] + j) % n_classes], "probability": 0.8 / (j + 1)}
-                    for j, m in enumerate(modalities)
-                },
-                "raw": {m: f"raw {m} of {i}" for m in modalities},
-            }
-            for k, i in enumerate(np.flatnonzero(~hit)[:8])
-        ],
+        "mistakes": [item(i, k) for k, i in enumerate(np.flatnonzero(~hit)[:8])],
+        "right": [item(i, k) for k, i in enumerate(np.flatnonzero(hit)[:2])],
+        "label_errors": {
+            "n": 3 * n,
+            "n_suspect": 31,
+            "items": [item(i, k) | {"own": 0.01} for k, i in enumerate(np.flatnonzero(~hit)[:3])],
+        },
         "training": {
             "epochs": 30,
             "best_epoch": 22,

@@ -17,6 +17,7 @@ from srmm.report.findings import (
     class_remarks,
     confused_pairs,
     headline,
+    lost_recall,
     pattern_rows,
     severe_case,
     verdict,
@@ -145,6 +146,18 @@ def test_remarks_name_the_class_that_loses_most():
     assert loses == "Loses most without text: “class 02” (recall −65.0 points)."
 
 
+def test_a_class_loses_what_it_loses_on_the_same_items():
+    both, image = ["image", "text"], ["image"]
+    recalls = [
+        {"present": both, "n": 20, "recall": 0.9, "n_same": 20, "lost": 0.0},
+        {"present": image, "n": 90, "recall": 0.3, "n_same": 20, "lost": 0.1},
+    ]
+    assert lost_recall(recalls, both, image) == 0.1  # not 0.6: 70 others are harder
+    recalls[1]["n_same"] = 4
+    assert lost_recall(recalls, both, image) is None
+    assert lost_recall([{"present": both, "recall": 0.9}], both, image) is None
+
+
 def test_confusion_draws_every_cell_that_is_not_empty():
     matrix = np.diag([3] * 30) + np.eye(30, k=1, dtype=int)
     labels = [f"<{i}>" for i in range(30)]
@@ -215,7 +228,8 @@ def test_pictures_are_inside_and_raw_texts_shown(tmp_path):
         return PNG if modality == "image" else None
 
     html = write_report(report, tmp_path / "r.html", thumbnail=thumbnail).read_text()
-    raws = [m["raw"] for m in report["mistakes"]]
+    shown = [*report["mistakes"], *report["right"], *report["label_errors"]["items"]]
+    raws = [m["raw"] for m in shown]
     assert asked == [(modality, raw[modality]) for raw in raws for modality in ("image", "text")]
     assert html.count("data:image/png;base64,") == len(raws)
     for raw in raws:

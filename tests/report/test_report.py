@@ -196,7 +196,7 @@ def test_absent_sections(absent, tmp_path):
     changes = ABSENT.get(absent) or {k: v for part in ABSENT.values() for k, v in part.items()}
     report = make_report(3, ["image", "text"]) | changes
     html = page(report, tmp_path)
-    assert html.tags["section"] == 9  # each says what is not there
+    assert html.tags["section"] == 11  # each says what is not there
     linked = {href[1:] for href in html.values("href")}
     assert not linked & (changes.keys() - {"baselines"})
     assert "None" not in html.text

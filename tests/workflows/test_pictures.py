@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image
 
 from srmm.cli import run
-from srmm.workflows.pictures import note_source, open_noted
+from srmm.report.findings import item_lists
+from srmm.workflows.pictures import note_source, open_noted, with_pictures
 
 pytestmark = pytest.mark.workflow
 CLASSES = ("dark", "light")
@@ -39,10 +41,11 @@ SMALL = ["--setting", "hidden_dim=32", "--setting", "max_epochs=12", "--quiet"]
 
 
 def shown(report: Path) -> tuple[int, int]:
-    """How many mistakes the report has, and how many pictures."""
-    mistakes = json.loads(report.with_suffix(".json").read_text())["mistakes"]
-    assert all(not mistake["raw"] for mistake in mistakes)  # the numbers stay numbers
-    return len(mistakes), report.read_text().count("data:image/jpeg;base64,")
+    """How many items the report shows, and how many pictures."""
+    content = json.loads(report.with_suffix(".json").read_text())
+    items = [item for part in item_lists(content).values() for item in part]
+    assert all(not item["raw"] for item in items)  # the numbers stay numbers
+    return len(items), report.read_text().count("data:image/jpeg;base64,")
 
 
 def test_pictures_in_cells_are_shown(table: Path, tmp_path: Path) -> None:
@@ -50,8 +53,8 @@ def test_pictures_in_cells_are_shown(table: Path, tmp_path: Path) -> None:
     assert run(["encode", str(table), *CHOICE, "-o", str(store)]) == 0
     assert run(["fit", str(store), "-o", str(model), *SMALL]) == 0
     assert run(["evaluate", str(model), "-o", str(report), "--no-baselines"]) == 0
-    mistakes, pictures = shown(report)
-    assert mistakes == pictures > 0
+    items, pictures = shown(report)
+    assert items == pictures > 0
 
     # A table that is evaluated on without a store; ids that were not trained on.
     frame = pd.read_parquet(table)
@@ -60,8 +63,8 @@ def test_pictures_in_cells_are_shown(table: Path, tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "other.parquet")
     arguments = [str(model), str(tmp_path / "other.parquet"), *CHOICE]
     assert run(["evaluate", *arguments, "-o", str(report), "--no-baselines"]) == 0
-    mistakes, pictures = shown(report)
-    assert mistakes == pictures > 0
+    items, pictures = shown(report)
+    assert items == pictures > 0
 
 
 def test_another_picture_is_not_shown_in_its_place(table: Path, tmp_path: Path) -> None:
@@ -87,3 +90,17 @@ def test_the_source_is_noted_and_opened_again(table: Path, tmp_path: Path) -> No
     assert len(found) == 30
     (store / "_source.json").write_text("[]")
     assert open_noted(store) is None
+
+
+def test_training_items_do_not_get_the_pictures_of_a_test_table() -> None:
+    """Numbered rows of two tables have the same ids."""
+
+    def item() -> dict:
+        return {"id": 3, "present": ["image"], "raw": {}}
+
+    content = {"mistakes": [item()], "right": [item()], "label_errors": {"items": [item()]}}
+    table = SimpleNamespace(ids=np.array([3]), items={"image": [b"picture"]})
+    filled = with_pictures(content, {"image": "image"}, lambda: table)
+    assert filled["mistakes"][0]["raw"] == filled["right"][0]["raw"] == {"image": b"picture"}
+    assert filled["label_errors"]["items"][0]["raw"] == {}
+    assert content["mistakes"][0]["raw"] == {}

@@ -60,7 +60,16 @@ def evaluate(
     html = output if output.suffix == ".html" else output.with_name(output.name + ".html")
     json = html.with_suffix(".json")
     facts = {"html": html, "json": json, "patterns": report.content["patterns"]}
-    talk.result(facts, f"{patterns_text(report.content)}\nreport: {html}\nnumbers: {json}")
+    said = f"{patterns_text(report.content)}\n{advice_text(report.content)}"
+    talk.result(facts, f"{said}\nreport: {html}\nnumbers: {json}")
+
+
+def advice_text(content: dict[str, Any] | Any) -> str:
+    """The report's first sentences: which model to use, and what flatters the figures."""
+    from srmm.report.advice import advice
+    from srmm.report.data_words import duplicate_warning
+
+    return "\n".join(filter(None, (advice(content), duplicate_warning(content))))
 
 
 def patterns_text(content: dict[str, Any] | Any) -> str:
@@ -81,4 +90,7 @@ def patterns_text(content: dict[str, Any] | Any) -> str:
             for m in methods
         ]
         lines.append("  ".join([f"{name:<{width}}", f"{entry['n']:>6}", *cells]).rstrip())
-    return "accuracy in %, test rows with these modalities only\n" + "\n".join(lines)
+    heading = "accuracy in %, test rows with these modalities only"
+    if len({entry["n"] for entry in content["patterns"]}) > 1:
+        heading += " (rows of different n are about different items)"
+    return heading + "\n" + "\n".join(lines)

@@ -22,6 +22,7 @@ from srmm.ensemble.trust import Trust
 from srmm.ensemble.weights import PatternWeights
 from srmm.errors import fraction
 from srmm.learning.base import Scorer
+from srmm.learning.calibration import Calibration
 from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
 from srmm.learning.network import NetworkModel
@@ -65,6 +66,8 @@ class SingleBranchClassifier(NetworkModel):
     trust_ : Trust
     out_of_fold_ : dict of str to float
         "accuracy" and "log_loss" of the training instances, each as its fold's network sees it.
+    calibration_ : Calibration
+        Out-of-fold scores by presence pattern, from which `predict_set` makes prediction sets.
     folds_ : array of shape (n_train,)
         Which network did not learn from each training instance.
     class_prior_ : array of shape (n_classes,)
@@ -191,6 +194,12 @@ class SingleBranchClassifier(NetworkModel):
                 log_outputs,
                 rng,
             )
+        trust = self.trust_.of(train.embeddings[chosen], self.features_)
+        self.calibration_ = Calibration.fit(
+            lambda rows, there: outputs.probabilities(rows, there, self.weights_, trust[rows]),
+            y,
+            present,
+        )
 
     def predict_per_modality(self, X: Any) -> np.ndarray:
         """What each modality alone says: (n_instances, n_modalities, n_classes) probabilities.

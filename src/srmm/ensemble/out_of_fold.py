@@ -39,11 +39,23 @@ class OutOfFold:
 
     @torch.inference_mode()
     def probabilities(
-        self, rows: np.ndarray, present: np.ndarray, weights: PatternWeights
+        self,
+        rows: np.ndarray,
+        present: np.ndarray,
+        weights: PatternWeights,
+        trust: np.ndarray | None = None,
     ) -> np.ndarray:
-        """The outputs (len(rows), C) with just the items that are `present` (len(rows), M)."""
-        logs = self._logs(rows, np.arange(present.shape[1]), present.astype(np.float32))
-        scores = np.einsum("nec,ne->nc", np.maximum(logs, LEAST_LOG), weights.of(present))
+        """The outputs (len(rows), C) with just the items that are `present` (len(rows), M).
+
+        An item counts as much as it is trusted: `trust` (len(rows), M), by default 1.
+        """
+        share = present.astype(np.float32)
+        each = weights.of(present)
+        if trust is not None:
+            share *= trust
+            each = each * np.hstack([share, share.max(axis=1, keepdims=True)])
+        logs = self._logs(rows, np.arange(present.shape[1]), share)
+        scores = np.einsum("nec,ne->nc", np.maximum(logs, LEAST_LOG), each)
         return np.asarray(softmax(scores, axis=1), dtype=np.float32)
 
     def _logs(self, rows: np.ndarray, modalities: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,12 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import pattern_mask
+from srmm.encoders import available_encoders
+from srmm.evaluation.shapley import MOST, shapley_shares
 from srmm.learning.base import Scorer
 
 _MISTAKES = 24
+_RIGHT = 6
 
 
 def describe_confusion(y: np.ndarray, predicted: np.ndarray, classes: list[Any]) -> dict[str, Any]:
@@ -30,12 +33,22 @@ def describe_classes(
     classes: list[Any],
     patterns: Sequence[tuple[str, ...]],
 ) -> list[dict[str, Any]]:
-    """Precision, recall and F1 of every class, and its recall under every presence pattern."""
+    """Precision, recall and F1 of every class, and its recall under every presence pattern.
+
+    Where items have holes, a pattern's recall is of other items than that of everything: "lost" is
+    what the pattern loses of recall on the class's "n_same" items that have everything.
+    """
     every = range(len(classes))
     precision, recall, f1, support = precision_recall_fscore_support(
         y, probabilities.argmax(axis=1), labels=every, zero_division=0
     )
     by_pattern: list[list[dict[str, Any]]] = [[] for _ in classes]
+    whole = np.asarray(test.present.all(axis=1))
+    complete = np.zeros(len(test), dtype=bool)
+    if whole.any():
+        complete[whole] = (
+            scorer(np.flatnonzero(whole), test.present[whole]).argmax(axis=1) == y[whole]
+        )
     for pattern in patterns:
         mask = pattern_mask(pattern, test.modalities)
         rows = np.flatnonzero(test.present[:, mask].all(axis=1))
@@ -43,9 +56,12 @@ def describe_classes(
             continue
         right = scorer(rows, np.tile(mask, (len(rows), 1))).argmax(axis=1) == y[rows]
         for c in every:
-            own = right[y[rows] == c]
-            if len(own):
-                by_pattern[c].append({"present": list(pattern), "recall": own.mean()})
+            own = y[rows] == c
+            if own.any():
+                same = own & whole[rows]
+                lost = complete[rows][same].mean() - right[same].mean() if same.any() else None
+                entry = {"present": list(pattern), "n": own.sum(), "recall": right[own].mean()}
+                by_pattern[c].append(entry | {"n_same": same.sum(), "lost": lost})
     return [
         {
             "label": classes[c],
@@ -59,26 +75,48 @@ def describe_classes(
     ]
 
 
-def describe_mistakes(
+def mistaken_rows(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The rows of the most confident wrong predictions, the most confident first."""
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != y)
+    return wrong[np.argsort(-probabilities.max(axis=1)[wrong], kind="stable")][:_MISTAKES]
+
+
+def right_rows(probabilities: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+    """A few rows that were predicted right, drawn at random."""
+    right = np.flatnonzero(probabilities.argmax(axis=1) == y)
+    return np.sort(np.random.default_rng([seed, 7]).permutation(right)[:_RIGHT])
+
+
+def describe_items(
     scorer: Scorer,
     test: Embeddings,
+    rows: np.ndarray,
     labels: np.ndarray,
     probabilities: np.ndarray,
-    y: np.ndarray,
     classes: list[Any],
+    prior: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
-    """The most confident wrong predictions, with what each modality alone said."""
+    """What was said of these rows, and what each modality alone said.
+
+    With the class shares of training as `prior`, "shares" says how much each modality has to do
+    with the probability (Shapley), and "prior" what it would be if nothing were known.
+    """
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero(predicted != y)
-    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MISTAKES]
-    mistakes = []
-    for row in wrong:
+    shared = None
+    if prior is not None and len(rows) and len(test.modalities) <= MOST:
+        shared = shapley_shares(scorer, rows, np.asarray(test.present)[rows], prior)
+    items = []
+    for i, row in enumerate(rows.tolist()):
         there = [name for m, name in enumerate(test.modalities) if test.present[row, m]]
         alone = {}
         for name in there:
             single = scorer(np.array([row]), pattern_mask([name], test.modalities)[None])[0]
             alone[name] = {"label": classes[single.argmax()], "probability": single.max()}
-        mistakes.append(
+        why = {}
+        if shared is not None:
+            parts = dict(zip(test.modalities, shared.shares[i].tolist(), strict=True))
+            why = {"shares": {n: parts[n] for n in there}, "prior": shared.prior[i]}
+        items.append(
             {
                 "id": test.ids[row],
                 "label": labels[row],
@@ -87,9 +125,10 @@ def describe_mistakes(
                 "present": there,
                 "alone": alone,
                 "raw": {name: column[row] for name, column in test.raw.items() if name in there},
+                **why,
             }
         )
-    return mistakes
+    return items
 
 
 def describe_data(
@@ -101,7 +140,7 @@ def describe_data(
     modalities = {
         modality: {
             "embedding_dim": size,
-            "encoder": test.encoders.get(modality),
+            "encoder": _described_encoder(test.encoders.get(modality)),
             "present": {
                 "train": round((1 - training["holes"][modality]) * training["n_train"]),
                 "test": test.present[:, m].sum(),
@@ -122,6 +161,19 @@ def describe_data(
             for row, n in zip(presence.index, presence, strict=True)
         ],
     }
+
+
+def _described_encoder(encoder: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The encoder's settings with "about": what its file says of it and of its limits."""
+    if not encoder:
+        return None
+    spec = str(encoder.get("spec") or "")
+    for name, about in available_encoders().items():
+        same = name.partition(":")[0] == spec.partition(":")[0] and ":" in name
+        if spec and (name == spec or same):
+            said = {"description": about.description, "preprocessing": about.preprocessing}
+            return {**encoder, "about": said}
+    return dict(encoder)
 
 
 def describe_training(model: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,22 +15,27 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.labels import known_labels
 from srmm.data.modality import usable_patterns
 from srmm.errors import InputError, shown
+from srmm.evaluation.absence import absence_scores
+from srmm.evaluation.baselines import score_baseline
 from srmm.evaluation.describe import (
     describe_classes,
     describe_confusion,
     describe_data,
-    describe_mistakes,
+    describe_items,
     describe_training,
+    mistaken_rows,
+    right_rows,
 )
+from srmm.evaluation.duplicates import near_duplicates
 from srmm.evaluation.metrics import metric_names, scores_with_intervals
-from srmm.evaluation.robustness import (
-    corruption_scores,
-    missing_rate_curve,
-    pattern_scores,
-)
+from srmm.evaluation.outputs import Remembered
+from srmm.evaluation.paired import compared, pattern_means
+from srmm.evaluation.reliability import describe_trust
+from srmm.evaluation.robustness import corruption_scores, missing_rate_curves, pattern_scores
+from srmm.evaluation.shapley import average_shares
+from srmm.evaluation.suspects import suspect_labels
 from srmm.evaluation.tsne import project
 from srmm.files import json_ready, read_json, write_json
-from srmm.learning.base import Scorer, align_classes
 from srmm.learning.describe import describe_model
 
 if TYPE_CHECKING:
@@ -44,8 +49,8 @@ VERSION = 1
 class RobustnessReport:
     """The report on a model: modalities there, missing or corrupted, and baselines beside it.
 
-    `content` is the JSON document: "data", "model", "patterns", "curves", "corruption",
-    "baselines", "classes", "confusion", "projection", "mistakes", "training", …
+    `content` is the JSON document: "data", "model", "overall", "comparison", "patterns", "curves",
+    "trust", "shapley", "mistakes", "label_errors", "corruption", "training", … (docs/formats.md).
     """
 
     content: Mapping[str, Any]
@@ -60,7 +65,7 @@ class RobustnessReport:
                 row = {"method": method, "present": "+".join(entry["present"])}
                 for key, value in entry.items():
                     if key.endswith("_ci"):
-                        row[f"{key}_low"], row[f"{key}_high"] = value
+                        row[f"{key}_low"], row[f"{key}_high"] = value or (None, None)
                     elif key != "present":
                         row[key] = value
                 rows.append(row)
@@ -107,6 +112,8 @@ def evaluate(
     y: Any = None,
     *,
     baselines: Mapping[str, Any] | None = None,
+    train: Embeddings | None = None,
+    notes: Iterable[str] = (),
     title: str | None = None,
     name: str = "data",
     attribution: str | None = None,
@@ -124,6 +131,11 @@ def evaluate(
         Labels; by default those of the `Embeddings`.
     baselines : dict of str to fitted classifier, optional
         Shown beside the model; see `fit_baselines`.
+    train : Embeddings, optional
+        The instances the model learnt from, with labels and in the order of training: suspect
+        labels are then listed, and test items that are nearly training items counted.
+    notes : iterable of str, optional
+        What happened to the data before: rows left out, values taken as missing, a sentence each.
     projection : bool
         Whether to compute the t-SNE map (paper Fig. 5).
     seed : int
@@ -146,6 +158,10 @@ def evaluate(
     usable &= known_labels(labels)
     if not usable.any():
         raise InputError("No test instance has both a label and at least one item.")
+    left_out = {
+        "without a label": (~known_labels(labels)).sum(),
+        "with a label but no item": (known_labels(labels) & ~embeddings.present.any(axis=1)).sum(),
+    }
     embeddings, labels = embeddings[usable], labels[usable]
     classes = model.classes_.tolist()
     index = {label: c for c, label in enumerate(classes)}
@@ -157,26 +173,45 @@ def evaluate(
             f"({type(classes[0]).__name__}). Choose another label column, or convert it."
         )
 
-    scorer = model.scorer(embeddings)
+    scorer = Remembered(model.scorer(embeddings), len(embeddings))
     patterns = usable_patterns(model.modalities_)
-    rows = np.arange(len(embeddings))
-    as_it_is = scorer(rows, embeddings.present)
+    rows, present = np.arange(len(embeddings)), np.asarray(embeddings.present)
+    as_it_is = scorer(rows, present)
+    right = as_it_is.argmax(axis=1) == target
+    means = pattern_means(scorer, present, target, patterns, embeddings.modalities)
     beside = {
-        label: _baseline(baseline, embeddings, target, patterns, model, seed)
+        label: score_baseline(baseline, embeddings, target, patterns, model, seed)
         for label, baseline in (baselines or {}).items()
     }
+
+    def items(chosen: np.ndarray) -> list[dict[str, Any]]:
+        return describe_items(
+            scorer, embeddings, chosen, labels, as_it_is, classes, model.class_prior_
+        )
+
     content = {
         "format": FORMAT,
         "version": VERSION,
         "title": title or f"Robustness to missing modalities: {name}",
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         "attribution": attribution,
-        "data": describe_data(name, model, embeddings, target, classes),
+        "data": {
+            **describe_data(name, model, embeddings, target, classes),
+            "notes": list(notes),
+            "left_out": left_out,
+            "near_duplicates": (
+                None if train is None else near_duplicates(model.as_seen(train), embeddings, right)
+            ),
+        },
         "model": describe_model(model),
         "metrics": metric_names(len(classes)),
         "overall": scores_with_intervals(target, as_it_is, seed=seed),
         "patterns": pattern_scores(scorer, embeddings, target, patterns, seed),
-        "curves": _curves(scorer, embeddings, target, seed),
+        "comparison": compared((right, means), beside, seed),
+        "absence": absence_scores(scorer, embeddings, target, seed),
+        "curves": missing_rate_curves(scorer, embeddings, target, seed),
+        "trust": describe_trust(model, scorer, embeddings, target, patterns),
+        "shapley": average_shares(scorer, embeddings, model.class_prior_, seed),
         "corruption": corruption_scores(model, embeddings, target, seed=seed),
         "baselines": {label: scored["patterns"] for label, scored in beside.items()},
         "baseline_curves": {
@@ -185,77 +220,9 @@ def evaluate(
         "classes": describe_classes(scorer, embeddings, target, as_it_is, classes, patterns),
         "confusion": describe_confusion(target, as_it_is.argmax(axis=1), classes),
         "projection": project(model, embeddings, labels, seed) if projection else None,
-        "mistakes": describe_mistakes(scorer, embeddings, labels, as_it_is, target, classes),
+        "mistakes": items(mistaken_rows(as_it_is, target)),
+        "right": items(right_rows(as_it_is, target, seed)),
+        "label_errors": None if train is None else suspect_labels(model, train),
         "training": describe_training(model),
     }
     return RobustnessReport(json_ready(content))
-
-
-def fit_baselines(
-    train: Embeddings,
-    y: Any = None,
-    *,
-    validation: Any = None,
-    recipe: Any = None,
-    class_weight: Any = None,
-    random_state: int | None = None,
-) -> dict[str, Any]:
-    """The baselines that stand beside SRMM in every report, fitted as it was fitted.
-
-    Each modality alone ("unimodal:<modality>"), the availability router, and logistic regression
-    on concatenated embeddings; `recipe` as in `UnimodalClassifier`, the rest as in `fit`.
-    """
-    from srmm.methods import make_method
-
-    common = {"class_weight": class_weight, "random_state": random_state}
-    router = make_method("router", recipe=recipe, **common).fit(train, y, validation=validation)
-    alone = {
-        f"unimodal:{model.modality}": model
-        for model in router.models_.values()
-        if hasattr(model, "modality")
-    }
-    # Without holes the router's model of the complete pattern is that very model.
-    concatenated = router.models_.get(2 ** len(train.modalities) - 1)
-    if len(train.modalities) == 1 or not train.present.all():
-        concatenated = make_method("logreg-concat", **common)
-        concatenated.fit(train, y, validation=validation)
-    return {**alone, "router": router, "logreg-concat": concatenated}
-
-
-def _baseline(
-    model: Any,
-    test: Embeddings,
-    y: np.ndarray,
-    patterns: Sequence[tuple[str, ...]],
-    main: Any,
-    seed: int,
-) -> dict[str, Any]:
-    """A baseline's patterns and curves; it is shown the modalities it knows."""
-    unknown = sorted(set(model.classes_.tolist()) - set(main.classes_.tolist()))
-    if unknown:
-        raise InputError(
-            f"A baseline was trained on the class {shown(unknown[0])}, which the model does not "
-            "know. Fit both on the same labels."
-        )
-    known = [m for m, name in enumerate(test.modalities) if name in model.modalities_]
-    seen = test.select([test.modalities[m] for m in known])
-    narrow = model.scorer(seen)
-
-    def scorer(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
-        # A class that no instance with these modalities had in training has probability 0.
-        return align_classes(narrow(rows, present), model.classes_, main.classes_)
-
-    mine = [pattern for pattern in patterns if set(pattern) & set(seen.modalities)]
-    return {
-        "patterns": pattern_scores(
-            lambda rows, present: scorer(rows, present[:, known]), test, y, mine, seed
-        ),
-        "curves": _curves(scorer, seen, y, seed),
-    }
-
-
-def _curves(scorer: Scorer, test: Embeddings, y: np.ndarray, seed: int) -> dict[str, Any]:
-    curves = {
-        name: missing_rate_curve(scorer, test, y, name, seed=seed) for name in test.modalities
-    }
-    return {name: curve for name, curve in curves.items() if curve}

@@ -22,6 +22,7 @@ from srmm.evaluation.metrics import (
     scores_with_intervals,
 )
 from srmm.evaluation.missing import draw_missing, expected_accuracy, relative_drop
+from srmm.evaluation.paired import paired_difference
 from srmm.learning.base import Scorer
 
 MISSING_RATES = tuple(rate / 10 for rate in range(11))
@@ -39,13 +40,15 @@ def pattern_scores(
 
     Returns
     -------
-    list of {"present", "n", "accuracy", "accuracy_ci", "macro_f1", …, "relative_drop"}; patterns
-    that no test instance has are left out. Δ↓ compares like with like: accuracy with everything
-    and with the pattern on the instances that have everything (None if there are none).
+    list of {"present", "n", "accuracy", "accuracy_ci", "macro_f1", …}; patterns that no test
+    instance has are left out. Where instances have holes these are of different instances, so each
+    pattern is also compared with everything on the "n_same" instances that have everything:
+    "accuracy_same" (with the pattern), "complete_same" (with everything), "difference" and its
+    interval (paired), and "relative_drop". All None if no instance has everything.
     """
     scored: list[dict[str, Any]] = []
     whole = np.flatnonzero(test.present.all(axis=1))
-    complete = _accuracy(scorer, whole, test.present[whole], y) if len(whole) else None
+    complete = _right(scorer, whole, test.present[whole], y)
     for pattern in patterns:
         mask = pattern_mask(pattern, test.modalities)
         rows = np.flatnonzero(test.present[:, mask].all(axis=1))
@@ -56,12 +59,24 @@ def pattern_scores(
             "present": list(pattern),
             **scores_with_intervals(y[rows], probabilities, seed=seed),
         }
-        drop = None
-        if complete is not None:
-            hidden = np.tile(mask, (len(whole), 1))
-            drop = relative_drop(complete, _accuracy(scorer, whole, hidden, y))
-        scored.append(entry | {"relative_drop": drop})
+        hidden = _right(scorer, whole, np.tile(mask, (len(whole), 1)), y)
+        scored.append(entry | _on_the_same(hidden, complete, seed))
     return scored
+
+
+def _on_the_same(hidden: np.ndarray, complete: np.ndarray, seed: int) -> dict[str, Any]:
+    """With a pattern and with everything: who is right of the instances that have everything."""
+    if not len(complete):
+        keys = ("accuracy_same", "complete_same", "difference", "difference_ci", "relative_drop")
+        return {"n_same": 0, **dict.fromkeys(keys)}
+    less, all_of_it = float(hidden.mean()), float(complete.mean())
+    return {
+        "n_same": len(complete),
+        "accuracy_same": less,
+        "complete_same": all_of_it,
+        **paired_difference(hidden, complete, seed),
+        "relative_drop": relative_drop(all_of_it, less),
+    }
 
 
 def missing_rate_curve(
@@ -102,6 +117,16 @@ def missing_rate_curve(
     return curve | _sampled_metrics(with_it, without, y, present, m, rates, seed)
 
 
+def missing_rate_curves(
+    scorer: Scorer, test: Embeddings, y: np.ndarray, seed: int
+) -> dict[str, Any]:
+    """`missing_rate_curve` of every modality that has one."""
+    curves = {
+        name: missing_rate_curve(scorer, test, y, name, seed=seed) for name in test.modalities
+    }
+    return {name: curve for name, curve in curves.items() if curve}
+
+
 def corruption_scores(
     model: Any, test: Embeddings, y: np.ndarray, *, sigmas: Sequence[float] = SIGMAS, seed: int = 0
 ) -> list[dict[str, Any]]:
@@ -138,8 +163,10 @@ def corruption_scores(
     return table
 
 
-def _accuracy(scorer: Scorer, rows: np.ndarray, present: np.ndarray, y: np.ndarray) -> float:
-    return float((scorer(rows, present).argmax(axis=1) == y[rows]).mean())
+def _right(scorer: Scorer, rows: np.ndarray, present: np.ndarray, y: np.ndarray) -> np.ndarray:
+    if not len(rows):
+        return np.zeros(0, dtype=bool)
+    return np.asarray(scorer(rows, present).argmax(axis=1) == y[rows])
 
 
 def _curve_intervals(

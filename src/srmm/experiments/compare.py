@@ -11,6 +11,7 @@ import numpy as np
 
 from srmm.data.modality import pattern_mask, presence_patterns
 from srmm.errors import InputError
+from srmm.evaluation.paired import holm
 from srmm.experiments.cells import Cell, Outcome, Progress, read_outcome, run_cells
 from srmm.experiments.data import ExperimentData, has_own_split, split_for
 from srmm.experiments.runner import git_revision
@@ -18,7 +19,6 @@ from srmm.experiments.significance import (
     bootstrap_means,
     difference,
     enough_resamples,
-    holm,
 )
 
 FORMAT = "srmm-comparison"

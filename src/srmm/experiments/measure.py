@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 
 from srmm.evaluation.metrics import point_scores
+from srmm.evaluation.reliability import calibration_error
 from srmm.experiments.cells import Outcome
 from srmm.experiments.data import draw_mask
 from srmm.experiments.spec import Setting
@@ -81,10 +82,7 @@ def calibration(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> dic
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == y
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    count = np.bincount(index, minlength=bins)
-    gap = np.bincount(index, right - confidence, minlength=bins)
     target = np.zeros_like(probabilities)
     target[np.arange(len(y)), y] = 1
     brier = float(((probabilities - target) ** 2).sum(axis=1).mean())
-    return {"ece": float(np.abs(gap[count > 0]).sum() / len(y)), "brier": brier}
+    return {"ece": calibration_error(confidence, right, bins), "brier": brier}

@@ -1,4 +1,4 @@
-"""Significance of differences between methods: paired bootstrap over test instances, Holm."""
+"""Significance of differences between methods: paired bootstrap over test instances."""
 
 from __future__ import annotations
 
@@ -60,18 +60,3 @@ def difference(means: np.ndarray, a: int, b: int) -> tuple[list[float], float]:
 def enough_resamples(n_pairs: int) -> int:
     """So many that the smallest p, after Holm's correction for `n_pairs`, is below 0.05."""
     return max(N_RESAMPLES, _PER_PAIR * n_pairs)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for all these comparisons (Holm 1979), in the given order.
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    order = np.argsort(p_values)
-    adjusted = np.empty(len(p_values))
-    reached = 0.0
-    for rank, i in enumerate(order):
-        reached = max(reached, min(1.0, (len(p_values) - rank) * p_values[i]))
-        adjusted[i] = reached
-    return [round(float(p), 12) for p in adjusted]

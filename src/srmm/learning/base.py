@@ -17,8 +17,10 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import LONE_MODALITY, as_embeddings, is_lone_array, match_modalities
 from srmm.data.split import held_out_split
 from srmm.errors import InputError, SrmmError, shown
+from srmm.learning.calibration import calibration_arrays, calibration_from
 from srmm.learning.labelled import Labelled, labelled, with_items
 from srmm.learning.saving import save_pretrained
+from srmm.learning.sets import PredictsSets
 from srmm.learning.standardize import Standardizer
 from srmm.learning.state import (
     Arrays,
@@ -35,7 +37,7 @@ Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @with_parameters
-class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
+class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
     """Base of the classifiers: scikit-learn's protocol over `Embeddings` with holes.
 
     A subclass adds its parameters as fields under `with_parameters`, and implements `_fit` and
@@ -157,8 +159,11 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         mean = weight.mean()
         train = Labelled(embeddings, y, weight / mean, groups)
         self.chosen_: dict[str, Any] = {}
+        self.calibration_ = None
         start = time.perf_counter()
-        self._fit(train, Labelled(held, y_held, weight_held / mean, groups_held), seed)
+        judges = Labelled(held, y_held, weight_held / mean, groups_held)
+        self._fit(train, judges, seed)
+        self._calibrate_held(judges)
         self.training_["seconds"] = time.perf_counter() - start
         return self
 
@@ -236,7 +241,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
             "random_state": plain_seed(self.random_state),
             "chosen": self.chosen_,
         }
-        arrays = {"class_prior": self.class_prior_}
+        arrays = {"class_prior": self.class_prior_, **calibration_arrays(self)}
         if hasattr(self, "standardizer_"):
             for name in self.modalities_:
                 arrays[f"mean.{name}"] = self.standardizer_.mean[name]
@@ -252,6 +257,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = state["random_state"]
         self.class_weight = class_weight_from_json(state["class_weight"])
         self.class_prior_ = arrays["class_prior"]
+        self.calibration_ = calibration_from(arrays)
         if all(f"mean.{name}" in arrays for name in self.modalities_):
             self.standardizer_ = Standardizer(
                 {name: arrays[f"mean.{name}"] for name in self.modalities_},

@@ -114,11 +114,19 @@ def _results(content: Mapping[str, Any]) -> str:
         between = f"{100 * interval[0]:.1f} – {100 * interval[1]:.1f}" if interval else ""
         present = " + ".join(entry["present"])
         rows.append(f"| {present} | {entry['n']:,} | {100 * entry['accuracy']:.1f} | {between} |")
+    overall, name = content.get("overall"), content["data"]["name"]
+    as_it_is = []
+    if overall:
+        right = f"{100 * overall['accuracy']:.1f} %"
+        as_it_is = [f"Right on {right} of {overall['n']:,} held-out instances of {name}.", ""]
+    others = len({entry["n"] for entry in content["patterns"]}) > 1
     return "\n".join(
         [
             "## Results",
             "",
-            f"On held-out instances of {content['data']['name']}, with these modalities only:",
+            *as_it_is,
+            "With these modalities only, on the held-out instances that have them"
+            + (" (different ones in each row):" if others else ":"),
             "",
             "| present | instances | accuracy in % | 95 % interval |",
             "| --- | --- | --- | --- |",

@@ -186,6 +186,10 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
         """Figures on the held-out instances, as they are and each of their items alone."""
         return held_out_figures(self._scorer(held.embeddings), held)
 
+    def _calibrate_held(self, held: Labelled) -> None:
+        if len(held.y):
+            self._calibrate_on(held.embeddings, held.y)
+
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         return self._forward(embeddings, lambda batch: self.network_(*batch).softmax(dim=1))
 

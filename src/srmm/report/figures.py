@@ -106,7 +106,7 @@ def curve_limits(report: Report, metric: str) -> tuple[float, float]:
             values += line.tolist()
     known = [value for value in values if math.isfinite(value)] or [0.0, 100.0]
     low = 10 * math.floor((min(known) - 1) / 10)
-    return max(0.0, low), min(101.0, 5 * math.ceil((max(known) + 1) / 5))
+    return max(0.0, low), min(100.0, 5 * math.ceil((max(known) + 1) / 5))
 
 
 def corruption_panels(report: Report) -> list[Panel]:
@@ -135,10 +135,9 @@ def corruption_panels(report: Report) -> list[Panel]:
                 y = 100 * numbers([row.get(metric) for row in chosen])
                 sd = 100 * np.nan_to_num(numbers([row.get(f"{metric}_sd") for row in chosen]))
                 draw_line(axes, sigmas, y, look)
-                axes.fill_between(
-                    sigmas, y - sd, y + sd, color=LIGHT[look.colour], alpha=0.15, lw=0
-                )
-            axes.set_ylim(0, 103)
+                low, high = np.clip([y - sd, y + sd], 0, 100)
+                axes.fill_between(sigmas, low, high, color=LIGHT[look.colour], alpha=0.15, lw=0)
+            axes.set_ylim(0, 100)
             axes.set(xlabel=f"σ of the noise, {units.get(scale, scale)}", ylabel="%")
             axes.legend(handles=[line_handle(look) for look in looks.values()], loc="best")
             add_tips(axes, sigmas, tips)
@@ -253,7 +252,8 @@ def _spread(curve: Mapping[str, Any], metric: str) -> tuple[np.ndarray, np.ndarr
         bounds = np.array([numbers(ends or (None, None)) for ends in curve[f"{metric}_ci"]])
         return 100 * bounds[:, 0], 100 * bounds[:, 1]
     sd = np.nan_to_num(numbers(curve.get(f"{metric}_sd") or [0.0] * len(values)))
-    return 100 * (values - sd), 100 * (values + sd)
+    # A spread says nothing beyond what a share can be.
+    return 100 * np.clip(values - sd, 0, 1), 100 * np.clip(values + sd, 0, 1)
 
 
 def _epoch_tip(entry: Mapping[str, Any]) -> str:

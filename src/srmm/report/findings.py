@@ -15,15 +15,21 @@ from srmm.report.words import (
     is_number,
     label_text,
     method_text,
+    p_text,
     pattern_text,
     percent,
+    points,
     rounded,
+    shorten,
 )
 
 SEVERE = 0.7
 """The missing rate of the headline: the paper's "severely missing" (30 % available, Table I)."""
 
 Report = Mapping[str, Any]
+
+_SIGNIFICANT = 0.05
+_FEWEST = 10  # items of a class that have everything, to say what it loses
 
 
 def modality_names(report: Report) -> list[str]:
@@ -191,9 +197,7 @@ def verdict(report: Report) -> str:
             f"{severe['modality']} is missing"
         )
         if severe["lead"] is not None:
-            said += (
-                f", {_compared(severe['lead'])} {_the(severe['rival'])}, the best baseline there"
-            )
+            said += f", {_compared(severe['lead'])} {the(severe['rival'])}, the best baseline there"
     if not report.get("baselines"):
         return said + "; no baseline was run, so this does not show what a simpler model would do."
     rows = pattern_rows(report, "accuracy")
@@ -207,7 +211,7 @@ def verdict(report: Report) -> str:
     most = "" if len(beaten) == 1 else "most of all "
     rival, pattern = worst["rival"], pattern_text(worst["row"]["entry"]["present"], names)
     return said + (
-        f"; a baseline does better{where}: {most}{_the(rival['name'])}"
+        f"; a baseline does better{where}: {most}{the(rival['name'])}"
         + (f" with {pattern}" if len(rows) > 1 else "")
         + f", by {worst['by']:.1f} points ({overlap})."
     )
@@ -219,7 +223,8 @@ def _compared(lead: float) -> str:
     return f"{abs(lead):.1f} points {'above' if lead > 0 else 'below'}"
 
 
-def _the(name: str) -> str:
+def the(name: str) -> str:
+    """A baseline's name within a sentence."""
     text = baseline_text(name)
     return f"the {text}" if name == "router" else text
 
@@ -267,9 +272,9 @@ def class_remarks(report: Report) -> list[str]:
         losses: list[tuple[float, Mapping[str, Any]]] = []
         for entry in classes:
             recalls = entry.get("recall_by_pattern") or []
-            full, left = ((find_pattern(recalls, who) or {}).get("recall") for who in (names, kept))
-            if is_number(full) and is_number(left):
-                losses.append((full - left, entry))
+            loss = lost_recall(recalls, names, kept)
+            if loss is not None:
+                losses.append((loss, entry))
         if losses and max(loss for loss, _ in losses) > 0:
             loss, entry = max(losses, key=lambda pair: pair[0])
             remarks.append(
@@ -279,6 +284,57 @@ def class_remarks(report: Report) -> list[str]:
     return remarks
 
 
+def item_lists(report: Report) -> dict[str, list[dict[str, Any]]]:
+    """The items a report shows, by the name of their list: mistakes, right answers, suspects."""
+    labels = report.get("label_errors") or {}
+    return {
+        "mistakes": list(report.get("mistakes") or []),
+        "right": list(report.get("right") or []),
+        "suspects": list(labels.get("items") or []),
+    }
+
+
+def absence_remarks(report: Report) -> list[str]:
+    """Where rows that lack a modality differ from those that had it hidden: a sentence each."""
+    remarks = []
+    for entry in report.get("absence") or []:
+        name = entry["modality"]
+        said = (
+            f"Items without {name} ({entry['n_absent']:,}) are answered right on "
+            f"{percent(entry['accuracy_absent'])} %; those that have it, once it is hidden from "
+            f"the model ({entry['n_hidden']:,}), on {percent(entry['accuracy_hidden'])} % "
+            f"({points(entry['difference'])} points, {p_text(entry['p_holm'])}): "
+        )
+        if entry["p_holm"] < _SIGNIFICANT:
+            harder = "easier" if entry["difference"] > 0 else "harder"
+            said += f"its absence is not at random, items without it are {harder}."
+        else:
+            said += "no more than chance."
+        if is_number(entry["classes_p"]) and entry["classes_p"] < _SIGNIFICANT:
+            v = f"Cramér's V {entry['cramers_v']:.2f}, {p_text(entry['classes_p'])}"
+            said += f" They are of other classes, too ({v})."
+        remarks.append(said)
+    return remarks
+
+
+def worst_same(report: Report) -> Any:
+    """The pattern that loses most against everything on the same items; None if none is known."""
+    known = [e for e in report["patterns"] if is_number(e.get("difference"))]
+    less = [e for e in known if len(e["present"]) < len(modality_names(report))]
+    return min(less, key=lambda entry: entry["difference"], default=None)
+
+
+def lost_recall(
+    recalls: Sequence[Mapping[str, Any]], names: Sequence[str], kept: Sequence[str]
+) -> float | None:
+    """What a class loses of recall with only `kept`, on the same items; None if few have all."""
+    left = find_pattern(recalls, kept) or {}
+    if "lost" in left:
+        return left["lost"] if is_number(left["lost"]) and left["n_same"] >= _FEWEST else None
+    full = (find_pattern(recalls, names) or {}).get("recall")
+    known = is_number(full) and is_number(left.get("recall"))
+    return full - left["recall"] if known else None
+
+
 def _short(label: Any) -> str:
-    text = label_text(label)
-    return text if len(text) <= 40 else text[:39] + "…"
+    return shorten(label_text(label), 40)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from srmm.errors import InputError
 from srmm.files import replacing_file
-from srmm.report import drawings, figures, findings, words
+from srmm.report import advice, data_words, drawings, figures, findings, trust_figures, words
 from srmm.report.style import PALETTE, line_styles
 
 FORMAT = "srmm-report"
@@ -92,7 +92,19 @@ def render(report: Mapping[str, Any], thumbnail: Thumbnail | None = None) -> str
         remarks=findings.class_remarks(report),
         majority=findings.majority_share(report),
         training=figures.training_panels(report),
-        mistakes=[_mistake(report, mistake, thumbnail) for mistake in report.get("mistakes") or []],
+        **{
+            name: [_mistake(report, item, thumbnail) for item in items]
+            for name, items in findings.item_lists(report).items()
+        },
+        advice=advice.advice(report),
+        rival=advice.best_baseline(report),
+        worst=findings.worst_same(report),
+        absence=findings.absence_remarks(report),
+        reliability=trust_figures.reliability_panels(report),
+        selective=trust_figures.selective_panel(report),
+        left_out=data_words.left_out_lines(report),
+        duplicates=data_words.duplicate_lines(report),
+        warning=data_words.duplicate_warning(report),
         styles=line_styles(report),
         legend_classes=_LEGEND_CLASSES,
     )
@@ -133,18 +145,22 @@ def environment() -> jinja2.Environment:
         "date": words.date_text,
         "duration": words.duration_text,
         "is_number": words.is_number,
+        "signed": words.signed_interval,
+        "p": words.p_text,
     }
     environment.globals |= {
         "METRICS": words.METRICS,
         "SEVERE": findings.SEVERE,
         "pattern_text": words.pattern_text,
         "find_pattern": findings.find_pattern,
+        "lost_recall": findings.lost_recall,
         "curve_limits": figures.curve_limits,
         "drawn_styles": figures.drawn_styles,
         "interval_bar": drawings.interval_bar,
         "confusion_svg": drawings.confusion_svg,
         "line_sample": drawings.line_sample,
         "class_sample": drawings.class_sample,
+        "encoder_lines": data_words.encoder_lines,
     }
     return environment
 

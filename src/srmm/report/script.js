@@ -53,6 +53,23 @@ if (maps) {
   maps.addEventListener("pointerleave", () => point(undefined));
 }
 
+// A table that is wider than the screen says so, where a shadow may be overlooked.
+function cue(box) {
+  const wide = box.scrollWidth > box.clientWidth + 4;
+  const said = box.nextElementSibling?.classList.contains("cue") ? box.nextElementSibling : null;
+  if (said) said.hidden = !wide;
+  else if (wide) {
+    const note = document.createElement("p");
+    note.className = "cue";
+    note.setAttribute("aria-hidden", "true");
+    note.textContent = "← scroll sideways for more columns →";
+    box.after(note);
+  }
+}
+const boxes = Array.from(document.querySelectorAll(".scroll"));
+const watcher = new ResizeObserver((entries) => entries.forEach((entry) => cue(entry.target)));
+boxes.forEach((box) => watcher.observe(box));
+
 // A closed <details> would be missing from the print.
 window.addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true;

@@ -70,6 +70,28 @@ def interval(bounds: Sequence[Any] | None) -> str:
     return "–".join(percent(bound) for bound in bounds)
 
 
+def signed_interval(bounds: Sequence[Any] | None) -> str:
+    """The two ends of an interval of differences, in points; empty if there is none.
+
+    >>> signed_interval([-0.012, 0.03])
+    '−1.2 to +3.0'
+    """
+    if bounds is None or not all(is_number(bound) for bound in bounds):
+        return ""
+    return " to ".join(points(bound) for bound in bounds)
+
+
+def p_text(p: Any) -> str:
+    """A p-value as it is written.
+
+    >>> p_text(0.0421), p_text(1e-9), p_text(None)
+    ('p = 0.042', 'p < 0.001', 'p unknown')
+    """
+    if not is_number(p):
+        return "p unknown"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
 def count(number: Any) -> str:
     """A count with thousands separated.
 
@@ -91,13 +113,23 @@ def label_text(label: Any) -> str:
 
 
 def shorten(text: Any, length: int) -> str:
-    """The text, cut to `length` characters with an ellipsis if it is longer.
+    """The text, cut to `length` characters with an ellipsis if it is longer, between words.
 
-    >>> shorten("a long label", 7)
-    'a long…'
+    A word that is longer than half of what is left room for is cut itself.
+
+    >>> shorten("a long label", 9), shorten("a longlonglabel", 9)
+    ('a long…', 'a longlo…')
     """
     text = str(text)
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+    if len(text) <= length:
+        return text
+    kept = text[: length - 1]
+    if not text[length - 1].isspace():
+        words = kept.rsplit(maxsplit=1)
+        whole = kept[: len(kept.rstrip()) - len(words[-1])] if len(words) > 1 else ""
+        if 2 * len(whole.rstrip()) >= length:
+            kept = whole
+    return kept.rstrip() + "…"
 
 
 def pattern_text(present: Sequence[str], modalities: Sequence[str]) -> str:

@@ -16,7 +16,8 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
 from srmm.data.store import is_store
 from srmm.errors import InputError
-from srmm.evaluation.evaluate import RobustnessReport, evaluate, fit_baselines
+from srmm.evaluation.baselines import fit_baselines
+from srmm.evaluation.evaluate import RobustnessReport, evaluate
 from srmm.learning.card import add_results
 from srmm.learning.saving import from_pretrained, read_config
 from srmm.methods import method_name
@@ -29,7 +30,7 @@ from srmm.workflows.data import (
     row_digests,
     split_column,
 )
-from srmm.workflows.pictures import open_noted, with_pictures
+from srmm.workflows.pictures import TRAINED, open_noted, with_pictures
 from srmm.workflows.thumbnails import Thumbnails
 
 
@@ -95,6 +96,8 @@ def evaluate_workflow(
         model,
         data[test],
         baselines=fitted,
+        train=None if own is None else trained_on(own, split_column(own, rows)),
+        notes=dict.fromkeys([*(origin.get("notes") or ()), *(table.notes if table else ())]),
         name=name,
         attribution=origin.get("attribution"),
         seed=seed,
@@ -106,11 +109,20 @@ def evaluate_workflow(
     content = with_pictures(
         result.content, kinds, lambda: table if store is None else open_noted(store), store
     )
+    trained = _store_of(model_folder, origin, None)
+    if trained is not None:
+        content = with_pictures(content, kinds, lambda: open_noted(trained), trained, TRAINED)
     with ItemReader(None if table is None else table.folder) as reader:
         RobustnessReport(content).to_html(report, thumbnail=Thumbnails(reader, kinds))
     if source is None:
         add_results(model_folder, result.content)
     return result
+
+
+def trained_on(own: Embeddings, split: np.ndarray) -> Embeddings:
+    """The instances a model learnt from, in the order of training: validation came last."""
+    order = [np.flatnonzero(split == part) for part in ("train", "validation")]
+    return own[np.concatenate(order)]
 
 
 def _store_of(model_folder: Path, origin: Mapping[str, Any], source: str | None) -> Path | None:

@@ -6,9 +6,10 @@ that lies in the table itself: it notes which table that was, and the report loo
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,16 @@ from srmm.encoding.store import read_keys
 from srmm.encoding.unique_items import ItemKeys
 from srmm.errors import SrmmError
 from srmm.files import json_ready, write_json
+from srmm.report.findings import item_lists
 from srmm.workflows.data import READING, open_data
 
 _SOURCE = "_source.json"  # no modality may be called so
 _PICTURES = ("image", "face")
 _FETCHING = ("download", "allow_private")  # a report fetches nothing; what was fetched is a file
+
+TESTED = ("mistakes", "right")
+TRAINED = ("suspects",)
+"""Lists of items in a report that are of the test data, and of the training data."""
 
 
 def note_source(
@@ -76,30 +82,34 @@ def with_pictures(
     kinds: Mapping[str, str],
     open_table: Callable[[], Table | None],
     store: Path | None = None,
+    lists: Collection[str] = TESTED,
 ) -> dict[str, Any]:
-    """The content of a report, with the pictures from `open_table` in the mistakes that lack them.
+    """The content of a report, with the pictures from `open_table` in the items that lack them.
 
-    `store` is where the embeddings are: a picture that is not the one they were made from, because
-    the table has changed since, is left out.
+    `lists` names the lists of items that are of this table, as in `item_lists`: others may have
+    the same ids and be other items. `store` is where the embeddings are: a picture that is not the
+    one they were made from, because the table has changed since, is left out.
     """
-    mistakes = [dict(mistake) for mistake in content.get("mistakes") or []]
+    filled = copy.deepcopy(dict(content))
     wanted = [
-        (mistake, name)
-        for mistake in mistakes
-        for name in mistake["present"]
-        if kinds.get(name) in _PICTURES and (mistake.get("raw") or {}).get(name) is None
+        (item, name)
+        for part, items in item_lists(filled).items()
+        if part in lists
+        for item in items
+        for name in item["present"]
+        if kinds.get(name) in _PICTURES and (item.get("raw") or {}).get(name) is None
     ]
     table = open_table() if wanted else None
     if table is not None:
         rows = {id: row for row, id in enumerate(table.ids.tolist())}
         known = None if store is None else _known_keys(store)
-        for mistake, name in wanted:
-            row = rows.get(mistake["id"])
+        for shown, name in wanted:
+            row = rows.get(shown["id"])
             item = None if row is None or name not in table.items else table.items[name][row]
-            if item is None or (known and not known(name, mistake["id"], item)):
+            if item is None or (known and not known(name, shown["id"], item)):
                 continue
-            mistake["raw"] = {**(mistake.get("raw") or {}), name: item}
-    return {**content, "mistakes": mistakes}
+            shown["raw"] = {**(shown.get("raw") or {}), name: item}
+    return filled
 
 
 def _known_keys(store: Path) -> Callable[[str, Any, Any], bool]:

@@ -1,0 +1,57 @@
+"""A model's word on its own training instances, each by the one network that never saw it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from srmm.data.embeddings import Embeddings
+from srmm.ensemble.classifier import SingleBranchClassifier
+from srmm.ensemble.out_of_fold import OutOfFold
+from srmm.ensemble.state import digest_of
+from srmm.ensemble.table import FeatureTable
+from srmm.learning.labelled import labelled
+
+
+class OutOfFoldScorer:
+    """(rows, present) → out-of-fold probabilities (len(rows), C) of training instances.
+
+    Attributes
+    ----------
+    embeddings : Embeddings
+        The instances that taught the model.
+    y : array of shape (n,)
+        Indices of their classes.
+    present : bool array of shape (n, M)
+    """
+
+    def __init__(
+        self, model: SingleBranchClassifier, embeddings: Embeddings, y: np.ndarray
+    ) -> None:
+        self.embeddings, self.y = embeddings, y
+        self.present = np.asarray(embeddings.present)
+        self._weights = model.weights_
+        self._trust = model.trust_.of(embeddings, model.features_)
+        table = FeatureTable(embeddings, model.features_, model.network_.fc2.weight.device)
+        self._outputs = OutOfFold(model.network_, table, np.arange(len(table)), model.folds_)
+
+    def __call__(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
+        return self._outputs.probabilities(rows, present, self._weights, self._trust[rows])
+
+
+def out_of_fold_scorer(model: Any, train: Embeddings) -> OutOfFoldScorer | str:
+    """The out-of-fold outputs of the instances that a model learnt from, in the order of training.
+
+    A sentence that says why not, if the model has none or these are other instances.
+    """
+    if not isinstance(model, SingleBranchClassifier) or not len(model.folds_):
+        return (
+            "Only the default method judges each training instance by a network that never saw it."
+        )
+    embeddings, labels, _, _ = labelled(model.as_seen(train), None, None)
+    index = {label: c for c, label in enumerate(model.classes_.tolist())}
+    y = np.array([index.get(label, -1) for label in labels.tolist()])
+    if len(y) != len(model.folds_) or digest_of(embeddings, y) != model.training_.get("digest"):
+        return "The training instances are not the ones, or not in the order, of training."
+    return OutOfFoldScorer(model, embeddings, y)

@@ -1,0 +1,76 @@
+"""One sentence of advice: use this model, or that simpler one, or the difference is chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from srmm.report.findings import Report, the
+from srmm.report.words import baseline_text, is_number, p_text, percent, points, signed_interval
+
+SIGNIFICANT = 0.05
+
+_USE = "use this model"
+
+
+def best_baseline(report: Report) -> tuple[str, Mapping[str, Any]] | None:
+    """The baseline that is right most often on the test set as it is, and its scores there.
+
+    Of equals the simplest: one modality alone, then logistic regression.
+    """
+    table = {n: e for n, e in (report.get("comparison") or {}).items() if is_number(e["accuracy"])}
+    if not table:
+        return None
+    name = max(table, key=lambda name: (table[name]["accuracy"], -_complexity(name)))
+    return name, table[name]
+
+
+def advice(report: Report) -> str | None:
+    """What to do with the model, in one sentence; None for a report without the figures for it.
+
+    On the test set as it is, against the best baseline there: McNemar's test on the same rows, with
+    Holm's correction as the baseline is the best of several. Where that finds nothing, what the
+    presence patterns say decides.
+    """
+    overall = report.get("overall")
+    if not overall or "comparison" not in report:
+        return None
+    method = baseline_text(str(report["model"]["method"]))  # within a sentence
+    said = f"On its {overall['n']:,} test items as they are, {method} is right on "
+    said += f"{percent(overall['accuracy'])} %"
+    found = best_baseline(report)
+    if found is None:
+        return said + "; no baseline was run, so this does not show what a simpler model would do."
+    name, rival = found
+    said += f" and the best baseline, {the(name)}, on {percent(rival['accuracy'])} %: "
+    return said + _verdict(report["model"]["method"], name, rival)
+
+
+def _verdict(method: str, name: str, rival: Mapping[str, Any]) -> str:
+    ahead = rival["difference"] > 0
+    if rival["p_holm"] < SIGNIFICANT:
+        evidence = f"{p_text(rival['p_holm'])} on the same items"
+        return f"{_USE if ahead else _instead(name)} ({evidence})."
+    chance = (
+        f"the difference is within chance ({points(rival['difference'])} points, 95 % interval "
+        f"{signed_interval(rival['difference_ci'])})"
+    )
+    low, high = rival["patterns"]["difference_ci"]
+    over_all = f"{points(rival['patterns']['difference'])} points over all presence patterns"
+    if low > 0:
+        return f"{chance}; {_USE} if modalities may go missing ({over_all})."
+    if high < 0:
+        return f"{chance}; where modalities go missing it is worse ({over_all}): {_instead(name)}."
+    if _complexity(name) < 2:
+        return f"{chance}, and {the(name)} is the simpler: {_instead(name)}."
+    if name == "router" and method.startswith("srmm"):
+        return f"{chance}; either will do, and this is one model, not one per presence pattern."
+    return f"{chance}; either will do."
+
+
+def _instead(name: str) -> str:
+    return f"use {the(name)} instead, `srmm fit … --method {name}`"
+
+
+def _complexity(name: str) -> int:
+    return 0 if name.startswith("unimodal:") else 1 if name.startswith("logreg") else 2

@@ -1,0 +1,166 @@
+"""The sentence at the top: which of a model and its baselines to use, and on what evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from srmm.report import write_report
+from srmm.report.advice import advice, best_baseline
+from srmm.report.data_words import duplicate_lines, duplicate_warning, encoder_lines, left_out_lines
+from srmm.report.figures import curve_limits
+from srmm.report.findings import absence_remarks, worst_same
+from srmm.report.words import shorten
+from tests.report.simulated_report import make_report
+
+
+def rival(accuracy: float, p: float, over_patterns: float = 0.0) -> dict[str, Any]:
+    difference = 0.8 - accuracy
+    return {
+        "accuracy": accuracy,
+        "difference": difference,
+        "difference_ci": [difference - 0.02, difference + 0.02],
+        "p_holm": p,
+        "patterns": {
+            "difference": over_patterns,
+            "difference_ci": [over_patterns - 0.01, over_patterns + 0.01],
+        },
+    }
+
+
+def said(**rivals: dict[str, Any]) -> str:
+    table = {name.replace("_", ":"): entry for name, entry in rivals.items()}
+    overall = {"n": 500, "accuracy": 0.8}
+    report = {"model": {"method": "srmm"}, "overall": overall, "comparison": table}
+    sentence = advice(report)
+    assert sentence is not None
+    return sentence
+
+
+def test_a_better_model_is_recommended() -> None:
+    sentence = said(router=rival(0.7, 0.001), unimodal_text=rival(0.6, 0.0001))
+    assert sentence == (
+        "On its 500 test items as they are, SRMM is right on 80.0 % and the best baseline, the "
+        "availability router, on 70.0 %: use this model (p = 0.001 on the same items)."
+    )
+
+
+def test_a_better_baseline_is_recommended_with_its_command() -> None:
+    sentence = said(unimodal_text=rival(0.9, 0.0001))
+    assert "use text alone instead, `srmm fit … --method unimodal:text` (p < 0.001" in sentence
+
+
+def test_chance_is_called_chance_and_the_simpler_one_recommended() -> None:
+    sentence = said(unimodal_text=rival(0.81, 0.6))
+    assert "within chance (−1.0 points, 95 % interval −3.0 to +1.0)" in sentence
+    assert "text alone is the simpler: use text alone instead" in sentence
+    alike = said(router=rival(0.81, 0.6))
+    assert alike.endswith("either will do, and this is one model, not one per presence pattern.")
+
+
+def test_patterns_decide_where_the_test_set_does_not() -> None:
+    better = said(unimodal_text=rival(0.81, 0.6, over_patterns=0.1))
+    assert "use this model if modalities may go missing (+10.0 points" in better
+    worse = said(router=rival(0.81, 0.6, over_patterns=-0.1))
+    assert "where modalities go missing it is worse (−10.0 points" in worse
+    assert "--method router" in worse
+
+
+def test_of_equal_baselines_the_simplest_stands_for_them() -> None:
+    table = {"router": rival(0.8, 1.0), "logreg-concat": rival(0.8, 1.0)}
+    found = best_baseline({"comparison": table | {"unimodal:a": rival(0.8, 1.0)}})
+    assert found is not None
+    assert found[0] == "unimodal:a"
+
+
+def test_without_figures_there_is_no_advice() -> None:
+    assert advice({"model": {"method": "srmm"}, "patterns": []}) is None
+    assert "no baseline was run" in said()
+
+
+def test_a_page_of_before_is_still_drawn(tmp_path) -> None:
+    report = make_report(3, ["image", "text"])
+    for key in ("overall", "comparison", "absence", "trust", "shapley", "right", "label_errors"):
+        del report[key]
+    for key in ("notes", "left_out", "near_duplicates"):
+        del report["data"][key]
+    for entry in report["patterns"]:
+        for key in ("n_same", "accuracy_same", "complete_same", "difference", "difference_ci"):
+            del entry[key]
+    for mistake in report["mistakes"]:
+        del mistake["shares"], mistake["prior"]
+    html = write_report(report, tmp_path / "r.html").read_text()
+    assert "Everything present" in html
+    assert 'id="trust"' not in html
+
+
+def test_patterns_are_compared_on_the_same_items(tmp_path) -> None:
+    report = make_report(3, ["image", "text"])
+    both, image, text = report["patterns"]
+    image |= {"n": 900, "accuracy": 0.95}  # easier items
+    html = write_report(report, tmp_path / "r.html").read_text()
+    assert "On the same 480" in html
+    assert f"{100 * image['accuracy_same']:.1f}" in html
+    for entry in (both, image, text):
+        recomputed = 1 - entry["accuracy_same"] / entry["complete_same"]
+        assert abs(entry["relative_drop"] - recomputed) < 1e-12
+    worst = min(image["difference"], text["difference"])
+    assert worst_same(report)["difference"] == worst
+
+
+def test_absence_is_put_into_words() -> None:
+    entry = {
+        "modality": "text", "n_absent": 1100, "n_hidden": 260, "accuracy_absent": 0.85,
+        "accuracy_hidden": 0.75, "difference": 0.1, "p_holm": 0.0002, "classes_p": 0.2,
+        "cramers_v": 0.05,
+    }  # fmt: skip
+    (remark,) = absence_remarks({"absence": [entry]})
+    assert "not at random, items without it are easier" in remark
+    assert "other classes" not in remark
+    (remark,) = absence_remarks({"absence": [entry | {"p_holm": 0.4, "classes_p": 1e-6}]})
+    assert "no more than chance" in remark
+    assert "other classes" in remark
+
+
+def test_data_in_words() -> None:
+    report = make_report(3, ["image", "text"])
+    assert left_out_lines(report) == [
+        "7 rows are the same as another one.",
+        "4 test items without a label were left out.",
+    ]
+    assert duplicate_warning(report) is None  # 12 of 480: they hardly move the figure
+    report["data"]["near_duplicates"]["rows"]["near"] = 120
+    assert "25.0 % of the test rows" in (duplicate_warning(report) or "")
+    report["data"]["near_duplicates"]["rows"]["near"] = 12
+    counted, meaning = duplicate_lines(report)
+    assert "12 have an item that is nearly one of training" in counted
+    assert "100.0 % of these and on 71.0 % of the others" in meaning
+    encoder = {
+        "spec": "minilm",
+        "weights": "d2013c4aa9df",
+        "preprocessing": {"max_tokens": 256},
+        "about": {"description": "sentence encoder (English)", "preprocessing": "256 tokens"},
+        "cut": {"n": 37, "of": 900, "max_tokens": 256},
+    }
+    assert encoder_lines(encoder) == [
+        "minilm", "sentence encoder (English)", "256 tokens",
+        "37 of 900 texts were cut at 256 tokens",
+    ]  # fmt: skip
+    assert encoder_lines(None) == []
+
+
+def test_texts_are_cut_between_words() -> None:
+    text = "one two three four five"
+    for length in range(1, 30):
+        cut = shorten(text, length)
+        assert len(cut) <= max(length, 1)
+        assert cut == text or cut.endswith("…")
+    assert shorten(text, 14) == "one two three…"
+    assert shorten(text, 16) == "one two three…"
+    assert shorten("x" * 30, 10) == "x" * 9 + "…"
+
+
+def test_no_axis_goes_beyond_what_a_share_can_be() -> None:
+    report = make_report(2, ["image", "text"])
+    report["curves"]["text"]["auroc"] = [0.999] * 11
+    report["curves"]["text"]["auroc_sd"] = [0.1] * 11
+    assert curve_limits(report, "auroc")[1] == 100
