@@ -19,7 +19,7 @@ from srmm.data.split import held_out_split
 from srmm.errors import InputError, SrmmError, shown
 from srmm.learning.labelled import Labelled, labelled, with_items
 from srmm.learning.saving import save_pretrained
-from srmm.learning.standardize import Standardizer
+from srmm.learning.standardize import Standardizer, large_number
 from srmm.learning.state import (
     Arrays,
     class_weight_from_json,
@@ -28,7 +28,14 @@ from srmm.learning.state import (
     plain_seed,
     stored_parameters,
 )
-from srmm.recipe import check_parameters, parameter, recipe_parameters, with_parameters, within
+from srmm.recipe import (
+    as_before_on_failure,
+    check_parameters,
+    parameter,
+    recipe_parameters,
+    with_parameters,
+    within,
+)
 
 Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(rows, present of shape (len(rows), M)) → probabilities (len(rows), n_classes)."""
@@ -65,7 +72,9 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         within(("error", "prior")),
     )
     random_state: int | np.random.RandomState | None = parameter(
-        None, "The same integer gives the same weights, bit for bit, on the same machine."
+        None,
+        "The same integer gives the same weights, bit for bit, on the same machine with the same "
+        "number of threads; whatever else the process does meanwhile.",
     )
 
     @classmethod
@@ -99,7 +108,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         groups: Any = None,
         validation: Any = None,
     ) -> Any:
-        """Train on the instances of `X` that have a label.
+        """Train on the instances of `X` that have a label; if that fails, all is as it was before.
 
         Parameters
         ----------
@@ -120,6 +129,11 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         InputError
             If there are no labels, one class only, or a row is partly NaN or infinite.
         """
+        with as_before_on_failure(self):
+            return self._learn_from(X, y, sample_weight, groups, validation)
+
+    def _learn_from(self, X: Any, y: Any, sample_weight: Any, groups: Any, validation: Any) -> Any:
+        """`fit`, which may leave half of a model behind if it fails."""
         check_parameters(self)
         if is_lone_array(X):
             if y is None:
@@ -183,7 +197,8 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         probabilities = np.tile(self.class_prior_, (len(embeddings), 1))
         if something.any():
             found = self._probabilities(embeddings[something])
-            probabilities[something] = check_probabilities(self, found, np.flatnonzero(something))
+            rows = np.flatnonzero(something)
+            probabilities[something] = check_probabilities(self, found, rows, embeddings)
         return probabilities
 
     def scorer(self, X: Any) -> Scorer:
@@ -201,7 +216,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
             probabilities = np.tile(self.class_prior_, (len(rows), 1))
             if something.any():
                 found = score(rows[something], present[something])
-                found = check_probabilities(self, found, np.flatnonzero(something))
+                found = check_probabilities(self, found, rows[something], embeddings)
                 probabilities[something] = found
             return probabilities
 
@@ -297,7 +312,10 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         if is_lone_array(X) and hasattr(self, "n_features_in_"):
             X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
-        return match_modalities(as_embeddings(X), self.embedding_dims_, self.encoders_)
+        matched = match_modalities(as_embeddings(X), self.embedding_dims_, self.encoders_)
+        if hasattr(self, "standardizer_"):
+            self.standardizer_.check_range(matched)
+        return matched
 
     def _validation(
         self, validation: Any
@@ -321,8 +339,10 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         return held, codes, weight, groups
 
 
-def check_probabilities(model: Any, probabilities: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Probabilities (n, n_classes) of these rows, as they are.
+def check_probabilities(
+    model: Any, probabilities: np.ndarray, rows: np.ndarray, embeddings: Embeddings | None = None
+) -> np.ndarray:
+    """Probabilities (n, n_classes) of these rows (of `embeddings`), as they are.
 
     Raises `SrmmError` naming the first row that is no distribution: a network that diverged, or a
     method with a fault, would else pass for one that is sure.
@@ -336,11 +356,12 @@ def check_probabilities(model: Any, probabilities: np.ndarray, rows: np.ndarray)
     bad = ~((probabilities >= 0).all(axis=1) & (abs(probabilities.sum(axis=1) - 1) < 1e-3))
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
+        large = "" if embeddings is None else large_number(embeddings[rows[first]], "there")
         raise SrmmError(
             f"{type(model).__name__} gave row {rows[first]} the probabilities "
             f"{np.array2string(probabilities[first], precision=3, threshold=6)}, which are no "
-            f"distribution ({bad.sum()} of {len(rows)} rows). Look at that row for numbers far "
-            "from those of training, and at how training went (history_)."
+            f"distribution ({bad.sum()} of {len(rows)} rows).{large} Look at that row for numbers "
+            "far from those of training, and at how training went (history_)."
         )
     return probabilities
 
