@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.inputs import LONE_MODALITY, as_embeddings, is_lone_array, match_modalities
+from srmm.data.inputs import (
+    LONE_MODALITY,
+    as_embeddings,
+    as_lone,
+    is_lone_array,
+    match_modalities,
+)
+from srmm.data.labels import as_labels, check_label_types
 from srmm.data.split import held_out_split
 from srmm.errors import InputError, SrmmError, shown
 from srmm.learning.labelled import Labelled, labelled, with_items
@@ -116,7 +124,8 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
             See `srmm.data.inputs.as_embeddings`. Instances with nothing present teach nothing
             and are skipped.
         y : array of shape (n_instances,), optional
-            Class labels; by default those of the `Embeddings`, where None means "unknown".
+            Class labels; by default those of the `Embeddings`. None, NaN or masked is "unknown":
+            such instances are left out, with a warning where they are in `y`.
         sample_weight : array of shape (n_instances,), optional
         groups : array of shape (n_instances,), optional
             What belongs together (a speaker, a customer, a video); by default those of the
@@ -140,7 +149,8 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
                 raise InputError(
                     f"{type(self).__name__} requires y to be passed, but the target y is None."
                 )
-            X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite=False)
+            X = as_lone(X)
+            X = validate_data(self, X, dtype="numeric", ensure_all_finite=False)
         embeddings, y, weight, groups = labelled(as_embeddings(X), y, sample_weight, groups)
         embeddings = with_items(embeddings)
         self.classes_, y = np.unique(y, return_inverse=True)
@@ -229,8 +239,11 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy on `X`; `y` as in `fit`."""
-        if y is None and isinstance(X, Embeddings):
-            X, y, sample_weight, _ = labelled(X, y, sample_weight)
+        y = as_labels("y", y)
+        if (y is None and isinstance(X, Embeddings)) or (y is not None and pd.isna(y).any()):
+            X, y, sample_weight, _ = labelled(as_embeddings(X), y, sample_weight)
+        elif y is not None:
+            y = check_label_types(y)
         return super().score(X, y, sample_weight)
 
     def as_seen(self, X: Any) -> Embeddings:
@@ -311,6 +324,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
     def _matched(self, X: Any) -> Embeddings:
         check_is_fitted(self)
         if is_lone_array(X) and hasattr(self, "n_features_in_"):
+            X = as_lone(X)
             X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
         matched = match_modalities(as_embeddings(X), self.embedding_dims_, self.encoders_)
         if hasattr(self, "standardizer_"):

@@ -21,6 +21,7 @@ from srmm.encoders import encoder_kind, learns_from_items
 from srmm.encoding.encode import EncodingSummary, encode
 from srmm.encoding.store import ENCODERS
 from srmm.errors import InputError, fraction
+from srmm.files import beside
 from srmm.learning.saving import check_writable, save_pretrained
 from srmm.methods import make_method
 from srmm.workflows.data import open_data, row_digests
@@ -102,7 +103,7 @@ def fit_workflow(
     if isinstance(data, Table):
         # The default store is this table's cache: rows that left the table may leave it, too.
         cache = store is None
-        store = (store or output.with_name(output.name + ".embeddings")).resolve()
+        store = (store or beside(output, output.name, ".embeddings")).resolve()
         if any(map(learns_from_items, (encoders or {}).values())):
             # It must not see the test rows, so they are drawn before encoding, and stay drawn:
             # whoever splits this store anew would test on what its encoder has learnt from.
