@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from srmm.version import __version__
@@ -60,6 +62,20 @@ _HOMES = {
     "read_table": "data.table",
     "save_embeddings": "data.store",
 }
+
+
+def _after_fork() -> None:
+    """In a forked process only the thread that forked goes on: whoever waits for others hangs."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    if "sklearn" in sys.modules:
+        from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+        threadpool_limits(1, user_api="openmp")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def __getattr__(name: str) -> Any:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -24,15 +26,16 @@ from srmm.errors import StoreError
 def replacing_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it into place if the block ends without error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=".tmp")
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        _to_disk(temporary)
-        temporary.replace(path)
-        _to_disk(path.parent)
+        with _naming(path):
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            _to_disk(temporary)
+            temporary.replace(path)
+            _to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -117,14 +120,15 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; move it into place if the block ends well."""
     restore_interrupted(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path), suffix=".tmp"))
     try:
-        yield temporary
+        with _naming(path):
+            yield temporary
         temporary.chmod(0o777 & ~_umask())
         for file in [*temporary.rglob("*"), temporary]:
             _to_disk(file)
         if path.exists():  # a folder cannot be replaced in one step: move the old one aside first
-            aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))
+            aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path), suffix=".old"))
             path.rename(aside / path.name)
             temporary.rename(path)
             # Or a power loss could keep that the old one is gone and not that the new one is there.
@@ -161,7 +165,45 @@ def remove_interrupted(path: Path) -> None:
 
 def _beside(path: Path, ending: str) -> list[Path]:
     """The folders that `replacing_folder` makes beside `path`."""
-    return sorted(path.parent.glob(f".{glob.escape(path.name)}.*.{ending}"))
+    return sorted(path.parent.glob(f"{glob.escape(_prefix(path))}*.{ending}"))
+
+
+def beside(path: Path, name: str, ending: str) -> Path:
+    """The path next to `path` called `name` + `ending`; a name too long for a file system is cut.
+
+    What is cut off still counts, as a digest: two names never become one.
+    """
+    try:
+        longest = os.pathconf(path.parent, "PC_NAME_MAX")
+    except (OSError, ValueError, AttributeError):  # no such folder yet, or not known here
+        longest = 255
+    raw, room = os.fsencode(name), longest - len(os.fsencode(ending))
+    if len(raw) > room:
+        digest = hashlib.sha256(raw).hexdigest()[:12]
+        name = raw[: room - len(digest) - 1].decode("utf-8", "ignore") + "~" + digest
+    return path.parent / (name + ending)
+
+
+def _prefix(path: Path) -> str:
+    """How the temporary names beside `path` start."""
+    return beside(path, f".{path.name}", ".01234567.tmp").name.removesuffix("01234567.tmp")
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """An error of writing names the file, also where a library words the system's one anew."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+    except Exception as error:
+        found = re.search(r"\(os error (\d+)\)", str(error))  # as Rust's libraries end them
+        if found is None:
+            raise
+        code = int(found[1])
+        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 def _to_disk(path: Path) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, TypeVar, dataclass_transform
@@ -33,6 +34,18 @@ Check = Callable[[str, Any], object]
 def parameter(default: Any, meaning: str, check: Check | None = None) -> Any:
     """A field of a class under `with_parameters`; `check(name, value)` raises for a bad value."""
     return field(default=default, metadata={"meaning": meaning, "check": check})
+
+
+@contextmanager
+def as_before_on_failure(estimator: Any) -> Iterator[None]:
+    """A fit that fails or is interrupted leaves the estimator as it was: never half of two fits."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from srmm.data.modality import check_modalities
 from srmm.errors import InputError, did_you_mean, fraction
-from srmm.learning.layers import lone_row_safe, start_as
+from srmm.learning.layers import Dropout, lone_row_safe, start_as
 
 
 class SingleBranch(nn.Module):
@@ -68,7 +68,7 @@ class SingleBranch(nn.Module):
         # Block 1 of Fig. 2: FC, batch norm, ReLU, dropout.
         self.fc1 = nn.Linear(width, hidden_dim)
         self.norm = nn.BatchNorm1d(hidden_dim)
-        self.dropout = nn.Dropout(fraction("dropout", dropout))
+        self.dropout = Dropout(fraction("dropout", dropout))
         # Block 2: FC, L2 normalisation.
         self.fc2 = nn.Linear(hidden_dim, hidden_dim)
         # Block 3: FC, softmax; the softmax is part of the loss in training, and of fusion in use.

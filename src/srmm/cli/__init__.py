@@ -22,6 +22,7 @@ from srmm.cli.fit import fit
 from srmm.cli.lists import datasets, encoders, methods
 from srmm.cli.predict import predict
 from srmm.cli.reproduce import reproduce
+from srmm.cli.streams import flushed, prepare_streams
 from srmm.errors import SrmmError
 from srmm.version import __version__
 
@@ -78,9 +79,14 @@ def _launch(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 fine, 1 data or run error, 2 usage, 130 interrupted."""
+    prepare_streams()
     # Spinning OpenMP threads collapse where several processes share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    error = flushed()
+    if error is not None:
+        _complain(f"The result could not be printed: {error.strerror}.")
+    sys.exit(code or int(error is not None))
 
 
 def run(arguments: list[str]) -> int:

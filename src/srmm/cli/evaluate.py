@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from srmm.cli.options import Columns, Engine, Source, Talk
+from srmm.files import beside
 
 
 def evaluate(
@@ -57,8 +58,8 @@ def evaluate(
         engine=engine,
         progress=talk.progress,
     )
-    html = output if output.suffix == ".html" else output.with_name(output.name + ".html")
-    json = html.with_suffix(".json")
+    html = output if output.suffix == ".html" else beside(output, output.name, ".html")
+    json = beside(html, html.stem, ".json")
     facts = {"html": html, "json": json, "patterns": report.content["patterns"]}
     said = f"{patterns_text(report.content)}\n{advice_text(report.content)}"
     talk.result(facts, f"{said}\nreport: {html}\nnumbers: {json}")

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter
 from rich.console import Console
 
+from srmm.cli.streams import speaks_unicode
 from srmm.errors import InputError
 
 TABLE = Group("Table", sort_key=1)
@@ -129,7 +130,9 @@ class Talk:
     def result(self, facts: Mapping[str, Any], text: str) -> None:
         """Print what came out: `facts` as JSON if that was asked for, else `text`."""
         if self.json:
-            print(json.dumps(facts, ensure_ascii=False, indent=1, default=str))
+            # Escaped where a character would have to be replaced: JSON is read by programs.
+            plain = not speaks_unicode(sys.stdout)
+            print(json.dumps(facts, ensure_ascii=plain, indent=1, default=str))
         else:
             Console(soft_wrap=True, highlight=False, markup=False).print(text)
 

@@ -1,62 +1,93 @@
-"""Checks of the arrays that embeddings are built from: vectors, and one value per instance."""
+"""Checks of the arrays that embeddings are built from besides vectors: one value per instance."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.exceptions import DataConversionWarning
 
+from srmm.data.holders import is_missing, opened
 from srmm.errors import InputError, shown
 
 
-def as_matrix(name: str, array: Any) -> np.ndarray:
-    """One modality as numbers of shape (n, d_m); raise `InputError` if it is not that."""
-    matrix = np.asarray(array)
-    if matrix.ndim != 2:
+def as_mask(present: Any) -> np.ndarray:
+    """Which items are there, as a boolean array; raise `InputError` if it does not say so."""
+    array = opened("present", present)
+    if np.ma.getmaskarray(array).any():
         raise InputError(
-            f"Modality {name!r} must be an array of shape (n_instances, embedding_dim), "
-            f"got shape {matrix.shape}."
+            "present is masked in places, which says neither there nor absent. Pass "
+            "present.filled(False), or True where that is meant."
         )
-    if matrix.dtype.kind not in "fiub":
-        try:
-            matrix = matrix.astype(np.float64)
-        except (TypeError, ValueError):
-            raise InputError(
-                f"Modality {name!r} must hold numbers, got dtype {matrix.dtype}."
-            ) from None
-    return matrix
+    array = np.asarray(array)
+    if array.dtype != bool:
+        raise InputError(f"present must be boolean, got {array.dtype} of shape {array.shape}.")
+    return array
 
 
-def present_rows(name: str, array: np.ndarray) -> np.ndarray:
-    """Boolean (n,): rows with numbers in them; raise for partly NaN or infinite rows."""
-    nan = np.isnan(array)
-    absent = nan.all(axis=1) if array.shape[1] else np.zeros(len(array), dtype=bool)
-    bad = {
-        "is partly NaN": nan.any(axis=1) & ~absent,
-        "holds an infinity": np.isinf(array).any(axis=1),
-        "holds a number beyond the range of float32": (
-            np.abs(array) > np.finfo(np.float32).max
-        ).any(axis=1),
-    }
-    for fault, rows in bad.items():
-        if rows.any():
-            raise InputError(
-                f"Row {int(np.argmax(rows))} of modality {name!r} {fault}. A row must hold finite "
-                "numbers only, or be entirely NaN, which means that the item is absent."
-            )
-    return ~absent
+def as_column(name: str, column: Any, n: int | None = None) -> np.ndarray | None:
+    """Labels, ids, groups or a split as an array of shape (n,), texts as objects; None stays None.
 
-
-def as_column(name: str, column: Any, n: int) -> np.ndarray | None:
-    """Labels, ids or a split as an array of shape (n,), texts as objects; None stays None."""
+    What is masked, None or NA is None, and NaN among numbers stays. One column of shape (n, 1) is
+    made flat with scikit-learn's warning. Raises `InputError` for any other shape.
+    """
     if column is None:
         return None
-    array = np.asarray(column)
+    array = _flat(name, _unmasked(opened(name, column)))
     if array.dtype.kind in "US":
         array = array.astype(object)
-    if array.shape != (n,):
-        raise InputError(f"{name} must have shape ({n},), one per instance, got {array.shape}.")
+    if array.ndim != 1 or (n is not None and len(array) != n):
+        of = f"({n},)" if n is not None else "(n,)"
+        raise InputError(f"{name} must have shape {of}, one per instance, got {array.shape}.")
+    if array.dtype == object:
+        array = array.copy()
+        array[[is_missing(cell) for cell in array]] = None
+    return array
+
+
+def _unmasked(held: Any) -> np.ndarray:
+    """As an array, with None where something is masked."""
+    if isinstance(held, np.ma.MaskedArray):
+        mask = np.ma.getmaskarray(held)
+        held = held.data
+        if mask.any():
+            held = held.astype(object)
+            held[mask] = None
+        return held
+    if not isinstance(held, list | tuple):
+        return held
+    cells = np.empty(len(held), dtype=object)
+    for i, cell in enumerate(held):
+        cells[i] = cell.item() if hasattr(cell, "detach") and not cell.ndim else cell
+    rows = [cell for cell in cells if isinstance(cell, list | tuple | np.ndarray)]
+    kinds = {type(cell) for cell in cells}
+    # NumPy makes texts of a list of texts and numbers, or NaN: 1 and "1" would be one class.
+    mixed = len(kinds) > 1 and any(issubclass(kind, str | bytes | bool) for kind in kinds)
+    if not mixed and not any(is_missing(cell) for cell in cells):
+        try:
+            return np.asarray(list(cells))
+        except ValueError:  # lists of several lengths
+            pass
+    return cells if not rows else np.empty((len(cells), max(map(len, rows))), dtype=object)
+
+
+def _flat(name: str, array: np.ndarray) -> np.ndarray:
+    if array.ndim == 2 and array.shape[1] == 1:
+        warnings.warn(
+            f"A column-vector {name} was passed when a 1d array was expected. Please change the "
+            f"shape of {name} to (n_samples,), for example using ravel().",
+            DataConversionWarning,
+            stacklevel=4,
+        )
+        return array[:, 0]
+    if array.ndim == 2:
+        raise InputError(
+            f"{name} has shape {array.shape}: several values per instance. There must be one per "
+            "instance; of one-hot labels that is labels.argmax(axis=1). An instance with several "
+            "labels is not supported: train a classifier for each of them."
+        )
     return array
 
 
@@ -64,6 +95,12 @@ def check_ids(ids: np.ndarray | None) -> np.ndarray | None:
     """Return `ids` if they are unique; raise `InputError` naming the first that is not."""
     if ids is None:
         return None
+    empty = np.asarray(pd.isna(ids), dtype=bool)
+    if empty.any():
+        raise InputError(
+            f"The id of row {int(np.argmax(empty))} is empty. Fill it in, or leave the id out to "
+            "number the rows."
+        )
     duplicated = pd.Series(ids).duplicated()
     if duplicated.any():
         twice = ids[int(np.argmax(duplicated))]

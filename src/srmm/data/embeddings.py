@@ -8,9 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from srmm.data.arrays import as_column, as_matrix, check_ids, present_rows
+from srmm.data.arrays import as_column, as_mask, check_ids
 from srmm.data.interchange import Interchange
+from srmm.data.labels import as_labels
 from srmm.data.modality import ABSENT, check_modalities
+from srmm.data.splits import as_split
+from srmm.data.vectors import as_vectors
 from srmm.errors import InputError, did_you_mean, shown
 
 
@@ -78,35 +81,41 @@ class Embeddings(Interchange):
         Parameters
         ----------
         arrays : dict of str to array of shape (n, d_m) or None
-            A row that is entirely NaN is an absent item; None is a modality nobody has, and is
-            left out. Every dtype becomes float32.
+            A row that is None, entirely NaN or masked is an absent item; None is a modality nobody
+            has, and is left out. Every dtype becomes float32. Arrays may be NumPy's, plain or
+            masked, lists of vectors, tensors, frames, Arrow's lists, or what NumPy can open.
         present : bool array of shape (n, n_modalities), optional
-            Columns in the order of the modalities that are not None. Overrides nothing: an item
-            is present where `present` is True *and* its row is not NaN.
+            Columns in the order of the modalities that are not None. An item is present where
+            `present` is True *and* its row is not absent; what a row that it hides holds is never
+            looked at.
+        labels, ids, split, groups : one value per instance, optional
+            None, NaN or masked where unknown, which an id may not be. The words of a split may be
+            those of `read_table`, such as "val".
 
         Raises
         ------
         InputError
-            For a row that is partly NaN or holds an infinity (naming modality and row), arrays of
-            different lengths, or an array that is not two-dimensional.
+            For a row that is partly NaN or masked or holds an infinity (naming modality and row),
+            arrays of different lengths, or an array that is not two-dimensional.
         """
-        dense = {
-            name: as_matrix(name, array) for name, array in arrays.items() if array is not None
-        }
-        modalities = check_modalities(list(dense))
+        modalities = check_modalities([name for name, array in arrays.items() if array is not None])
+        shown = None if present is None else as_mask(present)
+        if shown is not None and shown.shape[1:] != (len(modalities),):
+            raise InputError(
+                f"present must be boolean of shape (instances, {len(modalities)}), a column for "
+                f"each of {', '.join(map(repr, modalities))}; got shape {shown.shape}."
+            )
+        dense, columns = {}, []
+        for m, name in enumerate(modalities):
+            dense[name], here = as_vectors(
+                name, arrays[name], None if shown is None else shown[:, m]
+            )
+            columns.append(here)
         lengths = {name: len(array) for name, array in dense.items()}
         if len(set(lengths.values())) > 1:
             raise InputError(f"All modalities must have one row per instance, got {lengths} rows.")
         n = next(iter(lengths.values()))
-        there = np.column_stack([present_rows(name, array) for name, array in dense.items()])
-        if present is not None:
-            present = np.asarray(present)
-            if present.shape != there.shape or present.dtype != bool:
-                raise InputError(
-                    f"present must be boolean of shape {there.shape} (instances, modalities), "
-                    f"got {present.dtype} of shape {present.shape}."
-                )
-            there &= present
+        there = np.column_stack(columns)
         position = np.where(there, np.cumsum(there, axis=0) - 1, ABSENT)
         values = {
             name: np.ascontiguousarray(array[there[:, m]], dtype=np.float32)
@@ -116,9 +125,9 @@ class Embeddings(Interchange):
         return cls(
             values,
             position,
-            labels=as_column("labels", labels, n),
+            labels=as_labels("labels", labels, n),
             ids=check_ids(as_column("ids", ids, n)),
-            split=as_column("split", split, n),
+            split=as_split(split, n),
             groups=as_column("groups", groups, n),
         )
 
@@ -139,6 +148,15 @@ class Embeddings(Interchange):
 
     def __len__(self) -> int:
         return len(self.position)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        raise InputError(
+            "Embeddings are several modalities with holes, and no single array; what was called "
+            "makes one of X (as scikit-learn's bagging, self-training and permutation_importance "
+            f"do). Take one modality, embeddings.to_array({self.modalities[0]!r}), or tools that "
+            "cut X by rows, such as cross_val_score, GridSearchCV and CalibratedClassifierCV. What "
+            "each modality is worth tells srmm.evaluate."
+        )
 
     def __repr__(self) -> str:
         parts = [
@@ -166,7 +184,7 @@ class Embeddings(Interchange):
 
         `present` is boolean of shape (n_instances, n_modalities) or (n_modalities,).
         """
-        present = np.broadcast_to(np.asarray(present, dtype=bool), self.position.shape)
+        present = np.broadcast_to(as_mask(present), self.position.shape)
         return self._with(position=np.where(present, self.position, ABSENT))
 
     def select(self, modalities: Sequence[str]) -> Embeddings:

@@ -10,8 +10,11 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_array
 
+from srmm.data.arrow_lists import is_vector
 from srmm.data.embeddings import Embeddings, same_settings
+from srmm.data.holders import is_arrow_table, is_missing
 from srmm.data.modality import ABSENT
+from srmm.data.vectors import as_vectors
 from srmm.errors import InputError, did_you_mean
 
 LONE_MODALITY = "features"
@@ -23,8 +26,10 @@ def as_embeddings(X: Any) -> Embeddings:
 
     - `Embeddings`: itself.
     - dict of modality to (n, d) array, or None for a modality nobody has.
-    - a data frame with columns of vectors: one modality per column.
+    - a data frame or Arrow table with columns of vectors: one modality per column.
     - any other array or frame of numbers, shape (n, d): a single modality named "features".
+
+    What an array may be held in says `Embeddings.from_arrays`.
 
     Raises `InputError` (a `ValueError`) for anything else, and for rows partly NaN.
     """
@@ -32,8 +37,9 @@ def as_embeddings(X: Any) -> Embeddings:
         return X.check()
     if isinstance(X, Mapping) and not issparse(X):
         return Embeddings.from_arrays(X)
-    if isinstance(X, pd.DataFrame) and _has_vectors(X):
-        return Embeddings.from_frame(X)
+    if has_vectors(X):
+        return Embeddings.from_frame(X) if isinstance(X, pd.DataFrame) else _from_arrow(X)
+    X = as_lone(X)
     if isinstance(X, pd.DataFrame | pd.Series):
         X = X.to_numpy(dtype=np.float64, na_value=np.nan)
     array = check_array(X, dtype="numeric", ensure_all_finite=False)
@@ -44,10 +50,37 @@ def as_embeddings(X: Any) -> Embeddings:
 
 def is_lone_array(X: Any) -> bool:
     """True if `X` is one array or numeric frame, for which scikit-learn's own checks apply."""
-    vectors = isinstance(X, pd.DataFrame) and _has_vectors(X)
     if isinstance(X, Mapping) and not issparse(X):  # some sparse matrices are mappings, too
         return False
-    return not (isinstance(X, Embeddings) or vectors)
+    return not (isinstance(X, Embeddings) or has_vectors(X))
+
+
+def as_lone(X: Any) -> Any:
+    """A lone array with NaN rows where something says that a row is absent; others as they are."""
+    if isinstance(X, list | tuple) and len(X):
+        if isinstance(X[0], Mapping):
+            raise InputError(
+                "X is a list of records. Pass a dict of one array per modality, or a frame: "
+                "pandas.DataFrame(X)."
+            )
+        if getattr(X[0], "ndim", 0) == 2:
+            raise InputError(
+                f"X is a {type(X).__name__} of {len(X)} arrays. Give the modalities names: "
+                "{'image': array, 'text': array}."
+            )
+        telling = any(is_missing(row) or not isinstance(row, list | tuple) for row in X)
+    elif isinstance(X, np.ndarray):
+        telling = isinstance(X, np.ma.MaskedArray) or (X.dtype == object and X.ndim == 1)
+    elif isinstance(X, pd.Series):
+        telling = X.dtype == object
+    else:
+        telling = hasattr(X, "detach")
+    if not telling:
+        return X
+    matrix, there = as_vectors(LONE_MODALITY, X)
+    matrix = matrix.astype(np.float64)
+    matrix[~there] = np.nan
+    return matrix
 
 
 def match_modalities(
@@ -90,11 +123,24 @@ def match_modalities(
     )  # fmt: skip
 
 
-def _has_vectors(frame: pd.DataFrame) -> bool:
-    """True if some cell of some column is a vector."""
-    objects = frame.select_dtypes(include=["object"])
-    return any(
-        np.ndim(cell) == 1 and not isinstance(cell, str)
-        for name in objects
-        for cell in objects[name].dropna().head(1)
-    )
+def has_vectors(X: Any) -> bool:
+    """True of a frame or an Arrow table with a column whose cells are vectors."""
+    if isinstance(X, pd.DataFrame):
+        lists = (dtype for dtype in X.dtypes if isinstance(dtype, pd.ArrowDtype))
+        objects = X.select_dtypes(include=["object"])
+        return any(is_vector(dtype.pyarrow_dtype) for dtype in lists) or any(
+            getattr(cell, "ndim", 1 if isinstance(cell, list | tuple) else 0) == 1
+            for name in objects
+            for cell in objects[name].dropna().head(1)
+        )
+    return is_arrow_table(X) and any(is_vector(field.type) for field in _arrow_table(X).schema)
+
+
+def _arrow_table(X: Any) -> Any:
+    import pyarrow as pa
+
+    return X if isinstance(X, pa.Table) else pa.table(X)
+
+
+def _from_arrow(X: Any) -> Embeddings:
+    return Embeddings.from_arrow(_arrow_table(X))

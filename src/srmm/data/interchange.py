@@ -6,6 +6,7 @@ the part of `Embeddings` that does this.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
+from srmm.data.arrow_lists import dense_lists, is_vector
 from srmm.data.labels import known_labels
 from srmm.data.modality import ABSENT, check_modalities
 from srmm.errors import InputError, MissingExtraError, StoreError, did_you_mean
@@ -84,7 +86,7 @@ class Interchange:
                 raise InputError(
                     f"There is no column {name!r}. {did_you_mean(name, frame.columns)}"
                 )
-            arrays[name] = _stack_cells(name, frame[name])
+            arrays[name] = frame[name]
         return cls.from_arrays(
             arrays,
             labels=None if label is None else frame[label].to_numpy(dtype=object),
@@ -130,7 +132,7 @@ class Interchange:
         table : pyarrow.Table of n rows
         modalities : sequence of str, optional
             The columns of vectors, each of one length d_m; by default all columns of lists of
-            floating-point numbers.
+            numbers: of whole numbers and truth values, too, of fixed size or not, encoded or not.
         label, id, split, group : str or None
             Columns of labels, ids, the split and the groups; those that the table lacks are left
             out.
@@ -149,7 +151,12 @@ class Interchange:
         Embeddings(2 instances; text: 1 × 2)
         """
         if modalities is None:
-            modalities = [field.name for field in table.schema if _is_vector(field.type)]
+            taken = {label, id, split, group}
+            modalities = [
+                field.name
+                for field in table.schema
+                if is_vector(field.type) and field.name not in taken
+            ]
         for name in modalities:
             if name not in table.column_names:
                 raise InputError(
@@ -157,11 +164,11 @@ class Interchange:
                 )
         roles = {"labels": label, "ids": id, "split": split, "groups": group}
         extra = {
-            role: np.array(table.column(column).to_pylist(), dtype=object)
+            role: table.column(column).to_pylist()
             for role, column in roles.items()
             if column is not None and column in table.column_names
         }
-        arrays = {name: _dense(name, table.column(name).combine_chunks()) for name in modalities}
+        arrays = {name: dense_lists(f"column {name!r}", table.column(name)) for name in modalities}
         return cls.from_arrays(arrays, **extra)
 
     def to_arrow(self) -> pa.Table:
@@ -271,8 +278,11 @@ class Interchange:
             content[f"_{key}"] = np.array(column[known].tolist())
             content[f"_{key}_known"] = known
         path = Path(path)
-        with replacing_file(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **content)
+        # Not by `numpy.savez`, whose own arguments no modality could be named after.
+        with replacing_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+            for key, array in content.items():
+                with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, array, allow_pickle=False)
         return path
 
     @classmethod
@@ -290,41 +300,3 @@ class Interchange:
         except ImportError:
             raise MissingExtraError("datasets", "huggingface", "A Hugging Face dataset") from None
         return Dataset(self.to_arrow())
-
-
-def _is_vector(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return (
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    ) and pa.types.is_floating(kind.value_type)
-
-
-def _dense(name: str, column: pa.Array) -> np.ndarray:
-    present = ~column.is_null().to_numpy(zero_copy_only=False)
-    kept = column.drop_null()
-    lengths = set(kept.value_lengths().to_pylist()) if len(kept) else set()
-    if len(lengths) != 1:
-        raise InputError(
-            f"Every cell of column {name!r} must be a vector of one length, got lengths "
-            f"{sorted(lengths)[:4] or 'none: the column is empty'}."
-        )
-    dense = np.full((len(column), lengths.pop()), np.nan, dtype=np.float32)
-    dense[present] = kept.flatten().to_numpy(zero_copy_only=False).reshape(len(kept), -1)
-    return dense
-
-
-def _stack_cells(name: str, cells: pd.Series) -> np.ndarray:
-    absent = np.array([cell is None or (np.ndim(cell) == 0 and pd.isna(cell)) for cell in cells])
-    vectors = [np.asarray(cell) for cell in cells[~absent]]
-    shapes = {vector.shape for vector in vectors}
-    if not vectors:
-        raise InputError(f"Column {name!r} has no vector in it; leave the modality out.")
-    if len(shapes) > 1 or len(next(iter(shapes))) != 1:
-        raise InputError(
-            f"Every cell of column {name!r} must be a vector of one length, got shapes "
-            f"{sorted(shapes)[:4]}."
-        )
-    dense = np.full((len(cells), vectors[0].shape[0]), np.nan)
-    dense[~absent] = np.stack(vectors)
-    return dense

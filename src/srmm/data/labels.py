@@ -7,7 +7,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from srmm.data.arrays import as_column
 from srmm.errors import InputError, shown
+
+
+def as_labels(name: str, held: Any, n: int | None = None) -> np.ndarray | None:
+    """Labels in any form as an array (n,), None or NaN where unknown; see `as_column`."""
+    labels = as_column(name, held, n)
+    if labels is not None and labels.dtype.kind in "cMm":
+        raise InputError(
+            f"{name} holds {labels.dtype}, which cannot name a class. Use text or whole numbers, "
+            "e.g. the year."
+        )
+    return labels
 
 
 def known_labels(labels: np.ndarray) -> np.ndarray:
@@ -21,7 +33,9 @@ def check_label_types(labels: np.ndarray, source: str = "") -> np.ndarray:
     A class is named by text, a truth value or a whole number. Mixed kinds are refused: as text,
     1 and "1" would silently become one class.
     """
-    values = [label.item() if isinstance(label, np.generic) else label for label in labels]
+    # A date of NumPy would become a whole number.
+    plain = np.number | np.bool_ | np.str_
+    values = [label.item() if isinstance(label, plain) else label for label in labels]
     for value in values:
         if isinstance(value, float) and value % 1:
             raise InputError(

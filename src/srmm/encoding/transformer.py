@@ -22,6 +22,7 @@ from srmm.encoding.encode import chosen_encoder, encode
 from srmm.encoding.fitting import fitted_copy, needs_fitting, read_as_cells
 from srmm.encoding.one_modality import ShownProgress
 from srmm.errors import InputError
+from srmm.recipe import as_before_on_failure
 
 
 class Encode(TransformerMixin, BaseEstimator):
@@ -81,8 +82,13 @@ class Encode(TransformerMixin, BaseEstimator):
     def fit(self, X: Table | pd.DataFrame, y: Any = None) -> Encode:
         """Load the encoders, and fit on X those that must be fitted; y is not used.
 
-        Raises `InputError` for an encoder that is unknown or of the wrong kind.
+        If that fails, all is as it was before. Raises `InputError` for an encoder that is unknown
+        or of the wrong kind.
         """
+        with as_before_on_failure(self):
+            return self._fit(X)
+
+    def _fit(self, X: Table | pd.DataFrame) -> Encode:
         if not self.encoders:
             raise InputError("Encode needs at least one encoder, e.g. Encode({'text': 'minilm'}).")
         kinds = X.kinds if isinstance(X, Table) else {}

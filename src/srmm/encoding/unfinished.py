@@ -19,7 +19,7 @@ from typing import BinaryIO
 from safetensors import SafetensorError
 
 from srmm.errors import InputError, SrmmError
-from srmm.files import remove_interrupted
+from srmm.files import beside, remove_interrupted
 
 try:
     import fcntl
@@ -48,7 +48,7 @@ def unfinished_work(output: Path | None) -> Iterator[Path | None]:
     if output is None:
         yield None
         return
-    partial = output.with_name(output.name + ".partial")
+    partial = beside(output, output.name, ".partial")
     with _explaining_full_disk(partial), _locked(partial):
         remove_interrupted(output)
         (partial / _NOTE).write_text(_NOTE_TEXT, encoding="utf-8")

@@ -9,19 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.inputs import LONE_MODALITY, as_embeddings, is_lone_array, match_modalities
+from srmm.data.inputs import (
+    LONE_MODALITY,
+    as_embeddings,
+    as_lone,
+    is_lone_array,
+    match_modalities,
+)
+from srmm.data.labels import as_labels, check_label_types
 from srmm.data.split import held_out_split
 from srmm.errors import InputError, SrmmError, shown
 from srmm.learning.calibration import calibration_arrays, calibration_from
 from srmm.learning.labelled import Labelled, labelled, with_items
 from srmm.learning.saving import save_pretrained
 from srmm.learning.sets import PredictsSets
-from srmm.learning.standardize import Standardizer
+from srmm.learning.standardize import Standardizer, large_number
 from srmm.learning.state import (
     Arrays,
     class_weight_from_json,
@@ -30,7 +38,14 @@ from srmm.learning.state import (
     plain_seed,
     stored_parameters,
 )
-from srmm.recipe import check_parameters, parameter, recipe_parameters, with_parameters, within
+from srmm.recipe import (
+    as_before_on_failure,
+    check_parameters,
+    parameter,
+    recipe_parameters,
+    with_parameters,
+    within,
+)
 
 Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(rows, present of shape (len(rows), M)) → probabilities (len(rows), n_classes)."""
@@ -67,7 +82,9 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         within(("error", "prior")),
     )
     random_state: int | np.random.RandomState | None = parameter(
-        None, "The same integer gives the same weights, bit for bit, on the same machine."
+        None,
+        "The same integer gives the same weights, bit for bit, on the same machine with the same "
+        "number of threads; whatever else the process does meanwhile.",
     )
 
     @classmethod
@@ -101,7 +118,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         groups: Any = None,
         validation: Any = None,
     ) -> Any:
-        """Train on the instances of `X` that have a label.
+        """Train on the instances of `X` that have a label; if that fails, all is as it was before.
 
         Parameters
         ----------
@@ -109,7 +126,8 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             See `srmm.data.inputs.as_embeddings`. Instances with nothing present teach nothing
             and are skipped.
         y : array of shape (n_instances,), optional
-            Class labels; by default those of the `Embeddings`, where None means "unknown".
+            Class labels; by default those of the `Embeddings`. None, NaN or masked is "unknown":
+            such instances are left out, with a warning where they are in `y`.
         sample_weight : array of shape (n_instances,), optional
         groups : array of shape (n_instances,), optional
             What belongs together (a speaker, a customer, a video); by default those of the
@@ -122,13 +140,19 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         InputError
             If there are no labels, one class only, or a row is partly NaN or infinite.
         """
+        with as_before_on_failure(self):
+            return self._learn_from(X, y, sample_weight, groups, validation)
+
+    def _learn_from(self, X: Any, y: Any, sample_weight: Any, groups: Any, validation: Any) -> Any:
+        """`fit`, which may leave half of a model behind if it fails."""
         check_parameters(self)
         if is_lone_array(X):
             if y is None:
                 raise InputError(
                     f"{type(self).__name__} requires y to be passed, but the target y is None."
                 )
-            X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite=False)
+            X = as_lone(X)
+            X = validate_data(self, X, dtype="numeric", ensure_all_finite=False)
         embeddings, y, weight, groups = labelled(as_embeddings(X), y, sample_weight, groups)
         embeddings = with_items(embeddings)
         self.classes_, y = np.unique(y, return_inverse=True)
@@ -188,7 +212,8 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         probabilities = np.tile(self.class_prior_, (len(embeddings), 1))
         if something.any():
             found = self._probabilities(embeddings[something])
-            probabilities[something] = check_probabilities(self, found, np.flatnonzero(something))
+            rows = np.flatnonzero(something)
+            probabilities[something] = check_probabilities(self, found, rows, embeddings)
         return probabilities
 
     def scorer(self, X: Any) -> Scorer:
@@ -206,7 +231,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             probabilities = np.tile(self.class_prior_, (len(rows), 1))
             if something.any():
                 found = score(rows[something], present[something])
-                found = check_probabilities(self, found, np.flatnonzero(something))
+                found = check_probabilities(self, found, rows[something], embeddings)
                 probabilities[something] = found
             return probabilities
 
@@ -219,8 +244,11 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy on `X`; `y` as in `fit`."""
-        if y is None and isinstance(X, Embeddings):
-            X, y, sample_weight, _ = labelled(X, y, sample_weight)
+        y = as_labels("y", y)
+        if (y is None and isinstance(X, Embeddings)) or (y is not None and pd.isna(y).any()):
+            X, y, sample_weight, _ = labelled(as_embeddings(X), y, sample_weight)
+        elif y is not None:
+            y = check_label_types(y)
         return super().score(X, y, sample_weight)
 
     def as_seen(self, X: Any) -> Embeddings:
@@ -302,8 +330,12 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
     def _matched(self, X: Any) -> Embeddings:
         check_is_fitted(self)
         if is_lone_array(X) and hasattr(self, "n_features_in_"):
+            X = as_lone(X)
             X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
-        return match_modalities(as_embeddings(X), self.embedding_dims_, self.encoders_)
+        matched = match_modalities(as_embeddings(X), self.embedding_dims_, self.encoders_)
+        if hasattr(self, "standardizer_"):
+            self.standardizer_.check_range(matched)
+        return matched
 
     def _validation(
         self, validation: Any
@@ -327,8 +359,10 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         return held, codes, weight, groups
 
 
-def check_probabilities(model: Any, probabilities: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Probabilities (n, n_classes) of these rows, as they are.
+def check_probabilities(
+    model: Any, probabilities: np.ndarray, rows: np.ndarray, embeddings: Embeddings | None = None
+) -> np.ndarray:
+    """Probabilities (n, n_classes) of these rows (of `embeddings`), as they are.
 
     Raises `SrmmError` naming the first row that is no distribution: a network that diverged, or a
     method with a fault, would else pass for one that is sure.
@@ -342,11 +376,12 @@ def check_probabilities(model: Any, probabilities: np.ndarray, rows: np.ndarray)
     bad = ~((probabilities >= 0).all(axis=1) & (abs(probabilities.sum(axis=1) - 1) < 1e-3))
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
+        large = "" if embeddings is None else large_number(embeddings[rows[first]], "there")
         raise SrmmError(
             f"{type(model).__name__} gave row {rows[first]} the probabilities "
             f"{np.array2string(probabilities[first], precision=3, threshold=6)}, which are no "
-            f"distribution ({bad.sum()} of {len(rows)} rows). Look at that row for numbers far "
-            "from those of training, and at how training went (history_)."
+            f"distribution ({bad.sum()} of {len(rows)} rows).{large} Look at that row for numbers "
+            "far from those of training, and at how training went (history_)."
         )
     return probabilities
 

@@ -10,7 +10,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from srmm.data.arrays import as_column
 from srmm.data.embeddings import Embeddings, concatenate
-from srmm.data.labels import check_label_types, known_labels
+from srmm.data.labels import as_labels, check_label_types, known_labels
 from srmm.errors import InputError
 
 
@@ -73,10 +73,19 @@ def labelled(
             raise InputError("There are no labels: pass y, or embeddings that have labels.")
         known = known_labels(y)
     else:
-        y = np.asarray(y)
+        y = as_labels("y", y)
+        assert y is not None
         if len(y) != len(embeddings):
             raise InputError(f"y has {len(y)} labels for {len(embeddings)} instances.")
-        known = np.ones(len(y), dtype=bool)
+        known = known_labels(y)
+        if not known.all():
+            warnings.warn(
+                f"{(~known).sum()} of {len(y)} labels in y are unknown (None, NaN or masked): "
+                "these instances are left out.",
+                stacklevel=4,
+            )
+    if sample_weight is not None:
+        sample_weight = as_column("sample_weight", sample_weight)
     weight = _check_sample_weight(sample_weight, np.empty(len(y)), dtype=np.float64)
     kept = known & embeddings.present.any(axis=1) & (weight > 0)
     if not kept.any():

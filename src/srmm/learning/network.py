@@ -14,10 +14,11 @@ from torch.nn import functional as F
 
 from srmm.data.embeddings import Embeddings
 from srmm.learning.base import EmbeddingClassifier
+from srmm.learning.chance import own_chance
 from srmm.learning.held_out import held_out_figures
 from srmm.learning.instances import Batch, Instances
 from srmm.learning.labelled import Labelled
-from srmm.learning.standardize import Standardizer
+from srmm.learning.standardize import Standardizer, large_number
 from srmm.learning.state import Arrays
 from srmm.learning.training import DivergedError, History, fit_network
 from srmm.recipe import NetworkParameters, parameter, with_parameters
@@ -120,21 +121,24 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
         best: tuple[tuple[float, float], nn.Module, History, float] | None = None
         diverged: DivergedError | None = None
         for rate in learning_rates or (self.learning_rate,):
-            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-                torch.manual_seed(seed)
-                self.network_ = make().to(device)
+            with own_chance(make, seed, device, ours=is_ours(self)) as (network, generator):
+                self.network_ = network
+                # What a loss draws from.
+                self._generator: torch.Generator | None = generator
                 rng = np.random.default_rng([seed, 1])
                 try:
                     history = self._train(data, target, weight, held, rate, rng)
                 except DivergedError as error:
                     diverged = error
                     continue
+                finally:
+                    self._generator = None
             reached = held_out_score(history)
             if best is None or reached > best[0]:
                 best = reached, self.network_, history, rate
         if best is None:
-            assert diverged is not None
-            raise diverged  # at every rate
+            assert diverged is not None  # at every rate
+            raise DivergedError(f"{diverged}{large_number(train.embeddings, where='(id {id})')}")
         _, self.network_, self.history_, rate = best
         if learning_rates:
             self.chosen_["learning_rate"] = rate
@@ -244,6 +248,11 @@ class ComparisonNetworkClassifier(NetworkClassifier):
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         self._scale(train)
         self._fit_best(self._network, self.learning_rates, train, held, seed)
+
+
+def is_ours(model: Any) -> bool:
+    """Whether the class is of this package, whose methods draw from `_generator` alone."""
+    return type(model).__module__.startswith("srmm.")
 
 
 def held_out_score(history: History) -> tuple[float, float]:

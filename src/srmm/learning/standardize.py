@@ -7,6 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
+from srmm.errors import InputError, shown
+
+_EPS = float(np.finfo(np.float32).eps)
+_TINY = float(np.finfo(np.float32).tiny)
+_LARGE = 1e6
+FARTHEST = 1e18
+"""Standard deviations; beyond, the squares that a network takes are too large for float32."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class Standardizer:
 
     @classmethod
     def fit(cls, embeddings: Embeddings, *, active: bool) -> Standardizer:
-        """Statistics over the present items; a feature that never varies keeps its scale."""
+        """Statistics over the present items."""
         mean, std = {}, {}
         for name in embeddings.modalities:
             _, vectors = embeddings.items(name)
@@ -39,5 +46,45 @@ class Standardizer:
         if not self.active:
             # A memory-mapped store is read-only, which torch warns of.
             return vectors if vectors.flags.writeable else vectors.copy()
-        scale = np.where(self.std[modality] > 0, self.std[modality], 1.0)
-        return ((vectors - self.mean[modality]) / scale).astype(np.float32)
+        return ((vectors - self.mean[modality]) / self.scale(modality)).astype(np.float32)
+
+    def scale(self, modality: str) -> np.ndarray:
+        """What features (d_m,) are divided by: 1 where one varies by rounding only, or not at all.
+
+        The mean of equal numbers is not always that number, to the last bit.
+        """
+        std, mean = self.std[modality], self.mean[modality]
+        return np.where(std > np.maximum(_EPS * np.abs(mean), _TINY), std, 1.0)
+
+    def check_range(self, embeddings: Embeddings) -> None:
+        """Raise `InputError` naming row and modality of a number too far from those of training."""
+        for name in embeddings.modalities if self.active else ():
+            rows, vectors = embeddings.items(name)
+            if not len(rows):
+                continue
+            ends = np.stack([vectors.min(axis=0), vectors.max(axis=0)]).astype(np.float64)
+            far = np.abs(ends - self.mean[name]) / self.scale(name)
+            if far.max(initial=0) <= FARTHEST:
+                continue
+            side, feature = np.unravel_index(far.argmax(), far.shape)
+            row = int(np.argmax(vectors[:, feature] == ends[side, feature]))
+            raise InputError(
+                f"Number {feature} of modality {name!r} is {ends[side, feature]:.3g} in row "
+                f"{rows[row]} (id {shown(embeddings.ids[rows[row]])}), {far[side, feature]:.1g} "
+                f"standard deviations from those of training (mean {self.mean[name][feature]:.3g}, "
+                f"standard deviation {self.std[name][feature]:.3g}): too far to compute with. "
+                "Leave this number out of the modality, or repair the row."
+            )
+
+
+def large_number(embeddings: Embeddings, where: str = "in row {row} (id {id})") -> str:
+    """A sentence on the largest number, if it is one that a network may fail over; or none."""
+    worst: tuple[float, str, int] = (_LARGE, "", 0)
+    for name in embeddings.modalities:
+        rows, vectors = embeddings.items(name)
+        if vectors.size:
+            sizes = np.abs(vectors).max(axis=1)
+            worst = max(worst, (float(sizes.max()), name, int(rows[sizes.argmax()])))
+    size, name, row = worst
+    there = where.format(row=row, id=shown(embeddings.ids[row])) if name else ""
+    return f" Modality {name!r} holds {size:.3g} {there}." if name else ""

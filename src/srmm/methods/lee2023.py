@@ -103,7 +103,9 @@ class MissingPromptClassifier(TokenTransformerClassifier):
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
         if isinstance(self.network_, TokenTransformer):  # stage 1
             return super()._loss(batch, target)
-        return super()._loss(batch.masked(drop_items(batch.present, self.drop_rate)), target)
+        return super()._loss(
+            batch.masked(drop_items(batch.present, self.drop_rate, self._generator)), target
+        )
 
     def _validate(self, held: Labelled) -> dict[str, float]:
         figures = super()._validate(held)

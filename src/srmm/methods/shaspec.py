@@ -120,7 +120,7 @@ class ShaSpecClassifier(ComparisonNetworkClassifier):
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
         network, present = self.network_, batch.present
         shared, specific = network.encode(*batch)
-        shown = present & drop_items(present, self.drop_rate)
+        shown = present & drop_items(present, self.drop_rate, self._generator)
         logits = network.classifier(network.fuse(shared, specific, shown))
         losses = F.cross_entropy(logits, target, reduction="none")
         which = torch.nonzero(present)[:, 1]

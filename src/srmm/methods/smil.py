@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from srmm.data.modality import check_modalities
 from srmm.errors import fraction
 from srmm.learning.instances import Batch, Instances
-from srmm.learning.layers import lone_row_safe, on_present, start_as
+from srmm.learning.layers import Dropout, lone_row_safe, on_present, start_as
 from srmm.learning.method import MethodAbout
 from srmm.learning.network import ComparisonNetworkClassifier
 from srmm.methods.two_branch import drop_items
@@ -68,7 +68,7 @@ class CentroidMixture(nn.Module):
             nn.Linear(sum(dims), hidden_dim),
             nn.BatchNorm1d(hidden_dim),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
         self.classifier = nn.Linear(hidden_dim, n_classes)
         start_as(self, init)
@@ -147,7 +147,7 @@ class CentroidMixtureClassifier(ComparisonNetworkClassifier):
 
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
         network = self.network_
-        shown = batch.present & drop_items(batch.present, 0.5)
+        shown = batch.present & drop_items(batch.present, 0.5, self._generator)
         rows = torch.nonzero((shown != batch.present).any(dim=1))[:, 0]
         fewer = {name: x[rows] for name, x in batch.items.items()}
         features = torch.cat([network.reconstruct(*batch), network.reconstruct(fewer, shown[rows])])

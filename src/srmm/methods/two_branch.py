@@ -87,12 +87,17 @@ class ModalityDropoutClassifier(ComparisonNetworkClassifier):
         )
 
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
-        return super()._loss(batch.masked(drop_items(batch.present, self.drop_rate)), target)
+        return super()._loss(
+            batch.masked(drop_items(batch.present, self.drop_rate, self._generator)), target
+        )
 
 
-def drop_items(present: Tensor, drop_rate: float) -> Tensor:
+def drop_items(
+    present: Tensor, drop_rate: float, generator: torch.Generator | None = None
+) -> Tensor:
     """A mask (n, M) that hides each item with that probability, but never all of an instance."""
-    kept = torch.rand(present.shape, device=present.device) >= drop_rate
+    drawn = torch.rand(present.shape, device=present.device, generator=generator)
+    kept = drawn >= drop_rate
     return kept | ~(kept & present).any(dim=1, keepdim=True)
 
 

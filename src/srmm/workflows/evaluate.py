@@ -18,6 +18,7 @@ from srmm.data.store import is_store
 from srmm.errors import InputError
 from srmm.evaluation.baselines import fit_baselines
 from srmm.evaluation.evaluate import RobustnessReport, evaluate
+from srmm.files import beside
 from srmm.learning.card import add_results
 from srmm.learning.saving import from_pretrained, read_config
 from srmm.methods import method_name
@@ -103,8 +104,8 @@ def evaluate_workflow(
         seed=seed,
     )
     kinds = {m: about["kind"] for m, about in config["inputs"].items()}
-    report = report if report.suffix == ".html" else report.with_name(report.name + ".html")
-    result.to_json(report.with_suffix(".json"))
+    report = report if report.suffix == ".html" else beside(report, report.name, ".html")
+    result.to_json(beside(report, report.stem, ".json"))
     store = _store_of(model_folder, origin, source)
     content = with_pictures(
         result.content, kinds, lambda: table if store is None else open_noted(store), store

@@ -21,6 +21,7 @@ from srmm.encoding.encode import EncodingSummary, encode
 from srmm.encoding.fitting import COLUMNS, named_encoders, read_as_cells
 from srmm.encoding.store import ENCODERS
 from srmm.errors import InputError, fraction
+from srmm.files import beside
 from srmm.learning.saving import check_writable, save_pretrained
 from srmm.methods import make_method
 from srmm.workflows.data import group_names, open_data, row_digests
@@ -115,7 +116,7 @@ def fit_workflow(
     if isinstance(data, Table):
         # The default store is this table's cache: rows that left the table may leave it, too.
         cache = store is None
-        store = (store or output.with_name(output.name + ".embeddings")).resolve()
+        store = (store or beside(output, output.name, ".embeddings")).resolve()
         chosen = named_encoders(data, encoders or {})
         learning = {str(encoder) for encoder in chosen.values() if learns_from_items(str(encoder))}
         if learning:

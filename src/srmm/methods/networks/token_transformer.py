@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from srmm.data.modality import check_modalities
 from srmm.errors import InputError, fraction, one_of
-from srmm.learning.layers import on_present, start_as
+from srmm.learning.layers import Dropout, on_present, start_as
 
 ABSENCES = ("placeholder", "hidden")
 
@@ -42,10 +42,10 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(width, _MLP_RATIO * width),
             nn.GELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(_MLP_RATIO * width, width),
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self,

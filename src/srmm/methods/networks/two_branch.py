@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from srmm.data.modality import check_modalities
 from srmm.errors import fraction, one_of
-from srmm.learning.layers import on_present, start_as
+from srmm.learning.layers import Dropout, on_present, start_as
 
 FUSION_POINTS = ("early", "mid", "late")
 ABSENCES = ("skip", "zeros")
@@ -59,7 +59,7 @@ class TwoBranch(nn.Module):
         fraction("dropout", dropout)
         M, h = len(self.modalities), hidden_dim
         self.block1 = nn.ModuleList(
-            nn.Sequential(nn.Linear(d, h), nn.BatchNorm1d(h), nn.ReLU(), nn.Dropout(dropout))
+            nn.Sequential(nn.Linear(d, h), nn.BatchNorm1d(h), nn.ReLU(), Dropout(dropout))
             for d in embedding_dims.values()
         )
         self.fc2 = nn.ModuleList(nn.Linear(h, h) for _ in range(1 if fusion == "mid" else M))

@@ -1,0 +1,89 @@
+"""Arrow columns of vectors: lists of numbers in any of the ways that Arrow has for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srmm.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def is_vector(kind: pa.DataType) -> bool:
+    """True of lists of numbers: of any length and width, fixed or not, views, encoded or not."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return is_vector(kind.value_type)
+    if isinstance(kind, pa.FixedShapeTensorType):
+        return len(kind.shape) == 1
+    return _is_list(kind) and _is_number(kind.value_type)
+
+
+def dense_lists(what: str, column: pa.Array) -> np.ndarray:
+    """A column of `is_vector` as (n, d) floats, NaN rows where it is null.
+
+    Raises `InputError` naming `what` for vectors of several lengths, or if there is none.
+    """
+    import pyarrow as pa
+
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if not is_vector(column.type):
+        raise InputError(f"{what} must hold lists of numbers, got {column.type}.")
+    present = ~column.is_null().to_numpy(zero_copy_only=False)
+    kept = _plain_lists(column).drop_null()
+    lengths = set(kept.value_lengths().to_pylist()) if len(kept) else set()
+    if len(lengths) != 1:
+        raise InputError(
+            f"Every cell of {what} must be a vector of one length, got lengths "
+            f"{sorted(lengths)[:4] or 'none: the column is empty'}."
+        )
+    dense = np.full((len(column), lengths.pop()), np.nan, dtype=_float(kept.type.value_type))
+    numbers = kept.flatten()
+    if not _fits(numbers.type):  # decimals and truth values
+        numbers = numbers.cast(pa.uint8() if pa.types.is_boolean(numbers.type) else pa.float64())
+    dense[present] = numbers.to_numpy(zero_copy_only=False).reshape(len(kept), -1)
+    return dense
+
+
+def _plain_lists(column: Any) -> Any:
+    """List views as lists: those of a view may overlap, and are not all in order."""
+    import pyarrow as pa
+
+    if pa.types.is_list_view(column.type) or pa.types.is_large_list_view(column.type):
+        return column.cast(pa.large_list(column.type.value_type))
+    return column
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow as pa
+
+    tests = ("list", "large_list", "fixed_size_list", "list_view", "large_list_view")
+    return any(getattr(pa.types, f"is_{test}")(kind) for test in tests)
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return _fits(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind)
+
+
+def _fits(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _float(kind: Any) -> Any:
+    """Wide enough to tell whether a number fits float32."""
+    import pyarrow as pa
+
+    return np.float32 if pa.types.is_float32(kind) or pa.types.is_float16(kind) else np.float64

@@ -1,0 +1,112 @@
+"""What people hold numbers and labels in (tensors, frames, Arrow, …), opened as NumPy arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+
+from srmm.data.arrow_lists import dense_lists, is_vector
+from srmm.errors import InputError
+
+
+def opened(what: str, held: Any) -> Any:
+    """`held` as a NumPy array; lists, tuples and masked arrays stay what they are.
+
+    A masked array keeps its mask; what a frame or Arrow calls null is NaN among numbers, else None
+    or NA. `what` names it in an `InputError`, which is raised for what cannot be read.
+    """
+    if isinstance(held, np.ndarray | list | tuple):
+        return held
+    if issparse(held):
+        raise InputError(f"{what} is a sparse matrix; pass {_short(what)}.toarray().")
+    try:
+        if hasattr(held, "detach") and hasattr(held, "cpu"):
+            return _tensor(held)
+        if isinstance(held, pd.DataFrame | pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
+            return _from_pandas(what, held)
+        if hasattr(held, "__arrow_c_stream__") or hasattr(held, "__arrow_c_array__"):
+            return _from_arrow(what, held)
+        return np.asarray(held)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the library that holds it raises
+        raise InputError(
+            f"{what} is a {type(held).__name__} that cannot be read as an array ({error}). "
+            "Pass a NumPy array."
+        ) from None
+
+
+def is_missing(cell: Any) -> bool:
+    """True of what stands for "nothing here": None, NaN, NA, NaT, `numpy.ma.masked`."""
+    if cell is None or cell is np.ma.masked:
+        return True
+    return not hasattr(cell, "__len__") and pd.api.types.is_scalar(cell) and bool(pd.isna(cell))
+
+
+def is_arrow_table(held: Any) -> bool:
+    """True of an Arrow table, and of frames of other libraries that give one."""
+    pandas = isinstance(held, pd.DataFrame | pd.Series)
+    return hasattr(held, "__arrow_c_stream__") and hasattr(held, "columns") and not pandas
+
+
+def _tensor(tensor: Any) -> Any:
+    """A tensor of PyTorch, whatever its type and device, and whether or not it is on the graph."""
+    if hasattr(tensor, "get_mask"):
+        return np.ma.masked_array(_tensor(tensor.get_data()), mask=~_tensor(tensor.get_mask()))
+    tensor = tensor.detach().cpu()
+    if getattr(tensor, "is_quantized", False):
+        tensor = tensor.dequantize()
+    if tensor.is_floating_point() and tensor.element_size() < 4:
+        tensor = tensor.float()  # NumPy lacks bfloat16 and the 8-bit kinds
+    return tensor.resolve_conj().resolve_neg().numpy()
+
+
+def _from_pandas(what: str, held: Any) -> np.ndarray:
+    import pyarrow as pa
+
+    held = pd.Series(held) if not isinstance(held, pd.DataFrame) else held
+    kinds = held.dtypes.tolist() if isinstance(held, pd.DataFrame) else [held.dtype]
+    if all(isinstance(kind, np.dtype) for kind in kinds):
+        return held.to_numpy()
+    arrow = [kind.pyarrow_dtype for kind in kinds if isinstance(kind, pd.ArrowDtype)]
+    if isinstance(held, pd.Series) and arrow and is_vector(arrow[0]):
+        return dense_lists(what, pa.array(held.array))
+    numeric = all(pd.api.types.is_numeric_dtype(kind) for kind in kinds)
+    if numeric and held.isna().to_numpy().any():
+        return held.to_numpy(dtype=np.float64, na_value=np.nan)
+    if numeric:
+        return np.asarray(held.to_numpy().tolist())
+    return held.astype(object).to_numpy()
+
+
+def _from_arrow(what: str, held: Any) -> np.ndarray:
+    import pyarrow as pa
+
+    if is_arrow_table(held):
+        columns = pa.table(held).columns
+        return np.column_stack([_from_arrow(what, column) for column in columns])
+    column = held if isinstance(held, pa.Array | pa.ChunkedArray) else _column(held)
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if is_vector(column.type):
+        return dense_lists(what, column)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        return column.to_numpy(zero_copy_only=False)
+    cells = np.empty(len(column), dtype=object)
+    cells[:] = column.to_pylist()
+    return cells
+
+
+def _column(held: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.array(held) if hasattr(held, "__arrow_c_array__") else pa.chunked_array(held)
+
+
+def _short(what: str) -> str:
+    return "it" if " " in what else what
