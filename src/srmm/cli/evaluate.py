@@ -59,8 +59,11 @@ def evaluate(
     )
     html = output if output.suffix == ".html" else output.with_name(output.name + ".html")
     json = html.with_suffix(".json")
-    facts = {"html": html, "json": json, "patterns": report.content["patterns"]}
-    talk.result(facts, f"{patterns_text(report.content)}\nreport: {html}\nnumbers: {json}")
+    notes = report.content["data"].get("notes", [])
+    said = "".join(f"note: {note}\n" for note in notes)
+    facts = {"html": html, "json": json, "patterns": report.content["patterns"], "notes": notes}
+    text = f"{said}{patterns_text(report.content)}\nreport: {html}\nnumbers: {json}"
+    talk.result(facts, text)
 
 
 def patterns_text(content: dict[str, Any] | Any) -> str:

@@ -115,12 +115,13 @@ class Talk:
 
             yield progress
 
-    def result(self, facts: Mapping[str, Any], text: str) -> None:
+    def result(self, facts: Mapping[str, Any], text: str, *, to_stderr: bool = False) -> None:
         """Print what came out: `facts` as JSON if that was asked for, else `text`."""
         if self.json:
-            print(json.dumps(facts, ensure_ascii=False, indent=1, default=str))
+            said = json.dumps(facts, ensure_ascii=False, indent=1, default=str)
+            print(said, file=sys.stderr if to_stderr else sys.stdout)
         else:
-            Console(soft_wrap=True, highlight=False, markup=False).print(text)
+            Console(stderr=to_stderr, soft_wrap=True, highlight=False, markup=False).print(text)
 
 
 def pairs(option: str, values: list[str] | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array
 
 from srmm.data.embeddings import Embeddings, same_settings
 from srmm.data.modality import ABSENT
+from srmm.data.raw import REMEDY, holds_raw_items
 from srmm.errors import InputError, did_you_mean
 
 LONE_MODALITY = "features"
@@ -30,6 +31,8 @@ def as_embeddings(X: Any) -> Embeddings:
     """
     if isinstance(X, Embeddings):
         return X.check()
+    if holds_raw_items(X):
+        raise InputError(REMEDY)
     if isinstance(X, Mapping) and not issparse(X):
         return Embeddings.from_arrays(X)
     if isinstance(X, pd.DataFrame) and _has_vectors(X):
@@ -47,7 +50,7 @@ def is_lone_array(X: Any) -> bool:
     vectors = isinstance(X, pd.DataFrame) and _has_vectors(X)
     if isinstance(X, Mapping) and not issparse(X):  # some sparse matrices are mappings, too
         return False
-    return not (isinstance(X, Embeddings) or vectors)
+    return not (isinstance(X, Embeddings) or vectors or holds_raw_items(X))
 
 
 def match_modalities(
@@ -61,6 +64,8 @@ def match_modalities(
     not know, of another size, naming both sizes, or made by another encoder than `encoders` says.
     """
     for name, size in embeddings.embedding_dims.items():
+        if name in embedding_dims and not size:
+            continue  # vectors of unknown length, of which there is none
         if name not in embedding_dims:
             raise InputError(
                 f"The model knows no modality {name!r} (embeddings of size {size}). "
@@ -80,7 +85,7 @@ def match_modalities(
             )
     values, position = {}, np.full((len(embeddings), len(embedding_dims)), ABSENT)
     for m, (name, size) in enumerate(embedding_dims.items()):
-        given = name in embeddings.values
+        given = bool(embeddings.embedding_dims.get(name))
         values[name] = embeddings.values[name] if given else np.empty((0, size), np.float32)
         if given:
             position[:, m] = embeddings.position[:, embeddings.modalities.index(name)]

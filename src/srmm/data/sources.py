@@ -15,6 +15,8 @@ import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -42,6 +44,8 @@ class LoadedColumns:
     lines: np.ndarray | None
     n: int
     notes: tuple[str, ...] = ()
+    first_row: int = 0
+    """The number of row 0 in the table, of which this may be a part."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,16 @@ class OpenedTable:
     read: Callable[[Sequence[str]], LoadedColumns]
     notes: tuple[str, ...] = ()
     """What was taken for granted to read it: sentences for whoever reads the table."""
+    chunks: Callable[[Sequence[str], int], Iterator[LoadedColumns]] | None = None
+    """Like `read`, that many rows at a time; None of a source that is read as a whole."""
+    to_predict: bool = False
+    """Whether its rows are to be predicted: they need no item, no label, and no id of their own."""
 
 
-def open_source(source: str | Path | pd.DataFrame) -> OpenedTable:
+def open_source(source: str | Path | pd.DataFrame | OpenedTable) -> OpenedTable:
     """The table behind a path or a frame; `InputError` if there is none or it cannot be read."""
+    if isinstance(source, OpenedTable):
+        return source
     if isinstance(source, pd.DataFrame):
         return _open_frame(source)
     if not isinstance(source, (str, Path)):
@@ -88,18 +98,15 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> OpenedTable:
     beyond the header are one last cell whose commas were never quoted.
     """
     delimiter = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
-    with closing(_csv_lines(path, delimiter)) as rows:
-        header = next(rows, (0, None))[1]
-    if header is None:
+    with closing(_csv_lines(path, delimiter)) as lines, _large_fields():
+        header = next(lines, (0, []))[1]
+    if not header:
         raise InputError(f"{path.name} is empty: expected a header line with the column names.")
 
-    def read(wanted: Sequence[str]) -> LoadedColumns:
-        places = {column: header.index(column) for column in wanted}
-        cells: dict[str, list[str | None]] = {column: [] for column in wanted}
-        starts = []
-        with closing(_csv_lines(path, delimiter)) as rows:
-            next(rows)
-            for line, row in rows:
+    def rows() -> Generator[tuple[int, list[str]]]:
+        with closing(_csv_lines(path, delimiter)) as lines:
+            next(lines)
+            for line, row in lines:
                 if len(row) > len(header) and join_surplus:
                     last = len(header) - 1
                     row = [*row[:last], delimiter.join(row[last:])]
@@ -109,14 +116,46 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> OpenedTable:
                         f"{len(header)}. A cell that holds the separator or a line break must be "
                         'quoted, e.g. "red, blue".'
                     )
-                starts.append(line)
-                for column, place in places.items():
-                    cell = row[place]
-                    cells[column].append(None if is_empty(cell) else cell)
-        arrays = {column: np.array(values, dtype=object) for column, values in cells.items()}
-        return LoadedColumns(arrays, np.array(starts, dtype=np.int64), len(starts))
+                yield line, row
 
-    return OpenedTable(path.name, path.parent, tuple(header), read)
+    def chunks(wanted: Sequence[str], size: int | None) -> Iterator[LoadedColumns]:
+        return _loaded(rows(), wanted, lambda column: itemgetter(header.index(column)), size)
+
+    def read(wanted: Sequence[str]) -> LoadedColumns:
+        return next(chunks(wanted, None), _no_rows(wanted))
+
+    return OpenedTable(path.name, path.parent, tuple(header), read, chunks=chunks)
+
+
+def _loaded(
+    rows: Generator[tuple[int, Any]],
+    wanted: Sequence[str],
+    getter: Callable[[str], Callable[[Any], Any]],
+    size: int | None,
+) -> Iterator[LoadedColumns]:
+    """The wanted columns of (line, row) pairs, `size` rows at a time, or all at once for None."""
+    places: list[tuple[Callable[[Any], Any], list[Any]]] = [(getter(c), []) for c in wanted]
+    done = 0
+    with closing(rows):
+        while True:
+            lines: list[int] = []
+            # Not longer: who asks for the rows may take hours over them, and other threads read.
+            with _large_fields():
+                for line, row in islice(rows, size):
+                    lines.append(line)
+                    for get, values in places:
+                        values.append(get(row))
+            if not lines:
+                return
+            cells = {c: object_array(v) for c, (_, v) in zip(wanted, places, strict=True)}
+            yield LoadedColumns(cells, np.array(lines, dtype=np.int64), len(lines), first_row=done)
+            done += len(lines)
+            for _, values in places:
+                values.clear()
+
+
+def _no_rows(wanted: Sequence[str]) -> LoadedColumns:
+    return LoadedColumns({column: object_array([]) for column in wanted}, np.arange(0), 0)
 
 
 def is_empty(cell: Any) -> bool:
@@ -156,7 +195,7 @@ def _no_such_table(path: Path) -> str:
 def _csv_lines(path: Path, delimiter: str) -> Generator[tuple[int, list[str]]]:
     """(first line, cells) of each row that is not blank, the header among them."""
     start = 1
-    with _large_fields(), _text_file(path) as file:
+    with _text_file(path) as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
             for row in reader:
@@ -213,8 +252,21 @@ def _bad_byte(path: Path, opener: Any, error: UnicodeDecodeError) -> str:
 
 
 def _open_json_lines(path: Path) -> OpenedTable:
-    rows, lines = [], []
     columns: dict[str, None] = {}
+    for _, row in _json_rows(path):
+        columns |= dict.fromkeys(row)
+
+    def chunks(wanted: Sequence[str], size: int | None) -> Iterator[LoadedColumns]:
+        return _loaded(_json_rows(path), wanted, lambda column: lambda row: row.get(column), size)
+
+    def read(wanted: Sequence[str]) -> LoadedColumns:
+        return next(chunks(wanted, None), _no_rows(wanted))
+
+    return OpenedTable(path.name, path.parent, tuple(columns), read, chunks=chunks)
+
+
+def _json_rows(path: Path) -> Generator[tuple[int, dict[str, Any]]]:
+    """(line, object) of each line that is not blank."""
     with _text_file(path) as file:
         for number, line in enumerate(file, 1):
             if line.isspace():
@@ -230,15 +282,7 @@ def _open_json_lines(path: Path) -> OpenedTable:
                     f"Line {number} of {path.name} must be a JSON object such as "
                     f'{{"title": "…"}}, got {type(row).__name__}.'
                 )
-            columns |= dict.fromkeys(row)
-            rows.append(row)
-            lines.append(number)
-
-    def read(wanted: Sequence[str]) -> LoadedColumns:
-        cells = {column: object_array([row.get(column) for row in rows]) for column in wanted}
-        return LoadedColumns(cells, np.array(lines, dtype=np.int64), len(rows))
-
-    return OpenedTable(path.name, path.parent, tuple(columns), read)
+            yield number, row
 
 
 def _open_parquet(path: Path) -> OpenedTable:
@@ -253,16 +297,28 @@ def _open_parquet(path: Path) -> OpenedTable:
                 n, table = file.metadata.num_rows, file.read(columns=list(wanted))
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"{path.name} is damaged ({error}).") from None
-        cells = {}
-        for column in wanted:
-            values = table.column(column)
-            # Vectors stay arrays; everything else becomes Python's own types, so that whole
-            # numbers beside nulls stay whole.
-            nested = pa.types.is_nested(values.type) and not pa.types.is_struct(values.type)
-            cells[column] = object_array(values.to_pandas() if nested else values.to_pylist())
-        return LoadedColumns(cells, None, n)
+        return LoadedColumns({c: _arrow_cells(table.column(c)) for c in wanted}, None, n)
 
-    return OpenedTable(path.name, path.parent, tuple(columns), read)
+    def chunks(wanted: Sequence[str], size: int) -> Iterator[LoadedColumns]:
+        done = 0
+        try:
+            # Not the whole of a row group, which may be the whole file, in advance.
+            with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+                for batch in file.iter_batches(size, columns=list(wanted)):
+                    cells = {column: _arrow_cells(batch.column(column)) for column in wanted}
+                    yield LoadedColumns(cells, None, len(batch), first_row=done)
+                    done += len(batch)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{path.name} is damaged ({error}).") from None
+
+    return OpenedTable(path.name, path.parent, tuple(columns), read, chunks=chunks)
+
+
+def _arrow_cells(values: Any) -> np.ndarray:
+    """Vectors stay arrays; everything else becomes Python's own types, so that whole numbers
+    beside nulls stay whole."""
+    nested = pa.types.is_nested(values.type) and not pa.types.is_struct(values.type)
+    return object_array(values.to_pandas() if nested else values.to_pylist())
 
 
 def _open_frame(frame: pd.DataFrame) -> OpenedTable:

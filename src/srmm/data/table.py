@@ -14,7 +14,7 @@ from srmm.data.cells import read_groups, read_ids, read_items, read_labels, read
 from srmm.data.columns import check_column, check_roles, name_modalities, parse_choice
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import check_label_types, known_labels
-from srmm.data.sources import open_source
+from srmm.data.sources import OpenedTable, open_source
 from srmm.errors import InputError
 
 
@@ -64,6 +64,8 @@ class Table:
     lines: np.ndarray | None = None
     groups: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    first_row: int = 0
+    """The number of row 0 in its source, of which this may be a part."""
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -106,6 +108,7 @@ class Table:
             groups=None if self.groups is None else self.groups[rows],
             first_line=None,
             lines=None if lines is None else lines[rows],
+            first_row=0,
         )
 
     def where(self, row: int) -> str:
@@ -113,11 +116,11 @@ class Table:
         line = None if self.first_line is None else self.first_line + row
         if self.lines is not None:
             line = int(self.lines[row])
-        return _where(row, self.name, line, self.ids[row])
+        return _where(self.first_row + row, self.name, line, self.ids[row])
 
 
 def read_table(
-    source: str | Path | pd.DataFrame,
+    source: str | Path | pd.DataFrame | OpenedTable,
     *,
     image: str | Sequence[str] = (),
     text: str | Sequence[str] = (),
@@ -182,7 +185,7 @@ def read_table(
     read = Table(
         items={},
         kinds={modality.name: modality.kind for modality in modalities},
-        ids=np.arange(columns.n),
+        ids=columns.first_row + np.arange(columns.n),
         labels=None,
         split=None,
         folder=Path(folder) if folder is not None else table.folder,
@@ -190,7 +193,13 @@ def read_table(
         first_line=int(lines[0]) if lines is not None and follow else None,
         lines=None if follow else lines,
         notes=table.notes + columns.notes,
+        first_row=columns.first_row,
     )
+    if table.to_predict:
+        if id is not None:  # may be repeated or empty: a prediction is found by its row
+            ids = np.array(cells[id], dtype=object)
+            read = replace(read, ids=np.where(pd.isna(ids), read.ids, ids))
+        label = id = split = group = None
     if label is not None:
         read = replace(read, labels=read_labels(read.where, label, cells[label]))
     if id is not None:
@@ -201,7 +210,7 @@ def read_table(
         read = replace(read, groups=read_groups(cells[group]))
     for modality in modalities:
         read.items[modality.name] = read_items(read.where, modality, cells)
-    if not read.present.any():
+    if not (table.to_predict or read.present.any()):
         used = ", ".join(repr(modality.choice) for modality in modalities)
         raise InputError(
             f"No row of {read.name} has an item: {used} is empty in all {len(read):,} rows. "

@@ -97,17 +97,22 @@ def embeddings_for(
     if isinstance(data, Embeddings):
         return OpenedData(data, source)
     encoders = {name: about["encoder"] for name, about in inputs.items() if name in data.items}
-    trained_on = [settings or {} for settings in config["encoders"].values()]
-    half = any(settings.get("precision") == "half" for settings in trained_on)
     result = encode(
         data,
         encoders,
         engine=engine,
-        precision="half" if half else "full",
+        precision=precision_of(config),
         strict=strict,
         progress=progress,
     )
     return OpenedData(result.embeddings, data.name, data, result.summary)
+
+
+def precision_of(config: Mapping[str, Any]) -> str:
+    """The precision of `encode` that made the model's training embeddings."""
+    trained_on = [settings or {} for settings in config["encoders"].values()]
+    half = any(settings.get("precision") == "half" for settings in trained_on)
+    return "half" if half else "full"
 
 
 def readable(choice: str, columns: Sequence[str]) -> bool:

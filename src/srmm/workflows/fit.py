@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -130,7 +131,9 @@ def fit_workflow(
     check_labels(embeddings)  # again: items may have turned out unreadable
     split = _split(embeddings, test_size, seed)
     held = embeddings[split == "validation"] if (split == "validation").any() else None
-    model.fit(embeddings[split == "train"], validation=held)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No labelled training instance has")  # a note says it
+        model.fit(embeddings[split == "train"], validation=held)
     origin: dict[str, Any] = {
         "name": data.name if isinstance(data, Table) else Path(source).name,
         "attribution": getattr(data, "attribution", "") or None,
@@ -140,6 +143,8 @@ def fit_workflow(
         },
     }
     notes = data.notes if isinstance(data, Table) else ()
+    for name in model.training_.get("left_out", ()):
+        notes += (f"No training row has {name}: it is left out of the model, in prediction, too.",)
     origin["notes"] = list(notes)
     if store is None:  # features that a data set publishes: nothing was encoded
         where = str(root.resolve()) if root else None
