@@ -47,10 +47,12 @@ def as_embeddings(X: Any) -> Embeddings:
 
 def is_lone_array(X: Any) -> bool:
     """True if `X` is one array or numeric frame, for which scikit-learn's own checks apply."""
+    if holds_raw_items(X):
+        return False
     vectors = isinstance(X, pd.DataFrame) and _has_vectors(X)
     if isinstance(X, Mapping) and not issparse(X):  # some sparse matrices are mappings, too
         return False
-    return not (isinstance(X, Embeddings) or vectors or holds_raw_items(X))
+    return not (isinstance(X, Embeddings) or vectors)
 
 
 def match_modalities(

@@ -123,7 +123,11 @@ class Encode(TransformerMixin, BaseEstimator):
     def _encoded(self, table: Table, *, for_prediction: bool) -> EncodingResult:
         return encode(
             table,
-            self.encoders_,
+            {
+                name: e
+                for name, e in self.encoders_.items()
+                if name in table.items or not for_prediction
+            },
             batch_size=self.batch_size,
             engine=self.engine,
             precision=self.precision,
