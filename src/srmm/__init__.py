@@ -17,6 +17,7 @@ __all__ = [
     "Embeddings",
     "Encode",
     "PaperClassifier",
+    "Predictor",
     "RobustnessReport",
     "SingleBranchClassifier",
     "__version__",
@@ -24,11 +25,13 @@ __all__ = [
     "evaluate",
     "fit_baselines",
     "from_pretrained",
+    "load",
     "load_dataset",
     "load_embeddings",
     "make_method",
     "read_table",
     "save_embeddings",
+    "save_pretrained",
 ]
 
 if TYPE_CHECKING:
@@ -44,23 +47,28 @@ if TYPE_CHECKING:
     from srmm.evaluation.evaluate import RobustnessReport, evaluate
     from srmm.learning.saving import from_pretrained
     from srmm.methods import make_method
+    from srmm.workflows.pipelines import save_pretrained
+    from srmm.workflows.predictor import Predictor, load
 
 # Names are imported when first used: `import srmm` and `srmm --help` load no torch.
 _HOMES = {
     "Embeddings": "data.embeddings",
     "Encode": "encoding.transformer",
     "PaperClassifier": "classifier",
+    "Predictor": "workflows.predictor",
     "RobustnessReport": "evaluation.evaluate",
     "SingleBranchClassifier": "ensemble.classifier",
     "encode": "encoding.encode",
     "evaluate": "evaluation.evaluate",
     "fit_baselines": "evaluation.baselines",
     "from_pretrained": "learning.saving",
+    "load": "workflows.predictor",
     "load_dataset": "datasets",
     "load_embeddings": "data.store",
     "make_method": "methods",
     "read_table": "data.table",
     "save_embeddings": "data.store",
+    "save_pretrained": "workflows.pipelines",
 }
 
 

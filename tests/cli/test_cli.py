@@ -454,7 +454,9 @@ def test_a_table_elsewhere_finds_its_pictures_by_root_and_says_what_is_broken(
     assert run(["predict", str(model), str(table), *out]) == 1
     assert "--root" in capsys.readouterr().err
     assert run(["predict", str(model), str(table), *out, "--root", str(shop)]) == 0
-    assert "1 unreadable item counted as missing; the first, image of" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1 present (50 %; in training " in said
+    assert "Unreadable, and counted as absent:\n  row 1 (line 3 of new.csv), image: " in said
     assert pd.read_csv(tmp_path / "p.csv")["image_present"].tolist() == [True, False]
 
 

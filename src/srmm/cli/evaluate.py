@@ -60,8 +60,10 @@ def evaluate(
     )
     html = output if output.suffix == ".html" else beside(output, output.name, ".html")
     json = beside(html, html.stem, ".json")
-    facts = {"html": html, "json": json, "patterns": report.content["patterns"]}
-    said = f"{patterns_text(report.content)}\n{advice_text(report.content)}"
+    notes = report.content["data"].get("notes", [])
+    facts = {"html": html, "json": json, "patterns": report.content["patterns"], "notes": notes}
+    said = "".join(f"note: {note}\n" for note in notes)
+    said += f"{patterns_text(report.content)}\n{advice_text(report.content)}"
     talk.result(facts, f"{said}\nreport: {html}\nnumbers: {json}")
 
 

@@ -127,14 +127,15 @@ class Talk:
 
             yield progress
 
-    def result(self, facts: Mapping[str, Any], text: str) -> None:
+    def result(self, facts: Mapping[str, Any], text: str, *, to_stderr: bool = False) -> None:
         """Print what came out: `facts` as JSON if that was asked for, else `text`."""
         if self.json:
             # Escaped where a character would have to be replaced: JSON is read by programs.
-            plain = not speaks_unicode(sys.stdout)
-            print(json.dumps(facts, ensure_ascii=plain, indent=1, default=str))
+            stream = sys.stderr if to_stderr else sys.stdout
+            plain = not speaks_unicode(stream)
+            print(json.dumps(facts, ensure_ascii=plain, indent=1, default=str), file=stream)
         else:
-            Console(soft_wrap=True, highlight=False, markup=False).print(text)
+            Console(stderr=to_stderr, soft_wrap=True, highlight=False, markup=False).print(text)
 
 
 def pairs(option: str, values: list[str] | None) -> dict[str, str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from srmm.cli.options import Columns, Engine, Source, Talk
+
+if TYPE_CHECKING:
+    from srmm.workflows import Predicted
 
 
 def predict(
@@ -16,18 +19,21 @@ def predict(
     data: str,
     /,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Annotated[Path, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)],
     columns: Columns = Columns(),
     source: Source = Source(),
+    keep: list[str] | None = None,
     probabilities: Annotated[bool, Parameter(negative="")] = False,
     when_nothing: Literal["error", "prior"] | None = None,
     engine: Engine = "auto",
     strict: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),
 ) -> None:
-    """Predict every row of a table, whatever it has; write .csv or .parquet.
+    """Predict every row of a table, whatever it has; write .csv, .parquet, .jsonl or .xlsx.
 
-    The columns are those the model was trained on unless they are given.
+    The columns are those the model was trained on unless they are given; a column the table lacks,
+    and a file that does not exist, is an absent item. What the rows have is printed beside what
+    those of training had.
 
     Parameters
     ----------
@@ -36,8 +42,10 @@ def predict(
     data
         A table, store or data set.
     output
-        The file to write: id, label, probability, which modalities were present, and what each
-        alone would have said.
+        The file to write (.csv, .tsv, .parquet, .jsonl or .xlsx): id, label, probability, which
+        modalities were present, and what each alone would have said. "-" is CSV on standard output.
+    keep
+        A column of the table to carry through to the output; "all" is every column. Repeatable.
     probabilities
         Also write the probability of every class.
     when_nothing
@@ -51,32 +59,41 @@ def predict(
     """
     from srmm.workflows import predict_workflow
 
-    frame, incomplete, summary, notes = predict_workflow(
+    to_stdout = str(output) == "-"
+    predicted = predict_workflow(
         model,
         data,
         output,
         columns=columns.choices(),
         root=source.root,
         options=source.options(),
+        keep=keep or (),
         probabilities=probabilities,
         when_nothing_present=when_nothing,
         engine=engine,
         strict=strict,
         progress=talk.progress,
     )
-    broken = [asdict(entry) for entry in summary.unreadable] if summary else []
-    facts = {
+    lines = [
+        predicted.summary.text(predicted.in_training),
+        *(f"note: {note}" for note in predicted.notes),
+        f"{predicted.rows:,} predictions ({predicted.incomplete:,} rows with something missing)",
+    ]
+    if not to_stdout:
+        lines.append(str(output))
+    talk.result(_facts(predicted, output), "\n".join(lines), to_stderr=to_stdout)
+
+
+def _facts(predicted: Predicted, output: Path) -> dict[str, Any]:
+    """The answer as JSON."""
+    return {
         "predictions": output,
-        "rows": len(frame),
-        "rows_with_missing": incomplete,
-        "unreadable": broken,
-        "notes": notes,
+        "rows": predicted.rows,
+        "rows_with_missing": predicted.incomplete,
+        "modalities": {
+            name: {**asdict(about), "share_in_training": predicted.in_training.get(name)}
+            for name, about in predicted.summary.modalities.items()
+        },
+        "unreadable": [asdict(entry) for entry in predicted.summary.unreadable],
+        "notes": predicted.notes,
     }
-    lines = [f"{len(frame):,} predictions ({incomplete:,} rows with something missing)"]
-    lines += [f"note: {note}" for note in notes]
-    if broken:
-        first = f"the first, {broken[0]['modality']} of {broken[0]['where']}: {broken[0]['reason']}"
-        lines.append(
-            f"{len(broken):,} unreadable item{'s' * (len(broken) > 1)} counted as missing; {first}"
-        )
-    talk.result(facts, "\n".join([*lines, str(output)]))

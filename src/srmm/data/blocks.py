@@ -17,12 +17,6 @@ import pandas as pd
 
 from srmm.errors import InputError
 
-BLANKS = frozenset(
-    ("na", "n/a", "n.a.", "#n/a", "#na", "#nv", "nan", "null", "none", "nil", "nat", "<na>",
-     "<nan>", "-", "--", "---", "–", "—", "?", ".", "k.a.", "k. a.")
-)  # fmt: skip
-"""What people write where there is nothing, in lower case."""
-
 _DATES = (datetime.date, np.datetime64)
 _LISTS = (list, tuple, np.ndarray)
 
@@ -44,14 +38,12 @@ class Cells:
 
 
 def is_blank(cell: Any) -> bool:
-    """Whether there is nothing, or one of the marks for nothing.
+    """Whether there is nothing; what stands for nothing was emptied when the table was read.
 
-    >>> is_blank(None), is_blank(" N/A "), is_blank("0")
+    >>> is_blank(None), is_blank(" "), is_blank("0")
     (True, True, False)
     """
-    if isinstance(cell, str):
-        return cell.strip().lower() in BLANKS or not cell.strip()
-    return cell is None
+    return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
 def cell_type(cell: Any) -> str:

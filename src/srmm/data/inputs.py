@@ -14,6 +14,7 @@ from srmm.data.arrow_lists import is_vector
 from srmm.data.embeddings import Embeddings, same_settings
 from srmm.data.holders import is_arrow_table, is_missing
 from srmm.data.modality import ABSENT
+from srmm.data.raw import REMEDY, holds_raw_items
 from srmm.data.vectors import as_vectors
 from srmm.errors import InputError, did_you_mean
 
@@ -35,6 +36,8 @@ def as_embeddings(X: Any) -> Embeddings:
     """
     if isinstance(X, Embeddings):
         return X.check()
+    if holds_raw_items(X):
+        raise InputError(REMEDY)
     if isinstance(X, Mapping) and not issparse(X):
         return Embeddings.from_arrays(X)
     if has_vectors(X):
@@ -50,6 +53,8 @@ def as_embeddings(X: Any) -> Embeddings:
 
 def is_lone_array(X: Any) -> bool:
     """True if `X` is one array or numeric frame, for which scikit-learn's own checks apply."""
+    if holds_raw_items(X):
+        return False
     if isinstance(X, Mapping) and not issparse(X):  # some sparse matrices are mappings, too
         return False
     return not (isinstance(X, Embeddings) or has_vectors(X))
@@ -94,6 +99,8 @@ def match_modalities(
     not know, of another size, naming both sizes, or made by another encoder than `encoders` says.
     """
     for name, size in embeddings.embedding_dims.items():
+        if name in embedding_dims and not size:
+            continue  # vectors of unknown length, of which there is none
         if name not in embedding_dims:
             raise InputError(
                 f"The model knows no modality {name!r} (embeddings of size {size}). "
@@ -113,7 +120,7 @@ def match_modalities(
             )
     values, position = {}, np.full((len(embeddings), len(embedding_dims)), ABSENT)
     for m, (name, size) in enumerate(embedding_dims.items()):
-        given = name in embeddings.values
+        given = bool(embeddings.embedding_dims.get(name))
         values[name] = embeddings.values[name] if given else np.empty((0, size), np.float32)
         if given:
             position[:, m] = embeddings.position[:, embeddings.modalities.index(name)]

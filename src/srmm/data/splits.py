@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.arrays import as_column
-from srmm.data.cells import SPLITS
+from srmm.data.sources.base import SPLITS
 from srmm.errors import InputError, did_you_mean, shown
 
 

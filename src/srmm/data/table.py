@@ -72,6 +72,8 @@ class Table:
     notes: tuple[str, ...] = ()
     assumed: Mapping[str, str] = field(default_factory=dict)
     """Columns that nobody chose and the source names itself: kind or role → column."""
+    first_row: int = 0
+    """The number of row 0 in its source, of which this may be a part."""
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -114,6 +116,7 @@ class Table:
             groups=None if self.groups is None else self.groups[rows],
             first_line=None,
             lines=None if lines is None else lines[rows],
+            first_row=0,
         )
 
     def where(self, row: int) -> str:
@@ -121,7 +124,7 @@ class Table:
         line = None if self.first_line is None else self.first_line + row
         if self.lines is not None:
             line = int(self.lines[row])
-        return _where(row, self.name, line, self.ids[row])
+        return _where(self.first_row + row, self.name, line, self.ids[row])
 
 
 def read_table(
@@ -221,7 +224,7 @@ def read_table(
     read = Table(
         items={},
         kinds={modality.name: modality.kind for modality in modalities},
-        ids=np.arange(columns.n),
+        ids=columns.first_row + np.arange(columns.n),
         labels=None,
         split=None,
         folder=Path(folder) if folder is not None else table.folder,
@@ -230,8 +233,14 @@ def read_table(
         lines=None if follow else lines,
         notes=table.notes + assumed_notes + columns.notes,
         assumed=assumed,
+        first_row=columns.first_row,
     )
     label, id, split, group = (roles[role] for role in ("label", "id", "split", "group"))
+    if table.to_predict:
+        if id is not None:  # may be repeated or empty: a prediction is found by its row
+            ids = np.array(cells[id], dtype=object)
+            read = replace(read, ids=np.where(pd.isna(ids), read.ids, ids))
+        label = id = split = group = None
     notes: list[str] = []
     if label is not None:
         found = read_labels(read.where, label, cells[label])
@@ -259,7 +268,7 @@ def read_table(
         if modality.kind == "text" and (repeated := repeated_text_note(modality.name, items)):
             notes.append(repeated)
     read = replace(read, notes=(*read.notes, *dict.fromkeys(notes)))
-    if not read.present.any():
+    if not (table.to_predict or read.present.any()):
         used = ", ".join(repr(modality.choice) for modality in modalities)
         raise InputError(
             f"No row of {read.name} has an item: {used} is empty in all {len(read):,} rows. "

@@ -69,6 +69,7 @@ def encode(
     workers: int | None = None,
     prune: bool = False,
     address: str | None = None,
+    for_prediction: bool = False,
 ) -> EncodingResult:
     """Embed every present item of `table`; what is absent stays absent.
 
@@ -117,14 +118,18 @@ def encode(
         it, rather than being an error; "columns" is then fitted again.
     address : str, optional
         With Daft, a Ray cluster such as "ray://head:10001"; by default this machine.
+    for_prediction : bool
+        Whether rows may lack what training cannot do without: all files of a modality, or any item
+        at all. The summary still counts what is missing.
 
     Raises
     ------
     InputError
         For an unknown modality or encoder, or an encoder of another kind of items; if an encoder
-        cannot run on `engine`, or in half `precision`; if the files of a modality are all missing;
-        for an unreadable item if `strict`; if there is a store at `output` made by other encoders,
-        or (unless `prune`) one with rows or modalities that the table lacks.
+        cannot run on `engine`, or in half `precision`; if the files of a modality are all missing,
+        or there is no item at all (unless `for_prediction`); for an unreadable item if `strict`; if
+        there is a store at `output` made by other encoders, or (unless `prune`) one with rows or
+        modalities that the table lacks.
     SrmmError
         If another process is writing to `output`, or no space is left there.
     """
@@ -141,7 +146,9 @@ def encode(
                 f"{did_you_mean(name, table.modalities)}"
             )
     output = None if output is None else Path(output)
-    options = Options(batch_size, engine, precision, workers, strict, progress, loop)
+    options = Options(
+        batch_size, engine, precision, workers, strict, progress, loop, for_prediction
+    )
     with unfinished_work(output) as partial:
         return _encode(table, chosen, output, partial, options, prune=prune)
 
@@ -178,7 +185,7 @@ def _encode(
             name: encode_modality(table, name, encoder, reader, earlier, partial, options)
             for name, encoder in loaded.items()
         }
-        embeddings = _assemble(table, loaded, done, earlier, output)
+        embeddings = _assemble(table, loaded, done, earlier, output, options.for_prediction)
         unreadable = [entry for part in done.values() for entry in part.unreadable]
         if output is not None and partial is not None:
             as_before = earlier is not None and all(part.as_before for part in done.values())
@@ -235,9 +242,12 @@ def _assemble(
     done: Mapping[str, EncodedModality],
     earlier: Earlier | None,
     output: Path | None,
+    for_prediction: bool,
 ) -> Embeddings:
     # Vectors of unknown length, none of which is there, are nothing that could be stored.
     kept = [name for name, part in done.items() if part.values.shape[1]]
+    if not kept and for_prediction:
+        kept = list(done)
     if not kept:
         broken = [entry for part in done.values() for entry in part.unreadable]
         why = f" The first, in {broken[0].where}: {broken[0].reason}." if broken else ""

@@ -46,6 +46,7 @@ class Options:
     strict: bool
     progress: ShownProgress
     encode_in_chunks: Callable[..., Iterator[Chunk]] = encode_in_chunks
+    for_prediction: bool = False
     """How the long loop is run: in this process, or on Daft."""
 
 
@@ -151,7 +152,8 @@ def encode_modality(
             encoded += 0 if chunk.resumed else int(good.sum())
             if options.strict:
                 _refuse_unreadable(table, name, unique, failures)
-    _refuse_all_missing(table, name, unique, failures)
+    if not options.for_prediction:
+        _refuse_all_missing(table, name, unique, failures)
 
     as_before = False
     if stored is not None and not packed.length and len(wanted) == len(stored):

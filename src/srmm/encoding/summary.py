@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from srmm.data.notes import united
 
 _SHOWN = 10
 _PLURALS = {"text": "texts", "audio": "recordings", "voice": "recordings"}
@@ -73,6 +75,16 @@ class EncodingSummary:
     notes: tuple[str, ...] = ()
     """What encoders took columns for, and what they met in them: sentences, as `Table.notes`."""
 
+    def missing_files(self) -> list[str]:
+        """A sentence on each modality of which no file exists at all."""
+        return [
+            f"None of the {about.missing_files:,} {name} files exists: {name} is absent in all "
+            f"rows. The first was looked for at {about.first_missing}. If they lie elsewhere, name "
+            "the folder that their paths start from (folder=…, root=…, --root)."
+            for name, about in self.modalities.items()
+            if about.missing_files and not about.present and not about.unreadable
+        ]
+
     def to_frame(self) -> pd.DataFrame:
         """The unreadable items: row, id, modality, item, reason."""
         return unreadable_frame(self.unreadable)
@@ -88,9 +100,21 @@ class EncodingSummary:
         )
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, in_training: Mapping[str, float] | None = None) -> str:
+        """As `str`, with the share of present items beside that in training, where it is known."""
         lines = [f"{self.rows:,} rows in {_duration(self.seconds)}"]
         width = max((len(name) for name in self.modalities), default=0)
-        lines += [f"  {name:<{width}}  {_line(about)}" for name, about in self.modalities.items()]
+        shares = {
+            name: share_text(about.present, self.rows, in_training[name])
+            for name, about in self.modalities.items()
+            if in_training and name in in_training
+        }
+        lines += [
+            f"  {name:<{width}}  {_line(about, shares.get(name, ''))}"
+            for name, about in self.modalities.items()
+        ]
         lines += self.cut_notes
         missing = {n: m.first_missing for n, m in self.modalities.items() if m.first_missing}
         lines += [f"The first missing {name} file is {path}" for name, path in missing.items()]
@@ -107,6 +131,62 @@ class EncodingSummary:
         return "\n".join(lines)
 
 
+def share_text(present: int, rows: int, in_training: float) -> str:
+    """
+    >>> share_text(812, 1067, 0.98)
+    ' (76 %; in training 98 %)'
+    """
+    return f" ({100 * present / max(rows, 1):.0f} %; in training {100 * in_training:.0f} %)"
+
+
+def joined(first: EncodingSummary | None, then: EncodingSummary, first_row: int) -> EncodingSummary:
+    """The summary of two parts of one table; row 0 of the second is `first_row` of the table."""
+    moved = [replace(entry, row=entry.row + first_row) for entry in then.unreadable]
+    if first is None:
+        return replace(then, unreadable=moved)
+    both = dict(first.modalities)
+    for name, about in then.modalities.items():
+        before = both.get(name)
+        both[name] = about if before is None else _joined(before, about)
+    # A part in which nobody has a modality says nothing of it: all its rows are empty there.
+    for name in both.keys() - then.modalities.keys():
+        both[name] = replace(both[name], empty=both[name].empty + then.rows)
+    for name in both.keys() - first.modalities.keys():
+        both[name] = replace(both[name], empty=both[name].empty + first.rows)
+    return replace(
+        first,
+        rows=first.rows + then.rows,
+        seconds=first.seconds + then.seconds,
+        modalities=both,
+        unreadable=[*first.unreadable, *moved],
+        notes=united([*first.notes, *then.notes]),
+    )
+
+
+def _joined(first: ModalitySummary, then: ModalitySummary) -> ModalitySummary:
+    """Counts are added up; of all else what the first says, or the second where it is silent."""
+    values = {}
+    for part in fields(ModalitySummary):
+        a, b = getattr(first, part.name), getattr(then, part.name)
+        counted = isinstance(a, int | float) and isinstance(b, int | float)
+        values[part.name] = a + b if counted else (b if a is None else a)
+    seconds = values["seconds"]
+    rate = values["encoded"] / seconds if values["encoded"] and seconds else None
+    return ModalitySummary(**{**values, "items_per_second": rate})
+
+
+def without_encoding(kind: str, rows: int, present: int = 0) -> ModalitySummary:
+    """The summary of a modality of which nothing had to be encoded."""
+    counts = {"present": present, "empty": rows - present}
+    nothing = dict.fromkeys(
+        ("missing_files", "unreadable", "unique_items", "encoded", "resumed", "reused"), 0
+    )
+    silent = dict.fromkeys(
+        ("encoder", "engine", "engine_note", "items_per_second", "first_missing")
+    )
+    return ModalitySummary(kind=kind, seconds=0.0, **counts, **nothing, **silent)  # type: ignore[arg-type]
+
+
 def unreadable_frame(entries: Sequence[UnreadableEntry]) -> pd.DataFrame:
     """A row per entry: row, id, modality, item, reason."""
     columns = ["row", "id", "modality", "item", "reason"]
@@ -114,7 +194,7 @@ def unreadable_frame(entries: Sequence[UnreadableEntry]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _line(about: ModalitySummary) -> str:
+def _line(about: ModalitySummary, share: str = "") -> str:
     counts = {
         "present": about.present,
         "empty": about.empty,
@@ -122,6 +202,7 @@ def _line(about: ModalitySummary) -> str:
         "unreadable": about.unreadable,
     }
     parts = [f"{n:,} {word}" for word, n in counts.items() if n or word == "present"]
+    parts[0] += share
     done = []
     if about.reused:
         done.append(f"{about.reused:,} reused")

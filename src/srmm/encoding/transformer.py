@@ -16,9 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
 from srmm.data.modality import KINDS
+from srmm.data.sources import open_source
 from srmm.data.table import Table, read_table
 from srmm.encoders import Encoder, encoder_kind
-from srmm.encoding.encode import chosen_encoder, encode
+from srmm.encoding.encode import EncodingResult, chosen_encoder, encode
 from srmm.encoding.fitting import fitted_copy, needs_fitting, read_as_cells
 from srmm.encoding.one_modality import ShownProgress
 from srmm.errors import InputError
@@ -106,21 +107,49 @@ class Encode(TransformerMixin, BaseEstimator):
                 }
         return self
 
+    def fit_transform(self, X: Table | pd.DataFrame, y: Any = None, **_: Any) -> Embeddings:
+        """Fit on X and encode it.
+
+        Raises `InputError` if the files of a modality are all missing: nothing could be learnt from
+        it. In `transform` they are absent items, and a warning says so.
+        """
+        return self.fit(X, y)._encoded(self._table(X), for_prediction=False).embeddings
+
     def transform(self, X: Table | pd.DataFrame) -> Embeddings:
-        """The embeddings of the modalities that have an encoder."""
+        """The embeddings of the modalities that have an encoder.
+
+        A modality whose column the frame lacks is absent everywhere, and a warning says so.
+        """
         check_is_fitted(self, "encoders_")
+        lacking = [name for name in self.encoders_ if name not in _columns(X)]
+        result = self._encoded(self._table(X, lacking, to_predict=True), for_prediction=True)
+        gone = result.summary.missing_files()
+        if lacking:
+            gone.append(f"There is no {', no '.join(map(repr, lacking))}: absent in all rows.")
+        for sentence in gone:
+            warnings.warn(sentence, stacklevel=2)
+        return result.embeddings
+
+    def _encoded(self, table: Table, *, for_prediction: bool) -> EncodingResult:
         return encode(
-            self._table(X),
-            self.encoders_,
+            table,
+            {
+                name: e
+                for name, e in self.encoders_.items()
+                if name in table.items or not for_prediction
+            },
             batch_size=self.batch_size,
             engine=self.engine,
             precision=self.precision,
             strict=self.strict,
             progress=self.progress,
             workers=self.workers,
-        ).embeddings
+            for_prediction=for_prediction,
+        )
 
-    def _table(self, X: Table | pd.DataFrame) -> Table:
+    def _table(
+        self, X: Table | pd.DataFrame, lacking: Sequence[str] = (), *, to_predict: bool = False
+    ) -> Table:
         if isinstance(X, Table):
             items = {name: X.items[name] for name in self.encoders_ if name in X.items}
             return replace(X, items=items, kinds={name: X.kinds[name] for name in items})
@@ -128,18 +157,23 @@ class Encode(TransformerMixin, BaseEstimator):
             raise InputError(f"Encode takes a Table or a DataFrame, got {type(X).__name__}.")
         columns: dict[str, list[str]] = {}
         for name, encoder in self.encoders_.items():
+            if name in lacking and len(lacking) < len(self.encoders_):
+                continue
             columns.setdefault(encoder.kind, []).append(f"{name}={name}")
-        cells = read_as_cells(self.encoders_)
         table = read_table(
-            X,
+            replace(open_source(X), to_predict=to_predict),
             folder=self.folder,
             missing=self.missing,
-            as_cells=cells,
+            as_cells=read_as_cells(self.encoders_),
             **columns,  # type: ignore[arg-type]
         )
         for note in table.notes:
             warnings.warn(note, stacklevel=3)
         return table
+
+
+def _columns(X: Table | pd.DataFrame) -> list[str]:
+    return list(map(str, X.items if isinstance(X, Table) else getattr(X, "columns", ())))
 
 
 def _kind(name: str, choice: str | Encoder) -> str:

@@ -26,7 +26,7 @@ from srmm.data.labels import as_labels, check_label_types
 from srmm.data.split import held_out_split
 from srmm.errors import InputError, SrmmError, shown
 from srmm.learning.calibration import calibration_arrays, calibration_from
-from srmm.learning.labelled import Labelled, labelled, with_items
+from srmm.learning.labelled import Labelled, labelled, with_items, without_left_out
 from srmm.learning.saving import save_pretrained
 from srmm.learning.sets import PredictsSets
 from srmm.learning.standardize import Standardizer, large_number
@@ -154,7 +154,8 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             X = as_lone(X)
             X = validate_data(self, X, dtype="numeric", ensure_all_finite=False)
         embeddings, y, weight, groups = labelled(as_embeddings(X), y, sample_weight, groups)
-        embeddings = with_items(embeddings)
+        given, embeddings = embeddings.modalities, with_items(embeddings)
+        left_out = [name for name in given if name not in embeddings.modalities]
         self.classes_, y = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise InputError(
@@ -189,6 +190,8 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         self._fit(train, judges, seed)
         self._calibrate_held(judges)
         self.training_["seconds"] = time.perf_counter() - start
+        if left_out:
+            self.training_["left_out"] = left_out
         return self
 
     def _describe(self, train: Embeddings, y: np.ndarray, n_validation: int) -> None:
@@ -319,12 +322,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         something = np.asarray(present.any(axis=1))
         nothing = np.flatnonzero(~something)
         if len(nothing) and self.when_nothing_present == "error":
-            listed = ", ".join(map(str, nothing[:10])) + (", …" if len(nothing) > 10 else "")
-            raise InputError(
-                f"{len(nothing)} of {len(present)} rows have no item at all (rows {listed}). "
-                "Remove them, or set when_nothing_present='prior' (--when-nothing prior) to get "
-                "the training set's class shares for them."
-            )
+            raise InputError(nothing_there(nothing, len(present)))
         return something
 
     def _matched(self, X: Any) -> Embeddings:
@@ -332,7 +330,8 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         if is_lone_array(X) and hasattr(self, "n_features_in_"):
             X = as_lone(X)
             X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
-        matched = match_modalities(as_embeddings(X), self.embedding_dims_, self.encoders_)
+        embeddings = without_left_out(as_embeddings(X), self.training_.get("left_out", ()))
+        matched = match_modalities(embeddings, self.embedding_dims_, self.encoders_)
         if hasattr(self, "standardizer_"):
             self.standardizer_.check_range(matched)
         return matched
@@ -357,6 +356,16 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         if self.class_weight is not None:  # as in training
             weight = weight * np.array([self._class_weights[code] for code in codes.tolist()])
         return held, codes, weight, groups
+
+
+def nothing_there(rows: np.ndarray, n: int) -> str:
+    """The message on rows, by their numbers, of n that have no item at all."""
+    listed = ", ".join(map(str, rows[:10])) + (", …" if len(rows) > 10 else "")
+    return (
+        f"{len(rows)} of {n} rows have no item at all (rows {listed}). Remove them, or set "
+        "when_nothing_present='prior' (--when-nothing prior) to get the training set's class "
+        "shares for them."
+    )
 
 
 def check_probabilities(

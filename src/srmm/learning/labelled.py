@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,7 +50,10 @@ class Labelled(NamedTuple):
 
 
 def with_items(embeddings: Embeddings) -> Embeddings:
-    """The modalities that some training instance has; a warning names the others."""
+    """The modalities that some training instance has; a warning names the others.
+
+    What is left out here is left out of later data by `without_left_out`.
+    """
     there = np.asarray(embeddings.present.any(axis=0))
     if there.all():
         return embeddings
@@ -57,10 +61,23 @@ def with_items(embeddings: Embeddings) -> Embeddings:
     gone = [name for name in embeddings.modalities if name not in kept]
     warnings.warn(
         f"No labelled training instance has {', '.join(map(repr, gone))}: left out of the model, "
-        "which will not accept it in prediction either.",
+        "in prediction, too.",
         stacklevel=3,
     )
     return embeddings.select(kept)
+
+
+def without_left_out(embeddings: Embeddings, left_out: Sequence[str]) -> Embeddings:
+    """Without the modalities that no training instance had; a warning names them, if one has."""
+    gone = [name for name in embeddings.modalities if name in left_out]
+    if not gone:
+        return embeddings
+    if any(embeddings.present[:, embeddings.modalities.index(name)].any() for name in gone):
+        warnings.warn(
+            f"No training instance had {', '.join(map(repr, gone))}: left out here, too.",
+            stacklevel=4,
+        )
+    return embeddings.select([name for name in embeddings.modalities if name not in gone])
 
 
 def labelled(

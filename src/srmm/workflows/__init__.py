@@ -9,13 +9,17 @@ from srmm.workflows.distil import distil_workflow
 from srmm.workflows.evaluate import evaluate_workflow
 from srmm.workflows.fit import Fitted, fit_workflow
 from srmm.workflows.pictures import note_source
-from srmm.workflows.predict import predict_workflow, predictions_frame
+from srmm.workflows.predict import Predicted, predict_workflow, predictions_frame
+from srmm.workflows.predictor import Predictor, load
 
 __all__ = [
     "Fitted",
+    "Predicted",
+    "Predictor",
     "distil_workflow",
     "evaluate_workflow",
     "fit_workflow",
+    "load",
     "note_source",
     "open_data",
     "predict_workflow",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,18 +12,14 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.modality import KINDS
 from srmm.data.rare import with_labels
 from srmm.data.sources import kept_name, names_a_table, open_source
 from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, read_table
 from srmm.encoding.encode import EncodingSummary, encode
-from srmm.encoding.fitting import read_as_cells
 from srmm.errors import InputError, StoreError, did_you_mean
 from srmm.learning.saving import ROWS_FILE
-
-READING = ("missing",)
-"""Arguments of `read_table` that say what cells mean: a model keeps those it was trained with."""
+from srmm.workflows.reading import reading_of
 
 
 class OpenedData(NamedTuple):
@@ -63,9 +57,10 @@ def open_data(
         )
     if path.is_dir() and is_store(path):
         return load_embeddings(path)
-    if _is_table(source):
+    if is_table(source):
         chosen = {key: value for key, value in (columns or {}).items() if value}
-        return read_table(source, folder=root, as_cells=as_cells, **chosen)
+        chosen["as_cells"] = [*as_cells, *chosen.get("as_cells", ())]
+        return read_table(source, folder=root, **chosen)
     if source in DATASETS:
         return load_dataset(source, root, **(options or {}))
     raise InputError(
@@ -74,7 +69,7 @@ def open_data(
     )
 
 
-def _is_table(source: str) -> bool:
+def is_table(source: str) -> bool:
     """Whether `source` is a table: a file, a database, a folder that is nothing else."""
     from srmm.datasets import DATASETS
 
@@ -97,38 +92,24 @@ def embeddings_for(
 ) -> OpenedData:
     """`source`, read and encoded as the model's training data was."""
     chosen = {key: value for key, value in (columns or {}).items() if value}
-    inputs = config["inputs"]
-    as_cells = read_as_cells({name: about["encoder"] for name, about in inputs.items()})
-    if _is_table(source):
-        for option, value in reading_of(config).items():
-            chosen.setdefault(option, value)
+    notes: list[str] = []
+    if is_table(source):
         there = open_source(source, query=chosen.get("query")).columns
-        for role, column in ((config.get("origin") or {}).get("roles") or {}).items():
-            if column in there:
-                chosen.setdefault(role, column)
-        if not any(kind in chosen for kind in KINDS):
-            # A column the table lacks is a modality nobody in it has.
-            for name, about in inputs.items():
-                column = about["column"]
-                if name in as_cells:  # one that the table lacks is blank in every row
-                    column = _those_there(column, there)
-                if column and readable(column, there):
-                    chosen.setdefault(about["kind"], []).append(f"{name}={column}")
-    data = open_data(source, chosen, root=root, options=options, as_cells=as_cells)
+        chosen, notes = reading_of(config, there, chosen, kept_name(source))
+    data = open_data(source, chosen, root=root, options=options)
     if isinstance(data, Embeddings):
         return OpenedData(as_learnt(data, config), source)
-    encoders = {name: about["encoder"] for name, about in inputs.items() if name in data.items}
-    trained_on = [settings or {} for settings in config["encoders"].values()]
-    half = any(settings.get("precision") == "half" for settings in trained_on)
+    inputs = config["inputs"].items()
+    encoders = {name: about["encoder"] for name, about in inputs if name in data.items}
     result = encode(
         data,
         encoders,
         engine=engine,
-        precision="half" if half else "full",
+        precision=precision_of(config),
         strict=strict,
         progress=progress,
     )
-    data = replace(data, notes=data.notes + result.summary.notes)
+    data = replace(data, notes=(*data.notes, *notes, *result.summary.notes))
     return OpenedData(as_learnt(result.embeddings, config), data.name, data, result.summary)
 
 
@@ -137,29 +118,11 @@ def as_learnt(data: Embeddings, config: Mapping[str, Any]) -> Embeddings:
     return with_labels(data, (config.get("origin") or {}).get("rare"))
 
 
-def reading_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """How the training table was read: the arguments of `read_table` named in `READING`."""
-    origin = config.get("origin") or {}
-    before = {"missing": "none"} if "roles" in origin else {}  # when markers were texts
-    return dict(origin.get("reading", before))
-
-
-def _those_there(choice: str | None, columns: Sequence[str]) -> str:
-    """The part of a choice such as "width,height" that can be read from these columns."""
-    if not choice or choice in columns:
-        return choice or ""
-    parts = [part.strip() for part in choice.split(",")]
-    return ",".join(part for part in parts if readable(part, columns))
-
-
-def readable(choice: str, columns: Sequence[str]) -> bool:
-    """Whether a column, template or pattern over columns can be read from these columns."""
-    if choice in columns:
-        return True
-    used = re.findall(r"{(.*?)}", choice)
-    if used:
-        return all(column in columns for column in used)
-    return all(any(fnmatch(c, part.strip()) for c in columns) for part in choice.split(","))
+def precision_of(config: Mapping[str, Any]) -> str:
+    """The precision of `encode` that made the model's training embeddings."""
+    trained_on = [settings or {} for settings in config["encoders"].values()]
+    half = any(settings.get("precision") == "half" for settings in trained_on)
+    return "half" if half else "full"
 
 
 def own_embeddings(

@@ -31,6 +31,7 @@ from srmm.workflows.data import (
     row_digests,
     split_column,
 )
+from srmm.workflows.left_out import without_left_out
 from srmm.workflows.pictures import TRAINED, open_noted, with_pictures
 from srmm.workflows.thumbnails import Thumbnails
 
@@ -57,6 +58,9 @@ def evaluate_workflow(
     model, config = from_pretrained(model_folder), read_config(model_folder)
     origin, rows = config.get("origin") or {}, known_rows(model_folder)
     own = own_embeddings(model_folder, origin, rows)
+    notes: list[str] = []
+    if own is not None:
+        own, notes = without_left_out(config, own)
     if source is None:
         if own is None:
             raise InputError(
@@ -69,6 +73,7 @@ def evaluate_workflow(
         data, name, table, _ = embeddings_for(
             config, source, columns, root, options, progress, engine=engine
         )
+        data, notes = without_left_out(config, data)
         test = _unseen(data, rows)
     if not test.any():
         raise InputError(
@@ -103,6 +108,9 @@ def evaluate_workflow(
         attribution=origin.get("attribution"),
         seed=seed,
     )
+    if notes:
+        about_data = result.content["data"]
+        about_data["notes"] = [*about_data.get("notes", ()), *notes]
     kinds = {m: about["kind"] for m, about in config["inputs"].items()}
     report = report if report.suffix == ".html" else beside(report, report.name, ".html")
     result.to_json(beside(report, report.stem, ".json"))

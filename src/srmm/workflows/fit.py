@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -151,7 +152,9 @@ def fit_workflow(
     split, said = choose_split(embeddings, test_size, seed)
     said = said if drawn is None else drawn.notes
     held = embeddings[split == "validation"] if (split == "validation").any() else None
-    model.fit(embeddings[split == "train"], validation=held)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No labelled training instance has")  # a note says it
+        model.fit(embeddings[split == "train"], validation=held)
     origin: dict[str, Any] = {
         "name": data.name if isinstance(data, Table) else Path(source).name,
         "attribution": getattr(data, "attribution", "") or None,
@@ -164,6 +167,8 @@ def fit_workflow(
         origin["query"] = (columns or {})["query"]
     origin["reading"] = noted_reading(store)
     notes = data.notes if isinstance(data, Table) else ()
+    for name in model.training_.get("left_out", ()):
+        notes += (f"No training row has {name}: it is left out of the model, in prediction, too.",)
     notes += (*([few.note] if few.note else ()), *said)
     origin["notes"] = [*notes, *(summary.cut_notes if summary else ())]
     if few.names:

@@ -21,7 +21,8 @@ from srmm.encoding.unique_items import ItemKeys
 from srmm.errors import SrmmError
 from srmm.files import json_ready, write_json
 from srmm.report.findings import item_lists
-from srmm.workflows.data import READING, open_data
+from srmm.workflows.data import open_data
+from srmm.workflows.reading import READING
 
 _SOURCE = "_source.json"  # no modality may be called so
 _PICTURES = ("image", "face")
@@ -53,7 +54,7 @@ def note_source(
 
 
 def noted_reading(store: Path | None) -> dict[str, Any]:
-    """How the table of a store was read, as in `srmm.workflows.data.READING`."""
+    """How the table of a store was read, as in `srmm.workflows.reading.READING`."""
     try:
         noted = json.loads(((store or Path()) / _SOURCE).read_text(encoding="utf-8"))
         columns = {"missing": "none", **noted["columns"]}  # before markers were known

@@ -2,115 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
+from srmm.encoding.summary import EncodingSummary
+from srmm.workflows.frames import predictions_frame
+from srmm.workflows.outputs import STANDARD_OUTPUT, OutputColumns, check_output, writing
+from srmm.workflows.predictor import PART_ROWS, PredictionRun, load
+from srmm.workflows.presence import training_shares
+from srmm.workflows.rows import rows_to_predict
 
-from srmm.data.embeddings import Embeddings
-from srmm.encoding.encode import EncodingSummary
-from srmm.errors import InputError
-from srmm.files import replacing_file
-from srmm.learning.saving import from_pretrained, read_config
-from srmm.workflows.data import embeddings_for
+DAFT_ROWS = 16 * PART_ROWS
+"""Rows at a time where worker processes are started for each part."""
 
 
 class Predicted(NamedTuple):
-    """The table that was written, and what encoding its items found, if any were encoded.
+    """How many predictions were written, and what the rows had and lacked.
 
-    `incomplete` is the number of rows that lack something.
+    `incomplete` is the number of rows that lack something, `in_training` the share of the training
+    rows that had each modality.
     """
 
-    frame: pd.DataFrame
+    rows: int
     incomplete: int
-    summary: EncodingSummary | None
-    notes: tuple[str, ...] = ()
+    summary: EncodingSummary
+    notes: tuple[str, ...]
+    in_training: dict[str, float]
 
 
 def predict_workflow(
     model_folder: Path,
     source: str,
-    output: Path,
+    output: Path | str,
     *,
     columns: Mapping[str, Any] | None = None,
     root: Path | None = None,
     options: Mapping[str, Any] | None = None,
+    keep: Sequence[str] = (),
     probabilities: bool = False,
     when_nothing_present: str | None = None,
     engine: str = "auto",
     strict: bool = False,
     progress: Any = False,
 ) -> Predicted:
-    """Predict every row of a table or store and write Parquet or CSV.
+    """Predict every row of a table or store and write CSV, TSV, Parquet, JSON Lines or Excel.
 
-    Columns: id, label, probability; `<modality>_present`, and what each modality alone would have
-    said, `<modality>_label` and `<modality>_probability` (null where absent); on request
+    Rows are read, encoded, predicted and written a few thousand at a time. `output` "-" is CSV on
+    standard output. `keep` names columns of the table that are carried through, "all" all of them.
+
+    Columns: id (of the column that was the id in training, else the row's number), those kept,
+    label, probability; `<modality>_present`, and what each modality alone would have said,
+    `<modality>_label` and `<modality>_probability` (null where absent); on request
     `probability:<class>` for every class. A row with nothing present has the training set's class
     shares if `when_nothing_present` is "prior" (a column `nothing_present` then says which), and is
-    an error otherwise.
+    an error otherwise, before anything is encoded where the table tells.
+
+    Raises
+    ------
+    InputError
+        If the output has an unknown extension, the table has nothing that the model reads, or a row
+        has nothing to predict from.
     """
-    if output.suffix not in (".csv", ".parquet", ".pq"):
-        raise InputError(f"Predictions are written as .csv or .parquet, not {output.name!r}.")
-    model, config = from_pretrained(model_folder), read_config(model_folder)
-    if when_nothing_present is not None:
-        model.when_nothing_present = when_nothing_present
-    data = embeddings_for(
-        config, source, columns, root, options, progress, engine=engine, strict=strict
+    output = check_output(output)
+    predictor = load(
+        model_folder, engine=engine, root=root, when_nothing_present=when_nothing_present
     )
-    embeddings = model.as_seen(data.embeddings)
-    try:
-        frame = predictions_frame(model, embeddings, probabilities=probabilities)
-    except InputError as error:
-        raise InputError(f"{error}{_unreadable(data.summary)}") from None
-    with replacing_file(output) as temporary:
-        if output.suffix == ".csv":
-            frame.to_csv(temporary, index=False)
-        else:
-            frame.to_parquet(temporary, index=False)
-    incomplete = int((~embeddings.present.all(axis=1)).sum())
-    notes = data.table.notes if data.table is not None else ()
-    notes += data.summary.cut_notes if data.summary is not None else ()
-    return Predicted(frame, incomplete, data.summary, notes)
+    rows = rows_to_predict(
+        predictor.config,
+        source,
+        columns=columns,
+        root=root,
+        options=options,
+        keep=keep,
+        part_rows=DAFT_ROWS if engine == "daft" else PART_ROWS,
+    )
+    run = PredictionRun(predictor, rows)
+    written = OutputColumns(output, predictor.classes_, run.survey, everything="all" in keep)
+    with writing(output, written) as write:
+        for frame in run.frames(probabilities=probabilities, strict=strict, progress=progress):
+            write(frame)
+    assert run.summary is not None
+    notes = (*run.notes(), *written.notes)
+    shares = training_shares(predictor.model.training_)
+    return Predicted(run.survey.n, run.incomplete, run.summary, notes, shares)
 
 
-def _unreadable(summary: EncodingSummary | None) -> str:
-    """Why rows may have less than their table shows: a sentence, or nothing."""
-    if summary is None or not summary.unreadable:
-        return ""
-    first = summary.unreadable[0]
-    others = f" (and {len(summary.unreadable) - 1:,} more)" if len(summary.unreadable) > 1 else ""
-    return f" Unreadable: {first.where}, {first.modality}: {first.reason}{others}."
-
-
-def predictions_frame(
-    model: Any, embeddings: Embeddings, *, probabilities: bool = False
-) -> pd.DataFrame:
-    """The table that `predict_workflow` writes."""
-    embeddings = model.as_seen(embeddings)
-    present = embeddings.present
-    scorer = model.scorer(embeddings)
-    fused = scorer(np.arange(len(embeddings)), present)
-    columns: dict[str, Any] = {
-        "id": embeddings.ids,
-        "label": model.classes_[fused.argmax(axis=1)],
-        "probability": fused.max(axis=1),
-    }
-    if not present.any(axis=1).all():
-        columns["nothing_present"] = ~present.any(axis=1)  # the training set's class shares
-    for m, name in enumerate(model.modalities_):
-        columns[f"{name}_present"] = present[:, m]
-        rows = np.flatnonzero(present[:, m])
-        label = np.full(len(embeddings), None, dtype=object)
-        probability = np.full(len(embeddings), np.nan)
-        if len(rows):
-            alone = scorer(rows, np.tile(np.arange(present.shape[1]) == m, (len(rows), 1)))
-            label[rows] = model.classes_[alone.argmax(axis=1)]
-            probability[rows] = alone.max(axis=1)
-        columns[f"{name}_label"] = label
-        columns[f"{name}_probability"] = probability
-    if probabilities:
-        for c, label in enumerate(model.classes_):
-            columns[f"probability:{label}"] = fused[:, c]
-    return pd.DataFrame(columns)
+__all__ = ["STANDARD_OUTPUT", "Predicted", "predict_workflow", "predictions_frame"]

@@ -57,8 +57,11 @@ _HINTS = {
 def open_source(source: Any, *, query: str | None = None) -> OpenedTable:
     """The table behind a path, an address, a frame or a data set of `datasets`.
 
-    Raises `InputError` if there is none or it cannot be read. `query` is for databases alone.
+    Raises `InputError` if there is none or it cannot be read. `query` is for databases alone; an
+    `OpenedTable` is itself.
     """
+    if isinstance(source, OpenedTable):
+        return source
     if isinstance(source, (str, Path)):
         if is_address(str(source)):
             return _open_address(str(source), query)

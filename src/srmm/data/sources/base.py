@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ class LoadedColumns:
     lines: np.ndarray | None
     n: int
     notes: tuple[str, ...] = ()
+    first_row: int = 0
+    """The number of row 0 in the table, of which this may be a part."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,46 @@ class OpenedTable:
     """What was taken for granted to read it: sentences for whoever reads the table."""
     usual: Mapping[str, str] = field(default_factory=dict)
     """What a column is for, where the format says it: role or kind of item → column."""
+    chunks: Callable[[Sequence[str], int], Iterator[LoadedColumns]] | None = None
+    """Like `read`, that many rows at a time; None of a source that is read as a whole."""
+    to_predict: bool = False
+    """Whether its rows are to be predicted: they need no item, no label, and no id of their own."""
+
+
+def in_chunks(
+    rows: Generator[tuple[int, Any]],
+    wanted: Sequence[str],
+    getter: Callable[[str], Callable[[Any], Any]],
+    size: int | None,
+    around: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Iterator[LoadedColumns]:
+    """The wanted columns of (line, row) pairs, `size` rows at a time, or all at once for None.
+
+    `around` is entered while rows are drawn, and not while whoever asks for them works on them,
+    which may take hours.
+    """
+    places: list[tuple[Callable[[Any], Any], list[Any]]] = [(getter(c), []) for c in wanted]
+    done = 0
+    with closing(rows):
+        while True:
+            lines: list[int] = []
+            with around():
+                for line, row in islice(rows, size):
+                    lines.append(line)
+                    for get, values in places:
+                        values.append(get(row))
+            if not lines:
+                return
+            cells = {c: object_array(v) for c, (_, v) in zip(wanted, places, strict=True)}
+            yield LoadedColumns(cells, np.array(lines, dtype=np.int64), len(lines), first_row=done)
+            done += len(lines)
+            for _, values in places:
+                values.clear()
+
+
+def no_rows(wanted: Sequence[str]) -> LoadedColumns:
+    """What a table without rows gives."""
+    return LoadedColumns({column: object_array([]) for column in wanted}, np.arange(0), 0)
 
 
 def is_empty(cell: Any) -> bool:

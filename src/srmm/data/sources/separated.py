@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import csv
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from srmm.data.sources.base import LoadedColumns, OpenedTable, is_empty
+from srmm.data.sources.base import LoadedColumns, OpenedTable, in_chunks, no_rows
 from srmm.data.sources.text import encoding_notes, text_file, uncompressed_name
 from srmm.errors import InputError
 
@@ -42,22 +41,19 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> OpenedTable:
     """
     usual = "\t" if uncompressed_name(path).endswith(".tsv") else ","
     layout = _Layout(usual) if join_surplus else _layout(path, usual)
-    with closing(_csv_lines(path, layout)) as rows:
-        header = next(rows, (0, None))[1]
-    if header is None:
+    with closing(_csv_lines(path, layout)) as lines, _large_fields():
+        header = next(lines, (0, []))[1]
+    if not header:
         raise InputError(f"{path.name} is empty: expected a header line with the column names.")
     notes = encoding_notes(path)
     if layout.separator != usual:
         shown = _SHOWN.get(layout.separator, repr(layout.separator))
         notes += (f"{path.name} is separated by {shown}, and is read as such.",)
 
-    def read(wanted: Sequence[str]) -> LoadedColumns:
-        places = {column: header.index(column) for column in wanted}
-        cells: dict[str, list[str | None]] = {column: [] for column in wanted}
-        starts = []
-        with closing(_csv_lines(path, layout)) as rows:
-            next(rows)
-            for line, row in rows:
+    def rows() -> Generator[tuple[int, list[str]]]:
+        with closing(_csv_lines(path, layout)) as lines:
+            next(lines)
+            for line, row in lines:
                 if len(row) > len(header) and join_surplus:
                     last = len(header) - 1
                     row = [*row[:last], layout.separator.join(row[last:])]
@@ -67,14 +63,18 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> OpenedTable:
                         f"{len(header)}. A cell that holds the separator or a line break must be "
                         'quoted, e.g. "red, blue".'
                     )
-                starts.append(line)
-                for column, place in places.items():
-                    cell = row[place]
-                    cells[column].append(None if is_empty(cell) else cell)
-        arrays = {column: np.array(values, dtype=object) for column, values in cells.items()}
-        return LoadedColumns(arrays, np.array(starts, dtype=np.int64), len(starts))
+                yield line, row
 
-    return OpenedTable(path.name, path.parent, tuple(header), read, notes)
+    def chunks(wanted: Sequence[str], size: int | None) -> Iterator[LoadedColumns]:
+        def getter(column: str) -> Callable[[Any], Any]:
+            return itemgetter(header.index(column))
+
+        return in_chunks(rows(), wanted, getter, size, _large_fields)
+
+    def read(wanted: Sequence[str]) -> LoadedColumns:
+        return next(chunks(wanted, None), no_rows(wanted))
+
+    return OpenedTable(path.name, path.parent, tuple(header), read, notes, chunks=chunks)
 
 
 def _layout(path: Path, usual: str) -> _Layout:
@@ -106,7 +106,7 @@ def _agree(rows: list[list[str]], share: float) -> bool:
 def _sample(path: Path, separator: str) -> list[list[str]]:
     """The first rows, split at this separator; none if its quotes do not allow that."""
     try:
-        with closing(_csv_lines(path, _Layout(separator))) as rows:
+        with closing(_csv_lines(path, _Layout(separator))) as rows, _large_fields():
             return [row for _, row in islice(rows, _SAMPLE_ROWS)]
     except InputError:
         return []
@@ -115,7 +115,7 @@ def _sample(path: Path, separator: str) -> list[list[str]]:
 def _csv_lines(path: Path, layout: _Layout) -> Generator[tuple[int, list[str]]]:
     """(first line, cells) of each row that is not blank, the header among them."""
     start = 1
-    with _large_fields(), text_file(path) as file:
+    with text_file(path) as file:
         reader = csv.reader(file, delimiter=layout.separator, strict=True)
         try:
             if layout.declared:

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from srmm.data.sources.base import LoadedColumns, OpenedTable, object_array
+from srmm.data.sources.base import LoadedColumns, OpenedTable, in_chunks, no_rows, object_array
 from srmm.data.sources.text import encoding_notes, text_file
 from srmm.errors import InputError
 
 
 def open_json_lines(path: Path) -> OpenedTable:
     """A JSON object on each line; a key that one lacks is an empty cell."""
-    rows, lines = [], []
     columns: dict[str, None] = {}
+    for _, row in _json_rows(path):
+        columns |= dict.fromkeys(row)
+
+    def chunks(wanted: Sequence[str], size: int | None) -> Iterator[LoadedColumns]:
+        return in_chunks(_json_rows(path), wanted, lambda column: lambda row: row.get(column), size)
+
+    def read(wanted: Sequence[str]) -> LoadedColumns:
+        return next(chunks(wanted, None), no_rows(wanted))
+
+    notes = encoding_notes(path)
+    return OpenedTable(path.name, path.parent, tuple(columns), read, notes, chunks=chunks)
+
+
+def _json_rows(path: Path) -> Generator[tuple[int, dict[str, Any]]]:
+    """(line, object) of each line that is not blank."""
     with text_file(path) as file:
         for number, line in enumerate(file, 1):
             if line.isspace():
@@ -35,15 +50,7 @@ def open_json_lines(path: Path) -> OpenedTable:
                     f"Line {number} of {path.name} must be a JSON object such as "
                     f'{{"title": "…"}}, got {type(row).__name__}.'
                 )
-            columns |= dict.fromkeys(row)
-            rows.append(row)
-            lines.append(number)
-
-    def read(wanted: Sequence[str]) -> LoadedColumns:
-        cells = {column: object_array([row.get(column) for row in rows]) for column in wanted}
-        return LoadedColumns(cells, np.array(lines, dtype=np.int64), len(rows))
-
-    return OpenedTable(path.name, path.parent, tuple(columns), read, encoding_notes(path))
+            yield number, row
 
 
 def open_parquet(path: Path) -> OpenedTable:
@@ -61,10 +68,22 @@ def open_parquet(path: Path) -> OpenedTable:
             raise InputError(f"{path.name} is damaged ({error}).") from None
         return LoadedColumns({c: arrow_cells(table.column(c)) for c in wanted}, None, n)
 
-    return OpenedTable(path.name, path.parent, tuple(columns), read)
+    def chunks(wanted: Sequence[str], size: int) -> Iterator[LoadedColumns]:
+        done = 0
+        try:
+            # Not the whole of a row group, which may be the whole file, in advance.
+            with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+                for batch in file.iter_batches(size, columns=list(wanted)):
+                    cells = {column: arrow_cells(batch.column(column)) for column in wanted}
+                    yield LoadedColumns(cells, None, len(batch), first_row=done)
+                    done += len(batch)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{path.name} is damaged ({error}).") from None
+
+    return OpenedTable(path.name, path.parent, tuple(columns), read, chunks=chunks)
 
 
-def arrow_cells(column: pa.ChunkedArray) -> np.ndarray:
+def arrow_cells(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """The cells of an Arrow column as an object array (n,).
 
     Vectors stay arrays; everything else becomes Python's own types, so that whole numbers beside

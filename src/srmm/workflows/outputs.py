@@ -1,0 +1,219 @@
+"""Writing predictions part by part: CSV, TSV, JSON Lines, Parquet, Excel, or standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from srmm.errors import InputError, MissingExtraError
+from srmm.files import json_ready, replacing_file
+from srmm.workflows.survey import Survey
+
+STANDARD_OUTPUT = "-"
+EXTENSIONS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".xlsx")
+EXCEL_ROWS = 1_048_576
+
+Write = Callable[[pd.DataFrame], None]
+
+
+class OutputColumns:
+    """What is known of the columns before the first row: their types, and what cannot be written.
+
+    Raises `InputError` for a column to keep that the format cannot hold; of `everything`, such
+    columns are left out, and a note says so.
+    """
+
+    def __init__(
+        self, output: Path | str, classes: np.ndarray, survey: Survey, *, everything: bool
+    ) -> None:
+        self.rows, self.label = survey.n, pa.array(classes.tolist()).type
+        self.kept = {"id": pa.int64(), **survey.types}
+        self.left_out: list[str] = []
+        form = _form(output)
+        for column, type in survey.types.items():
+            if type is None or (form not in (".parquet", ".pq") and _holds_bytes(type)):
+                self.left_out.append(column)
+        self.notes: tuple[str, ...] = ()
+        if self.left_out:
+            names = ", ".join(map(repr, self.left_out))
+            why = f"the cells of {names} are no texts or numbers, which is all that {form} holds"
+            if not everything:
+                raise InputError(f"{why[0].upper()}{why[1:]}. Write .parquet, or do not keep them.")
+            self.notes = (f"Left out of the output: {why}.",)
+        if form == ".xlsx" and self.rows >= EXCEL_ROWS:
+            raise InputError(
+                f"{self.rows:,} predictions do not fit a sheet of Excel ({EXCEL_ROWS:,} rows with "
+                "the header). Write .csv or .parquet."
+            )
+
+    def chosen(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The frame without what cannot be written."""
+        return frame.drop(columns=self.left_out)
+
+    def schema(self, frame: pd.DataFrame) -> pa.Schema:
+        """Arrow types of a frame's columns, the same for all parts."""
+        plain = {"b": pa.bool_(), "f": pa.float64(), "i": pa.int64()}
+        types = {
+            column: self.kept.get(str(column)) or plain.get(frame[column].dtype.kind, self.label)
+            for column in frame
+            if column != "label"
+        }
+        types["label"] = self.label
+        return pa.schema([(column, types[column]) for column in frame])
+
+
+def check_output(output: Path | str) -> Path | str:
+    """`output`, as a path unless it is "-"; `InputError` for a format that is not written."""
+    if str(output) == STANDARD_OUTPUT:
+        if sys.stdout is None:
+            raise InputError("Standard output is closed. Name a file to write to (--output).")
+        return STANDARD_OUTPUT
+    output = Path(output)
+    if _form(output) not in EXTENSIONS:
+        raise InputError(
+            f"Predictions are written as {', '.join(EXTENSIONS)}, or to standard output for '-', "
+            f"not as {output.name!r}."
+        )
+    if _form(output) == ".xlsx":
+        _openpyxl()
+    return output
+
+
+@contextmanager
+def writing(output: Path | str, columns: OutputColumns) -> Iterator[Write]:
+    """Yield a function that writes the next rows; the file is there whole at the end, or not."""
+    if output == STANDARD_OUTPUT:
+        with _standard_output() as file:
+            yield _text_writer(file, ".csv", columns)
+        return
+    form = _form(output)
+    with replacing_file(Path(output)) as temporary:
+        if form in (".parquet", ".pq"):
+            with _parquet_writer(temporary, columns) as write:
+                yield write
+        elif form == ".xlsx":
+            with _excel_writer(temporary, columns) as write:
+                yield write
+        else:
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                yield _text_writer(file, form, columns)
+
+
+def _form(output: Path | str) -> str:
+    return ".csv" if output == STANDARD_OUTPUT else Path(output).suffix.lower()
+
+
+@contextmanager
+def _standard_output() -> Iterator[TextIO]:
+    """Standard output as UTF-8 where it is no terminal, whatever the locale says."""
+    if not sys.stdout.isatty() and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
+    yield sys.stdout
+    sys.stdout.flush()
+
+
+def _text_writer(file: TextIO, form: str, columns: OutputColumns) -> Write:
+    """Rows as lines of CSV, TSV or JSON."""
+    header = True
+
+    def write(frame: pd.DataFrame) -> None:
+        nonlocal header
+        frame = columns.chosen(frame)
+        if form in (".jsonl", ".ndjson"):
+            names = list(frame)
+            for row in zip(*(frame[name].tolist() for name in names), strict=True):
+                record = json_ready(dict(zip(names, row, strict=True)))
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            return
+        for column in columns.kept.keys() & set(frame):
+            frame[column] = [_as_text(cell) for cell in frame[column].tolist()]
+        separator = "\t" if form == ".tsv" else ","
+        frame.to_csv(file, index=False, header=header, sep=separator, lineterminator="\n")
+        header = False
+
+    return write
+
+
+def _as_text(cell: Any) -> Any:
+    """Lists and dicts as JSON."""
+    if isinstance(cell, list | tuple | dict | np.ndarray):
+        return json.dumps(json_ready(cell), ensure_ascii=False)
+    return cell
+
+
+@contextmanager
+def _parquet_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
+    writer: pq.ParquetWriter | None = None
+
+    def write(frame: pd.DataFrame) -> None:
+        nonlocal writer
+        frame = columns.chosen(frame)
+        schema = columns.schema(frame)
+        for column, type in columns.kept.items():
+            if column in frame and pa.types.is_string(type):
+                cells = frame[column].tolist()
+                frame[column] = [None if cell is None else str(cell) for cell in cells]
+        table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+        writer = writer or pq.ParquetWriter(path, schema)
+        writer.write_table(table)
+
+    try:
+        yield write
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+@contextmanager
+def _excel_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
+    openpyxl = _openpyxl()
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("predictions")
+    header = True
+
+    def cell(value: Any) -> Any:
+        value = _as_text(value)
+        if isinstance(value, str):
+            # As text even where it starts like a formula; control characters are not allowed.
+            value = openpyxl.cell.cell.ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", value)
+            text = openpyxl.cell.WriteOnlyCell(sheet, value)
+            text.data_type = "s"
+            return text
+        return None if isinstance(value, float) and np.isnan(value) else value
+
+    def write(frame: pd.DataFrame) -> None:
+        nonlocal header
+        frame = columns.chosen(frame)
+        if header:
+            sheet.append([cell(name) for name in frame])
+            header = False
+        for row in zip(*(frame[name].tolist() for name in frame), strict=True):
+            sheet.append([cell(value) for value in row])
+
+    yield write
+    book.save(path)
+
+
+def _holds_bytes(type: pa.DataType) -> bool:
+    """Whether cells of an Arrow type are bytes, or have some inside."""
+    if pa.types.is_binary(type) or pa.types.is_large_binary(type):
+        return True
+    return any(_holds_bytes(type.field(i).type) for i in range(type.num_fields))
+
+
+def _openpyxl() -> Any:
+    try:
+        import openpyxl
+        import openpyxl.cell.cell
+    except ImportError:
+        raise MissingExtraError("openpyxl", "excel", "Writing .xlsx") from None
+    return openpyxl

@@ -1,0 +1,277 @@
+"""`Predictor`: a fitted model that knows its encoders and columns, and takes raw rows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from srmm.data.embeddings import Embeddings
+from srmm.data.modality import ABSENT
+from srmm.data.table import Table
+from srmm.encoders import Encoder
+from srmm.encoders.engines import with_precision
+from srmm.encoding.encode import chosen_encoder, encode
+from srmm.encoding.summary import EncodingSummary, joined, without_encoding
+from srmm.errors import InputError
+from srmm.learning.base import nothing_there
+from srmm.learning.saving import from_pretrained, read_config
+from srmm.workflows.data import precision_of
+from srmm.workflows.frames import predictions_frame
+from srmm.workflows.presence import presence_notes
+from srmm.workflows.rows import PART_ROWS, Rows, RowsPart, rows_to_predict
+from srmm.workflows.survey import Survey, survey
+
+
+def load(
+    folder: str | Path,
+    *,
+    device: str | None = None,
+    engine: str = "auto",
+    root: str | Path | None = None,
+    when_nothing_present: str | None = None,
+) -> Predictor:
+    """The model saved at `folder`, with its encoders: it predicts from raw rows.
+
+    >>> model = srmm.load("model")  # doctest: +SKIP
+    >>> model.predict({"photo": "new/17.jpg", "title": None})  # doctest: +SKIP
+    array(['shoes'], dtype='<U5')
+
+    Parameters
+    ----------
+    device : str, optional
+        Where the classifier computes, by default the GPU if there is one.
+    engine : {"auto", "torch", "onnx", "daft"}
+        What runs the encoders, as in `srmm.encode`.
+    root : path, optional
+        Where relative paths start: by default the folder of a table, for rows in memory the current
+        one.
+    when_nothing_present : {"error", "prior"}, optional
+        What a row without any item gets, by default as the model was fitted.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no model, a damaged one, or one of a newer version.
+    """
+    return Predictor(
+        folder,
+        device=device,
+        engine=engine,
+        root=root,
+        when_nothing_present=when_nothing_present,
+    )
+
+
+class Predictor:
+    """A saved model that takes raw rows; `srmm.load` makes one.
+
+    Rows are a data frame, a dict or a list of dicts, the path of a table or of a store, the name of
+    a data set, a `Table`, or `Embeddings`. Their columns are those the model was trained on, or the
+    names of its modalities; a column or key that is not there is absent. Encoders are loaded when
+    they are first needed, once. Threads may share it: they encode one after the other.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+    modalities : tuple of str
+    model : the classifier alone, which takes `Embeddings`
+    config : dict, what the model's folder says of it
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        device: str | None = None,
+        engine: str = "auto",
+        root: str | Path | None = None,
+        when_nothing_present: str | None = None,
+    ) -> None:
+        self.folder, self.engine = Path(folder), engine
+        self.root = None if root is None else Path(root)
+        self.model, self.config = from_pretrained(folder, device=device), read_config(folder)
+        if when_nothing_present is not None:
+            self.model.set_params(when_nothing_present=when_nothing_present)
+        self.classes_: np.ndarray = self.model.classes_
+        self.modalities: tuple[str, ...] = tuple(self.model.modalities_)
+        self._encoders: dict[tuple[str, str], Encoder] = {}
+        # Tokenizers, and some encoders, are not made for several threads at a time.
+        self._encoding = threading.Lock()
+
+    def __repr__(self) -> str:
+        read = ", ".join(self.modalities)
+        return f"Predictor({str(self.folder)!r}: {read} → {len(self.classes_):,} classes)"
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable label of each row: (n_rows,)."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Class probabilities from whatever each row has: (n_rows, n_classes).
+
+        Raises `InputError` listing the rows with nothing present, unless they get the prior.
+        """
+        run = PredictionRun(self, rows_to_predict(self.config, X, root=self.root))
+        return np.concatenate(
+            [self.model.predict_proba(embeddings) for _, embeddings in run.embeddings()]
+        )
+
+    def predict_frame(
+        self, X: Any, *, probabilities: bool = False, keep: Sequence[str] = ()
+    ) -> pd.DataFrame:
+        """The table that `srmm predict` writes: see `predict_workflow`.
+
+        `keep` names columns of the rows that are carried through, ["all"] all of them. What
+        reading took for granted is in the frame's `attrs["notes"]`.
+        """
+        run = PredictionRun(self, rows_to_predict(self.config, X, root=self.root, keep=keep))
+        frame = pd.concat(list(run.frames(probabilities=probabilities)), ignore_index=True)
+        frame.attrs["notes"] = list(run.notes())
+        return frame
+
+    def encode(
+        self, part: Table, *, strict: bool = False, progress: Any = False
+    ) -> tuple[Embeddings, EncodingSummary]:
+        """The embeddings of the items of a table, by the model's encoders."""
+        # An encoder that has nothing to do need not be loaded.
+        there = np.atleast_1d(part.present.any(axis=0))
+        some = [name for name, has in zip(part.modalities, there, strict=True) if has]
+        if not some:
+            return self._nothing(part), EncodingSummary(len(part), 0.0, {})
+        table = replace(
+            part,
+            items={name: part.items[name] for name in some},
+            kinds={name: part.kinds[name] for name in some},
+        )
+        with self._encoding:
+            encoders = {name: self._encoder(name, kind) for name, kind in table.kinds.items()}
+            result = encode(
+                table,
+                encoders,
+                engine=self.engine,
+                precision=precision_of(self.config),
+                strict=strict,
+                progress=progress,
+                for_prediction=True,
+            )
+        return result.embeddings, result.summary
+
+    def _nothing(self, part: Table) -> Embeddings:
+        """Embeddings of rows without any item."""
+        dims = self.model.embedding_dims_
+        values = {name: np.empty((0, size), np.float32) for name, size in dims.items()}
+        return Embeddings(values, np.full((len(part), len(dims)), ABSENT), ids=part.ids)
+
+    def _encoder(self, name: str, kind: str) -> Encoder:
+        if (name, kind) not in self._encoders:
+            spec = self.config["inputs"].get(name, {}).get("encoder")
+            if spec is None and kind != "features":
+                raise InputError(
+                    f"The model does not know which encoder made the {name} embeddings it was "
+                    "trained on. Give it embeddings made as they were (a store, srmm.Embeddings)."
+                )
+            encoder = chosen_encoder(name, kind, spec)
+            self._encoders[name, kind] = with_precision(encoder, precision_of(self.config))
+        return self._encoders[name, kind]
+
+
+class PredictionRun:
+    """One way through the rows: surveyed, then encoded and predicted part by part.
+
+    After it, `summary` says what there was, `incomplete` how many rows lacked something.
+
+    Raises `InputError` as `survey` does when it is made.
+    """
+
+    def __init__(self, predictor: Predictor, rows: Rows) -> None:
+        self.predictor, self.rows = predictor, rows
+        self.survey: Survey = survey(
+            rows,
+            predictor.model.embedding_dims_,
+            when_nothing_present=predictor.model.when_nothing_present,
+        )
+        self.summary: EncodingSummary | None = None
+        self.incomplete = 0
+
+    def embeddings(
+        self, *, strict: bool = False, progress: Any = False
+    ) -> Iterator[tuple[RowsPart, Embeddings]]:
+        """Each part with its embeddings, as the classifier looks at them.
+
+        Raises `InputError` if a row turns out to have nothing that can be read.
+        """
+        model = self.predictor.model
+        for part in self.rows:
+            started = time.perf_counter()
+            if isinstance(part.data, Embeddings):
+                embeddings, summary = part.data, EncodingSummary(len(part.data), 0.0, {})
+            else:
+                embeddings, summary = self.predictor.encode(
+                    part.data, strict=strict, progress=progress
+                )
+            embeddings = model.as_seen(embeddings)
+            summary = replace(summary, seconds=time.perf_counter() - started)
+            self.summary = joined(self.summary, self._complete(summary, embeddings), part.first_row)
+            self.incomplete += int((~embeddings.present.all(axis=1)).sum())
+            self._refuse_nothing(embeddings, part.first_row)
+            yield part, embeddings
+
+    def frames(
+        self, *, probabilities: bool = False, strict: bool = False, progress: Any = False
+    ) -> Iterator[pd.DataFrame]:
+        """The predictions of each part, with what is carried through."""
+        model = self.predictor.model
+        for part, embeddings in self.embeddings(strict=strict, progress=progress):
+            frame = predictions_frame(model, embeddings, probabilities=probabilities)
+            numbers = part.first_row + np.arange(len(frame))
+            frame["id"] = part.kept.get("id", numbers)
+            others = [column for column in part.kept if column != "id"]
+            for place, column in enumerate(others, 1):
+                frame.insert(place, column, part.kept[column])
+            yield frame
+
+    def notes(self) -> tuple[str, ...]:
+        """What was taken for granted, and how the rows differ from those of training."""
+        notes = [*self.rows.notes, *self.survey.notes]
+        if self.summary is not None:
+            notes += [*self.summary.notes, *self.summary.missing_files()]
+            notes += presence_notes(self.summary, self.predictor.model.training_)
+        return tuple(dict.fromkeys(notes))
+
+    def _complete(self, summary: EncodingSummary, embeddings: Embeddings) -> EncodingSummary:
+        """With the modalities that were not encoded, in the order of the model."""
+        there = dict(zip(embeddings.modalities, embeddings.present.sum(axis=0), strict=True))
+        kinds = {name: about["kind"] for name, about in self.predictor.config["inputs"].items()}
+        about = {
+            name: summary.modalities.get(name)
+            or without_encoding(kinds.get(name, "features"), len(embeddings), int(n))
+            for name, n in there.items()
+        }
+        return replace(summary, modalities=about)
+
+    def _refuse_nothing(self, embeddings: Embeddings, first_row: int) -> None:
+        nothing = first_row + np.flatnonzero(~embeddings.present.any(axis=1))
+        if not len(nothing) or self.predictor.model.when_nothing_present != "error":
+            return
+        assert self.summary is not None
+        reasons = self.summary.missing_files()
+        unreadable = self.summary.unreadable
+        if unreadable:
+            first, more = unreadable[0], len(unreadable) - 1
+            others = f" (and {more:,} more)" if more else ""
+            reasons.append(f"Unreadable: {first.where}, {first.modality}: {first.reason}{others}.")
+        if not reasons:
+            abouts = self.summary.modalities.values()
+            reasons = [f"Missing: {a.first_missing}." for a in abouts if a.first_missing]
+        message = nothing_there(nothing, first_row + len(embeddings))
+        raise InputError(" ".join([message, *reasons]))
+
+
+__all__ = ["PART_ROWS", "PredictionRun", "Predictor", "load"]

@@ -1,0 +1,159 @@
+"""The rows that a model is to predict, in parts: any source, read as its training data was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from srmm.data.embeddings import Embeddings
+from srmm.data.parts import read_in_parts
+from srmm.data.sources import LoadedColumns, OpenedTable, object_array, open_source
+from srmm.data.table import Table
+from srmm.errors import InputError
+from srmm.workflows.data import is_table, open_data
+from srmm.workflows.left_out import without_left_out
+from srmm.workflows.reading import reading_of
+
+PART_ROWS = 16_384
+"""Rows that are read, encoded and predicted at a time: what memory holds."""
+
+
+class RowsPart(NamedTuple):
+    """Some rows to predict, and cells that are carried through to the output."""
+
+    data: Table | Embeddings
+    kept: dict[str, np.ndarray]
+    """Column → object array (n,); "id" is what names the rows, where they have a name."""
+    first_row: int
+
+
+@dataclass
+class Rows:
+    """Rows to predict: each iteration reads them anew, part by part."""
+
+    name: str
+    parts: Callable[[], Iterator[RowsPart]]
+    notes: tuple[str, ...] = ()
+    """What is taken for granted in reading all of them."""
+    kept: tuple[str, ...] = ()
+    only: RowsPart | None = field(default=None, repr=False)
+    """The one part there is, once that is known: it need not be read twice."""
+
+    def __iter__(self) -> Iterator[RowsPart]:
+        return iter([self.only]) if self.only is not None else self.parts()
+
+
+def rows_to_predict(
+    config: Mapping[str, Any],
+    source: Any,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    root: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    keep: Sequence[str] = (),
+    part_rows: int = PART_ROWS,
+) -> Rows:
+    """The rows of `source`, for the model of that config.
+
+    Parameters
+    ----------
+    source : path, str, DataFrame, dict, list of dict, Table or Embeddings
+        A table file, a store, the name of a data set; or rows in memory: their keys are the columns
+        the model was trained on, or the names of its modalities. A key that is not there is absent.
+    columns : dict, optional
+        Keyword arguments of `read_table`, by default those of training.
+    keep : sequence of str
+        Columns to carry through; "all" is every column of the table.
+
+    Raises
+    ------
+    InputError
+        If the source has none of the columns that the model reads, or lacks one to keep.
+    """
+    if isinstance(source, str | Path) and not is_table(str(source)):
+        source = open_data(str(source), columns, root=root, options=options)
+    if isinstance(source, Table | Embeddings):
+        if keep:
+            raise InputError(
+                f"Columns can be kept of a table file or a frame, not of {type(source).__name__}: "
+                f"{', '.join(keep)}. Leave --keep (keep=…) out."
+            )
+        return _of_data(config, source, part_rows)
+    opened = _opened_rows(source, (columns or {}).get("query"))
+    reading, notes = reading_of(config, opened.columns, columns, opened.name)
+    if root is not None:
+        reading["folder"] = root
+    elif opened.folder is None:
+        reading.setdefault("folder", (config.get("origin") or {}).get("folder"))
+    id = reading.get("id")
+    others = opened.columns if "all" in keep and "all" not in opened.columns else tuple(keep)
+    kept = dict.fromkeys(column for column in others if column != id or column != "id")
+
+    def parts() -> Iterator[RowsPart]:
+        first = 0
+        wanted = list(dict.fromkeys([*kept, *([id] if id else [])]))
+        for table, cells in read_in_parts(opened, part_rows, keep=wanted, **reading):
+            carried = {"id": cells[id]} if id else {}
+            carried |= {kept_name(config, column): cells[column] for column in kept}
+            yield RowsPart(table, carried, first)
+            first += len(table)
+
+    return Rows(opened.name, parts, (*opened.notes, *notes), tuple(kept))
+
+
+def kept_name(config: Mapping[str, Any], column: str) -> str:
+    """What a column that is carried through is called beside those of the prediction."""
+    ours = {"id", "label", "probability", "nothing_present"}
+    for modality in config["modalities"]:
+        ours |= {f"{modality}_{what}" for what in ("present", "label", "probability")}
+    return f"table:{column}" if column in ours or column.startswith("probability:") else column
+
+
+def _of_data(config: Mapping[str, Any], data: Table | Embeddings, part_rows: int) -> Rows:
+    data, notes = without_left_out(config, data)
+    numbered = np.array_equal(data.ids, np.arange(len(data)))
+
+    def parts() -> Iterator[RowsPart]:
+        for start in range(0, len(data), part_rows):
+            part = data[start : start + part_rows]
+            ids = {} if numbered else {"id": object_array(part.ids.tolist())}
+            if isinstance(part, Table):
+                part = replace(part, first_row=start)
+            yield RowsPart(part, ids, start)
+
+    name = data.name if isinstance(data, Table) else "the embeddings"
+    of_table = data.notes if isinstance(data, Table) else ()
+    return Rows(name, parts, (*of_table, *notes))
+
+
+def _opened_rows(source: Any, query: str | None) -> OpenedTable:
+    """A file, a frame, or rows as dicts, opened as a table."""
+    if isinstance(source, Mapping):
+        source = [source]
+    if not isinstance(source, list | tuple):
+        return open_source(source, query=query)
+    rows = list(source)
+    if not rows or not all(isinstance(row, Mapping) for row in rows):
+        raise InputError(
+            "Rows to predict are dicts of raw items such as {'title': 'red shoe'}, got "
+            f"{'an empty list' if not rows else type(rows[0]).__name__}. Give a dict, a list of "
+            "them, a DataFrame, or the path of a table."
+        )
+    columns = tuple(dict.fromkeys(str(key) for row in rows for key in row))
+
+    def read(wanted: Sequence[str]) -> LoadedColumns:
+        cells = {column: object_array([row.get(column) for row in rows]) for column in wanted}
+        return LoadedColumns(cells, None, len(rows))
+
+    return OpenedTable("the rows", None, columns, read)
+
+
+def count_repeated(ids: list[np.ndarray]) -> int:
+    """How many ids stand in more than one row, of arrays of their hashes."""
+    counts = pd.Series(np.concatenate(ids)).value_counts() if ids else pd.Series(dtype=int)
+    return int((counts > 1).sum())

@@ -1,0 +1,103 @@
+"""Predictions in every format that is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from srmm.cli import run
+from srmm.errors import InputError
+from srmm.workflows import fit_workflow, predict_workflow
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, rng = tmp_path_factory.mktemp("outputs"), np.random.default_rng(0)
+    y = rng.integers(2, size=60)
+    frame = pd.DataFrame({"w": y + rng.normal(size=60), "h": y + rng.normal(size=60), "y": y})
+    frame.to_json(folder / "t.jsonl", orient="records", lines=True)
+    columns = {"features": ["a=w", "b=h"], "label": "y"}
+    fit_workflow(str(folder / "t.jsonl"), folder / "m", columns=columns, method="logreg")
+    rows = [
+        {"id": 1, "w": 0.5, "h": None, "label": "=1+1", "tags": ["x", "y"], "mixed": 1},
+        {"id": 2, "w": 0.1, "h": 2.0, "label": None, "tags": None, "mixed": "two"},
+    ] * 3
+    lines = "".join(json.dumps({**row, "id": i}) + "\n" for i, row in enumerate(rows))
+    (folder / "new.jsonl").write_text(lines)
+    return folder / "m"
+
+
+def predicted(model: Path, output: Path, *keep: str) -> tuple[str, ...]:
+    source = str(model.parent / "new.jsonl")
+    return predict_workflow(model, source, output, keep=keep).notes
+
+
+def test_formats_agree(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openpyxl")
+    monkeypatch.setattr("srmm.workflows.predict.PART_ROWS", 4)
+    for name in ("p.csv", "p.tsv", "p.jsonl", "p.parquet", "p.xlsx"):
+        assert predicted(model, tmp_path / name, "all") == ()
+    parquet = pd.read_parquet(tmp_path / "p.parquet")
+    assert list(parquet)[:9] == [
+        "id", "table:id", "w", "h", "table:label", "tags", "mixed", "label", "probability"
+    ]  # fmt: skip
+    schema = pq.read_schema(tmp_path / "p.parquet")
+    assert [str(schema.field(c).type) for c in ("label", "a_label", "mixed")] == [
+        "int64", "int64", "string"
+    ]  # fmt: skip
+    assert parquet["mixed"].tolist() == ["1", "two"] * 3
+    csv = pd.read_csv(tmp_path / "p.csv")
+    assert csv["tags"].tolist()[:1] == ['["x", "y"]']
+    sheet = pd.read_excel(tmp_path / "p.xlsx")
+    assert sheet["table:label"].tolist()[0] == "=1+1"  # a text, no formula
+    tsv = pd.read_csv(tmp_path / "p.tsv", sep="\t")
+    lines = pd.read_json(tmp_path / "p.jsonl", lines=True)
+    for other in (csv, sheet, tsv, lines):
+        assert list(other) == list(parquet)
+        assert other["label"].tolist() == parquet["label"].tolist()
+        np.testing.assert_allclose(other["b_probability"], parquet["b_probability"])
+        assert other["b_label"].isna().tolist() == [True, False] * 3
+
+
+def test_what_a_format_cannot_hold_is_refused_or_left_out(model: Path, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"w": [0.1, 0.2], "h": [1.0, 2.0], "blob": [b"a", None]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    source = str(tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=r"'blob' are no texts or numbers.*Write \.parquet"):
+        predict_workflow(model, source, tmp_path / "p.csv", keep=["blob"])
+    assert not (tmp_path / "p.csv").exists()
+    (note,) = predict_workflow(model, source, tmp_path / "p.csv", keep=["all"]).notes
+    assert "'blob'" in note
+    predict_workflow(model, source, tmp_path / "p.parquet", keep=["blob"])
+    assert pd.read_parquet(tmp_path / "p.parquet")["blob"].tolist() == [b"a", None]
+    with pytest.raises(InputError, match=r"kept column 'bolb'.*Did you mean 'blob'"):
+        predict_workflow(model, source, tmp_path / "p.csv", keep=["bolb"])
+    with pytest.raises(InputError, match=r"not as 'p\.txt'"):
+        predict_workflow(model, source, tmp_path / "p.txt")
+
+
+def test_standard_output_holds_predictions_and_nothing_else(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = str(model.parent / "new.jsonl")
+    assert run(["predict", str(model), source, "-o", "-", "--keep", "w", "-q"]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0].startswith("id,w,label,probability,a_present")
+    assert len(lines) == 7
+    assert "b  3 present (50 %; in training 100 %), 3 empty" in err
+    assert "6 predictions (3 rows with something missing)" in err
+
+
+def test_repeated_ids_are_predicted_and_said(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("sku,w,h\nx,1,2\nx,1,\n,2,2\n")
+    found = predict_workflow(
+        model, str(tmp_path / "t.csv"), tmp_path / "p.csv", columns={"id": "sku"}
+    )
+    assert found.notes == ("1 ids stand in several rows: tell these by their place.",)
+    assert pd.read_csv(tmp_path / "p.csv")["id"].fillna("").tolist() == ["x", "x", ""]
