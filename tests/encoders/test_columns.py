@@ -119,6 +119,32 @@ def test_dates_as_texts_and_as_dates() -> None:
     assert fitted({"year": ["2019", "2024", "2020"]}).columns[0].kind == "number"
 
 
+def test_typed_cells_of_frames_and_parquet(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "whole": pd.array([1, None, 3, 4], dtype="Int64"),
+            "kind": pd.Categorical(["a", "b", "a", "b"]),
+            "day": pd.date_range("2024-01-01", periods=4, tz="UTC"),
+            "sale": pd.array([True, None, False, True], dtype="boolean"),
+            "tags": [["x", "y"], ["x"], None, ["y"]],
+            "only": [None, 7.0, 7.0, None],
+        }
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    found = []
+    for source in (frame, tmp_path / "t.parquet"):
+        items = list(read_table(source, features="whole,kind,day,sale,tags,only").items["features"])
+        encoder = ColumnsEncoder()
+        encoder.fit(items)
+        kinds = ["number", "category", "date", "yes or no", "tags", "number"]
+        assert [column.kind for column in encoder.columns] == kinds
+        assert "only whether a cell is blank is used" in encoder.notes[-1]
+        found.append((items, encoder.encode(items)))
+    assert found[0][0] == found[1][0]
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+    assert found[0][1][:, 0].tolist() == [1, 3, 3, 4]
+
+
 def test_what_is_left_out_is_said() -> None:
     n = 20
     encoder = fitted(

@@ -109,6 +109,7 @@ def test_a_model_of_plain_numbers_meets_a_cell_that_is_none(
     assert pd.read_csv(shop / "odd-out.csv")["wide_present"].tolist() == [True, False]
 
 
+@pytest.mark.slow
 @pytest.mark.workflow
 def test_evaluate_knows_the_held_out_rows(shop: Path) -> None:
     for source in ([], [shop / "products.csv"]):

@@ -38,8 +38,8 @@ class Columns:
     face: list[str] | None = None
     """Column of face crops. Repeatable."""
     features: list[str] | None = None
-    """Column of numbers or vectors, or several columns: 'size=width,height', 'motion=v2_*'.
-    Repeatable."""
+    """Column of vectors, or columns of numbers, dates, yes and no, categories and tags as people
+    write them: 'info=price,colour,added', 'motion=v2_*'. Repeatable."""
     label: str | None = None
     """Column of class labels; rows without one are for prediction only."""
     id: str | None = None

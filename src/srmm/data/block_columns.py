@@ -108,17 +108,15 @@ def _fit(
     names = [f"{name}{reading.names[i]}" for i in kept]
     names += [f"{name} is blank"] * bool(blank.any())
     note = f"{name}: {_SAYINGS[kind](how, column, elsewhere)}"
-    if not kept:
-        note += "; always the same where it is given, so only whether it is given is used"
     if blank.any():
-        filled = f"taken as the median {median[0]:.6g}" if kind == "number" and kept else ""
-        words = {
-            "category": "of no category",
-            "tags": "without a tag",
-            "date": "taken as the median",
-        }
-        filled = filled or words.get(kind, "taken as the median")
-        note += f"; {_cells(int(blank.sum()), 'blank training ')}, {filled} and marked as blank"
+        note += f"; {_cells(int(blank.sum()), 'blank training ')}, "
+        if not kept:
+            note += "and only whether a cell is blank is used: the others are all the same"
+        elif one_hot:
+            note += f"{'without a tag' if kind == 'tags' else 'of no category'} and marked as blank"
+        else:
+            value = f" {median[0]:.6g}" if kind == "number" else ""
+            note += f"taken as the median{value} and marked as blank"
     return LearntColumn(name, kind, how, names, kept, fill, bool(blank.any()), note)
 
 

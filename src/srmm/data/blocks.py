@@ -110,11 +110,17 @@ def raw_block(where: Callable[[int], str], columns: Mapping[str, np.ndarray]) ->
                 "'name=column', in JSON Lines, Parquet or a frame."
             )
     names = tuple(columns)
+    plain = [_lists(cells) for cells in columns.values()]
     items = np.empty(len(next(iter(columns.values()))), dtype=object)
-    for row, values in enumerate(zip(*columns.values(), strict=True)):
+    for row, values in enumerate(zip(*plain, strict=True)):
         if not all(map(is_blank, values)):
             items[row] = Cells(names, values)
     return items
+
+
+def _lists(cells: np.ndarray) -> list[Any]:
+    """Lists for arrays, which Arrow makes of them: two `Cells` can then be compared."""
+    return [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
 
 
 def holds_cells(items: np.ndarray) -> bool:
