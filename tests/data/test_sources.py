@@ -388,7 +388,7 @@ def test_metadata_beside_the_files(tmp_path: Path) -> None:
     table = read_table(shop, image="image", text="title", label="label", id="file_name")
     assert dict(zip(table.ids, table.items["text"], strict=True)) == {
         "test/a/3.jpg": "Dark", "train/a/1.jpg": "Red", "train/a/gone.jpg": "Blue",
-        "train/b/2.jpg": None, "train/row 2 of metadata.csv": "None",
+        "train/b/2.jpg": None, "train/row 2 of metadata.csv": None,
     }  # fmt: skip
     assert table.items["image"].tolist()[2:] == ["train/a/gone.jpg", "train/b/2.jpg", None]
     assert table.labels is not None
