@@ -283,7 +283,7 @@ def read_chunk(file: Path) -> Chunk:
     """A chunk that an earlier run has kept; its values are mapped."""
     tensors = map_safetensors(file)
     failures = dict(json.loads(tensors["failures"].tobytes()))
-    row, cut = np.asarray(tensors["row"]), np.asarray(tensors["cut"])
+    row, cut = np.asarray(tensors["row"]), np.asarray(tensors.get("cut", np.empty(0, np.int64)))
     return Chunk(tensors["values"], row, failures, resumed=True, cut=cut)
 
 
