@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -11,7 +13,14 @@ import pytest
 
 import srmm
 from srmm.errors import StoreError
-from srmm.files import json_ready, read_json, write_json
+from srmm.files import (
+    beside,
+    json_ready,
+    read_json,
+    replacing_file,
+    replacing_folder,
+    write_json,
+)
 from srmm.version import __version__, versions
 
 OURS = {"format": "srmm-test", "version": 2}
@@ -76,3 +85,32 @@ def test_the_version_loads_nothing() -> None:
     program = "import sys, srmm; srmm.__version__; print({'torch', 'numpy'} & set(sys.modules))"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert said.stdout.split() == [b"set()"]
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "ж" * 127, "a.b" + "c" * 200])
+def test_a_long_name_is_written_and_replaced(tmp_path: Path, name: str) -> None:
+    for content in ("old", "new"):
+        with replacing_file(tmp_path / name) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+        with replacing_folder(tmp_path / f"{name[:-1]}d") as folder:
+            (folder / "x").write_text(content, encoding="utf-8")
+    assert (tmp_path / name).read_text(encoding="utf-8") == "new"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_names_that_are_cut_stay_apart(tmp_path: Path) -> None:
+    first, second = (beside(tmp_path / "x", "a" * 250 + end, ".partial") for end in "xy")
+    assert first != second
+    assert len(os.fsencode(first.name)) == 255
+    assert beside(tmp_path / "x", "short", ".partial").name == "short.partial"
+
+
+def test_an_error_of_the_system_that_a_library_words_anew_is_the_systems(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="model") as error, replacing_folder(tmp_path / "model"):
+        raise ValueError("Error while serializing: I/O error: no room (os error 28)")
+    assert error.value.errno == errno.ENOSPC
+    with pytest.raises(ValueError, match="its own"), replacing_file(tmp_path / "x"):
+        raise ValueError("its own")
+    with pytest.raises(OSError, match="x") as error, replacing_file(tmp_path / "x"):
+        raise OSError(errno.ENOSPC, "no room")
+    assert list(tmp_path.iterdir()) == []

@@ -25,8 +25,7 @@ def prepare_streams() -> None:
         stream = getattr(sys, name)
         if stream is None:
             mode = "r" if name == "stdin" else "w"
-            nowhere = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - to the end
-            setattr(sys, name, nowhere)
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
         elif name != "stdin" and hasattr(stream, "reconfigure"):
             # What the terminal or the file lacks is replaced: half a result is worse than a "?".
             stream.reconfigure(errors="replace" if name == "stdout" else "backslashreplace")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import DataConversionWarning
 
-from srmm.data.holders import is_missing, opened
+from srmm.data.holders import is_missing, opened, opened_cells
 from srmm.errors import InputError, shown
 
 
@@ -35,7 +35,7 @@ def as_column(name: str, column: Any, n: int | None = None) -> np.ndarray | None
     """
     if column is None:
         return None
-    array = _flat(name, _unmasked(opened(name, column)))
+    array = _flat(name, _unmasked(opened_cells(name, column)))
     if array.dtype.kind in "US":
         array = array.astype(object)
     if array.ndim != 1 or (n is not None and len(array) != n):

@@ -29,6 +29,7 @@ def dense_lists(what: str, column: pa.Array) -> np.ndarray:
     Raises `InputError` naming `what` for vectors of several lengths, or if there is none.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
@@ -39,28 +40,19 @@ def dense_lists(what: str, column: pa.Array) -> np.ndarray:
     if not is_vector(column.type):
         raise InputError(f"{what} must hold lists of numbers, got {column.type}.")
     present = ~column.is_null().to_numpy(zero_copy_only=False)
-    kept = _plain_lists(column).drop_null()
-    lengths = set(kept.value_lengths().to_pylist()) if len(kept) else set()
+    kept = column.drop_null()
+    lengths = set(pc.list_value_length(kept).to_pylist()) if len(kept) else set()
     if len(lengths) != 1:
         raise InputError(
             f"Every cell of {what} must be a vector of one length, got lengths "
             f"{sorted(lengths)[:4] or 'none: the column is empty'}."
         )
     dense = np.full((len(column), lengths.pop()), np.nan, dtype=_float(kept.type.value_type))
-    numbers = kept.flatten()
+    numbers = pc.list_flatten(kept)
     if not _fits(numbers.type):  # decimals and truth values
         numbers = numbers.cast(pa.uint8() if pa.types.is_boolean(numbers.type) else pa.float64())
     dense[present] = numbers.to_numpy(zero_copy_only=False).reshape(len(kept), -1)
     return dense
-
-
-def _plain_lists(column: Any) -> Any:
-    """List views as lists: those of a view may overlap, and are not all in order."""
-    import pyarrow as pa
-
-    if pa.types.is_list_view(column.type) or pa.types.is_large_list_view(column.type):
-        return column.cast(pa.large_list(column.type.value_type))
-    return column
 
 
 def _is_list(kind: Any) -> bool:

@@ -18,10 +18,12 @@ def opened(what: str, held: Any) -> Any:
     A masked array keeps its mask; what a frame or Arrow calls null is NaN among numbers, else None
     or NA. `what` names it in an `InputError`, which is raised for what cannot be read.
     """
-    if isinstance(held, np.ndarray | list | tuple):
+    if isinstance(held, list | tuple | np.ma.MaskedArray):
         return held
+    if isinstance(held, np.ndarray):
+        return np.asarray(held)  # a `numpy.matrix` is never of one dimension
     if issparse(held):
-        raise InputError(f"{what} is a sparse matrix; pass {_short(what)}.toarray().")
+        raise InputError(f"{what} is a sparse matrix; call its .toarray() first.")
     try:
         if hasattr(held, "detach") and hasattr(held, "cpu"):
             return _tensor(held)
@@ -37,6 +39,18 @@ def opened(what: str, held: Any) -> Any:
             f"{what} is a {type(held).__name__} that cannot be read as an array ({error}). "
             "Pass a NumPy array."
         ) from None
+
+
+def opened_cells(what: str, held: Any) -> Any:
+    """`opened`, but whole numbers and truth values beside nulls stay what they are."""
+    if isinstance(held, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
+        held = pd.Series(held)
+        return held.to_numpy() if isinstance(held.dtype, np.dtype) else held.tolist()
+    if hasattr(held, "to_pylist") and not is_arrow_table(held):
+        return held.to_pylist()
+    if isinstance(held, pd.DataFrame) and not all(isinstance(k, np.dtype) for k in held.dtypes):
+        return held.astype(object).to_numpy()
+    return opened(what, held)
 
 
 def is_missing(cell: Any) -> bool:
@@ -106,7 +120,3 @@ def _column(held: Any) -> Any:
     import pyarrow as pa
 
     return pa.array(held) if hasattr(held, "__arrow_c_array__") else pa.chunked_array(held)
-
-
-def _short(what: str) -> str:
-    return "it" if " " in what else what

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.labels import known_labels
+from srmm.data.labels import as_labels, known_labels
 from srmm.data.modality import usable_patterns
 from srmm.errors import InputError, shown
 from srmm.evaluation.absence import absence_scores
@@ -148,7 +148,7 @@ def evaluate(
     pattern. Nothing is chosen or tuned here.
     """
     embeddings = model.as_seen(test)
-    labels = embeddings.labels if y is None else np.asarray(y, dtype=object)
+    labels = embeddings.labels if y is None else as_labels("y", y)
     if labels is None or len(labels) != len(embeddings):
         raise InputError(
             f"Evaluation needs one label per instance ({len(embeddings)}), got "

@@ -1,0 +1,145 @@
+"""Streams that are closed, narrow or full: a command works, or says so; never a traceback."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from srmm.cli.options import Talk
+from srmm.cli.streams import flushed, speaks_unicode
+
+START = "import sys; from srmm.cli import main; main()"
+COMMANDS = (
+    "demo", "fit", "evaluate", "predict", "distil", "encode", "compare", "reproduce", "encoders",
+    "datasets", "methods",
+)  # fmt: skip
+LISTS = ("encoders", "datasets", "methods")
+
+
+def srmm(
+    *arguments: str, redirect: str = "", before: str = "", cwd: Path | None = None, **env: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command in a shell that redirects its streams."""
+    line = f'{before} exec "$0" -c "$1" "${{@:2}}" {redirect}'
+    return subprocess.run(
+        ["bash", "-c", line, sys.executable, START, *arguments],
+        capture_output=True, check=False, cwd=cwd, env={**os.environ, **env},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table, and a model that was trained on it without any standard stream."""
+    place = tmp_path_factory.mktemp("streams")
+    r = random.Random(0)
+    rows = [f"{i % 3 + r.gauss(0, 1)},{r.gauss(0, 1)},{'abc'[i % 3]}" for i in range(60)]
+    (place / "t.csv").write_text("u,v,y\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    done = srmm(
+        "fit", "t.csv", "--features", "x=u,v", "--label", "y", "--setting", "max_epochs=1",
+        "-o", "m", redirect="<&- >&- 2>&-", cwd=place,
+    )  # fmt: skip
+    assert done.returncode == 0
+    return place
+
+
+@pytest.mark.slow
+@pytest.mark.workflow
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_as_the_null_device(folder: Path, closed: str) -> None:
+    out = f"{len(closed)}.csv"
+    done = srmm("predict", "m", "t.csv", "-o", out, redirect=closed, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / out).read_text(encoding="utf-8").count("\n") == 61
+    done = srmm("predict", "none", "t.csv", "-o", out, redirect=closed, cwd=folder)
+    assert done.returncode == 1
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "cp437"])
+def test_narrow_streams_replace_what_they_lack(encoding: str) -> None:
+    asked = [["--help"], *([command, "--help"] for command in COMMANDS), *([x] for x in LISTS)]
+    code = (
+        "import sys; from srmm.cli import run; from srmm.cli.streams import prepare_streams\n"
+        f"prepare_streams(); sys.exit(max(run(one) for one in {asked!r}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=False,
+        env={**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.workflow
+def test_errors_on_a_narrow_stream(folder: Path) -> None:
+    done = srmm("predict", "m", "žluť→.csv", "-o", "p.csv", cwd=folder, PYTHONIOENCODING="ascii")
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error:")
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.workflow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
+def test_a_result_that_cannot_be_printed_is_an_error() -> None:
+    done = srmm("methods", redirect=">/dev/full")
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error:")
+    assert b"No space left on device" in done.stderr
+    assert b"Exception ignored" not in done.stderr
+
+
+@pytest.mark.workflow
+def test_a_reader_who_leaves_hears_no_complaint() -> None:
+    line = 'set -o pipefail; "$0" -c "$1" datasets | true'
+    done = subprocess.run(
+        ["bash", "-c", line, sys.executable, START], capture_output=True, check=False
+    )
+    assert done.returncode in (0, 1)
+    assert done.stderr == b""
+
+
+@pytest.mark.slow
+@pytest.mark.workflow
+def test_a_full_disk_is_said_and_leaves_nothing(folder: Path) -> None:
+    assert srmm("encode", "t.csv", "--features", "x=u,v", "--label", "y", "-o", "store",
+                cwd=folder).returncode == 0  # fmt: skip
+    before = {path.name for path in folder.iterdir()}
+    done = srmm("fit", "store", "-o", "full", "--setting", "max_epochs=1",
+                before="ulimit -f 300;", cwd=folder)  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error:")
+    assert b"full" in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert {path.name for path in folder.iterdir()} == before
+
+
+@pytest.mark.slow
+@pytest.mark.workflow
+def test_names_as_long_as_the_file_system_takes(folder: Path) -> None:
+    csv, html, model = "ж" * 125 + ".csv", "r" * 250 + ".html", "m" * 255
+    assert srmm("predict", "m", "t.csv", "-o", csv, cwd=folder).returncode == 0
+    assert (folder / csv).is_file()
+    assert srmm("evaluate", "m", "-o", html, cwd=folder).returncode == 0
+    assert (folder / html).is_file()
+    fit = ["fit", "t.csv", "--features", "x=u,v", "--label", "y", "--setting", "max_epochs=1"]
+    for again in ([], ["--overwrite"]):
+        done = srmm(*fit, "-o", model, *again, cwd=folder)
+        assert done.returncode == 0, done.stderr
+    assert (folder / model / "config.json").is_file()
+
+
+def test_json_is_escaped_where_it_would_be_spoilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
+    monkeypatch.setattr(sys, "stdout", narrow)
+    assert not speaks_unicode(narrow)
+    Talk(json=True).result({"name": "žluť"}, "")
+    assert flushed() is None
+    assert json.loads(narrow.buffer.getvalue()) == {"name": "žluť"}  # type: ignore[attr-defined]

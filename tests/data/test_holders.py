@@ -1,0 +1,318 @@
+"""Vectors, masks and labels in whatever people hold them: taken as what they are, or refused."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import torch
+from scipy import sparse
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import DataConversionWarning
+from sklearn.inspection import permutation_importance
+
+from srmm.data.arrays import as_column
+from srmm.data.embeddings import Embeddings
+from srmm.data.inputs import as_embeddings, as_lone, is_lone_array
+from srmm.data.labels import as_labels, check_label_types
+from srmm.errors import InputError
+
+FULL = np.arange(12.0).reshape(4, 3)
+HOLE = [[0.0, 1.0, 2.0], None, [6.0, 7.0, 8.0], [9.0, 10.0, 11.0]]
+ROW_1 = np.repeat([[False], [True], [False], [False]], 3, axis=1)
+nan, NA = float("nan"), pd.NA
+
+
+class Capsule:
+    """As a frame of another library gives its data."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self.data.__arrow_c_stream__(requested_schema)
+
+
+class Openable:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return FULL
+
+
+WHOLE = {
+    "half": FULL.astype(np.float16),
+    "wide": FULL.astype(np.longdouble),
+    "matrix": np.matrix(FULL),
+    "tuples": tuple(map(tuple, FULL)),
+    "ranges": [range(3 * i, 3 * i + 3) for i in range(4)],
+    "decimals": [[Decimal(int(x)) for x in row] for row in FULL],
+    "bfloat16": torch.tensor(FULL).bfloat16(),
+    "8 bits": torch.tensor(FULL).to(torch.float8_e4m3fn),
+    "whole tensor": torch.tensor(FULL).to(torch.int8),
+    "on the graph": torch.nn.Parameter(torch.tensor(FULL)) * 1,
+    "list of tensors": [torch.tensor(row, requires_grad=True) for row in FULL],
+    "frame": pd.DataFrame(FULL),
+    "nullable": pd.DataFrame(FULL).astype("Int64"),
+    "frame of Arrow": pd.DataFrame(FULL).astype("double[pyarrow]"),
+    "column of lists": pd.Series(FULL.tolist()),
+    "Arrow table": pa.table({str(i): FULL[:, i] for i in range(3)}),
+    "capsule": Capsule(pa.chunked_array([pa.array(FULL.tolist())])),
+    "openable": Openable(),
+}
+
+HOLES = {
+    "None": HOLE,
+    "NaN": [HOLE[0], nan, *HOLE[2:]],
+    "NA": [HOLE[0], NA, *HOLE[2:]],
+    "row of None": [HOLE[0], [None] * 3, *HOLE[2:]],
+    "masked": np.ma.masked_array(np.where(ROW_1, 1e39, FULL), mask=ROW_1),
+    "masked whole numbers": np.ma.masked_array(FULL.astype(int), mask=ROW_1),
+    "masked junk": np.ma.masked_array(np.where(ROW_1, "junk", FULL.astype(object)), mask=ROW_1),
+    "masked rows in a list": list(np.ma.masked_array(FULL, mask=ROW_1)),
+    "tensors and None": [torch.tensor(row) if row else None for row in HOLE],
+    "masked tensor": torch.masked.masked_tensor(torch.tensor(FULL), torch.tensor(~ROW_1)),
+    "objects": pd.Series(HOLE).to_numpy(),
+    "column": pd.Series(HOLE),
+    "nullable frame": pd.DataFrame(FULL).astype("Float64").mask(pd.DataFrame(ROW_1)),
+    **{
+        f"Arrow's {kind}": pa.array(HOLE, kind)
+        for kind in (
+            pa.list_(pa.float16()),
+            pa.list_(pa.int64()),
+            pa.list_(pa.uint8(), 3),
+            pa.large_list(pa.int16()),
+            pa.list_view(pa.float32()),
+            pa.large_list_view(pa.float64()),
+        )
+    },
+    "encoded": pa.DictionaryArray.from_arrays(
+        pa.array([0, None, 1, 2]), pa.array([HOLE[0], *HOLE[2:]])
+    ),
+    "column of Arrow": pd.Series(pd.arrays.ArrowExtensionArray(pa.array(HOLE))),
+}
+
+REFUSED = {
+    "sparse": (sparse.csr_array(FULL), r"\.toarray\(\)"),
+    "sparse tensor": (torch.tensor(FULL).to_sparse(), "cannot be read"),
+    "no data": (torch.tensor(FULL, device="meta"), "cannot be read"),
+    "complex": (FULL + 1j, "must hold numbers"),
+    "dates": (FULL.astype("M8[D]"), "must hold numbers"),
+    "spans": (FULL.astype("m8[s]"), "must hold numbers"),
+    "frame of dates": (pd.DataFrame({"x": pd.date_range("2020", periods=4)}), "must hold numbers"),
+    "a date": (np.array([[np.datetime64("2020"), 1]], dtype=object), "must hold numbers"),
+    "texts": (["abc", "de"], "row 0"),
+    "lengths": ([[1, 2], [3]], r"\(1,\) in row 1"),
+    "a half-empty row": ([[1, None], [2, 3]], "Row 0 .* partly NaN"),
+    "a half-masked row": (np.ma.masked_array(FULL, mask=np.eye(4, 3)), "partly masked in row 0"),
+    "half-masked in a list": ([np.ma.masked_array([1, 2], mask=[0, 1])], "partly masked in row 0"),
+    "nothing": ([None, None], "leave the modality out"),
+    "numbers": (FULL[:, 0], r"reshape\(-1, 1\)"),
+    "a set": ({1, 2}, r"shape \(\)"),
+    "a dict": ({"x": 1}, r"shape \(\)"),
+}
+
+
+@pytest.mark.parametrize("held", WHOLE.values(), ids=WHOLE)
+def test_vectors_are_taken(held: Any) -> None:
+    embeddings = Embeddings.from_arrays({"image": held})
+    np.testing.assert_array_equal(embeddings.to_array("image"), FULL.astype(np.float32))
+
+
+@pytest.mark.parametrize("held", HOLES.values(), ids=HOLES)
+def test_a_row_that_is_not_there_is_absent(held: Any) -> None:
+    embeddings = Embeddings.from_arrays({"image": held})
+    assert embeddings.present.ravel().tolist() == [True, False, True, True]
+    np.testing.assert_array_equal(embeddings.values["image"], FULL[[0, 2, 3]])
+
+
+@pytest.mark.parametrize(("held", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_is_no_vectors_is_refused_by_name(held: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message) as refused:
+        Embeddings.from_arrays({"image": held})
+    assert "odality 'image'" in str(refused.value)
+
+
+@pytest.mark.parametrize("junk", [np.inf, 1e39, [nan, 1, 1], "junk", None])
+def test_what_a_hidden_row_holds_is_not_looked_at(junk: Any) -> None:
+    array = FULL.astype(object)
+    array[1] = junk
+    present = ~ROW_1[:, :1]
+    for held in (array, list(array)):
+        embeddings = Embeddings.from_arrays({"a": held}, present=present)
+        np.testing.assert_array_equal(embeddings.present, present)
+
+
+def test_a_list_view_is_read_in_its_own_order() -> None:
+    numbers = pa.array(np.arange(6, dtype=np.float32))
+    view = pa.ListViewArray.from_arrays(pa.array([3, 0, 3]), pa.array([3, 3, 3]), numbers)
+    embeddings = Embeddings.from_arrow(pa.table({"x": view}))
+    assert embeddings.to_array("x").tolist() == [[3, 4, 5], [0, 1, 2], [3, 4, 5]]
+
+
+def test_arrow_columns_of_whole_numbers_are_vectors_and_roles_are_not() -> None:
+    table = pa.table(
+        {"a": [[1, 2], None], "b": [[True], [False]], "c": [1, 2], "label": ["x", "y"]}
+    )
+    assert Embeddings.from_arrow(table).modalities == ("a", "b")
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(FULL))
+    assert Embeddings.from_arrow(pa.table({"t": tensors})).embedding_dims == {"t": 3}
+    several = pa.table({"a": [[1, 2], [3, 4]], "label": [["x"], ["y", "z"]]})
+    with pytest.raises(InputError, match="several labels is not supported"):
+        Embeddings.from_arrow(several)
+
+
+@pytest.mark.parametrize(
+    ("present", "message"),
+    [
+        (np.ma.masked_array(np.ones((4, 1), bool), mask=[[1], [0], [0], [0]]), "neither there"),
+        (pd.DataFrame({"a": pd.array([True, None, True, True], dtype="boolean")}), "boolean"),
+        (np.ones((4, 1), int), "boolean"),
+        (np.ones((3, 1), bool), "present has 3 rows, modality 'a' has 4"),
+        (np.ones(4, bool), "a column for each of 'a'"),
+    ],
+)
+def test_a_mask_that_does_not_say_is_refused(present: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Embeddings.from_arrays({"a": FULL}, present=present)
+
+
+def test_masks_in_other_hands() -> None:
+    frame = pd.DataFrame({"a": [True, False, True, True]})
+    for present in (frame, torch.tensor(frame.to_numpy()), frame.to_numpy().tolist()):
+        found = Embeddings.from_arrays({"a": FULL}, present=present).present
+        assert found.ravel().tolist() == [True, False, True, True]
+
+
+LABELS = {
+    "list": ["a", None, nan, NA],
+    "masked": np.ma.masked_array(["a", "b", "c", "d"], mask=[0, 1, 1, 1]),
+    "column": pd.Series(["a", None, None, None]),
+    "categories": pd.Categorical(["a", None, None, None]),
+    "Arrow": pa.array(["a", None, None, None]),
+}
+
+
+@pytest.mark.parametrize("held", LABELS.values(), ids=LABELS)
+def test_an_unknown_label_is_none(held: Any) -> None:
+    labels = Embeddings.from_arrays({"a": FULL}, labels=held).labels
+    assert labels is not None
+    assert labels.tolist() == ["a", None, None, None]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        pd.array([True, None], dtype="boolean"),
+        pa.array([True, None]),
+        pd.Series([True, None], dtype="bool[pyarrow]"),
+    ],
+)
+def test_truth_beside_nulls_stays_truth(held: Any) -> None:
+    labels = as_labels("y", held)
+    assert labels is not None
+    assert labels.tolist() == [True, None]
+
+
+@pytest.mark.parametrize("held", [[1, "1"], [True, 2], [1, "a", None]])
+def test_labels_of_two_kinds_do_not_become_one(held: list[Any]) -> None:
+    labels = as_labels("y", held)
+    assert labels is not None
+    with pytest.raises(InputError, match="The labels mix"):
+        check_label_types(labels[[label is not None for label in labels]])
+
+
+@pytest.mark.parametrize("held", [FULL[:, :1], torch.ones(4, 1), pd.DataFrame({"y": list("abcd")})])
+def test_one_column_is_made_flat_with_a_warning(held: Any) -> None:
+    with pytest.warns(DataConversionWarning, match="1d array was expected"):
+        labels = as_labels("y", held)
+    assert labels is not None
+    assert labels.ndim == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        (np.eye(4), r"shape \(4, 4\).*argmax"),
+        ([["a", "b"], ["c"]], "several labels is not supported"),
+        (pd.get_dummies(list("abcd")), "argmax"),
+        (np.array(["2020", "2021"], "M8[Y]"), "cannot name a class"),
+        (pd.to_datetime(["NaT", "2020"]), "cannot name a class"),
+        (3, r"got \(\)"),
+        ("abc", r"got \(\)"),
+    ],
+)
+def test_what_is_not_one_label_each_is_refused(held: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        as_labels("y", held)
+
+
+def test_a_date_among_labels_does_not_become_a_number() -> None:
+    for day in (np.datetime64("2020-01-01", "ns"), date(2020, 1, 1)):
+        with pytest.raises(InputError, match="cannot name a class"):
+            check_label_types(np.array([day, "a"], dtype=object))
+
+
+def test_splits_by_the_words_of_tables() -> None:
+    embeddings = Embeddings.from_arrays({"a": FULL}, split=["Train", " VAL", nan, "test"])
+    assert embeddings.split is not None
+    assert embeddings.split.tolist() == ["train", "validation", None, "test"]
+    with pytest.raises(InputError, match=r"row 1 is 'trian'.*Did you mean 'train'"):
+        Embeddings.from_arrays({"a": FULL}, split=["test", "trian", "test", "test"])
+
+
+def test_an_empty_id_is_named() -> None:
+    for ids in (["a", None, "b", "c"], np.ma.masked_array(range(4), mask=[0, 1, 0, 0])):
+        with pytest.raises(InputError, match="id of row 1 is empty"):
+            Embeddings.from_arrays({"a": FULL}, ids=ids)
+    column = as_column("groups", [1, "1", None])
+    assert column is not None
+    assert column.tolist() == [1, "1", None]
+
+
+def test_embeddings_are_no_array_and_say_what_is_possible() -> None:
+    embeddings = Embeddings.from_arrays({"image": FULL}, labels=[0, 1, 0, 1])
+    with pytest.raises(InputError, match=r"Embeddings are .*\.to_array\('image'\)"):
+        np.asarray(embeddings)
+    with pytest.raises(InputError, match=r"srmm\.evaluate"):
+        permutation_importance(DummyClassifier(), embeddings, [0, 1, 0, 1], scoring=lambda *_: 0.0)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [HOLE, np.ma.masked_array(FULL, mask=ROW_1), pd.Series(HOLE)],
+    ids=["list", "masked", "column"],
+)
+def test_a_lone_array_may_have_holes(held: Any) -> None:
+    assert is_lone_array(held)
+    assert np.isnan(as_lone(held)).all(axis=1).tolist() == [False, True, False, False]
+    assert as_embeddings(held).present.ravel().tolist() == [True, False, True, True]
+
+
+def test_tables_of_vectors_have_modalities() -> None:
+    table = pa.table({"image": pa.array(HOLE), "text": pa.array(FULL.tolist())})
+    for held in (table, table.to_pandas(), table.to_pandas(types_mapper=pd.ArrowDtype)):
+        assert not is_lone_array(held)
+        assert as_embeddings(held).modalities == ("image", "text")
+        assert as_embeddings(held).present[:, 0].tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [((FULL, FULL), "Give the modalities names"), ([{"image": [1, 2]}], "list of records")],
+)
+def test_modalities_without_names_are_refused(held: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        as_embeddings(held)
+
+
+@pytest.mark.parametrize("name", ["file", "allow_pickle", "arr_0", "args", "kwds"])
+def test_an_archive_takes_every_name(name: str, tmp_path: Any) -> None:
+    embeddings = Embeddings.from_arrays({name: FULL, "other": HOLE}, labels=["a", None, "b", "c"])
+    again = Embeddings.from_numpy(embeddings.to_numpy(tmp_path / "x.npz"))
+    assert again.modalities == (name, "other")
+    np.testing.assert_array_equal(again.present, embeddings.present)
+    np.testing.assert_array_equal(again.to_array(name), FULL)
