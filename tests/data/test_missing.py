@@ -75,7 +75,7 @@ def test_what_counts_can_be_chosen() -> None:
 
 @pytest.mark.parametrize("missing", ["", "a,,b", ["a", 3], 7, None, b"auto"])
 def test_what_counts_must_be_texts(missing: object) -> None:
-    with pytest.raises(InputError, match="missing is .*expected"):
+    with pytest.raises(InputError, match=r"missing is .*expected"):
         parse_missing(missing)  # type: ignore[arg-type]
 
 
@@ -106,7 +106,7 @@ def test_markers_in_numbers_are_missing_numbers(tmp_path: Path) -> None:
 
 
 def test_a_table_of_markers_says_why_it_is_empty() -> None:
-    with pytest.raises(InputError, match="is empty in all 2 rows.*2 cells count as absent, 'nan'"):
+    with pytest.raises(InputError, match=r"is empty in all 2 rows.*2 cells count as absent, 'nan'"):
         read_table(pd.DataFrame({"t": ["nan", "nan"]}), text="t")
 
 
