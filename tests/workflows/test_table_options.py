@@ -1,0 +1,136 @@
+"""What a table was read with and split by: kept with the model, and honoured by every command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from srmm.errors import InputError
+from srmm.experiments.data import open_experiment_data, split_for
+from srmm.learning.saving import read_config
+from srmm.workflows import evaluate_workflow, fit_workflow, predict_workflow
+from srmm.workflows.data import known_rows
+
+pytestmark = pytest.mark.workflow
+
+COLUMNS = {"features": ["size=w", "rest=u,v"], "label": "y", "id": "id"}
+
+
+def numbers(n: int = 80, seed: int = 0) -> pd.DataFrame:
+    """Two modalities of numbers, two classes, four rows per customer."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    frame = pd.DataFrame(rng.normal(size=(n, 3)) + 2 * y[:, None], columns=["w", "u", "v"])
+    frame = frame.round(6).astype(object)
+    frame["y"], frame["id"] = np.array(["no", "yes"])[y], [f"r{seed}-{i}" for i in range(n)]
+    frame["customer"] = [f"c{i // 4}" for i in range(n)]
+    return frame
+
+
+def fit(frame: pd.DataFrame, folder: Path, name: str = "m", **options: Any) -> Any:
+    path = folder / f"{name}.csv"
+    frame.to_csv(path, index=False)
+    columns = {**COLUMNS, **options.pop("columns", {})}
+    return fit_workflow(str(path), folder / name, columns=columns, method="logreg", **options)
+
+
+def test_a_model_reads_other_tables_as_its_own(tmp_path: Path) -> None:
+    frame = numbers()
+    frame.loc[[3, 4], "w"] = ["lost", "N/A"]
+    with pytest.raises(InputError, match="'lost'"):
+        fit(frame, tmp_path)
+    model = fit(frame, tmp_path, columns={"missing": "auto,lost"})
+    assert read_config(tmp_path / "m")["origin"]["reading"] == {"missing": "auto,lost"}
+    assert "Column 'w': 2 cells count as absent, 'lost' (1), 'N/A' (1)" in model.notes[0]
+    output = tmp_path / "p.csv"
+    predicted = predict_workflow(tmp_path / "m", str(tmp_path / "m.csv"), output)
+    assert predicted.notes == model.notes
+    assert predicted.frame["size_present"].tolist().count(False) == 2
+    with pytest.raises(InputError, match="'lost'"):  # what is asked for goes first
+        predict_workflow(
+            tmp_path / "m", str(tmp_path / "m.csv"), output, columns={"missing": "auto"}
+        )
+    # A model made from the store knows it, too.
+    fit_workflow(str(tmp_path / "m.embeddings"), tmp_path / "again", method="logreg")
+    assert read_config(tmp_path / "again")["origin"]["reading"] == {"missing": "auto,lost"}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_groups_are_on_one_side_and_their_new_rows_are_no_test(tmp_path: Path, seed: int) -> None:
+    frame = numbers()
+    fit(frame, tmp_path, columns={"group": "customer"}, seed=seed)
+    rows = known_rows(tmp_path / "m")
+    assert rows is not None
+    assert rows.groupby("group")["split"].nunique().max() == 1
+    assert set(rows["split"]) == {"train", "test"}
+    trained = set(rows["group"][rows["split"] == "train"])
+    new = numbers(seed=7)
+    new.to_csv(tmp_path / "new.csv", index=False)
+    left = int((~new["customer"].isin(trained)).sum())
+    with pytest.warns(UserWarning, match=f"{80 - left} rows are not tested on: others of their"):
+        report = evaluate_workflow(
+            tmp_path / "m", tmp_path / "r.html", source=str(tmp_path / "new.csv"), baselines=False
+        )
+    assert report.content["data"]["splits"]["test"] == left
+
+
+def test_a_split_of_the_table_that_tears_groups_is_said(tmp_path: Path) -> None:
+    frame = numbers()
+    frame["part"] = np.where(np.arange(80) < 58, "train", "test")
+    frame.loc[70, ["w", "u", "v"]] = frame.loc[10, ["w", "u", "v"]]
+    fitted = fit(frame, tmp_path, columns={"group": "customer", "split": "part"})
+    torn, again = fitted.notes
+    assert "1 group is on several sides of the data's own split, such as 'c14'" in torn
+    assert again.startswith("1 test row repeats the items of a training row exactly")
+
+
+def test_rows_that_repeat_others_are_on_one_side(tmp_path: Path) -> None:
+    frame = pd.concat([numbers(), numbers().head(30)], ignore_index=True)
+    frame["id"] = [f"r{i}" for i in range(110)]
+    fitted = fit(frame, tmp_path)
+    assert fitted.notes == (
+        "30 rows repeat the items of another row exactly; equal rows are on one side of the split.",
+    )
+    rows = known_rows(tmp_path / "m")
+    assert rows is not None
+    assert (rows["split"][:30].to_numpy() == rows["split"][80:].to_numpy()).all()
+    assert rows["split"].value_counts()["test"] == pytest.approx(110 / 4, abs=4)
+    data = open_experiment_data(tmp_path / "m.embeddings")
+    for seed in range(3):
+        test = np.isin(np.arange(110), split_for(data, seed).test)
+        assert (test[:30] == test[80:]).all()
+
+
+def test_one_group_leaves_nothing_to_test_on(tmp_path: Path) -> None:
+    fitted = fit(numbers().assign(customer="c"), tmp_path, columns={"group": "customer"})
+    assert "No row could be held out for a test" in fitted.notes[0]
+    assert set(fitted.counts) == {"train"}
+
+
+@pytest.mark.parametrize(("rare", "classes"), [("drop", 2), ("other", 3)])
+def test_rare_classes_are_the_same_for_fit_and_evaluate(
+    tmp_path: Path, rare: str, classes: int
+) -> None:
+    frame = numbers(160)
+    frame.loc[range(0, 160, 20), "y"] = [f"rare {i}" for i in range(8)]
+    with pytest.raises(InputError, match=r"8 classes have one row.*--rare drop"):
+        fit(frame, tmp_path)
+    fitted = fit(frame, tmp_path, rare=rare)
+    assert len(fitted.classes) == classes
+    assert "8 classes have fewer than 2 rows" in fitted.notes[0]
+    report = evaluate_workflow(tmp_path / "m", tmp_path / "r.html", baselines=False)
+    assert report.content["data"]["splits"]["test"] == fitted.counts["test"]
+    # Another model from the same store finds the labels as they were.
+    with pytest.raises(InputError, match="8 classes have one row"):
+        fit_workflow(str(tmp_path / "m.embeddings"), tmp_path / "n", method="logreg")
+    whole = numbers(160, seed=3)
+    whole.loc[:9, "y"] = "rare 1"
+    whole.to_csv(tmp_path / "new.csv", index=False)
+    other = evaluate_workflow(
+        tmp_path / "m", tmp_path / "r.html", source=str(tmp_path / "new.csv"), baselines=False
+    )
+    assert other.content["data"]["splits"]["test"] == (150 if rare == "drop" else 160)
