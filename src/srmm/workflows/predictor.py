@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.modality import ABSENT
+from srmm.data.modality import ABSENT, KINDS
 from srmm.data.table import Table
-from srmm.encoders import Encoder
+from srmm.encoders import Encoder, encoder_kind
 from srmm.encoders.engines import with_precision
 from srmm.encoding.encode import chosen_encoder, encode
 from srmm.encoding.summary import EncodingSummary, joined, without_encoding
@@ -96,7 +96,8 @@ class Predictor:
     ) -> None:
         self.folder, self.engine = Path(folder), engine
         self.root = None if root is None else Path(root)
-        self.model, self.config = from_pretrained(folder, device=device), read_config(folder)
+        self.model = from_pretrained(folder, device=device)
+        self.config = with_inputs(read_config(folder))
         if when_nothing_present is not None:
             self.model.set_params(when_nothing_present=when_nothing_present)
         self.classes_: np.ndarray = self.model.classes_
@@ -180,6 +181,21 @@ class Predictor:
             encoder = chosen_encoder(name, kind, spec)
             self._encoders[name, kind] = with_precision(encoder, precision_of(self.config))
         return self._encoders[name, kind]
+
+
+def with_inputs(config: dict[str, Any]) -> dict[str, Any]:
+    """The config; of a classifier that was saved alone, how raw items become its embeddings.
+
+    What made them is known where `srmm.encode` did; a column is called after its modality.
+    """
+    if config["inputs"]:
+        return config
+    inputs = {}
+    for name in config["modalities"]:
+        spec = (config["encoders"].get(name) or {}).get("spec")
+        kind = (encoder_kind(spec) if spec else None) or (name if name in KINDS else "features")
+        inputs[name] = {"kind": kind, "column": None, "encoder": spec}
+    return {**config, "inputs": inputs}
 
 
 class PredictionRun:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.inputs import as_embeddings
 from srmm.data.modality import KINDS
 from srmm.data.parts import read_in_parts
 from srmm.data.sources import LoadedColumns, OpenedTable, object_array, open_source
@@ -62,9 +63,10 @@ def rows_to_predict(
 
     Parameters
     ----------
-    source : path, str, DataFrame, dict, list of dict, Table or Embeddings
+    source : path, str, DataFrame, dict, list of dict, Table, Embeddings, or dict of arrays
         A table file, a store, the name of a data set; or rows in memory: their keys are the columns
         the model was trained on, or the names of its modalities. A key that is not there is absent.
+        Arrays of shape (n, d) are embeddings.
     columns : dict, optional
         Keyword arguments of `read_table`, by default those of training.
     keep : sequence of str
@@ -75,6 +77,8 @@ def rows_to_predict(
     InputError
         If the source has none of the columns that the model reads, or lacks one to keep.
     """
+    if _is_arrays(source):
+        source = as_embeddings(source)
     if isinstance(source, str | Path) and not Path(source).is_file():
         source = open_data(str(source), columns, root=root, options=options)
     if isinstance(source, Table | Embeddings):
@@ -169,6 +173,16 @@ def _of_data(config: Mapping[str, Any], data: Table | Embeddings, part_rows: int
     name = data.name if isinstance(data, Table) else "the embeddings"
     of_table = data.notes if isinstance(data, Table) else ()
     return Rows(name, parts, (*of_table, *notes))
+
+
+def _is_arrays(source: Any) -> bool:
+    """Whether it is vectors of many rows: an array, or a dict of modality to array (n, d)."""
+    if isinstance(source, Mapping):
+        arrays = [value for value in source.values() if value is not None]
+        return bool(arrays) and all(
+            isinstance(a, np.ndarray) and a.ndim == 2 and a.dtype.kind == "f" for a in arrays
+        )
+    return isinstance(source, np.ndarray)
 
 
 def _opened_rows(source: Any) -> OpenedTable:
