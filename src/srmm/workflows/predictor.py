@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.modality import ABSENT, KINDS
+from srmm.data.modality import ABSENT
 from srmm.data.table import Table
-from srmm.encoders import Encoder, encoder_kind
+from srmm.encoders import Encoder
 from srmm.encoders.engines import with_precision
 from srmm.encoding.encode import chosen_encoder, encode
 from srmm.encoding.summary import EncodingSummary, joined, without_encoding
@@ -25,8 +25,9 @@ from srmm.learning.saving import from_pretrained, read_config
 from srmm.workflows.data import precision_of
 from srmm.workflows.frames import predictions_frame
 from srmm.workflows.presence import presence_notes
-from srmm.workflows.rows import PART_ROWS, Rows, RowsPart, rows_to_predict
+from srmm.workflows.rows import PART_ROWS, Rows, RowsPart, rows_to_predict, with_inputs
 from srmm.workflows.survey import Survey, survey
+from srmm.workflows.vectors import ready_vectors, with_ready
 
 
 def load(
@@ -146,10 +147,15 @@ class Predictor:
         some = [name for name, has in zip(part.modalities, there, strict=True) if has]
         if not some:
             return self._nothing(part), EncodingSummary(len(part), 0.0, {})
+        found = {name: ready_vectors(part, name, self._spec(name)) for name in some}
+        ready = {name: vectors for name, vectors in found.items() if vectors is not None}
+        rest = [name for name in some if name not in ready]
+        if not rest:
+            return with_ready(part, None, ready), EncodingSummary(len(part), 0.0, {})
         table = replace(
             part,
-            items={name: part.items[name] for name in some},
-            kinds={name: part.kinds[name] for name in some},
+            items={name: part.items[name] for name in rest},
+            kinds={name: part.kinds[name] for name in rest},
         )
         with self._encoding:
             encoders = {name: self._encoder(name, kind) for name, kind in table.kinds.items()}
@@ -162,7 +168,7 @@ class Predictor:
                 progress=progress,
                 for_prediction=True,
             )
-        return result.embeddings, result.summary
+        return with_ready(part, result.embeddings, ready), result.summary
 
     def _nothing(self, part: Table) -> Embeddings:
         """Embeddings of rows without any item."""
@@ -170,9 +176,13 @@ class Predictor:
         values = {name: np.empty((0, size), np.float32) for name, size in dims.items()}
         return Embeddings(values, np.full((len(part), len(dims)), ABSENT), ids=part.ids)
 
+    def _spec(self, name: str) -> str | None:
+        spec: str | None = self.config["inputs"].get(name, {}).get("encoder")
+        return spec
+
     def _encoder(self, name: str, kind: str) -> Encoder:
         if (name, kind) not in self._encoders:
-            spec = self.config["inputs"].get(name, {}).get("encoder")
+            spec = self._spec(name)
             if spec is None and kind != "features":
                 raise InputError(
                     f"The model does not know which encoder made the {name} embeddings it was "
@@ -181,21 +191,6 @@ class Predictor:
             encoder = chosen_encoder(name, kind, spec)
             self._encoders[name, kind] = with_precision(encoder, precision_of(self.config))
         return self._encoders[name, kind]
-
-
-def with_inputs(config: dict[str, Any]) -> dict[str, Any]:
-    """The config; of a classifier that was saved alone, how raw items become its embeddings.
-
-    What made them is known where `srmm.encode` did; a column is called after its modality.
-    """
-    if config["inputs"]:
-        return config
-    inputs = {}
-    for name in config["modalities"]:
-        spec = (config["encoders"].get(name) or {}).get("spec")
-        kind = (encoder_kind(spec) if spec else None) or (name if name in KINDS else "features")
-        inputs[name] = {"kind": kind, "column": None, "encoder": spec}
-    return {**config, "inputs": inputs}
 
 
 class PredictionRun:
@@ -207,7 +202,7 @@ class PredictionRun:
     """
 
     def __init__(self, predictor: Predictor, rows: Rows) -> None:
-        self.predictor, self.rows = predictor, rows
+        self.predictor, self.rows, self.started = predictor, rows, time.perf_counter()
         self.survey: Survey = survey(
             rows,
             predictor.model.embedding_dims_,
@@ -223,9 +218,8 @@ class PredictionRun:
 
         Raises `InputError` if a row turns out to have nothing that can be read.
         """
-        model = self.predictor.model
+        model, started = self.predictor.model, self.started
         for part in self.rows:
-            started = time.perf_counter()
             if isinstance(part.data, Embeddings):
                 embeddings, summary = part.data, EncodingSummary(len(part.data), 0.0, {})
             else:
@@ -234,6 +228,7 @@ class PredictionRun:
                 )
             embeddings = model.as_seen(embeddings)
             summary = replace(summary, seconds=time.perf_counter() - started)
+            started = time.perf_counter()
             self.summary = joined(self.summary, self._complete(summary, embeddings), part.first_row)
             self.incomplete += int((~embeddings.present.all(axis=1)).sum())
             self._refuse_nothing(embeddings, part.first_row)

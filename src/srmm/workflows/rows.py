@@ -16,6 +16,7 @@ from srmm.data.modality import KINDS
 from srmm.data.parts import read_in_parts
 from srmm.data.sources import LoadedColumns, OpenedTable, object_array, open_source
 from srmm.data.table import Table
+from srmm.encoders import encoder_kind
 from srmm.errors import InputError
 from srmm.workflows.data import open_data, readable
 from srmm.workflows.left_out import left_out_note, without_left_out
@@ -108,6 +109,21 @@ def rows_to_predict(
             first += len(table)
 
     return Rows(opened.name, parts, (*opened.notes, *notes), tuple(kept))
+
+
+def with_inputs(config: dict[str, Any]) -> dict[str, Any]:
+    """The config; of a classifier that was saved alone, how raw items become its embeddings.
+
+    What made them is known where `srmm.encode` did; a column is called after its modality.
+    """
+    if config["inputs"]:
+        return config
+    inputs = {}
+    for name in config["modalities"]:
+        spec = (config["encoders"].get(name) or {}).get("spec")
+        kind = (encoder_kind(spec) if spec else None) or (name if name in KINDS else "features")
+        inputs[name] = {"kind": kind, "column": None, "encoder": spec}
+    return {**config, "inputs": inputs}
 
 
 def kept_name(config: Mapping[str, Any], column: str) -> str:
