@@ -225,6 +225,21 @@ def test_a_modality_that_no_training_row_has_is_left_out_of_later_data(tmp_path:
         classifier.predict({"c": b})
 
 
+def test_a_classifier_that_was_saved_alone_is_loaded_too(shop: Path) -> None:
+    """With the encoders that its training embeddings were made by, or for vectors."""
+    frame = pd.read_csv(shop / "shop.csv")
+    table = srmm.read_table(frame, text="title", label="colour", folder=shop)
+    made = srmm.encode(table, {"text": "hash"}).embeddings
+    srmm.make_method("logreg").fit(made).save_pretrained(shop / "texts")
+    loaded = srmm.load(shop / "texts")
+    assert loaded.predict({"text": "a red shoe"}).tolist() == ["red"]
+    vectors = {"text": made.to_array("text")}
+    srmm.make_method("logreg").fit(vectors, frame["colour"]).save_pretrained(shop / "vectors")
+    assert srmm.load(shop / "vectors").predict(vectors)[:2].tolist() == ["red", "blue"]
+    one = {"text": vectors["text"][1].tolist()}
+    assert srmm.load(shop / "vectors").predict(one).tolist() == ["blue"]
+
+
 def test_vectors_of_another_length_are_refused_with_both_lengths(tmp_path: Path) -> None:
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), columns=["u", "v", "w"])
     frame["y"] = ["no", "yes"] * 20

@@ -25,8 +25,9 @@ from srmm.learning.saving import from_pretrained, read_config
 from srmm.workflows.data import precision_of
 from srmm.workflows.frames import predictions_frame
 from srmm.workflows.presence import presence_notes
-from srmm.workflows.rows import PART_ROWS, Rows, RowsPart, rows_to_predict
+from srmm.workflows.rows import PART_ROWS, Rows, RowsPart, rows_to_predict, with_inputs
 from srmm.workflows.survey import Survey, survey
+from srmm.workflows.vectors import ready_vectors, with_ready
 
 
 def load(
@@ -96,7 +97,8 @@ class Predictor:
     ) -> None:
         self.folder, self.engine = Path(folder), engine
         self.root = None if root is None else Path(root)
-        self.model, self.config = from_pretrained(folder, device=device), read_config(folder)
+        self.model = from_pretrained(folder, device=device)
+        self.config = with_inputs(read_config(folder))
         if when_nothing_present is not None:
             self.model.set_params(when_nothing_present=when_nothing_present)
         self.classes_: np.ndarray = self.model.classes_
@@ -145,10 +147,15 @@ class Predictor:
         some = [name for name, has in zip(part.modalities, there, strict=True) if has]
         if not some:
             return self._nothing(part), EncodingSummary(len(part), 0.0, {})
+        found = {name: ready_vectors(part, name, self._spec(name)) for name in some}
+        ready = {name: vectors for name, vectors in found.items() if vectors is not None}
+        rest = [name for name in some if name not in ready]
+        if not rest:
+            return with_ready(part, None, ready), EncodingSummary(len(part), 0.0, {})
         table = replace(
             part,
-            items={name: part.items[name] for name in some},
-            kinds={name: part.kinds[name] for name in some},
+            items={name: part.items[name] for name in rest},
+            kinds={name: part.kinds[name] for name in rest},
         )
         with self._encoding:
             encoders = {name: self._encoder(name, kind) for name, kind in table.kinds.items()}
@@ -161,7 +168,7 @@ class Predictor:
                 progress=progress,
                 for_prediction=True,
             )
-        return result.embeddings, result.summary
+        return with_ready(part, result.embeddings, ready), result.summary
 
     def _nothing(self, part: Table) -> Embeddings:
         """Embeddings of rows without any item."""
@@ -169,9 +176,13 @@ class Predictor:
         values = {name: np.empty((0, size), np.float32) for name, size in dims.items()}
         return Embeddings(values, np.full((len(part), len(dims)), ABSENT), ids=part.ids)
 
+    def _spec(self, name: str) -> str | None:
+        spec: str | None = self.config["inputs"].get(name, {}).get("encoder")
+        return spec
+
     def _encoder(self, name: str, kind: str) -> Encoder:
         if (name, kind) not in self._encoders:
-            spec = self.config["inputs"].get(name, {}).get("encoder")
+            spec = self._spec(name)
             if spec is None and kind != "features":
                 raise InputError(
                     f"The model does not know which encoder made the {name} embeddings it was "
@@ -191,7 +202,7 @@ class PredictionRun:
     """
 
     def __init__(self, predictor: Predictor, rows: Rows) -> None:
-        self.predictor, self.rows = predictor, rows
+        self.predictor, self.rows, self.started = predictor, rows, time.perf_counter()
         self.survey: Survey = survey(
             rows,
             predictor.model.embedding_dims_,
@@ -207,9 +218,8 @@ class PredictionRun:
 
         Raises `InputError` if a row turns out to have nothing that can be read.
         """
-        model = self.predictor.model
+        model, started = self.predictor.model, self.started
         for part in self.rows:
-            started = time.perf_counter()
             if isinstance(part.data, Embeddings):
                 embeddings, summary = part.data, EncodingSummary(len(part.data), 0.0, {})
             else:
@@ -218,6 +228,7 @@ class PredictionRun:
                 )
             embeddings = model.as_seen(embeddings)
             summary = replace(summary, seconds=time.perf_counter() - started)
+            started = time.perf_counter()
             self.summary = joined(self.summary, self._complete(summary, embeddings), part.first_row)
             self.incomplete += int((~embeddings.present.all(axis=1)).sum())
             self._refuse_nothing(embeddings, part.first_row)

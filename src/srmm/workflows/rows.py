@@ -11,9 +11,12 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.inputs import as_embeddings
+from srmm.data.modality import KINDS
 from srmm.data.parts import read_in_parts
 from srmm.data.sources import LoadedColumns, OpenedTable, object_array, open_source
 from srmm.data.table import Table
+from srmm.encoders import encoder_kind
 from srmm.errors import InputError
 from srmm.workflows.data import is_table, open_data
 from srmm.workflows.left_out import without_left_out
@@ -62,9 +65,10 @@ def rows_to_predict(
 
     Parameters
     ----------
-    source : path, str, DataFrame, dict, list of dict, Table or Embeddings
+    source : path, str, DataFrame, dict, list of dict, Table, Embeddings, or dict of arrays
         A table file, a store, the name of a data set; or rows in memory: their keys are the columns
         the model was trained on, or the names of its modalities. A key that is not there is absent.
+        Arrays of shape (n, d) are embeddings.
     columns : dict, optional
         Keyword arguments of `read_table`, by default those of training.
     keep : sequence of str
@@ -75,6 +79,8 @@ def rows_to_predict(
     InputError
         If the source has none of the columns that the model reads, or lacks one to keep.
     """
+    if _is_arrays(source):
+        source = as_embeddings(source)
     if isinstance(source, str | Path) and not is_table(str(source)):
         source = open_data(str(source), columns, root=root, options=options)
     if isinstance(source, Table | Embeddings):
@@ -106,6 +112,23 @@ def rows_to_predict(
     return Rows(opened.name, parts, (*opened.notes, *notes), tuple(kept))
 
 
+def with_inputs(config: dict[str, Any]) -> dict[str, Any]:
+    """The config; of a classifier that was saved alone, how raw items become its embeddings.
+
+    What made them is known where `srmm.encode` did; a column is called after its modality.
+    """
+    if config["inputs"]:
+        return config
+    inputs = {}
+    for name in config["modalities"]:
+        spec = (config["encoders"].get(name) or {}).get("spec")
+        kind = (encoder_kind(spec, name) if spec else None) or (
+            name if name in KINDS else "features"
+        )
+        inputs[name] = {"kind": kind, "column": None, "encoder": spec}
+    return {**config, "inputs": inputs}
+
+
 def kept_name(config: Mapping[str, Any], column: str) -> str:
     """What a column that is carried through is called beside those of the prediction."""
     ours = {"id", "label", "probability", "nothing_present"}
@@ -129,6 +152,16 @@ def _of_data(config: Mapping[str, Any], data: Table | Embeddings, part_rows: int
     name = data.name if isinstance(data, Table) else "the embeddings"
     of_table = data.notes if isinstance(data, Table) else ()
     return Rows(name, parts, (*of_table, *notes))
+
+
+def _is_arrays(source: Any) -> bool:
+    """Whether it is vectors of many rows: an array, or a dict of modality to array (n, d)."""
+    if isinstance(source, Mapping):
+        arrays = [value for value in source.values() if value is not None]
+        return bool(arrays) and all(
+            isinstance(a, np.ndarray) and a.ndim == 2 and a.dtype.kind == "f" for a in arrays
+        )
+    return isinstance(source, np.ndarray)
 
 
 def _opened_rows(source: Any, query: str | None) -> OpenedTable:
