@@ -139,11 +139,11 @@ def test_data_in_words() -> None:
         "weights": "d2013c4aa9df",
         "preprocessing": {"max_tokens": 256},
         "about": {"description": "sentence encoder (English)", "preprocessing": "256 tokens"},
-        "cut": {"n": 37, "of": 900, "max_tokens": 256},
+        "cut": {"items": 37, "of": 900, "limit": "256 tokens"},
     }
     assert encoder_lines(encoder) == [
         "minilm", "sentence encoder (English)", "256 tokens",
-        "37 of 900 texts were cut at 256 tokens",
+        "37 of 900 items were cut at 256 tokens",
     ]  # fmt: skip
     assert encoder_lines(None) == []
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+import srmm
 from srmm.cli import run
 from srmm.errors import InputError
 from srmm.workflows import fit_workflow, predict_workflow
@@ -101,3 +102,32 @@ def test_repeated_ids_are_predicted_and_said(model: Path, tmp_path: Path) -> Non
     )
     assert found.notes == ("1 ids stand in several rows: tell these by their place.",)
     assert pd.read_csv(tmp_path / "p.csv")["id"].fillna("").tolist() == ["x", "x", ""]
+
+
+def test_sets_and_shares_are_written_in_every_format(model: Path, tmp_path: Path) -> None:
+    source, rng = model.parent / "new.jsonl", np.random.default_rng(1)
+    y = rng.integers(2, size=80)
+    w, h = y + rng.normal(size=80), y + rng.normal(size=80)
+    held = {"a": w[:, None].astype(np.float32), "b": h[:, None].astype(np.float32)}
+    calibrated = srmm.from_pretrained(model).calibrate(held, y)
+    calibrated.save_pretrained(tmp_path / "m")
+    asked = {"coverage": 0.9, "explain": True, "columns": {"features": ["a=w", "b=h"]}}
+    for name in ("p.csv", "p.parquet", "p.jsonl"):
+        predict_workflow(tmp_path / "m", str(source), tmp_path / name, **asked)
+    frame = pd.read_parquet(tmp_path / "p.parquet")
+    assert str(pq.read_schema(tmp_path / "p.parquet").field("set").type) == "list<element: int64>"
+    assert [len(labels) for labels in frame["set"]] == frame["set_size"].tolist()
+    assert all(
+        labels[0] == label for labels, label in zip(frame["set"], frame["label"], strict=True)
+    )
+    shares = frame[["prior_share", "a_share", "b_share"]].fillna(0).sum(axis=1)
+    np.testing.assert_allclose(shares, frame["probability"], atol=1e-6)
+    assert frame["b_share"].isna().tolist() == [True, False] * 3  # absent: no share
+    csv, lines = pd.read_csv(tmp_path / "p.csv"), pd.read_json(tmp_path / "p.jsonl", lines=True)
+    assert [json.loads(cell) for cell in csv["set"]] == lines["set"].tolist()
+
+
+def test_sets_need_scores_of_held_out_rows(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="kept no scores of held-out instances"):
+        predict_workflow(model, str(model.parent / "new.jsonl"), tmp_path / "p.csv", coverage=0.9)
+    assert not (tmp_path / "p.csv").exists()

@@ -24,6 +24,8 @@ def predict(
     source: Source = Source(),
     keep: list[str] | None = None,
     probabilities: Annotated[bool, Parameter(negative="")] = False,
+    coverage: float | None = None,
+    explain: Annotated[bool, Parameter(negative="")] = False,
     when_nothing: Literal["error", "prior"] | None = None,
     engine: Engine = "auto",
     strict: Annotated[bool, Parameter(negative="")] = False,
@@ -48,6 +50,11 @@ def predict(
         A column of the table to carry through to the output; "all" is every column. Repeatable.
     probabilities
         Also write the probability of every class.
+    coverage
+        Also write a set of labels that holds the true one as often as this says, 0.9 for example,
+        for rows like those of training, whatever they lack.
+    explain
+        Also write how much of the probability each modality accounts for (its Shapley share).
     when_nothing
         What to do with a row that has nothing: "error" lists them, "prior" predicts the training
         set's class shares. By default as the model was fitted (error).
@@ -69,6 +76,8 @@ def predict(
         options=source.options(),
         keep=keep or (),
         probabilities=probabilities,
+        coverage=coverage,
+        explain=explain,
         when_nothing_present=when_nothing,
         engine=engine,
         strict=strict,

@@ -20,10 +20,16 @@ def label_sets(model: Any, X: Any, coverage: float = 0.9) -> list[list[Any]]:
     """`model.predict_set` in words: per instance its labels, the most probable first."""
     embeddings = model.as_seen(X)
     inside = model.predict_set(embeddings, coverage)
-    order = np.argsort(-model.predict_proba(embeddings), axis=1, kind="stable")
+    return ranked_sets(model.classes_, inside, model.predict_proba(embeddings))
+
+
+def ranked_sets(
+    classes: np.ndarray, inside: np.ndarray, probabilities: np.ndarray
+) -> list[list[Any]]:
+    """The labels of each set `inside` (n, C), the most probable first."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")
     return [
-        model.classes_[places[row[places]]].tolist()
-        for row, places in zip(inside, order, strict=True)
+        classes[places[row[places]]].tolist() for row, places in zip(inside, order, strict=True)
     ]
 
 

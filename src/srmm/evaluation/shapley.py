@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,11 +56,7 @@ def shapley_shares(
         If there are more than eight modalities.
     """
     n, M = present.shape
-    if M > MOST:
-        raise InputError(
-            f"Exact Shapley shares ask for every coalition, and {M} modalities have {2**M:,}: at "
-            f"most {MOST} are shared out. Select fewer of them (Embeddings.select)."
-        )
+    check_players(range(M))
     outputs = scorer(rows, present)
     classes, each = outputs.argmax(axis=1), np.arange(n)
     codes, bits = pattern_codes(present), 1 << np.arange(M)
@@ -85,6 +82,16 @@ def shapley_shares(
             total += among * weight[size[mine], code.bit_count()] * added
         shares[mine, m] = total
     return Shapley(classes, outputs[each, classes], prior[classes], shares)
+
+
+def check_players(modalities: Sequence[Any]) -> None:
+    """Raise `InputError` if these are too many modalities to ask for every coalition of them."""
+    M = len(modalities)
+    if M > MOST:
+        raise InputError(
+            f"Exact Shapley shares ask for every coalition, and {M} modalities have {2**M:,}: at "
+            f"most {MOST} are shared out. Select fewer of them (Embeddings.select)."
+        )
 
 
 def average_shares(

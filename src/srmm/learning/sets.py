@@ -41,10 +41,16 @@ class PredictsSets:
         InputError
             If the model kept no scores of held-out instances: `calibrate` it first.
         """
-        fraction("coverage", coverage, closed=False)
-        calibration = getattr(self, "calibration_", None)
+        calibration = self.check_coverage(coverage)
         model: Any = self
         embeddings = model.as_seen(X)
+        probabilities = model.predict_proba(embeddings)
+        return calibration.sets(probabilities, np.asarray(embeddings.present), coverage)
+
+    def check_coverage(self, coverage: float) -> Calibration:
+        """What sets of this coverage are made with; raises `InputError` as `predict_set` does."""
+        fraction("coverage", coverage, closed=False)
+        calibration = getattr(self, "calibration_", None)
         if calibration is None:
             raise InputError(
                 f"This {type(self).__name__} kept no scores of held-out instances, so it cannot "
@@ -52,8 +58,7 @@ class PredictsSets:
                 "trained on and will not be tested on, or fit it with a validation part or as "
                 "the default method, 'srmm'."
             )
-        probabilities = model.predict_proba(embeddings)
-        return calibration.sets(probabilities, np.asarray(embeddings.present), coverage)
+        return calibration
 
     def calibrate(self, X: Any, y: Any = None) -> Any:
         """Learn from labelled instances what `predict_set` may promise; returns the model.

@@ -22,10 +22,8 @@ def encoder_lines(encoder: Mapping[str, Any] | None) -> list[str]:
     lines = [shorten(encoder.get("spec") or encoder.get("name") or "unnamed", 80)]
     lines += [shorten(text, 160) for text in (encoder.get("about") or {}).values() if text]
     cut = encoder.get("cut")
-    if isinstance(cut, Mapping):
+    if cut:
         lines.append(_cut(cut))
-    elif cut:
-        lines.append(f"{cut:,} texts were cut" if isinstance(cut, int) else shorten(cut, 160))
     return lines
 
 
@@ -97,7 +95,5 @@ def _were(n: int) -> str:
 
 
 def _cut(cut: Mapping[str, Any]) -> str:
-    """ "37 of 900 texts were cut at 256 tokens", as far as it is known."""
-    n, of, at = cut.get("n"), cut.get("of"), cut.get("max_tokens", cut.get("limit"))
-    said = f"{count(n)}{f' of {count(of)}' if of else ''} texts were cut"
-    return said + (f" at {at} tokens" if at else "")
+    """What the encoder read only a part of: 37 of 900 items were cut at 256 tokens."""
+    return f"{count(cut['items'])} of {count(cut['of'])} items were cut at {cut['limit']}"

@@ -36,7 +36,7 @@ class OutputColumns:
         self, output: Path | str, classes: np.ndarray, survey: Survey, *, everything: bool
     ) -> None:
         self.rows, self.label = survey.n, pa.array(classes.tolist()).type
-        self.kept = {"id": pa.int64(), **survey.types}
+        self.kept = {"id": pa.int64(), "set": pa.list_(self.label), **survey.types}
         self.left_out: list[str] = []
         form = _form(output)
         for column, type in survey.types.items():

@@ -41,6 +41,8 @@ def predict_workflow(
     options: Mapping[str, Any] | None = None,
     keep: Sequence[str] = (),
     probabilities: bool = False,
+    coverage: float | None = None,
+    explain: bool = False,
     when_nothing_present: str | None = None,
     engine: str = "auto",
     strict: bool = False,
@@ -54,9 +56,13 @@ def predict_workflow(
     Columns: id (of the column that was the id in training, else the row's number), those kept,
     label, probability; `<modality>_present`, and what each modality alone would have said,
     `<modality>_label` and `<modality>_probability` (null where absent); on request
-    `probability:<class>` for every class. A row with nothing present has the training set's class
-    shares if `when_nothing_present` is "prior" (a column `nothing_present` then says which), and is
-    an error otherwise, before anything is encoded where the table tells.
+    `probability:<class>` for every class; with `coverage` a `set` of labels that has the true one
+    as often as that, the most probable first, and `set_size`; to `explain`, each modality's Shapley
+    share in the probability, `<modality>_share`, and `prior_share`, which add up to it.
+
+    A row with nothing present has the training set's class shares if `when_nothing_present` is
+    "prior" (a column `nothing_present` then says which), and is an error otherwise, before anything
+    is encoded where the table tells.
 
     Raises
     ------
@@ -80,7 +86,13 @@ def predict_workflow(
     run = PredictionRun(predictor, rows)
     written = OutputColumns(output, predictor.classes_, run.survey, everything="all" in keep)
     with writing(output, written) as write:
-        for frame in run.frames(probabilities=probabilities, strict=strict, progress=progress):
+        for frame in run.frames(
+            probabilities=probabilities,
+            coverage=coverage,
+            explain=explain,
+            strict=strict,
+            progress=progress,
+        ):
             write(frame)
     assert run.summary is not None
     notes = (*run.notes(), *written.notes)

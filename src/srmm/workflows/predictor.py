@@ -20,6 +20,7 @@ from srmm.encoders.engines import with_precision
 from srmm.encoding.encode import chosen_encoder, encode
 from srmm.encoding.summary import EncodingSummary, joined, without_encoding
 from srmm.errors import InputError
+from srmm.evaluation.shapley import check_players
 from srmm.learning.base import nothing_there
 from srmm.learning.saving import from_pretrained, read_config
 from srmm.workflows.data import precision_of
@@ -126,15 +127,26 @@ class Predictor:
         )
 
     def predict_frame(
-        self, X: Any, *, probabilities: bool = False, keep: Sequence[str] = ()
+        self,
+        X: Any,
+        *,
+        probabilities: bool = False,
+        coverage: float | None = None,
+        explain: bool = False,
+        keep: Sequence[str] = (),
     ) -> pd.DataFrame:
         """The table that `srmm predict` writes: see `predict_workflow`.
 
         `keep` names columns of the rows that are carried through, ["all"] all of them. What
         reading took for granted is in the frame's `attrs["notes"]`.
         """
+        asked: dict[str, Any] = {
+            "probabilities": probabilities,
+            "coverage": coverage,
+            "explain": explain,
+        }
         run = PredictionRun(self, rows_to_predict(self.config, X, root=self.root, keep=keep))
-        frame = pd.concat(list(run.frames(probabilities=probabilities)), ignore_index=True)
+        frame = pd.concat(list(run.frames(**asked)), ignore_index=True)
         frame.attrs["notes"] = list(run.notes())
         return frame
 
@@ -235,12 +247,19 @@ class PredictionRun:
             yield part, embeddings
 
     def frames(
-        self, *, probabilities: bool = False, strict: bool = False, progress: Any = False
+        self, *, strict: bool = False, progress: Any = False, **asked: Any
     ) -> Iterator[pd.DataFrame]:
-        """The predictions of each part, with what is carried through."""
+        """The predictions of each part, with what is carried through.
+
+        `asked` are the options of `predictions_frame`.
+        """
         model = self.predictor.model
+        if asked.get("coverage") is not None:
+            model.check_coverage(asked["coverage"])  # before hours of encoding
+        if asked.get("explain"):
+            check_players(model.modalities_)
         for part, embeddings in self.embeddings(strict=strict, progress=progress):
-            frame = predictions_frame(model, embeddings, probabilities=probabilities)
+            frame = predictions_frame(model, embeddings, **asked)
             numbers = part.first_row + np.arange(len(frame))
             frame["id"] = part.kept.get("id", numbers)
             others = [column for column in part.kept if column != "id"]

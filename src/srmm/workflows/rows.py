@@ -131,9 +131,9 @@ def with_inputs(config: dict[str, Any]) -> dict[str, Any]:
 
 def kept_name(config: Mapping[str, Any], column: str) -> str:
     """What a column that is carried through is called beside those of the prediction."""
-    ours = {"id", "label", "probability", "nothing_present"}
+    ours = {"id", "label", "probability", "nothing_present", "set", "set_size", "prior_share"}
     for modality in config["modalities"]:
-        ours |= {f"{modality}_{what}" for what in ("present", "label", "probability")}
+        ours |= {f"{modality}_{what}" for what in ("present", "label", "probability", "share")}
     return f"table:{column}" if column in ours or column.startswith("probability:") else column
 
 
