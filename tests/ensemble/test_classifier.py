@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from srmm import Embeddings, SingleBranchClassifier, make_method
+from srmm.ensemble.features import Features
+from srmm.ensemble.table import FeatureTable
 from srmm.errors import InputError
 from tests.test_classifier import DEFAULT, problem
 
@@ -160,3 +163,22 @@ def test_a_modality_of_one_group_only_trains_all_the_same(method: str) -> None:
     model = make_method(method, None, settings, random_state=0)
     model.fit(train.mask(present), groups=speakers)
     assert np.isfinite(model.predict_proba(train.select(["text"]))).all()
+
+
+def test_one_item_in_five_is_learnt_from_in_noise() -> None:
+    train = problem()
+    features = Features.fit(train)
+    table = FeatureTable(train, features, torch.device("cpu"))
+    rows = np.arange(len(train))
+    clean, there = table.batch(rows)
+    noisy, still = table.batch(rows, np.random.default_rng(0))
+    assert torch.equal(there, still)
+    for name, x in clean.items():
+        changed = (noisy[name] != x).any(dim=1)
+        assert 0.1 < changed.float().mean() < 0.3
+        # Bins and numbers tell of the same vector: noise is added before they are filled.
+        size = train.embedding_dims[name]
+        gap = (noisy[name] - x)[changed]
+        assert gap[:, :size].abs().max() > 0.5
+        assert gap[:, size:].abs().max() <= 1
+    assert torch.equal(table.batch(rows)[0]["image"], clean["image"])
