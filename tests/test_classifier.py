@@ -307,8 +307,16 @@ def test_a_modality_nobody_has_in_training_is_left_out_with_a_warning() -> None:
     with pytest.warns(UserWarning, match="No labelled training instance has 'text'"):
         model = PaperClassifier(**SMALL).fit(hidden)
     assert model.modalities_ == ("image", "audio")
-    with pytest.raises(InputError, match="no modality 'text'"):
-        model.predict({"text": embeddings.to_array("text")})
+    there = embeddings.present[:, 0]
+    image, text = (embeddings.to_array(name)[there] for name in ("image", "text"))
+    with pytest.warns(UserWarning, match="No training instance had 'text': left out here, too"):
+        both = model.predict_proba({"image": image, "text": text})
+    np.testing.assert_array_equal(both, model.predict_proba({"image": image}))
+    with (
+        pytest.warns(UserWarning, match="No training instance had 'text'"),
+        pytest.raises(InputError, match="no item at all"),
+    ):
+        model.predict({"text": text})
 
 
 ALL_SWITCHINGS = ["s1", "s2", "s3", "one-per-instance"]
