@@ -331,7 +331,9 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         if is_lone_array(X) and hasattr(self, "n_features_in_"):
             X = as_lone(X)
             X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
-        embeddings = without_left_out(as_embeddings(X), self.training_.get("left_out", ()))
+        embeddings = without_left_out(
+            as_embeddings(X), getattr(self, "training_", {}).get("left_out", ())
+        )
         matched = match_modalities(embeddings, self.embedding_dims_, self.encoders_)
         if hasattr(self, "standardizer_"):
             self.standardizer_.check_range(matched)
