@@ -53,6 +53,16 @@ def test_numbers_blanks_and_junk() -> None:
     assert "1 cell that cannot be read as numbers in € (the first, 'rubbish')" in said
 
 
+def test_lists_of_words_that_a_text_file_holds_are_tags() -> None:
+    cells = ["['red', 'blue']", '["blue"]', "[]", "['red']"] * 2
+    table = read_table(pd.DataFrame({"tags": cells}), features="tags")
+    encoder = ColumnsEncoder()
+    encoder.fit([item for item in table.items["features"] if item is not None])
+    assert features(encoder) == ["tags has red", "tags has blue"]
+    with pytest.raises(InputError, match="not a list of numbers"):
+        read_table(pd.DataFrame({"tags": ["[1, 2]", "[3, 4]"]}), features="tags")
+
+
 def test_cells_with_another_decimal_sign_than_in_training_are_said() -> None:
     encoder = fitted({"price": ["1,5", "2,5", "1.204,5", "0,5"]})
     (said,) = encoder.notes_on(items_of({"price": ["0.5", "2.75", "1.234"]}))
