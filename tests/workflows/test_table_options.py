@@ -117,6 +117,11 @@ def test_the_notes_on_another_table_are_not_those_of_training(tmp_path: Path) ->
     report = evaluate_workflow(
         tmp_path / "m", tmp_path / "r.html", source=str(tmp_path / "other.csv"), baselines=False
     )
+    other.drop(columns="y").to_csv(tmp_path / "unlabelled.csv", index=False)
+    with pytest.raises(InputError, match=r"no labels in unlabelled.csv.*In training .* in 'y'"):
+        evaluate_workflow(
+            tmp_path / "m", tmp_path / "r.html", source=str(tmp_path / "unlabelled.csv")
+        )
     first, second = report.content["data"]["notes"]
     assert first.startswith("Column 'w': 2 cells count as absent, '-' (2)")
     assert second.startswith("In training: Column 'w': 1 cell counts as absent, 'N/A' (1)")

@@ -74,6 +74,13 @@ def evaluate_workflow(
             config, source, columns, root, options, progress, engine=engine
         )
         data, notes = without_left_out(config, data)
+        if data.labels is None:
+            column = (origin.get("roles") or {}).get("label")
+            was = f" In training they were in {column!r}." if column else ""
+            raise InputError(
+                f"There are no labels in {name}: name the column they are in (label=…, --label)."
+                f"{was} Rows without one can be predicted, not evaluated on."
+            )
         test, said = _unseen(data, rows)
         notes += said
     if not test.any():
