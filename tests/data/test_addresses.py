@@ -101,3 +101,9 @@ def test_arrays_of_pixels(pixels: object, shade: int) -> None:
 def test_arrays_that_are_no_picture(pixels: object, says: str) -> None:
     with pytest.raises(UnreadableItem, match=says):
         picture_of_array(pixels)
+
+
+def test_blanks_around_an_address_are_no_part_of_it() -> None:
+    assert local_item(" file:///photos/1.jpg\n") == "/photos/1.jpg"
+    assert local_item(" https://shop.example/1.jpg ") == "https://shop.example/1.jpg"
+    assert local_item(" photos/1.jpg ") == " photos/1.jpg "  # a file may be called that

@@ -422,6 +422,7 @@ COMPOSED, DECOMPOSED = "gr\u00fcn/\u00e9t\u00e9.png", "gru\u0308n/e\u0301te\u030
         ("a/b.jpg", "a\\b.jpg"),
         ("a\\b.jpg", "a/b.jpg"),
         ("a/c\\b.jpg", "A/c/b.jpg"),
+        ("a/b.jpg", " a/b.jpg\n"),
     ],
 )
 def test_one_name_in_two_spellings(tmp_path: Path, there: str, written: str) -> None:

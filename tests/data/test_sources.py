@@ -404,6 +404,17 @@ def test_metadata_beside_the_files(tmp_path: Path) -> None:
         read_table(shop)
 
 
+def test_what_a_system_leaves_in_a_folder_is_no_class_and_no_table(tmp_path: Path) -> None:
+    for name in ("hat/1.jpg", "shoe/1.jpg", "Thumbs.db", "__MACOSX/hat/._1.jpg", "hat/desktop.ini"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    (tmp_path / "__MACOSX" / "1.jpg").touch()
+    table = read_table(tmp_path)
+    assert table.labels is not None
+    assert table.labels.tolist() == ["hat", "shoe"]
+    assert len(table.notes) == 1  # what was taken from the folder
+
+
 def test_folders_that_are_no_table(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder, with no pictures or sounds in it"):
         read_table(files(tmp_path / "a", "x.txt"))

@@ -44,13 +44,33 @@ def features(encoder: ColumnsEncoder) -> list[str]:
 def test_numbers_blanks_and_junk() -> None:
     encoder = fitted({"price": ["1,5", "2,5", None, "4,5 €", "abc", "0,5"]})
     assert features(encoder) == ["price", "price is blank"]
-    new = items_of({"price": ["7,5", "n/a", "rubbish"]})
+    new = items_of({"price": ["7,5", None, "rubbish"]})
     np.testing.assert_array_equal(encoder.encode(new)[0], [7.5, 0])
     assert np.isnan(encoder.encode(new)[1:]).all()  # nothing else in these rows
     assert "decimal comma, in €" in encoder.notes[0]
     assert "2 blank training cells, taken as the median 2" in encoder.notes[0]
     (said,) = encoder.notes_on(new)
     assert "1 cell that cannot be read as numbers in € (the first, 'rubbish')" in said
+
+
+def test_lists_of_words_that_a_text_file_holds_are_tags() -> None:
+    cells = ["['red', 'blue']", '["blue"]', "[]", "['red']"] * 2
+    table = read_table(pd.DataFrame({"tags": cells}), features="tags")
+    encoder = ColumnsEncoder()
+    encoder.fit([item for item in table.items["features"] if item is not None])
+    assert features(encoder) == ["tags has red", "tags has blue"]
+    with pytest.raises(InputError, match="not a list of numbers"):
+        read_table(pd.DataFrame({"tags": ["[1, 2]", "[3, 4]"]}), features="tags")
+
+
+def test_cells_with_another_decimal_sign_than_in_training_are_said() -> None:
+    encoder = fitted({"price": ["1,5", "2,5", "1.204,5", "0,5"]})
+    (said,) = encoder.notes_on(items_of({"price": ["0.5", "2.75", "1.234"]}))
+    assert said.startswith("price: 2 cells with a decimal point, where training had a comma: ")
+    assert "what could be 1.234 or 1234 (1 cell) is read as in training" in said
+    assert encoder.encode(items_of({"price": ["1.234"]}))[0] == 1234
+    assert encoder.notes_on(items_of({"price": ["0,5", "1.234"]})) == ()
+    assert encoder.notes_on(items_of({"price": ["0.5", "2.75"]})) == ()  # read as what they are
 
 
 def test_a_blank_beside_something_is_the_median_of_training() -> None:

@@ -41,19 +41,19 @@ def fit(frame: pd.DataFrame, folder: Path, name: str = "m", **options: Any) -> A
 def test_a_model_reads_other_tables_as_its_own(tmp_path: Path) -> None:
     frame = numbers()
     frame.loc[[3, 4], "w"] = ["lost", "N/A"]
-    with pytest.raises(InputError, match="'lost'"):
-        fit(frame, tmp_path)
     model = fit(frame, tmp_path, columns={"missing": "auto,lost"})
     assert read_config(tmp_path / "m")["origin"]["reading"] == {"missing": "auto,lost"}
     assert "Column 'w': 2 cells count as absent, 'lost' (1), 'N/A' (1)" in model.notes[0]
     output = tmp_path / "p.csv"
     predicted = predict_workflow(tmp_path / "m", str(tmp_path / "m.csv"), output)
     assert predicted.notes == model.notes
-    assert predicted.frame["size_present"].tolist().count(False) == 2
-    with pytest.raises(InputError, match="'lost'"):  # what is asked for goes first
-        predict_workflow(
-            tmp_path / "m", str(tmp_path / "m.csv"), output, columns={"missing": "auto"}
-        )
+    assert pd.read_csv(output)["size_present"].tolist().count(False) == 2
+    asked = predict_workflow(  # what is asked for goes first
+        tmp_path / "m", str(tmp_path / "m.csv"), output, columns={"missing": "auto"}
+    )
+    assert [entry.reason for entry in asked.summary.unreadable] == [
+        "is no vector: 'w' is 'lost', no finite number. The encoder 'columns' reads such rows"
+    ]
     # A model made from the store knows it, too.
     fit_workflow(str(tmp_path / "m.embeddings"), tmp_path / "again", method="logreg")
     assert read_config(tmp_path / "again")["origin"]["reading"] == {"missing": "auto,lost"}
@@ -71,11 +71,13 @@ def test_groups_are_on_one_side_and_their_new_rows_are_no_test(tmp_path: Path, s
     new = numbers(seed=7)
     new.to_csv(tmp_path / "new.csv", index=False)
     left = int((~new["customer"].isin(trained)).sum())
-    with pytest.warns(UserWarning, match=f"{80 - left} rows are not tested on: others of their"):
-        report = evaluate_workflow(
-            tmp_path / "m", tmp_path / "r.html", source=str(tmp_path / "new.csv"), baselines=False
-        )
-    assert report.content["data"]["splits"]["test"] == left
+    report = evaluate_workflow(
+        tmp_path / "m", tmp_path / "r.html", source=str(tmp_path / "new.csv"), baselines=False
+    )
+    data = report.content["data"]
+    assert data["splits"]["test"] == left
+    said = f"{80 - left} rows are not tested on: others of their groups were trained on."
+    assert said in data["notes"]
 
 
 def test_a_split_of_the_table_that_tears_groups_is_said(tmp_path: Path) -> None:
@@ -86,6 +88,43 @@ def test_a_split_of_the_table_that_tears_groups_is_said(tmp_path: Path) -> None:
     torn, again = fitted.notes
     assert "1 group is on several sides of the data's own split, such as 'c14'" in torn
     assert again.startswith("1 test row repeats the items of a training row exactly")
+    # What fit held out is what evaluate tests on, also where the same table is named.
+    reports = [
+        evaluate_workflow(tmp_path / "m", tmp_path / "r.html", source=source, baselines=False)
+        for source in (None, str(tmp_path / "m.csv"))
+    ]
+    own, named = (report.content["data"]["splits"]["test"] for report in reports)
+    assert (own, named) == (22, 21)  # one is learnt from, in another row
+
+
+def test_what_a_split_of_the_table_leaves_out_is_said(tmp_path: Path) -> None:
+    frame = numbers()
+    frame["part"] = np.where(np.arange(80) < 58, "train", "")
+    fitted = fit(frame, tmp_path, columns={"split": "part"})
+    assert [note.split(":")[0] for note in fitted.notes] == [
+        "22 labelled rows are in no part of the data's own split",
+        "The data's own split has no 'test' row",
+    ]
+
+
+def test_the_notes_on_another_table_are_not_those_of_training(tmp_path: Path) -> None:
+    frame = numbers()
+    frame.loc[3, "w"] = "N/A"
+    fit(frame, tmp_path)
+    other = numbers(seed=7)
+    other.loc[:1, "w"] = "-"
+    other.to_csv(tmp_path / "other.csv", index=False)
+    report = evaluate_workflow(
+        tmp_path / "m", tmp_path / "r.html", source=str(tmp_path / "other.csv"), baselines=False
+    )
+    other.drop(columns="y").to_csv(tmp_path / "unlabelled.csv", index=False)
+    with pytest.raises(InputError, match=r"no labels in unlabelled.csv.*In training .* in 'y'"):
+        evaluate_workflow(
+            tmp_path / "m", tmp_path / "r.html", source=str(tmp_path / "unlabelled.csv")
+        )
+    first, second = report.content["data"]["notes"]
+    assert first.startswith("Column 'w': 2 cells count as absent, '-' (2)")
+    assert second.startswith("In training: Column 'w': 1 cell counts as absent, 'N/A' (1)")
 
 
 def test_rows_that_repeat_others_are_on_one_side(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cyclopts
 from cyclopts import App, CycloptsError, Parameter
@@ -80,6 +81,7 @@ def _launch(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 fine, 1 data or run error, 2 usage, 130 interrupted."""
     prepare_streams()
+    warnings.formatwarning = _as_a_line
     # Spinning OpenMP threads collapse where several processes share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     code = run(sys.argv[1:] if arguments is None else arguments)
@@ -107,6 +109,11 @@ def run(arguments: list[str]) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0
+
+
+def _as_a_line(message: Warning | str, *where: Any, **more: Any) -> str:
+    """A warning without the line of code it came from, which says nothing to whoever typed."""
+    return f"warning: {message}\n"
 
 
 def _complain(message: str) -> None:

@@ -41,17 +41,20 @@ def is_web_address(item: Any) -> bool:
 def local_item(cell: Any) -> Any:
     """The bytes in a `data:` URL, the path in a `file://` URL; anything else as it is.
 
-    Also a URL that is damaged: whoever reads the item says why.
+    Also a URL that is damaged, without blanks around it: whoever reads the item says why.
 
     >>> local_item("data:;base64,R0lG"), local_item("file:///photos/red%20shoe.jpg")
     (b'GIF', '/photos/red shoe.jpg')
     """
-    if not (isinstance(cell, str) and is_url(cell)) or isinstance(cell, Unfetched):
+    if not isinstance(cell, str) or isinstance(cell, Unfetched):
+        return cell
+    url = cell.strip()
+    if not is_url(url):
         return cell
     try:
-        return open_url(cell)
+        return open_url(url)
     except UnreadableItem:
-        return cell
+        return url
 
 
 def open_url(url: str) -> bytes | str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.block_kinds import KINDS_OF_COLUMNS, Column, Reading
-from srmm.data.numerals import decimal_elsewhere
+from srmm.data.numerals import Numerals, decimal_elsewhere
 
 LEFT_OUT = "left out"
 
@@ -196,6 +196,7 @@ class Surprises:
     def __init__(self, column: LearntColumn) -> None:
         self.column = column
         self.cells = self.filled = self.unread = self.unknown = 0
+        self.same = self.against = self.either = 0  # by the decimal sign that a cell shows
         self.first: dict[str, str] = {}
 
     def add(self, cells: np.ndarray) -> None:
@@ -208,6 +209,19 @@ class Surprises:
             setattr(self, what, getattr(self, what) + int(mask.sum()))
             if mask.any():
                 self.first.setdefault(what, str(cells[mask.argmax()])[:40])
+        if self.column.kind == "number":
+            self._count_signs(Column(cells).numerals)
+
+    def _count_signs(self, numerals: Numerals) -> None:
+        votes = numerals.votes()
+        sign = self.column.how["decimal"]
+        self.same += votes[sign]
+        self.against += votes["." if sign == "," else ","]
+        self.either += votes[""]
+        if votes[""]:
+            unclear = (r for r in numerals.read if r and not r.decimal and r.value != r.other)
+            numeral = next(unclear)
+            self.first.setdefault("either", f"{numeral.value:.10g} or {numeral.other:.10g}")
 
     def notes(self) -> list[str]:
         """A sentence for each kind of surprise."""
@@ -225,6 +239,13 @@ class Surprises:
             notes.append(
                 f"{column.name}: {_cells(self.unknown)} with {what} that are rare or not in the "
                 f"training rows (the first, {self.first['unknown']!r}), counted as {as_what}"
+            )
+        if self.against > self.same and self.either:
+            sign, other = ("comma", "point")[:: 1 if column.how["decimal"] == "," else -1]
+            notes.append(
+                f"{column.name}: {_cells(self.against)} with a decimal {other}, where training had "
+                f"a {sign}: what could be {self.first['either']} ({_cells(self.either)}) is read "
+                "as in training, and may be wrong a thousandfold"
             )
         return notes
 

@@ -6,6 +6,7 @@ other block (texts, dates, lists of words, holes) is an object array of `Cells`.
 
 from __future__ import annotations
 
+import ast
 import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -65,8 +66,9 @@ def holds_vectors(cells: np.ndarray) -> bool:
     """Whether a column's cells are lists of numbers (or dicts), or texts written like them."""
     first = next((cell for cell in cells if isinstance(cell, (*_LISTS, dict))), None)
     if first is None:
-        first = next((cell for cell in cells if not is_blank(cell)), None)
-        return isinstance(first, str) and first.strip()[0] + first.strip()[-1] == "[]"
+        filled = (cell for cell in cells if not is_blank(cell))
+        first = next((cell for cell in filled if cell != "[]"), None)
+        return _is_bracketed(first) and _list_of_words(str(first)) is None
     return isinstance(first, dict) or not all(
         isinstance(part, str) and not _is_number(part) for part in first
     )
@@ -119,8 +121,32 @@ def raw_block(where: Callable[[int], str], columns: Mapping[str, np.ndarray]) ->
 
 
 def _lists(cells: np.ndarray) -> list[Any]:
-    """Lists for arrays, which Arrow makes of them: two `Cells` can then be compared."""
-    return [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
+    """Lists for arrays, which Arrow makes of them: two `Cells` can then be compared.
+
+    Lists of words that a text file holds, "['red', 'blue']", are such, too.
+    """
+    plain = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
+    if not all(is_blank(cell) or _is_bracketed(cell) for cell in plain):
+        return plain
+    words = [None if is_blank(cell) else _list_of_words(cell) for cell in plain]
+    read = all(
+        is_blank(cell) or found is not None for cell, found in zip(plain, words, strict=True)
+    )
+    return [found or None for found in words] if read else plain
+
+
+def _is_bracketed(cell: Any) -> bool:
+    return isinstance(cell, str) and cell.strip()[:1] + cell.strip()[-1:] == "[]"
+
+
+def _list_of_words(text: str) -> list[str] | None:
+    """The words that a text lists as Python or JSON does; None if it lists anything else."""
+    try:
+        found = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    words = isinstance(found, list) and all(isinstance(part, str) for part in found)
+    return found if (words and not all(map(_is_number, found))) or found == [] else None
 
 
 def holds_cells(items: np.ndarray) -> bool:

@@ -197,7 +197,9 @@ def _check_address(url: str, allow_private: bool) -> None:
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
         raise _NotFetchedError(f"no valid address ({error})") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme in ("http", "https") and not parts.hostname:
+        raise _NotFetchedError("no valid address (it names no host)")
+    if parts.scheme not in ("http", "https"):
         raise _NotFetchedError(f"leads to {parts.scheme or 'no'}://, not to http or https")
     if allow_private:
         return

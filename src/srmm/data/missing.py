@@ -57,7 +57,8 @@ def is_marker(cell: Any) -> bool:
 def parse_missing(missing: str | Sequence[str]) -> IsMarker:
     """What counts as a marker: "auto", the usual ones; "none"; or a list, in which "auto" may be.
 
-    Those of a list are recognised in any case and with blanks around them.
+    Those of a list are recognised in any case and with blanks around them; a number is whatever
+    writes it, "-999" also -999.0.
 
     >>> unknown = parse_missing("auto,unknown")
     >>> unknown("Unknown"), unknown("N/A"), unknown("red shoe")
@@ -79,12 +80,27 @@ def parse_missing(missing: str | Sequence[str]) -> IsMarker:
     if not named:
         return is_marker
 
+    numbers = {number for word in named if (number := _number(word)) is not None}
+
     def is_named(cell: Any) -> bool:
+        if isinstance(cell, (int, float, np.number)) and not isinstance(cell, bool):
+            return cell in numbers  # a file of text and a typed one hold the same items
         if not isinstance(cell, str):
             return False
-        return cell.strip().lower() in named or (usual and is_marker(cell))
+        return (
+            cell.strip().lower() in named
+            or (bool(numbers) and _number(cell) in numbers)
+            or (usual and is_marker(cell))
+        )
 
     return is_named
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def without_markers(
@@ -123,9 +139,9 @@ def blank_markers(
     return blanked, [marker_note(column, cells[rows])]
 
 
-def marker_note(column: str, markers: Iterable[str]) -> str:
+def marker_note(column: str, markers: Iterable[Any]) -> str:
     """The sentence on the cells of a column that count as absent: how many of which marker."""
-    counts = Counter(marker.strip() for marker in markers)
+    counts = Counter(str(marker).strip() for marker in markers)
     n = sum(counts.values())
     which = f"{n:,} cells count" if n > 1 else "1 cell counts"
     return f"Column {column!r}: {which} as absent, {counted(counts)} (see missing=, --missing)."

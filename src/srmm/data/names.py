@@ -89,9 +89,9 @@ def _bytes_of(name: str) -> bytes | None:
 
 
 def _plain(name: str) -> str:
-    """Composed letters, and slashes between folders, of which none leads."""
+    """Composed letters, no blanks around, and slashes between folders, of which none leads."""
     plain = name if name.isascii() else unicodedata.normalize("NFC", name)
-    plain = plain.replace("\\", "/").lstrip("/")
+    plain = plain.strip().replace("\\", "/").lstrip("/")
     while plain.startswith("./"):
         plain = plain[2:].lstrip("/")
     return plain

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from srmm.data.blocks import holds_cells
 from srmm.data.cells import read_groups, read_ids, read_items, read_labels, read_splits
 from srmm.data.columns import PATH_KINDS, check_column, check_roles, name_modalities, parse_choice
 from srmm.data.download import fetch_items
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import check_label_types, known_labels
 from srmm.data.missing import blank_markers, parse_missing, repeated_text_note, without_markers
+from srmm.data.odd_numbers import odd_number_notes
 from srmm.data.slashes import with_slashes
 from srmm.data.sources import open_source
 from srmm.data.targets import check_targets, label_notes, tidy_names
@@ -264,6 +266,9 @@ def read_table(
         if modality.kind in PATH_KINDS:
             items, said = with_slashes(modality.name, items, read.folder)
             notes += said
+        elif modality.kind == "features" and not table.to_predict:
+            # Of cells, their encoder says how it reads them.
+            notes += odd_number_notes(modality.columns, clean, thousands=not holds_cells(items))
         read.items[modality.name] = items
         if modality.kind == "text" and (repeated := repeated_text_note(modality.name, items)):
             notes.append(repeated)

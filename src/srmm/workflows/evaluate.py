@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from srmm.classifier import PaperClassifier
 from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
 from srmm.data.store import is_store
+from srmm.data.table import Table
 from srmm.errors import InputError
 from srmm.evaluation.baselines import fit_baselines
 from srmm.evaluation.evaluate import RobustnessReport, evaluate
@@ -74,11 +74,19 @@ def evaluate_workflow(
             config, source, columns, root, options, progress, engine=engine
         )
         data, notes = without_left_out(config, data)
-        test = _unseen(data, rows)
+        if data.labels is None:
+            column = (origin.get("roles") or {}).get("label")
+            was = f" In training they were in {column!r}." if column else ""
+            raise InputError(
+                f"There are no labels in {name}: name the column they are in (label=…, --label)."
+                f"{was} Rows without one can be predicted, not evaluated on."
+            )
+        test, said = _unseen(data, rows)
+        notes += said
     if not test.any():
         raise InputError(
             f"{name} has no test instance: every row was used in training. Name other data, or "
-            "fit with --test-size above 0."
+            f"fit with --test-size above 0.{''.join(f' {note}' for note in notes)}"
         )
     fitted = None
     if baselines and own is not None:
@@ -103,7 +111,7 @@ def evaluate_workflow(
         data[test],
         baselines=fitted,
         train=None if own is None else trained_on(own, split_column(own, rows)),
-        notes=dict.fromkeys([*(origin.get("notes") or ()), *(table.notes if table else ())]),
+        notes=_notes_of(origin.get("notes") or (), table),
         name=name,
         attribution=origin.get("attribution"),
         seed=seed,
@@ -128,6 +136,14 @@ def evaluate_workflow(
     return result
 
 
+def _notes_of(training: Sequence[str], table: Table | None) -> list[str]:
+    """What is to be said of the data: of another table, apart from what was said of the model's."""
+    if table is None:
+        return list(training)
+    said = list(dict.fromkeys(table.notes))
+    return [*said, *(f"In training: {note}" for note in training if note not in said)]
+
+
 def trained_on(own: Embeddings, split: np.ndarray) -> Embeddings:
     """The instances a model learnt from, in the order of training: validation came last."""
     order = [np.flatnonzero(split == part) for part in ("train", "validation")]
@@ -142,30 +158,30 @@ def _store_of(model_folder: Path, origin: Mapping[str, Any], source: str | None)
     return Path(source) if is_store(source) else None
 
 
-def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> np.ndarray:
+def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> tuple[np.ndarray, list[str]]:
     """Boolean (n,): the test split if the data has one, all else, without what was trained on.
 
     Instances are recognised by their content, and by their ids where these are names. What
-    belongs to a group that was trained on counts as seen.
+    belongs to a group that was trained on counts as seen, unless `srmm fit` held it out itself: a
+    split that tears groups was said to do so. The second is what is to be said.
     """
     test = data.rows_in("test") if data.split is not None else np.ones(len(data), dtype=bool)
     if rows is None:
-        return test
+        return test, []
     trained = rows[rows["split"].isin(["train", "validation"])]
     seen = np.isin(row_digests(data), trained["digest"].to_numpy(dtype=str))
     if data.ids.dtype.kind not in "iu":
         seen |= _ids_in(data, trained)
-    if "group" in trained and data.groups is not None:
-        groups = set(trained["group"].dropna())
-        known = np.array([name in groups for name in group_names(data.groups)], dtype=bool)
-        more = int((test & known & ~seen).sum())
-        if more:
-            warnings.warn(
-                f"{more:,} rows are not tested on: others of their groups were trained on.",
-                stacklevel=3,
-            )
-        seen |= known
-    return test & ~seen
+    if "group" not in trained or data.groups is None:
+        return test & ~seen, []
+    groups = set(trained["group"].dropna())
+    known = np.array([name in groups for name in group_names(data.groups)], dtype=bool)
+    held_out = rows.loc[rows["split"] == "test", "digest"]
+    known &= ~np.isin(row_digests(data), held_out.to_numpy(dtype=str))
+    more = int((test & known & ~seen).sum())
+    rest = "row is" if more == 1 else "rows are"
+    said = f"{more:,} {rest} not tested on: others of their groups were trained on."
+    return test & ~(seen | known), [said] if more else []
 
 
 def _ids_in(data: Embeddings, rows: pd.DataFrame) -> np.ndarray:

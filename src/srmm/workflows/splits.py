@@ -39,7 +39,9 @@ def choose_split(data: Table | Embeddings, test_size: float, seed: int) -> Split
         split[~known & (split != "test")] = None  # nothing to learn from
         if not (split == "train").any():
             raise InputError("The split column has no labelled 'train' row to learn from.")
-        return Split(split, tuple(split_notes(split, data.groups, _repeated(data))))
+        said = _own_split_notes(split, int((known & pd.isna(data.split)).sum()))
+        said += split_notes(split, data.groups, _repeated(data))
+        return Split(split, tuple(said))
     split = np.full(len(data), None, dtype=object)
     rows = np.flatnonzero(known)
     assert data.labels is not None
@@ -57,6 +59,21 @@ def choose_split(data: Table | Embeddings, test_size: float, seed: int) -> Split
             "No row could be held out for a test without tearing a group or emptying a class."
         )
     return Split(split, tuple(notes))
+
+
+def _own_split_notes(split: np.ndarray, in_none: int) -> list[str]:
+    """Sentences on what the data's own split leaves out."""
+    notes = []
+    if in_none:
+        rows = "1 labelled row is" if in_none == 1 else f"{in_none:,} labelled rows are"
+        notes.append(
+            f"{rows} in no part of the data's own split: neither learnt from nor tested on."
+        )
+    if not (split == "test").any():
+        notes.append(
+            "The data's own split has no 'test' row: nothing is held out to evaluate the model on."
+        )
+    return notes
 
 
 def _repeated(data: Table | Embeddings) -> np.ndarray | None:

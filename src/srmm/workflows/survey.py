@@ -77,7 +77,8 @@ def _check_modalities(part: RowsPart, embedding_dims: Mapping[str, int], where: 
         if isinstance(part.data, Embeddings) or part.data.kinds[name] != "features":
             continue
         vector = next((item for item in part.data.items[name] if item is not None), None)
-        size = embedding_dims[name] if vector is None else len(vector)
+        # How long the vectors of `Cells` are, only their encoder knows.
+        size = len(vector) if isinstance(vector, np.ndarray) else embedding_dims[name]
         if size != embedding_dims[name]:
             raise InputError(
                 f"The features {name!r} of {where} are vectors of {size} numbers, the model was "

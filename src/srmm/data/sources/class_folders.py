@@ -85,7 +85,7 @@ def open_class_folders(
 
 
 def _files(folder: Path) -> Iterator[PurePosixPath]:
-    """All files in it that are not hidden, by their paths from it; each real folder once."""
+    """All files in it that a person put there, by their paths from it; each real folder once."""
     seen = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
@@ -93,10 +93,15 @@ def _files(folder: Path) -> Iterator[PurePosixPath]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not _is_of_a_system(name))
         for name in names:
-            if not name.startswith("."):
+            if not _is_of_a_system(name):
                 yield PurePosixPath((Path(place) / name).relative_to(folder).as_posix())
+
+
+def _is_of_a_system(name: str) -> bool:
+    """Hidden files, and what Windows and macOS leave beside pictures and in zips."""
+    return name.startswith(".") or name.lower() in ("__macosx", "thumbs.db", "desktop.ini")
 
 
 def _ending_in(files: Sequence[PurePosixPath], endings: tuple[str, ...]) -> list[PurePosixPath]:

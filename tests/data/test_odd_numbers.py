@@ -1,0 +1,65 @@
+"""Numbers that stand for nothing, points that may separate thousands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from srmm.data.odd_numbers import odd_number_notes
+from srmm.data.sources import object_array
+from srmm.data.table import read_table
+
+
+def notes(cells: list[object], **options: bool) -> list[str]:
+    return odd_number_notes(["c"], {"c": object_array(cells)}, **options)
+
+
+@pytest.mark.parametrize(
+    ("cells", "marker"),
+    [
+        ([3, 5.5, -999, -999.0], "-999"),
+        (["3", "5.5", "-99", " -99 ", None], "-99"),
+        ([0.2, 0.7, 9999, 9999], "9999"),
+        ([-20, 15, -9999, -9999], "-9999"),
+    ],
+)
+def test_a_number_far_from_all_others_may_stand_for_nothing(
+    cells: list[object], marker: str
+) -> None:
+    (note,) = notes(cells)
+    assert f"2 cells are {marker}, far from all others" in note
+    assert f"--missing 'auto,{marker}'" in note
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [[3, 5, -999], [800, 950, 999, 999], [-9, -9, -8, 4], ["-999", "-999", "abc"], [-999, -999]],
+)
+def test_other_numbers_are_numbers(cells: list[object]) -> None:
+    assert notes(cells) == []
+
+
+def test_points_that_may_separate_thousands_are_said_where_no_cell_shows_it() -> None:
+    (note,) = notes(["1.234", "12", "20.500"])
+    assert "what could be 1.234 or 1234 is read as 1.234, as no cell shows which (2 cells)" in note
+    assert notes(["1.234", "20.500"], thousands=False) == []
+    for others in (["0.5"], ["20.5"], ["0.123"], ["1234.567"]):
+        assert notes(["1.234", "20.500", *others]) == []
+    assert notes([1.234, 20.5]) == []  # typed: known
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_a_number_that_is_named_is_absent_in_every_format(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"t.{ending}"
+    frame = pd.DataFrame({"a": [1.5, -999, 2.5, -999], "b": [1, 2, 3, -999]})
+    if ending == "csv":
+        frame.to_csv(path, index=False)
+    elif ending == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_parquet(path)
+    table = read_table(path, features=["a", "b"], missing="auto,-999")
+    assert table.present.sum(axis=0).tolist() == [2, 3]
+    assert "2 cells count as absent" in table.notes[0]
