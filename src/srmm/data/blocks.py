@@ -19,6 +19,7 @@ from srmm.errors import InputError
 
 _DATES = (datetime.date, np.datetime64)
 _LISTS = (list, tuple, np.ndarray)
+_FLOATABLE = ("string", "integer", "floating", "mixed-integer-float", "boolean", "empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,13 @@ def numeric_block(columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """
     matrix = np.empty((len(next(iter(columns.values()))), len(columns)))
     for place, cells in enumerate(columns.values()):
-        try:
-            matrix[:, place] = [np.nan if is_blank(cell) else _number(cell) for cell in cells]
-        except (TypeError, ValueError):
-            return None
+        numbers = as_numbers(cells)
+        if numbers is None:
+            try:
+                numbers = np.array([np.nan if is_blank(c) else _number(c) for c in cells], float)
+            except (TypeError, ValueError):
+                return None
+        matrix[:, place] = numbers
     blank = np.isnan(matrix)
     nothing = blank.all(axis=1)
     with np.errstate(over="ignore"):
@@ -91,9 +95,25 @@ def numeric_block(columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
     if not np.isfinite(vectors[~nothing]).all():
         return None
     items = np.empty(len(matrix), dtype=object)
-    for row in np.flatnonzero(~nothing):
+    for row in np.flatnonzero(~nothing).tolist():
         items[row] = vectors[row]
     return items
+
+
+def as_numbers(cells: np.ndarray) -> np.ndarray | None:
+    """float64 of shape (n,) of texts or numbers that `float` takes, NaN where None; else None.
+
+    None, too, for whatever needs a closer look, such as a blank text or a cell of another type.
+    """
+    if pd.api.types.infer_dtype(cells, skipna=True) not in _FLOATABLE:
+        return None
+    numbers = np.full(len(cells), np.nan)
+    there = np.flatnonzero(pd.notna(cells))
+    try:  # a third of the time that `astype` takes
+        numbers[there] = np.fromiter(map(float, cells[there]), np.float64, len(there))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return numbers
 
 
 def raw_block(where: Callable[[int], str], columns: Mapping[str, np.ndarray]) -> np.ndarray:
