@@ -44,7 +44,7 @@ def features(encoder: ColumnsEncoder) -> list[str]:
 def test_numbers_blanks_and_junk() -> None:
     encoder = fitted({"price": ["1,5", "2,5", None, "4,5 €", "abc", "0,5"]})
     assert features(encoder) == ["price", "price is blank"]
-    new = items_of({"price": ["7,5", "n/a", "rubbish"]})
+    new = items_of({"price": ["7,5", None, "rubbish"]})
     np.testing.assert_array_equal(encoder.encode(new)[0], [7.5, 0])
     assert np.isnan(encoder.encode(new)[1:]).all()  # nothing else in these rows
     assert "decimal comma, in €" in encoder.notes[0]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -45,21 +44,6 @@ def is_blank(cell: Any) -> bool:
     (True, True, False)
     """
     return cell is None or (isinstance(cell, str) and not cell.strip())
-
-
-def cell_type(cell: Any) -> str:
-    """What a cell is: "blank", "text", "number", "yes or no", "date" or "list"."""
-    if is_blank(cell):
-        return "blank"
-    if isinstance(cell, str):
-        return "text"
-    if isinstance(cell, (bool, np.bool_)):
-        return "yes or no"
-    if isinstance(cell, (int, float, np.number, Decimal)):
-        return "number"
-    if isinstance(cell, _DATES):
-        return "date"
-    return "list" if isinstance(cell, _LISTS) else "text"
 
 
 def holds_vectors(cells: np.ndarray) -> bool:
@@ -181,9 +165,12 @@ def _is_number(text: str) -> bool:
 def column_arrays(items: list[Cells], columns: tuple[str, ...]) -> dict[str, np.ndarray | None]:
     """Per column of `columns` its cells in all items, object (n,); None if no item has it."""
     found: dict[str, np.ndarray | None] = dict.fromkeys(columns)
-    for names in dict.fromkeys(item.columns for item in items):
-        rows = [row for row, item in enumerate(items) if item.columns == names]
-        values = zip(*(items[row].values for row in rows), strict=True)
+    kinds = dict.fromkeys(item.columns for item in items)
+    for names in kinds:
+        rows: Any = slice(None)
+        if len(kinds) > 1:
+            rows = [row for row, item in enumerate(items) if item.columns == names]
+        values = zip(*(item.values for item in items if item.columns == names), strict=True)
         for name, cells in zip(names, values, strict=True):
             if name not in found:
                 continue
