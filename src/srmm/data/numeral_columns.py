@@ -16,7 +16,7 @@ import pandas as pd
 from srmm.data.numerals import (
     Notation,
     Numeral,
-    Written,
+    WrittenNumber,
     parse_numeral,
     read_numeral,
     within_float32,
@@ -142,7 +142,7 @@ class _Readings:
     def _keep(
         self,
         rows: np.ndarray | int,
-        read: Written | Numeral,
+        read: WrittenNumber | Numeral,
         value: np.ndarray | float,
         other: np.ndarray | float,
     ) -> None:

@@ -40,7 +40,7 @@ class Numeral(NamedTuple):
     unit: str
 
 
-class Written(NamedTuple):
+class WrittenNumber(NamedTuple):
     """A number as a text has it: its digits with decimal points, or commas read as such."""
 
     digits: str
@@ -85,7 +85,7 @@ def read_numeral(text: str) -> Numeral | None:
     return Numeral(value, other, written.decimal, written.unit)
 
 
-def parse_numeral(text: str) -> Written | None:
+def parse_numeral(text: str) -> WrittenNumber | None:
     """How a text writes a number, None if it writes none.
 
     Which digits they are makes no difference, but for a 0 in front: so texts that differ in others
@@ -94,7 +94,7 @@ def parse_numeral(text: str) -> Written | None:
     if _PLAIN.fullmatch(text):  # most are, and need no more
         plain = _decimals(text.lstrip("-"), exponent=False)
         assert plain is not None
-        return Written(*plain, "", -1.0 if text[0] == "-" else 1.0, "")
+        return WrittenNumber(*plain, "", -1.0 if text[0] == "-" else 1.0, "")
     text = unicodedata.normalize("NFKC", text).translate(_SAME_SIGNS).strip()
     found = _NUMBER.fullmatch(text)
     if found is None:
@@ -108,7 +108,7 @@ def parse_numeral(text: str) -> Written | None:
     unit = _unit(unit or second or "")
     negative = "-" in (found["sign"], found["sign2"]) or found["bracket"] is not None
     scale = (-1.0 if negative else 1.0) * (1.0 if times is None else times)
-    return Written(*read, unit, scale, found["exponent"] or "")
+    return WrittenNumber(*read, unit, scale, found["exponent"] or "")
 
 
 def _decimals(body: str, *, exponent: bool) -> tuple[str, str, str] | None:
