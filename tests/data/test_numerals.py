@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srmm.data.dates import calendar, choose_formats, parse_dates
-from srmm.data.numerals import Notation, Numerals, read_numeral
+from srmm.data.numeral_columns import Numerals
+from srmm.data.numerals import Notation, read_numeral
 
 
 def column(*texts: str) -> Numerals:
@@ -120,3 +121,37 @@ def test_parts_of_the_calendar() -> None:
     np.testing.assert_allclose(parts["days"], [0.25, 183.25])
     assert parts["year cos"].round(2).tolist() == [1, -1]
     np.testing.assert_allclose(parts["day sin"], 1)
+
+
+def test_texts_of_one_shape_have_the_bits_that_they_have_alone() -> None:
+    random = np.random.default_rng(0)
+    shapes = (
+        "{}.{:02}",
+        "{},{:03}",
+        "0,{1}",
+        "-{},{} €",
+        "$ {}",
+        "1.{1:03}.{1:03}",
+        "{}e{}",
+        "m{}",
+    )
+    shapes += ("{} m{}", "({}.5)", "{} 000,{}", "٣{}", "{}½", "{} k", ".{1}", "{}.{} Mio", "{}\0")
+    texts = [
+        shape.format(random.integers(1000), random.integers(1000))
+        for shape in (*shapes, "{0}{1:03}{0:03}{0:03}{0:03}.{1:03}{0:03}", "x" * 30 + "{}")
+        for _ in range(40)
+    ]
+    alone = [read_numeral(text) for text in texts]
+    for decimal in ".,":
+        units = {read.unit for read in alone if read is not None}
+        for unit in units:
+            together = column(*texts).values(Notation(decimal, unit))
+            expected = [
+                math.nan
+                if read is None or read.unit.casefold() not in ("", unit.casefold())
+                else read.other if decimal == "," else read.value
+                for read in alone
+            ]  # fmt: skip
+            big = np.abs(expected) > np.finfo(np.float32).max
+            np.testing.assert_array_equal(together, np.where(big, math.nan, expected), strict=True)
+    assert column(*texts).readable == sum(read is not None for read in alone)

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from srmm.data.block_kinds import KINDS_OF_COLUMNS, Column, Reading
-from srmm.data.numerals import Numerals, decimal_elsewhere
+from srmm.data.block_cells import Column
+from srmm.data.block_kinds import KINDS_OF_COLUMNS, Reading, read_distinct
+from srmm.data.numeral_columns import Numerals, decimal_elsewhere
 
 LEFT_OUT = "left out"
 
@@ -47,14 +48,15 @@ class LearntColumn:
     has_blanks: bool
     note: str
 
-    def read(self, cells: np.ndarray) -> tuple[np.ndarray, Reading]:
-        """(float64 of shape (n, n_features), the reading) of cells, object (n,)."""
-        reading = KINDS_OF_COLUMNS[self.kind].read(self.how, Column(cells))
+    def read(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(float64 of shape (n, n_features), whether it is known) of cells, object (n,)."""
+        reading, codes = read_distinct(self.kind, self.how, cells)
         values = reading.values[:, self.kept]
         blank = np.isnan(reading.values).all(axis=1)
         values = np.where(np.isnan(values), np.array(self.fill), values)
         indicator = blank[:, None].astype(float)
-        return np.hstack([values, indicator] if self.has_blanks else [values]), reading
+        filled = np.hstack([values, indicator] if self.has_blanks else [values])
+        return filled[codes], ~blank[codes]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -74,10 +76,11 @@ def learn_columns(columns: Mapping[str, np.ndarray]) -> list[LearntColumn]:
 def _learn(name: str, column: Column, elsewhere: str) -> LearntColumn:
     if not column.filled:
         return _left_out(name, "blank in all training rows")
-    for kind, (find, read) in KINDS_OF_COLUMNS.items():
+    for kind, (find, _) in KINDS_OF_COLUMNS.items():
         how = find(column, elsewhere)
         if how is not None:
-            return _fit(name, kind, how, column, read(how, column), elsewhere)
+            reading, codes = read_distinct(kind, how, column.cells)
+            return _fit(name, kind, how, column, reading[codes], elsewhere)
     first = str(column.cells[np.flatnonzero(~column.blank)[0]])[:40]
     return _left_out(
         name,
@@ -94,17 +97,17 @@ def _fit(
     name: str, kind: str, how: dict[str, Any], column: Column, reading: Reading, elsewhere: str
 ) -> LearntColumn:
     values = reading.values
+    one_hot = kind in ("category", "tags")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # features that are nowhere known
         low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
-        median = np.nanmedian(values, axis=0)
+        median = np.zeros(values.shape[1]) if one_hot else np.nanmedian(values, axis=0)
     blank = np.isnan(values).all(axis=1)
     kept = np.flatnonzero(high > low).tolist()
     if not kept and not blank.any():
         what = str(column.cells[np.flatnonzero(~column.blank)[0]])[:40]
         return _left_out(name, f"{what!r} in all training rows")
-    one_hot = kind in ("category", "tags")
-    fill = [0.0 if one_hot else float(median[i]) for i in kept]
+    fill = [float(median[i]) for i in kept]
     names = [f"{name}{reading.names[i]}" for i in kept]
     names += [f"{name} is blank"] * bool(blank.any())
     note = f"{name}: {_SAYINGS[kind](how, column, elsewhere)}"
@@ -135,8 +138,7 @@ def _say_number(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
         sign = "comma" if decimal == "." else "point"
         words += f"; {against:,} cells have a decimal {sign} instead, and are read so"
     if votes[""] and votes[decimal] == against:
-        either = next(r for r in numerals.read if r and not r.decimal and r.value != r.other)
-        read, not_read = (either.value, either.other)[:: -1 if decimal == "," else 1]
+        read, not_read = numerals.first_either()[:: -1 if decimal == "," else 1]
         why = "as the other columns have it" if elsewhere else "as no cell shows which"
         words += f"; what could be {read:.10g} or {not_read:.10g} is read as {read:.10g}, {why}"
     return words
@@ -195,17 +197,15 @@ class Surprises:
 
     def __init__(self, column: LearntColumn) -> None:
         self.column = column
-        self.cells = self.filled = self.unread = self.unknown = 0
+        self.unread = self.unknown = 0
         self.same = self.against = self.either = 0  # by the decimal sign that a cell shows
         self.first: dict[str, str] = {}
 
     def add(self, cells: np.ndarray) -> None:
         """Count the cells of some rows."""
-        _, reading = self.column.read(cells)
-        filled = ~np.isnan(reading.values).all(axis=1)
-        self.cells += len(cells)
-        self.filled += int(filled.sum())
-        for what, mask in {"unread": reading.unread, "unknown": reading.unknown}.items():
+        reading, codes = read_distinct(self.column.kind, self.column.how, cells)
+        for what, of_distinct in {"unread": reading.unread, "unknown": reading.unknown}.items():
+            mask = of_distinct[codes]
             setattr(self, what, getattr(self, what) + int(mask.sum()))
             if mask.any():
                 self.first.setdefault(what, str(cells[mask.argmax()])[:40])
@@ -219,9 +219,8 @@ class Surprises:
         self.against += votes["." if sign == "," else ","]
         self.either += votes[""]
         if votes[""]:
-            unclear = (r for r in numerals.read if r and not r.decimal and r.value != r.other)
-            numeral = next(unclear)
-            self.first.setdefault("either", f"{numeral.value:.10g} or {numeral.other:.10g}")
+            value, other = numerals.first_either()
+            self.first.setdefault("either", f"{value:.10g} or {other:.10g}")
 
     def notes(self) -> list[str]:
         """A sentence for each kind of surprise."""

@@ -11,15 +11,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from srmm.data.blocks import cell_type, is_blank
+from srmm.data.block_cells import Column, distinct_cells
+from srmm.data.blocks import is_blank
 from srmm.data.dates import calendar, choose_formats, parse_dates
-from srmm.data.numerals import Notation, Numerals, within_float32
+from srmm.data.numerals import Notation, within_float32
 
 MOST = 0.8
 """The share of the cells that must be readable as numbers, or dates, for a column to be that."""
@@ -45,33 +45,6 @@ _CODE = re.compile(r"0\d+")
 _SEPARATORS = (";", "|", ",")
 
 
-class Column:
-    """The cells of one column and what each is.
-
-    Parameters
-    ----------
-    cells : object array of shape (n,)
-    """
-
-    def __init__(self, cells: np.ndarray) -> None:
-        self.cells = cells
-        self.types = np.array([cell_type(cell) for cell in cells], dtype=object)
-        self.blank = self.types == "blank"
-        self.filled = int((~self.blank).sum())
-
-    def rows(self, *types: str) -> np.ndarray:
-        return np.flatnonzero(np.isin(self.types, types))
-
-    @cached_property
-    def texts(self) -> np.ndarray:
-        """The text cells alone, without white space around them."""
-        return np.array([str(c).strip() for c in self.cells[self.rows("text")]], dtype=object)
-
-    @cached_property
-    def numerals(self) -> Numerals:
-        return Numerals(self.texts)
-
-
 @dataclass(frozen=True)
 class Reading:
     """Cells as numbers.
@@ -93,6 +66,10 @@ class Reading:
     unread: np.ndarray
     unknown: np.ndarray
 
+    def __getitem__(self, rows: np.ndarray) -> Reading:
+        """That of some cells, or of cells that these are the distinct ones of."""
+        return Reading(self.names, self.values[rows], self.unread[rows], self.unknown[rows])
+
 
 class Kind(NamedTuple):
     """A kind of column: how it is found and read."""
@@ -113,8 +90,8 @@ def _find_number(column: Column, elsewhere: str) -> dict[str, Any] | None:
 def _read_number(how: Mapping[str, Any], column: Column) -> Reading:
     values = np.full((len(column.cells), 1), np.nan)
     values[column.rows("text"), 0] = column.numerals.values(Notation(how["decimal"], how["unit"]))
-    for row in column.rows("number", "yes or no"):
-        values[row, 0] = within_float32(float(column.cells[row]))
+    typed = column.rows("number", "yes or no")
+    values[typed, 0] = within_float32(column.cells[typed].astype(np.float64))
     return _one_feature(values, column)
 
 
@@ -157,8 +134,8 @@ def _find_date(column: Column, elsewhere: str) -> dict[str, Any] | None:
 
 def _are_compact_days(column: Column) -> bool:
     """Whether all cells are 20240301 and the like."""
-    days = [str(cell) for cell in column.cells[column.rows("text", "number")]]
-    return column.filled == len(days) and all(_DAY.fullmatch(day.strip()) for day in days)
+    days = column.cells[column.rows("text", "number")]
+    return column.filled == len(days) and all(_DAY.fullmatch(str(day).strip()) for day in days)
 
 
 def _dates(how: Mapping[str, Any], column: Column) -> pd.Series:
@@ -183,7 +160,7 @@ def _read_date(how: Mapping[str, Any], column: Column) -> Reading:
 
 def _find_tags(column: Column, elsewhere: str) -> dict[str, Any] | None:
     if len(column.rows("list")):
-        counts = Counter(_as_texts(column)[~column.blank].tolist())
+        counts = Counter(column.as_texts()[~column.blank].tolist())
         return {"separator": ";", **_most_frequent(_each_tag(counts, ";"))}
     counts = Counter(column.texts.tolist())
     for separator in _SEPARATORS:
@@ -215,7 +192,7 @@ def _tags(cell: str, separator: str) -> dict[str, str]:
 
 
 def _read_tags(how: Mapping[str, Any], column: Column) -> Reading:
-    codes, unique = pd.factorize(_as_texts(column, how["separator"]))
+    codes, unique = pd.factorize(column.as_texts(how["separator"]))
     place = {key: i for i, key in enumerate(how["keys"])}
     values = np.zeros((len(unique), len(place) + how["other"]))
     nothing, unknown = np.zeros((2, len(unique)), dtype=bool)
@@ -231,7 +208,7 @@ def _read_tags(how: Mapping[str, Any], column: Column) -> Reading:
 
 
 def _find_category(column: Column, elsewhere: str) -> dict[str, Any] | None:
-    counts = Counter(_as_texts(column)[~column.blank].tolist())
+    counts = Counter(column.as_texts()[~column.blank].tolist())
     by_key = Counter({(key_of(text), text): n for text, n in counts.items()})
     found = _most_frequent(by_key)
     known = set(found["keys"])
@@ -239,20 +216,8 @@ def _find_category(column: Column, elsewhere: str) -> dict[str, Any] | None:
     return found if found["covered"] >= 0.5 else None
 
 
-def _as_texts(column: Column, separator: str = ";") -> np.ndarray:
-    """The cells as texts, "" where blank; pandas' 7.0 beside holes is 7 again."""
-    texts = np.full(len(column.cells), "", dtype=object)
-    for row in column.rows("text", "yes or no", "date"):
-        texts[row] = " ".join(str(column.cells[row]).split())
-    for row in column.rows("number"):
-        texts[row] = str(column.cells[row]).removesuffix(".0")
-    for row in column.rows("list"):
-        texts[row] = separator.join(map(str, column.cells[row]))
-    return texts
-
-
 def _read_category(how: Mapping[str, Any], column: Column) -> Reading:
-    codes, unique = pd.factorize(_as_texts(column))
+    codes, unique = pd.factorize(column.as_texts())
     place = {key: i for i, key in enumerate(how["keys"])}
     n = len(place)
     at = np.array([place.get(key_of(text), n) for text in unique], dtype=int)[codes]
@@ -285,6 +250,14 @@ def _most_frequent(counts: Mapping[tuple[str, str], int]) -> dict[str, Any]:
         "rare": len(rows) - len(kept),
         "covered": repeated / max(1, rows.total()),
     }
+
+
+def read_distinct(
+    kind: str, how: Mapping[str, Any], cells: np.ndarray
+) -> tuple[Reading, np.ndarray]:
+    """(the reading of the distinct cells, which of them each cell is): no text is read twice."""
+    codes, distinct = distinct_cells(cells)
+    return KINDS_OF_COLUMNS[kind].read(how, Column(distinct)), codes
 
 
 KINDS_OF_COLUMNS = {

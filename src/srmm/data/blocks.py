@@ -10,7 +10,6 @@ import ast
 import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from srmm.errors import InputError
 
 _DATES = (datetime.date, np.datetime64)
 _LISTS = (list, tuple, np.ndarray)
+_FLOATABLE = ("string", "integer", "floating", "mixed-integer-float", "boolean", "empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +47,6 @@ def is_blank(cell: Any) -> bool:
     return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
-def cell_type(cell: Any) -> str:
-    """What a cell is: "blank", "text", "number", "yes or no", "date" or "list"."""
-    if is_blank(cell):
-        return "blank"
-    if isinstance(cell, str):
-        return "text"
-    if isinstance(cell, (bool, np.bool_)):
-        return "yes or no"
-    if isinstance(cell, (int, float, np.number, Decimal)):
-        return "number"
-    if isinstance(cell, _DATES):
-        return "date"
-    return "list" if isinstance(cell, _LISTS) else "text"
-
-
 def holds_vectors(cells: np.ndarray) -> bool:
     """Whether a column's cells are lists of numbers (or dicts), or texts written like them."""
     first = next((cell for cell in cells if isinstance(cell, (*_LISTS, dict))), None)
@@ -82,10 +67,13 @@ def numeric_block(columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """
     matrix = np.empty((len(next(iter(columns.values()))), len(columns)))
     for place, cells in enumerate(columns.values()):
-        try:
-            matrix[:, place] = [np.nan if is_blank(cell) else _number(cell) for cell in cells]
-        except (TypeError, ValueError):
-            return None
+        numbers = as_numbers(cells)
+        if numbers is None:
+            try:
+                numbers = np.array([np.nan if is_blank(c) else _number(c) for c in cells], float)
+            except (TypeError, ValueError):
+                return None
+        matrix[:, place] = numbers
     blank = np.isnan(matrix)
     nothing = blank.all(axis=1)
     with np.errstate(over="ignore"):
@@ -93,9 +81,25 @@ def numeric_block(columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
     if not np.isfinite(vectors[~nothing]).all():
         return None
     items = np.empty(len(matrix), dtype=object)
-    for row in np.flatnonzero(~nothing):
+    for row in np.flatnonzero(~nothing).tolist():
         items[row] = vectors[row]
     return items
+
+
+def as_numbers(cells: np.ndarray) -> np.ndarray | None:
+    """float64 of shape (n,) of texts or numbers that `float` takes, NaN where None; else None.
+
+    None, too, for whatever needs a closer look, such as a blank text or a cell of another type.
+    """
+    if pd.api.types.infer_dtype(cells, skipna=True) not in _FLOATABLE:
+        return None
+    numbers = np.full(len(cells), np.nan)
+    there = np.flatnonzero(pd.notna(cells))
+    try:  # a third of the time that `astype` takes
+        numbers[there] = np.fromiter(map(float, cells[there]), np.float64, len(there))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return numbers
 
 
 def raw_block(where: Callable[[int], str], columns: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -187,9 +191,12 @@ def _is_number(text: str) -> bool:
 def column_arrays(items: list[Cells], columns: tuple[str, ...]) -> dict[str, np.ndarray | None]:
     """Per column of `columns` its cells in all items, object (n,); None if no item has it."""
     found: dict[str, np.ndarray | None] = dict.fromkeys(columns)
-    for names in dict.fromkeys(item.columns for item in items):
-        rows = [row for row, item in enumerate(items) if item.columns == names]
-        values = zip(*(items[row].values for row in rows), strict=True)
+    kinds = dict.fromkeys(item.columns for item in items)
+    for names in kinds:
+        rows: Any = slice(None)
+        if len(kinds) > 1:
+            rows = [row for row, item in enumerate(items) if item.columns == names]
+        values = zip(*(item.values for item in items if item.columns == names), strict=True)
         for name, cells in zip(names, values, strict=True):
             if name not in found:
                 continue

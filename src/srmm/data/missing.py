@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.blocks import as_numbers
 from srmm.data.columns import IN_BRACES, PATH_KINDS, ModalityColumns
 from srmm.errors import InputError
 
@@ -52,6 +53,9 @@ def is_marker(cell: Any) -> bool:
     if len(cell) <= _LONGEST and cell.strip().lower() in MARKERS:
         return True
     return cell[0] in _SIGNS and _SIGNS.issuperset(cell) and not cell.isspace()
+
+
+_USUAL = is_marker
 
 
 def parse_missing(missing: str | Sequence[str]) -> IsMarker:
@@ -131,12 +135,26 @@ def blank_markers(
     column: str, cells: np.ndarray, is_marker: IsMarker
 ) -> tuple[np.ndarray, list[str]]:
     """The cells of a column, None where there is a marker, and a note if there is one."""
-    rows = [row for row, cell in enumerate(cells) if is_marker(cell)]
-    if not rows:
+    may_be = (str, int, float, np.number)
+    distinct = {cell for cell in _maybe_markers(cells, is_marker) if isinstance(cell, may_be)}
+    markers = {cell for cell in distinct if is_marker(cell)}
+    if not markers:
         return cells, []
+    rows = [row for row, cell in enumerate(cells) if isinstance(cell, may_be) and cell in markers]
     blanked = cells.copy()
     blanked[rows] = None
     return blanked, [marker_note(column, cells[rows])]
+
+
+def _maybe_markers(cells: np.ndarray, is_marker: IsMarker) -> np.ndarray:
+    """The cells, or those that are no finite numbers where all are numbers: no usual marker is one.
+
+    Of a million different numbers none need then be looked up.
+    """
+    if is_marker is not _USUAL:
+        return cells
+    numbers = as_numbers(cells)
+    return cells if numbers is None else cells[~np.isfinite(numbers)]
 
 
 def marker_note(column: str, markers: Iterable[Any]) -> str:

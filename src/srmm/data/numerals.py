@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 _CODES = (
     "EUR|USD|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RUB|UAH|TRY|BRL|MXN|ZAR|KRW|"
@@ -43,6 +40,17 @@ class Numeral(NamedTuple):
     unit: str
 
 
+class WrittenNumber(NamedTuple):
+    """A number as a text has it: its digits with decimal points, or commas read as such."""
+
+    digits: str
+    other: str
+    decimal: str
+    unit: str
+    scale: float
+    exponent: str
+
+
 @dataclass(frozen=True)
 class Notation:
     """How a column writes its numbers: what decides the cells that could be read in two ways.
@@ -67,11 +75,26 @@ def read_numeral(text: str) -> Numeral | None:
     >>> read_numeral("1,234")
     Numeral(value=1234.0, other=1.234, decimal='', unit='')
     """
+    written = parse_numeral(text)
+    if written is None:
+        return None
+    value, other = (
+        written.scale * float(f"{digits}{written.exponent}")
+        for digits in (written.digits, written.other)
+    )
+    return Numeral(value, other, written.decimal, written.unit)
+
+
+def parse_numeral(text: str) -> WrittenNumber | None:
+    """How a text writes a number, None if it writes none.
+
+    Which digits they are makes no difference, but for a 0 in front: so texts that differ in others
+    alone need only one look.
+    """
     if _PLAIN.fullmatch(text):  # most are, and need no more
         plain = _decimals(text.lstrip("-"), exponent=False)
         assert plain is not None
-        minus = -1.0 if text[0] == "-" else 1.0
-        return Numeral(minus * float(plain[0]), minus * float(plain[1]), plain[2], "")
+        return WrittenNumber(*plain, "", -1.0 if text[0] == "-" else 1.0, "")
     text = unicodedata.normalize("NFKC", text).translate(_SAME_SIGNS).strip()
     found = _NUMBER.fullmatch(text)
     if found is None:
@@ -85,8 +108,7 @@ def read_numeral(text: str) -> Numeral | None:
     unit = _unit(unit or second or "")
     negative = "-" in (found["sign"], found["sign2"]) or found["bracket"] is not None
     scale = (-1.0 if negative else 1.0) * (1.0 if times is None else times)
-    value, other = (scale * float(f"{digits}{found['exponent'] or ''}") for digits in read[:2])
-    return Numeral(value, other, read[2], unit)
+    return WrittenNumber(*read, unit, scale, found["exponent"] or "")
 
 
 def _decimals(body: str, *, exponent: bool) -> tuple[str, str, str] | None:
@@ -143,71 +165,6 @@ def _unit(text: str) -> str:
     return bare[:-1] if len(bare) > 3 and folded.endswith("s") else bare
 
 
-class Numerals:
-    """The cells of a column that are texts, each read once.
-
-    Parameters
-    ----------
-    texts : object array of shape (n,), str
-    """
-
-    def __init__(self, texts: np.ndarray) -> None:
-        self.codes, self.unique = pd.factorize(texts)
-        self.read = [read_numeral(text) for text in self.unique]
-        self.counts = np.bincount(self.codes, minlength=len(self.unique))
-
-    @property
-    def readable(self) -> int:
-        """How many cells are numbers, in whatever unit."""
-        known = [numeral is not None for numeral in self.read]
-        return int(self.counts[known].sum())
-
-    def votes(self) -> Counter[str]:
-        """How many cells show each decimal sign; under "" those that could be either."""
-        votes: Counter[str] = Counter()
-        for numeral, n in zip(self.read, self.counts.tolist(), strict=True):
-            if numeral is not None and (numeral.decimal or numeral.value != numeral.other):
-                votes[numeral.decimal] += n
-        return votes
-
-    def units(self) -> Counter[str]:
-        """How many cells have each unit."""
-        units: Counter[str] = Counter()
-        for numeral, n in zip(self.read, self.counts.tolist(), strict=True):
-            if numeral is not None and numeral.unit:
-                units[numeral.unit] += n
-        return units
-
-    def notation(self, elsewhere: str = "") -> Notation:
-        """What most cells show; where none does, the decimal sign of the other columns, or "."."""
-        votes, units = self.votes(), self.units()
-        decimal = elsewhere or "."
-        if votes["."] != votes[","]:
-            decimal = "." if votes["."] > votes[","] else ","
-        return Notation(decimal, units.most_common(1)[0][0] if units else "")
-
-    def values(self, notation: Notation) -> np.ndarray:
-        """float64 of shape (n,): NaN where a cell is no number that float32 can hold."""
-        unique = np.array([_value(numeral, notation) for numeral in self.read], dtype=np.float64)
-        return unique[self.codes] if len(unique) else np.empty(0)
-
-
-def _value(numeral: Numeral | None, notation: Notation) -> float:
-    if numeral is None:
-        return math.nan
-    if numeral.unit and numeral.unit.casefold() != notation.unit.casefold():
-        return math.nan
-    return within_float32(numeral.other if notation.decimal == "," else numeral.value)
-
-
-def within_float32(value: float) -> float:
-    """The value, or NaN if it is infinite or would be in float32."""
-    return value if abs(value) <= float(np.finfo(np.float32).max) else math.nan
-
-
-def decimal_elsewhere(columns: Iterable[Numerals]) -> str:
-    """The decimal sign that a table's columns show together, "" if they show none, or both."""
-    votes: Counter[str] = sum((column.votes() for column in columns), Counter())
-    if votes["."] == votes[","]:
-        return ""
-    return "." if votes["."] > votes[","] else ","
+def within_float32(values: np.ndarray) -> np.ndarray:
+    """The values, NaN where one is infinite or would be in float32."""
+    return np.where(np.abs(values) <= float(np.finfo(np.float32).max), values, math.nan)

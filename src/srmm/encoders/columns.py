@@ -29,7 +29,7 @@ _VERSION = 1
 """Another one if the same cells would become other numbers."""
 
 _COLUMNS = "columns.json"
-_BLOCK = 1 << 14
+_BLOCK = 1 << 16
 
 
 class ColumnsEncoder:
@@ -55,6 +55,9 @@ class ColumnsEncoder:
     kind = "features"
     name = "columns"
     batch_size = 1024
+    at_once = Cells
+    """Such items are encoded as they are, see `srmm.encoding.at_once`."""
+
     nothing_known = "has no cell that can be read as its column was in training"
     """The reason for a vector of NaN."""
 
@@ -130,9 +133,9 @@ class ColumnsEncoder:
         self._check_fitted()
         values, known = [], np.zeros(len(prepared), dtype=bool)
         for column, cells in self._cells(prepared):
-            matrix, reading = column.read(cells)
+            matrix, there = column.read(cells)
             values.append(matrix)
-            known |= ~np.isnan(reading.values).all(axis=1)
+            known |= there
         vectors = np.hstack(values)
         vectors[~known] = np.nan
         return vectors.astype(np.float32)

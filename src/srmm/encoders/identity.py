@@ -19,6 +19,8 @@ class IdentityEncoder:
     kind = "features"
     embedding_dim = None
     batch_size = 1024
+    at_once = np.ndarray
+    """Such items are encoded as they are, see `srmm.encoding.at_once`."""
 
     def __init__(self) -> None:
         self.settings: dict[str, Any] = {"spec": "identity"}

@@ -242,13 +242,12 @@ def _encode_chunk(
                 good[i], is_cut = outcome
                 cut |= {i} if is_cut else set()
         if good:
-            encoded = _checked(encoder, list(good.values()))
+            encoded = checked(encoder, list(good.values()))
             finite = np.isfinite(encoded).all(axis=1)
             vectors |= {i: v for i, v, ok in zip(good, encoded, finite, strict=True) if ok}
-            reason = getattr(
-                encoder, "nothing_known", "gives an embedding that holds NaN or infinity"
-            )
-            failures |= {i: reason for i, ok in zip(good, finite, strict=True) if not ok}
+            failures |= {
+                i: not_finite(encoder) for i, ok in zip(good, finite, strict=True) if not ok
+            }
         progress(len(batch))
     kept = sorted(vectors)
     row = np.full(len(span), -1, dtype=np.int64)
@@ -259,7 +258,14 @@ def _encode_chunk(
     return Chunk(values, row, failures, cut=np.array(sorted(cut & vectors.keys()), dtype=np.int64))
 
 
-def _checked(encoder: Encoder, prepared: list[Any]) -> np.ndarray:
+def not_finite(encoder: Encoder) -> str:
+    """The reason for an item whose embedding is no numbers."""
+    usual = "gives an embedding that holds NaN or infinity"
+    return getattr(encoder, "nothing_known", usual)
+
+
+def checked(encoder: Encoder, prepared: list[Any]) -> np.ndarray:
+    """Their embeddings; raise `InputError` for an encoder that returns another shape."""
     encoded = np.asarray(encoder.encode(prepared), dtype=np.float32)
     d = encoder.embedding_dim
     if encoded.ndim != 2 or len(encoded) != len(prepared) or d not in (None, encoded.shape[1]):

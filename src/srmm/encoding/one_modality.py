@@ -18,6 +18,7 @@ from srmm.data.modality import ABSENT
 from srmm.data.table import Table
 from srmm.encoders import Encoder
 from srmm.encoders.engines import ENGINES, engine_of, with_engine
+from srmm.encoding.at_once import loop_for
 from srmm.encoding.chunks import Chunk, encode_in_chunks
 from srmm.encoding.store import Earlier, Packed
 from srmm.encoding.summary import ModalitySummary, UnreadableEntry
@@ -111,7 +112,9 @@ def encode_modality(
     unique = unique_items(table, name)
     stored = None if earlier is None else earlier.embeddings.values.get(name)
     known = {} if earlier is None else earlier.rows(name)
-    stored_row = np.array([known.get(key.tobytes(), ABSENT) for key in unique.keys], dtype=int)
+    stored_row = np.full(len(unique.keys), ABSENT)
+    if known:
+        stored_row[:] = [known.get(key.tobytes(), ABSENT) for key in unique.keys]
     packed = Packed(None if partial is None else partial / f"{name}.values")
 
     note = None
@@ -128,8 +131,9 @@ def encode_modality(
         network_engine = "auto" if options.engine == "daft" else options.engine
         encoder, note = with_engine(encoder, network_engine)
     with _shown(options.progress, name, len(new)) as advance:
-        for chunk in options.encode_in_chunks(
-            [unique.items[i] for i in new],
+        new_items = [unique.items[i] for i in new]
+        for chunk in loop_for(encoder, new_items, options.encode_in_chunks)(
+            new_items,
             unique.keys[new],
             encoder,
             reader,
@@ -195,6 +199,8 @@ def encode_modality(
 
 
 def _raw(table: Table, name: str, unique: UniqueItems, row: np.ndarray) -> np.ndarray | None:
+    if table.kinds[name] == "features":
+        return None
     shown = np.array(
         [
             shown_source(table.kinds[name], item, table.folder) if at != ABSENT else None

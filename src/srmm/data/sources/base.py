@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
+from operator import not_
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ SPLITS = {
     "test": ("test",),
 }
 """The names of the splits here, and the words for them that tables use."""
+
+_BLOCK = 1024
+_SCALARS = frozenset((str, float, int, bool, type(None)))
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,11 @@ def in_chunks(
         while True:
             lines: list[int] = []
             with around():
-                for line, row in islice(rows, size):
-                    lines.append(line)
+                while block := list(islice(rows, _some(size, len(lines)))):
+                    lines += [line for line, _ in block]
+                    drawn = [row for _, row in block]
                     for get, values in places:
-                        values.append(get(row))
+                        values.extend(map(get, drawn))
             if not lines:
                 return
             cells = {c: object_array(v) for c, (_, v) in zip(wanted, places, strict=True)}
@@ -84,6 +89,11 @@ def in_chunks(
             done += len(lines)
             for _, values in places:
                 values.clear()
+
+
+def _some(size: int | None, done: int) -> int:
+    """How many rows to draw at once: whole rows are held no longer than that."""
+    return _BLOCK if size is None else min(_BLOCK, size - done)
 
 
 def no_rows(wanted: Sequence[str]) -> LoadedColumns:
@@ -109,13 +119,28 @@ def is_empty(cell: Any) -> bool:
 def object_array(values: Any) -> np.ndarray:
     """The cells as an object array (n,), None where empty.
 
-    Filled one by one: NumPy would unpack lists of one length, and pictures into pixels.
+    Filled one by one where there are others than plain texts and numbers: NumPy would unpack lists
+    of one length, and pictures into pixels.
     """
     column = np.empty(len(values), dtype=object)
+    kinds = set(map(type, values))
+    if kinds <= _SCALARS:
+        column[:] = list(values)
+        column[_empty_scalars(column, kinds)] = None
+        return column
     for row, cell in enumerate(values):
         if not is_empty(cell):
             column[row] = cell
     return column
+
+
+def _empty_scalars(column: np.ndarray, kinds: set[type]) -> np.ndarray:
+    """`is_empty` of cells of these types, boolean (n,)."""
+    if kinds == {str}:
+        return np.fromiter(map(not_, map(str.strip, column)), bool, len(column))
+    if str in kinds:
+        return np.fromiter(map(is_empty, column), bool, len(column))
+    return np.asarray(pd.isna(column))
 
 
 def plain_cell(cell: Any) -> Any:
