@@ -68,7 +68,7 @@ def test_cut_items_are_counted_by_row_and_stay_counted(tmp_path, small_chunks):
     assert (about.cut, about.limit, about.present) == (3, "5 letters", 8)
     said = "3 of 8 texts of 'text' were cut at 5 letters"
     assert said in str(result.summary)
-    assert result.summary.notes[0].startswith(said)
+    assert result.summary.cut_notes[0].startswith(said)
     assert result.embeddings.encoders["text"]["cut"] == {"items": 3, "of": 8, "limit": "5 letters"}
     again = encode(texts(*words), {"text": FirstFive("text")}, store)
     assert (again.summary.modalities["text"].cut, again.summary.modalities["text"].encoded) == (

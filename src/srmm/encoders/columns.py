@@ -204,6 +204,7 @@ class ColumnsEncoder:
 ABOUT = (
     EncoderAbout(
         name="columns",
+        good_for="prices, dates, categories and tags as people write them",
         embedding_dim="as the columns need",
         description="columns as people write them: decimal commas, currencies, dates, yes and no, "
         "categories, tags and blanks, learnt from the training rows alone (split 'train'); "
@@ -217,6 +218,7 @@ ABOUT = (
     ),
     EncoderAbout(
         name="columns:FOLDER",
+        good_for="columns like those it was fitted on",
         embedding_dim="as it was fitted",
         description="a columns as it was fitted, e.g. STORE/_encoders/features",
         preprocessing="as it was fitted",

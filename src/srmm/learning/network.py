@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -95,6 +95,8 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
         Loss and held-out figures per epoch, and the epoch kept.
     """
 
+    _generator = cast("torch.Generator | None", None)  # what a loss draws from, while it trains
+
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         self._scale(train)
         self._fit_best(self._network, (), train, held, seed)
@@ -123,8 +125,7 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
         for rate in learning_rates or (self.learning_rate,):
             with own_chance(make, seed, device, ours=is_ours(self)) as (network, generator):
                 self.network_ = network
-                # What a loss draws from.
-                self._generator: torch.Generator | None = generator
+                self._generator = generator
                 rng = np.random.default_rng([seed, 1])
                 try:
                     history = self._train(data, target, weight, held, rate, rng)
