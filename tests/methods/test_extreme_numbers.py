@@ -11,7 +11,12 @@ from srmm.learning.standardize import Standardizer, large_number
 from tests.golden.make_predictions import CASES
 from tests.methods.test_methods import small
 
-ONCE = {"beside zeros": (0.0, 1e-40), "small": (0.0, 1e-30), "huge": (0.0, 3e38)}
+ONCE = {
+    "beside zeros": (0.0, 1e-40),
+    "small": (0.0, 1e-17),
+    "smaller": (0.0, 1e-30),
+    "huge": (0.0, 3e38),
+}
 
 
 @pytest.mark.slow
@@ -53,12 +58,12 @@ def test_a_number_that_varies_by_rounding_only_keeps_its_scale(value: float) -> 
 
 
 def test_a_small_unit_is_brought_to_one_scale() -> None:
-    embeddings, standardizer = fitted(1e-20 * np.random.default_rng(0).normal(size=500))
+    embeddings, standardizer = fitted(1e-15 * np.random.default_rng(0).normal(size=500))
     assert standardizer.apply("a", embeddings.values["a"]).std() == pytest.approx(1, rel=1e-3)
 
 
 def test_a_number_out_of_all_proportion_is_named() -> None:
-    _, standardizer = fitted(np.r_[1e-30, np.zeros(9)])
+    _, standardizer = fitted(np.r_[1e-18, np.zeros(9)])
     given = Embeddings.from_arrays(
         {"a": [[np.nan], [0.0], [5.0]]}, ids=["x", "y", "z"], present=[[True]] * 3
     )

@@ -14,7 +14,7 @@ from srmm.evaluation.metrics import scores_with_intervals
 from srmm.evaluation.outputs import Remembered
 from srmm.evaluation.paired import pattern_means
 from srmm.evaluation.robustness import missing_rate_curves, pattern_scores
-from srmm.learning.base import align_classes
+from srmm.learning.probabilities import align_classes
 
 
 def fit_baselines(

@@ -35,8 +35,8 @@ from srmm.experiments.data import (
 )
 from srmm.files import json_ready, replacing_file
 from srmm.fusion import pattern_codes
-from srmm.learning.base import align_classes
 from srmm.learning.describe import describe_model
+from srmm.learning.probabilities import align_classes
 from srmm.methods import make_method
 from srmm.recipe import recipe_parameters
 

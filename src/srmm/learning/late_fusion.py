@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from srmm.data.embeddings import Embeddings
-from srmm.learning.base import EmbeddingClassifier, Scorer, check_probabilities
+from srmm.learning.base import EmbeddingClassifier, Scorer
+from srmm.learning.probabilities import check_probabilities
 
 
 class LateFusionClassifier(EmbeddingClassifier):

@@ -10,7 +10,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.errors import InputError, shown
 
 _EPS = float(np.finfo(np.float32).eps)
-_TINY = float(np.finfo(np.float32).tiny)
+_TINY = float(np.sqrt(np.finfo(np.float32).tiny))  # 1e-19: a square of less is none in float32
 _LARGE = 1e6
 FARTHEST = 1e18
 """Standard deviations; beyond, the squares that a network takes are too large for float32."""
@@ -51,7 +51,9 @@ class Standardizer:
     def scale(self, modality: str) -> np.ndarray:
         """What features (d_m,) are divided by: 1 where one varies by rounding only, or not at all.
 
-        The mean of equal numbers is not always that number, to the last bit.
+        The mean of equal numbers is not always that number, to the last bit; and networks leave
+        numbers such as 1e-33 where they mean 0, which must not be blown up to what tells classes
+        apart.
         """
         std, mean = self.std[modality], self.mean[modality]
         return np.where(std > np.maximum(_EPS * np.abs(mean), _TINY), std, 1.0)

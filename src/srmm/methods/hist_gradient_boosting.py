@@ -7,9 +7,9 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from srmm.data.embeddings import Embeddings
-from srmm.learning.base import align_classes
 from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
+from srmm.learning.probabilities import align_classes
 from srmm.learning.scikit import Candidate, ScikitClassifier
 from srmm.recipe import with_parameters
 

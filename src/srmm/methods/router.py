@@ -11,9 +11,10 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.modality import usable_patterns
 from srmm.data.split import several
 from srmm.fusion import pattern_codes
-from srmm.learning.base import EmbeddingClassifier, align_classes
+from srmm.learning.base import EmbeddingClassifier
 from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
+from srmm.learning.probabilities import align_classes
 from srmm.learning.state import Arrays, nested, pack, part, unpack
 from srmm.methods.logreg import ConcatenatedLogisticRegression
 from srmm.methods.unimodal import UnimodalClassifier

@@ -13,9 +13,10 @@ from srmm.data.inputs import as_embeddings, is_lone_array
 from srmm.data.split import several
 from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.errors import InputError, did_you_mean
-from srmm.learning.base import EmbeddingClassifier, align_classes
+from srmm.learning.base import EmbeddingClassifier
 from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
+from srmm.learning.probabilities import align_classes
 from srmm.learning.state import Arrays, nested, pack, part, unpack
 from srmm.recipe import parameter, with_parameters
 

@@ -21,7 +21,7 @@ from srmm.encoding.encode import chosen_encoder, encode
 from srmm.encoding.summary import EncodingSummary, joined, without_encoding
 from srmm.errors import InputError
 from srmm.evaluation.shapley import check_players
-from srmm.learning.base import nothing_there
+from srmm.learning.probabilities import nothing_there
 from srmm.learning.saving import from_pretrained, read_config
 from srmm.workflows.data import precision_of
 from srmm.workflows.frames import predictions_frame

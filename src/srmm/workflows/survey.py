@@ -13,7 +13,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.notes import united
 from srmm.data.sources import object_array
 from srmm.errors import InputError, did_you_mean
-from srmm.learning.base import nothing_there
+from srmm.learning.probabilities import nothing_there
 from srmm.workflows.rows import Rows, RowsPart, count_repeated
 
 

@@ -1,0 +1,59 @@
+"""Probabilities that a classifier gives: checked, brought to other classes, or refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from srmm.data.embeddings import Embeddings
+from srmm.errors import SrmmError
+from srmm.learning.standardize import large_number
+
+
+def nothing_there(rows: np.ndarray, n: int) -> str:
+    """The message on rows, by their numbers, of n that have no item at all."""
+    listed = ", ".join(map(str, rows[:10])) + (", …" if len(rows) > 10 else "")
+    return (
+        f"{len(rows)} of {n} rows have no item at all (rows {listed}). Remove them, or set "
+        "when_nothing_present='prior' (--when-nothing prior) to get the training set's class "
+        "shares for them."
+    )
+
+
+def check_probabilities(
+    model: Any, probabilities: np.ndarray, rows: np.ndarray, embeddings: Embeddings | None = None
+) -> np.ndarray:
+    """Probabilities (n, n_classes) of these rows (of `embeddings`), as they are.
+
+    Raises `SrmmError` naming the first row that is no distribution: a network that diverged, or a
+    method with a fault, would else pass for one that is sure.
+    """
+    shape = len(rows), len(model.classes_)
+    if probabilities.shape != shape:
+        raise SrmmError(
+            f"{type(model).__name__} gave probabilities of shape {probabilities.shape}, "
+            f"expected {shape}: (instances, classes)."
+        )
+    bad = ~((probabilities >= 0).all(axis=1) & (abs(probabilities.sum(axis=1) - 1) < 1e-3))
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        large = "" if embeddings is None else large_number(embeddings[rows[first]], "there")
+        raise SrmmError(
+            f"{type(model).__name__} gave row {rows[first]} the probabilities "
+            f"{np.array2string(probabilities[first], precision=3, threshold=6)}, which are no "
+            f"distribution ({bad.sum()} of {len(rows)} rows).{large} Look at that row for numbers "
+            "far from those of training, and at how training went (history_)."
+        )
+    return probabilities
+
+
+def align_classes(probabilities: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Probabilities over `known` classes (n, n_known) as columns of `classes`, 0 where unknown.
+
+    >>> align_classes(np.array([[0.9, 0.1]]), np.array(["a", "c"]), np.array(["a", "b", "c"]))
+    array([[0.9, 0. , 0.1]])
+    """
+    aligned = np.zeros((len(probabilities), len(classes)))
+    aligned[:, np.searchsorted(classes, known)] = probabilities
+    return aligned
