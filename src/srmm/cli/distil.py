@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -45,5 +46,5 @@ def distil(
         facts,
         f"distilled to {small.n_parameters_:,} numbers in {small.training_['seconds']:.1f} s\n"
         f"model: {output}\n"
-        f"what it keeps: srmm evaluate {output} -o report.html",
+        f"what it keeps: srmm evaluate {quote(str(output))} -o report.html",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
@@ -127,7 +128,9 @@ def fit(
     lines += [classes_text(fitted.classes), done, f"model: {output}"]
     if fitted.counts.get("test"):
         n = f"{fitted.counts['test']:,}"
-        lines.append(f"{n} test rows are held out: srmm evaluate {output} -o report.html")
+        lines.append(
+            f"{n} test rows are held out: srmm evaluate {quote(str(output))} -o report.html"
+        )
     facts = {
         "model": output,
         "store": fitted.store,
