@@ -41,3 +41,9 @@ def test_a_reader_that_leaves_is_no_error(monkeypatch, capsys) -> None:
     monkeypatch.setattr("srmm.cli.app", SimpleNamespace(meta=leave))
     assert run(["predict"]) == 1
     assert capsys.readouterr().err == ""
+
+
+def test_a_seed_below_zero_is_a_usage_error(capsys) -> None:
+    assert run(["evaluate", "model", "--seed", "-1"]) == 2
+    assert run(["fit", "t.csv", "-o", "m", "--seed", "-1"]) == 2
+    assert "--seed" in capsys.readouterr().err

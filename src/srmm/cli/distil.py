@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Talk
+from srmm.cli.options import Seed, Talk
 
 
 def distil(
@@ -16,7 +16,7 @@ def distil(
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    seed: int = 0,
+    seed: Seed = 0,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),
 ) -> None:

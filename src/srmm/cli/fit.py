@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from srmm.cli.options import Columns, Engine, Precision, Source, Talk, number, pairs
+from srmm.cli.options import Columns, Engine, Precision, Seed, Source, Talk, number, pairs
 from srmm.errors import shown
 
 LEARNING = Group("Learning", sort_key=2)
@@ -35,7 +35,7 @@ def fit(
     rare: Annotated[Literal["error", "drop", "other"], Parameter(group=LEARNING)] = "error",
     min_rows: Annotated[int, Parameter(group=LEARNING)] = 2,
     test_size: Annotated[float, Parameter(group=LEARNING)] = 0.25,
-    seed: Annotated[int, Parameter(group=LEARNING)] = 0,
+    seed: Annotated[Seed, Parameter(group=LEARNING)] = 0,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),
 ) -> None:
