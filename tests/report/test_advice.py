@@ -8,7 +8,7 @@ from srmm.report import write_report
 from srmm.report.advice import advice, best_baseline
 from srmm.report.data_words import duplicate_lines, duplicate_warning, encoder_lines, left_out_lines
 from srmm.report.figures import curve_limits
-from srmm.report.findings import absence_remarks, worst_same
+from srmm.report.findings import absence_remarks, class_remarks, worst_same
 from srmm.report.words import shorten
 from tests.report.simulated_report import make_report
 
@@ -55,6 +55,22 @@ def test_chance_is_called_chance_and_the_simpler_one_recommended() -> None:
     assert "text alone is the simpler: use text alone instead" in sentence
     alike = said(router=rival(0.81, 0.6))
     assert alike.endswith("either will do, and this is one model, not one per presence pattern.")
+
+
+def test_a_simpler_model_that_cannot_answer_all_is_not_recommended() -> None:
+    sentence = said(unimodal_text=rival(0.81, 0.5) | {"n_without": 27})
+    assert "on 81.0 % (with the most frequent class for 27 it knows nothing of): " in sentence
+    assert sentence.endswith("use this model, which answers every item.")
+
+
+def test_a_class_without_test_items_is_named() -> None:
+    classes = [
+        {"label": label, "n": n, "f1": f1, "recall_by_pattern": []}
+        for label, n, f1 in [("a", 3, 0.9), ("b", 4, 0.8), ("c", 0, None)]
+    ]
+    remarks = " ".join(class_remarks({"classes": classes, "data": {"modalities": ["text"]}}))
+    assert "Hardest: “b”" in remarks
+    assert "No test item is of “c”" in remarks
 
 
 def test_patterns_decide_where_the_test_set_does_not() -> None:

@@ -13,7 +13,7 @@ import pytest
 import srmm
 from srmm.cli import run
 from srmm.errors import InputError
-from srmm.workflows import fit_workflow, predict_workflow
+from srmm.workflows import evaluate_workflow, fit_workflow, predict_workflow
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,24 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def predicted(model: Path, output: Path, *keep: str) -> tuple[str, ...]:
     source = str(model.parent / "new.jsonl")
     return predict_workflow(model, source, output, keep=keep).notes
+
+
+def test_the_table_that_is_read_is_not_replaced(model: Path, tmp_path: Path) -> None:
+    source = model.parent / "new.jsonl"
+    before = source.read_bytes()
+    with pytest.raises(InputError, match=r"new\.jsonl is the table that is read"):
+        predicted(model, model.parent / "." / "new.jsonl")
+    numbers = tmp_path / "data.json"
+    numbers.write_bytes(before)
+    with pytest.raises(InputError, match=r"data\.json is the table that is read"):
+        evaluate_workflow(model, tmp_path / "data.html", source=str(numbers))
+    assert source.read_bytes() == numbers.read_bytes() == before
+
+
+def test_a_folder_is_no_place_for_predictions(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        predicted(model, tmp_path / "p.csv")
 
 
 def test_formats_agree(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from srmm.cli.lists import datasets, encoders, methods
 from srmm.cli.predict import predict
 from srmm.cli.reproduce import reproduce
 from srmm.cli.streams import flushed, prepare_streams
-from srmm.errors import SrmmError
+from srmm.errors import SrmmError, shown
 from srmm.version import __version__
 
 app = App(
@@ -100,8 +100,13 @@ def run(arguments: list[str]) -> int:
     except FileNotFoundError as error:
         _complain(str(error) if error.errno is None else f"{error.strerror}: {error.filename}")
         return 1
+    except BrokenPipeError:  # the reader of what was printed has seen enough
+        return 1
     except (SrmmError, OSError) as error:
         _complain(str(error))
+        return 1
+    except UnicodeEncodeError as error:  # bytes of a name, or of a cell, that are no text
+        _complain(f"{shown(error.object)} is no valid UTF-8 and cannot be stored. Rename it.")
         return 1
     except KeyboardInterrupt:
         _complain("Interrupted. What is finished is kept: the same command goes on from there.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Talk
+from srmm.cli.options import Seed, Talk
 
 WHAT_TO_SEE = """\
 The first table has a row for every presence pattern, SRMM beside its baselines, and the curves show
@@ -18,7 +18,7 @@ one another, and the emoji it was sure of and got wrong, with what picture and n
 def demo(
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("demo"),
-    seed: int = 0,
+    seed: Seed = 0,
     talk: Talk = Talk(),
 ) -> None:
     """The whole way on real data: encode OpenMoji's pictures and names, train, evaluate, report.

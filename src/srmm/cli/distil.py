@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Talk
+from srmm.cli.options import Seed, Talk
 
 
 def distil(
@@ -15,7 +16,7 @@ def distil(
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    seed: int = 0,
+    seed: Seed = 0,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),
 ) -> None:
@@ -45,5 +46,5 @@ def distil(
         facts,
         f"distilled to {small.n_parameters_:,} numbers in {small.training_['seconds']:.1f} s\n"
         f"model: {output}\n"
-        f"what it keeps: srmm evaluate {output} -o report.html",
+        f"what it keeps: srmm evaluate {quote(str(output))} -o report.html",
     )

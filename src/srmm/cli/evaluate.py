@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Columns, Engine, Source, Talk
+from srmm.cli.options import Columns, Engine, Seed, Source, Talk
 from srmm.files import beside
 
 
@@ -20,7 +20,7 @@ def evaluate(
     columns: Columns = Columns(),
     source: Source = Source(),
     baselines: bool = True,
-    seed: int = 0,
+    seed: Seed = 0,
     engine: Engine = "auto",
     talk: Talk = Talk(),
 ) -> None:

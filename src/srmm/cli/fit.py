@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from srmm.cli.options import Columns, Engine, Precision, Source, Talk, number, pairs
+from srmm.cli.options import Columns, Engine, Precision, Seed, Source, Talk, number, pairs
 from srmm.errors import shown
 
 LEARNING = Group("Learning", sort_key=2)
@@ -34,7 +35,7 @@ def fit(
     rare: Annotated[Literal["error", "drop", "other"], Parameter(group=LEARNING)] = "error",
     min_rows: Annotated[int, Parameter(group=LEARNING)] = 2,
     test_size: Annotated[float, Parameter(group=LEARNING)] = 0.25,
-    seed: Annotated[int, Parameter(group=LEARNING)] = 0,
+    seed: Annotated[Seed, Parameter(group=LEARNING)] = 0,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),
 ) -> None:
@@ -127,7 +128,9 @@ def fit(
     lines += [classes_text(fitted.classes), done, f"model: {output}"]
     if fitted.counts.get("test"):
         n = f"{fitted.counts['test']:,}"
-        lines.append(f"{n} test rows are held out: srmm evaluate {output} -o report.html")
+        lines.append(
+            f"{n} test rows are held out: srmm evaluate {quote(str(output))} -o report.html"
+        )
     facts = {
         "model": output,
         "store": fitted.store,

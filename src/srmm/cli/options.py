@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 
 from srmm.cli.streams import speaks_unicode
@@ -78,6 +79,9 @@ class Source:
         """The options as keyword arguments of `load_dataset`."""
         return {key: number(value) for key, value in pairs("--set", self.set).items()}
 
+
+Seed = Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))]
+"""What NumPy takes as a seed."""
 
 Engine = Annotated[Literal["auto", "torch", "onnx"], Parameter(group=ENCODING)]
 """What runs the encoders' networks."""

@@ -12,6 +12,11 @@ from sklearn.exceptions import DataConversionWarning
 from srmm.data.holders import is_missing, opened, opened_cells
 from srmm.errors import InputError, shown
 
+_ONE_LABEL = (
+    "; of one-hot labels that is labels.argmax(axis=1). An instance with several labels is not "
+    "supported: train a classifier for each of them."
+)
+
 
 def as_mask(present: Any) -> np.ndarray:
     """Which items are there, as a boolean array; raise `InputError` if it does not say so."""
@@ -85,8 +90,7 @@ def _flat(name: str, array: np.ndarray) -> np.ndarray:
     if array.ndim == 2:
         raise InputError(
             f"{name} has shape {array.shape}: several values per instance. There must be one per "
-            "instance; of one-hot labels that is labels.argmax(axis=1). An instance with several "
-            "labels is not supported: train a classifier for each of them."
+            "instance" + (_ONE_LABEL if name in ("y", "labels") else ", e.g. a text.")
         )
     return array
 

@@ -169,6 +169,11 @@ class Embeddings(Interchange):
         """The instances `rows` (a slice, indices or a boolean mask), sharing the packed values."""
         if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:
             rows = rows[0]  # scikit-learn indexes arrays as X[rows, ...]
+        if isinstance(rows, str | tuple):
+            raise InputError(
+                f"Embeddings are indexed by rows alone, got {rows!r}. The vectors of a modality "
+                "are embeddings.to_array(name); several modalities are embeddings.select(names)."
+            )
         if isinstance(rows, (int, np.integer)):
             rows = [rows]
         return self._with(position=self.position[rows], rows=rows)

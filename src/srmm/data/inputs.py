@@ -27,7 +27,8 @@ def as_embeddings(X: Any) -> Embeddings:
 
     - `Embeddings`: itself.
     - dict of modality to (n, d) array, or None for a modality nobody has.
-    - a data frame or Arrow table with columns of vectors: one modality per column.
+    - a data frame, Arrow table or Hugging Face dataset with columns of vectors: one modality per
+      column.
     - any other array or frame of numbers, shape (n, d): a single modality named "features".
 
     What an array may be held in says `Embeddings.from_arrays`.
@@ -36,7 +37,7 @@ def as_embeddings(X: Any) -> Embeddings:
     """
     if isinstance(X, Embeddings):
         return X.check()
-    if holds_raw_items(X):
+    if holds_raw_items(X) or (_is_dataset(X) and not has_vectors(X)):
         raise InputError(REMEDY)
     if isinstance(X, Mapping) and not issparse(X):
         return Embeddings.from_arrays(X)
@@ -57,7 +58,7 @@ def is_lone_array(X: Any) -> bool:
         return False
     if isinstance(X, Mapping) and not issparse(X):  # some sparse matrices are mappings, too
         return False
-    return not (isinstance(X, Embeddings) or has_vectors(X))
+    return not (isinstance(X, Embeddings) or has_vectors(X) or _is_dataset(X))
 
 
 def as_lone(X: Any) -> Any:
@@ -137,14 +138,24 @@ def has_vectors(X: Any) -> bool:
         objects = X.select_dtypes(include=["object"])
         return any(is_vector(dtype.pyarrow_dtype) for dtype in lists) or any(
             getattr(cell, "ndim", 1 if isinstance(cell, list | tuple) else 0) == 1
-            for name in objects
-            for cell in objects[name].dropna().head(1)
+            for i in range(objects.shape[1])
+            for cell in objects.iloc[:, i].dropna().head(1)
         )
-    return is_arrow_table(X) and any(is_vector(field.type) for field in _arrow_table(X).schema)
+    return (is_arrow_table(X) or _is_dataset(X)) and any(
+        is_vector(field.type) for field in _arrow_table(X).schema
+    )
+
+
+def _is_dataset(X: Any) -> bool:
+    """True of a `datasets.Dataset` of Hugging Face."""
+    return hasattr(X, "with_format") and hasattr(X, "column_names")
 
 
 def _arrow_table(X: Any) -> Any:
     import pyarrow as pa
+
+    if _is_dataset(X):
+        return X.with_format("arrow")[:]
 
     return X if isinstance(X, pa.Table) else pa.table(X)
 

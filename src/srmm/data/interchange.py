@@ -17,6 +17,7 @@ import pandas as pd
 from srmm.data.arrow_lists import dense_lists, is_vector
 from srmm.data.labels import known_labels
 from srmm.data.modality import ABSENT, check_modalities
+from srmm.data.plain_columns import arrow_column, numpy_column
 from srmm.errors import InputError, MissingExtraError, StoreError, did_you_mean
 from srmm.files import replacing_file
 
@@ -182,7 +183,7 @@ class Interchange:
         """
         import pyarrow as pa  # when it is needed: most embeddings are never given in a table
 
-        columns: dict[str, pa.Array] = {"id": pa.array(self.ids.tolist())}
+        columns: dict[str, pa.Array] = {"id": arrow_column("id", self.ids)}
         for m, name in enumerate(self.modalities):
             _, vectors = self.items(name)
             present = self.position[:, m] != ABSENT
@@ -197,7 +198,7 @@ class Interchange:
         extra = {"label": self.labels, "split": self.split, "group": self.groups}
         for name, column in extra.items():
             if column is not None:
-                columns[name] = pa.array(column.tolist())
+                columns[name] = arrow_column(name, column)
         return pa.table(columns)
 
     @classmethod
@@ -275,7 +276,7 @@ class Interchange:
             known = known_labels(column)
             # An object array would need pickle to be read: its known values have a plain type, and
             # a mask says where they stand.
-            content[f"_{key}"] = np.array(column[known].tolist())
+            content[f"_{key}"] = numpy_column(key, column[known])
             content[f"_{key}_known"] = known
         path = Path(path)
         # Not by `numpy.savez`, whose own arguments no modality could be named after.

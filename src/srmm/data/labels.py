@@ -47,6 +47,11 @@ def check_label_types(labels: np.ndarray, source: str = "") -> np.ndarray:
                 f"The label {shown(value)}{source} of type {type(value).__name__} cannot name a "
                 "class. Use text, whole numbers below 2**53 or truth values, e.g. str(label)."
             )
+        if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise InputError(
+                f"The label {shown(value)}{source} is no valid text: it was read in another "
+                "encoding than it was written in. Read it again, with the right one."
+            )
     kinds = {_kind(value) for value in values}
     if len(kinds) > 1:
         raise InputError(

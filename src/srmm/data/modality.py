@@ -19,6 +19,9 @@ ABSENT = -1
 Pattern = tuple[str, ...]
 """A presence pattern: the modalities of an instance that are there, in the order of the model."""
 
+LONGEST_NAME = 200
+"""A modality becomes a file name, of which file systems take 255 bytes."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.\-]*")
 
 
@@ -28,6 +31,11 @@ def check_modality_name(name: object) -> str:
         raise InputError(
             f"{name!r} cannot name a modality: expected a letter or digit, then "
             "letters, digits, spaces, '_', '-' or '.'. Rename it, e.g. 'image'."
+        )
+    if len(name) > LONGEST_NAME:
+        raise InputError(
+            f"{name[:40] + '…'!r} cannot name a modality: it has {len(name)} characters, expected "
+            f"{LONGEST_NAME} at most. Shorten it."
         )
     if name in ("id", "label", "split", "group"):
         raise InputError(

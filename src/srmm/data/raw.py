@@ -30,7 +30,9 @@ def holds_raw_items(X: Any) -> bool:
     if isinstance(X, Table):
         return True
     if isinstance(X, list | tuple):
-        return any(_is_item(cell) for row in X if isinstance(row, Mapping) for cell in row.values())
+        if not X or not all(isinstance(row, Mapping) for row in X):
+            return False
+        return any(_is_item(cell) for row in X for cell in row.values())
     if isinstance(X, pd.Series):
         return _is_raw(X)
     if isinstance(X, pd.DataFrame):

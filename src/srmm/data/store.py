@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from srmm.data.embeddings import Embeddings, packed_rows
 from srmm.data.modality import ABSENT
+from srmm.data.plain_columns import stored_column
 from srmm.errors import InputError, StoreError
 from srmm.files import read_json, replacing_folder, restore_interrupted, write_json
 
@@ -196,13 +197,7 @@ def _write_rows(embeddings: Embeddings, path: Path) -> None:
     for name, column in columns.items():
         if column is None:
             continue
-        try:
-            arrow[name] = pa.array(column.tolist())
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise InputError(
-                f"The column {name!r} mixes types that cannot be stored together ({error}); "
-                "make them all text or all numbers."
-            ) from None
+        arrow[name] = stored_column(name, column)
     pq.write_table(pa.table(arrow), path)
 
 

@@ -31,6 +31,8 @@ def as_vectors(
             f"{what} must be an array of shape (n_instances, embedding_dim), got shape "
             f"{array.shape}.{hint}"
         )
+    if len(array) and not array.shape[1]:
+        raise InputError(f"{what} has vectors of length 0. Leave it out, or pass None.")
     if shown is not None and len(shown) != len(array):
         raise InputError(f"present has {len(shown)} rows, modality {name!r} has {len(array)}.")
     there = np.ones(len(array), dtype=bool) if shown is None else shown.copy()

@@ -36,12 +36,14 @@ def describe_classes(
     """Precision, recall and F1 of every class, and its recall under every presence pattern.
 
     Where items have holes, a pattern's recall is of other items than that of everything: "lost" is
-    what the pattern loses of recall on the class's "n_same" items that have everything.
+    what the pattern loses of recall on the class's "n_same" items that have everything. A class
+    that no item is of has no recall and no F1, one that is never predicted no precision: None.
     """
     every = range(len(classes))
     precision, recall, f1, support = precision_recall_fscore_support(
         y, probabilities.argmax(axis=1), labels=every, zero_division=0
     )
+    claimed = np.bincount(probabilities.argmax(axis=1), minlength=len(classes))
     by_pattern: list[list[dict[str, Any]]] = [[] for _ in classes]
     whole = np.asarray(test.present.all(axis=1))
     complete = np.zeros(len(test), dtype=bool)
@@ -66,9 +68,9 @@ def describe_classes(
         {
             "label": classes[c],
             "n": support[c],
-            "precision": precision[c],
-            "recall": recall[c],
-            "f1": f1[c],
+            "precision": precision[c] if claimed[c] else None,
+            "recall": recall[c] if support[c] else None,
+            "f1": f1[c] if support[c] else None,
             "recall_by_pattern": by_pattern[c],
         }
         for c in every

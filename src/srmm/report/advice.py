@@ -42,7 +42,11 @@ def advice(report: Report) -> str | None:
     if found is None:
         return said + "; no baseline was run, so this does not show what a simpler model would do."
     name, rival = found
-    said += f" and the best baseline, {the(name)}, on {percent(rival['accuracy'])} %: "
+    said += f" and the best baseline, {the(name)}, on {percent(rival['accuracy'])} %"
+    without = rival.get("n_without")
+    if without:
+        said += f" (with the most frequent class for {without:,} it knows nothing of)"
+    said += ": "
     return said + _verdict(report["model"]["method"], name, rival)
 
 
@@ -61,6 +65,8 @@ def _verdict(method: str, name: str, rival: Mapping[str, Any]) -> str:
         return f"{chance}; {_USE} if modalities may go missing ({over_all})."
     if high < 0:
         return f"{chance}; where modalities go missing it is worse ({over_all}): {_instead(name)}."
+    if rival.get("n_without"):
+        return f"{chance}; {_USE}, which answers every item."
     if _complexity(name) < 2:
         return f"{chance}, and {the(name)} is the simpler: {_instead(name)}."
     if name == "router" and method.startswith("srmm"):

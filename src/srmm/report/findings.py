@@ -267,6 +267,14 @@ def class_remarks(report: Report) -> list[str]:
     names = modality_names(report)
     hardest = min(scored, key=lambda entry: entry["f1"])
     remarks = [f"Hardest: “{_short(hardest['label'])}” (F1 {percent(hardest['f1'])} %)."]
+    untested = [entry["label"] for entry in report["classes"] if not entry["n"]]
+    if untested:
+        more = f" and {len(untested) - 3:,} more" if len(untested) > 3 else ""
+        named = ", ".join(f"“{_short(label)}”" for label in untested[:3]) + more
+        remarks.append(
+            f"No test item is of {named}: nothing here says how well that is known, and where it "
+            "is predicted, macro-F1 counts it as 0."
+        )
     for modality in names if len(names) > 1 else []:
         kept = [name for name in names if name != modality]
         losses: list[tuple[float, Mapping[str, Any]]] = []

@@ -32,6 +32,7 @@ from srmm.workflows.data import (
     split_column,
 )
 from srmm.workflows.left_out import without_left_out
+from srmm.workflows.outputs import check_not_read
 from srmm.workflows.pictures import TRAINED, open_noted, with_pictures
 from srmm.workflows.thumbnails import Thumbnails
 
@@ -55,6 +56,9 @@ def evaluate_workflow(
     into the model's card. With another `source`: its test split if it has one, else all its
     labelled rows that the model was not trained on.
     """
+    report = report if report.suffix == ".html" else beside(report, report.name, ".html")
+    numbers = beside(report, report.stem, ".json")
+    check_not_read(source, report, numbers)
     model, config = from_pretrained(model_folder), read_config(model_folder)
     origin, rows = config.get("origin") or {}, known_rows(model_folder)
     own = own_embeddings(model_folder, origin, rows)
@@ -120,8 +124,7 @@ def evaluate_workflow(
         about_data = result.content["data"]
         about_data["notes"] = [*about_data.get("notes", ()), *notes]
     kinds = {m: about["kind"] for m, about in config["inputs"].items()}
-    report = report if report.suffix == ".html" else beside(report, report.name, ".html")
-    result.to_json(beside(report, report.stem, ".json"))
+    result.to_json(numbers)
     store = _store_of(model_folder, origin, source)
     content = with_pictures(
         result.content, kinds, lambda: table if store is None else open_noted(store), store

@@ -88,6 +88,21 @@ def check_output(output: Path | str) -> Path | str:
     return output
 
 
+def check_not_read(source: str | Path | None, *outputs: Path | str) -> None:
+    """Raise `InputError` if an output is a folder, or the table that is read."""
+    read = [] if source is None else [Path(source), Path(str(source).partition("#")[0])]
+    for output in outputs:
+        if output == STANDARD_OUTPUT or not Path(output).exists():
+            continue
+        if Path(output).is_dir():
+            raise InputError(f"{output} is a folder. Name a file to write to (--output).")
+        if any(path.is_file() and path.samefile(output) for path in read):
+            raise InputError(
+                f"{output} is the table that is read, and would be replaced. Name another file "
+                "to write to (--output)."
+            )
+
+
 @contextmanager
 def writing(output: Path | str, columns: OutputColumns) -> Iterator[Write]:
     """Yield a function that writes the next rows; the file is there whole at the end, or not."""

@@ -8,7 +8,13 @@ from typing import Any, NamedTuple
 
 from srmm.encoding.summary import EncodingSummary
 from srmm.workflows.frames import predictions_frame
-from srmm.workflows.outputs import STANDARD_OUTPUT, OutputColumns, check_output, writing
+from srmm.workflows.outputs import (
+    STANDARD_OUTPUT,
+    OutputColumns,
+    check_not_read,
+    check_output,
+    writing,
+)
 from srmm.workflows.predictor import PART_ROWS, PredictionRun, load
 from srmm.workflows.presence import training_shares
 from srmm.workflows.rows import rows_to_predict
@@ -67,10 +73,11 @@ def predict_workflow(
     Raises
     ------
     InputError
-        If the output has an unknown extension, the table has nothing that the model reads, or a row
-        has nothing to predict from.
+        If the output has an unknown extension or is the table itself, the table has nothing that
+        the model reads, or a row has nothing to predict from.
     """
     output = check_output(output)
+    check_not_read(source, output)
     predictor = load(
         model_folder, engine=engine, root=root, when_nothing_present=when_nothing_present
     )

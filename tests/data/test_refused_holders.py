@@ -1,0 +1,94 @@
+"""What cannot be stored, indexed or learnt from is refused by name, not turned into another."""
+
+from __future__ import annotations
+
+import uuid
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import srmm
+from srmm.data.embeddings import Embeddings
+from srmm.errors import InputError
+from srmm.methods import make_method
+
+X = {"a": np.arange(16.0).reshape(8, 2), "b": np.arange(8.0).reshape(8, 1)}
+Y = ["x", "y"] * 4
+
+
+def embeddings(**roles) -> Embeddings:
+    return Embeddings.from_arrays(X, **roles)
+
+
+def test_groups_of_several_kinds_do_not_become_one_in_a_file(tmp_path) -> None:
+    mixed = embeddings(groups=[1, "1", 2, 2, 3, 3, 4, 4])
+    with pytest.raises(InputError, match=r"column 'group' cannot be stored \(it holds int and str"):
+        mixed.to_numpy(tmp_path / "e.npz")
+    for write in (mixed.to_arrow, lambda: srmm.save_embeddings(mixed, tmp_path / "store")):
+        with pytest.raises(InputError, match="column 'group' cannot be stored"):
+            write()
+    assert not list(tmp_path.iterdir())
+
+
+def test_ids_that_would_come_back_as_others_are_refused(tmp_path) -> None:
+    named = embeddings(ids=[uuid.UUID(int=i) for i in range(8)])
+    with pytest.raises(InputError, match="'id' cannot be stored"):
+        srmm.save_embeddings(named, tmp_path / "store")
+    with pytest.raises(InputError, match="'id' cannot be stored"):
+        embeddings(ids=pd.date_range("2026-01-01", periods=8)).to_numpy(tmp_path / "e.npz")
+
+
+def test_several_values_per_instance_are_labels_only_in_y() -> None:
+    with pytest.raises(InputError, match="one-hot"):
+        embeddings(labels=np.eye(8))
+    with pytest.raises(InputError, match="ids has shape") as refused:
+        embeddings(ids=[(1, i) for i in range(8)])
+    assert "one-hot" not in str(refused.value)
+
+
+def test_a_label_that_no_file_can_hold() -> None:
+    with pytest.raises(InputError, match="is no valid text"):
+        make_method("logreg").fit(X, ["x\udc80", "y"] * 4)
+
+
+def test_weights_below_zero_and_no_rows() -> None:
+    model = make_method("logreg")
+    with pytest.raises(InputError, match="sample_weight of row 2 is -1"):
+        model.fit(X, Y, sample_weight=[1, 1, -1, 1, 1, 1, 1, 1])
+    with pytest.raises(InputError, match="X has 0 rows"):
+        model.fit(embeddings(labels=Y)[:0])
+
+
+def test_embeddings_are_indexed_by_rows() -> None:
+    for key in ("a", (slice(None), 0)):
+        with pytest.raises(InputError, match="to_array"):
+            embeddings()[key]
+    assert len(embeddings()[np.arange(3), ...]) == 3
+
+
+def test_records_of_vectors_are_no_raw_items() -> None:
+    records = [{"a": a, "b": b} for a, b in zip(X["a"], X["b"], strict=True)]
+    with pytest.raises(InputError, match="list of records"):
+        make_method("logreg").fit(records, Y)
+
+
+def test_names_that_are_given_twice_or_too_long() -> None:
+    frame = pd.DataFrame(zip(X["a"], X["b"], strict=True), columns=["a", "a"])
+    with pytest.raises(InputError, match="given more than once"):
+        make_method("logreg").fit(frame, Y)
+    with pytest.raises(InputError, match="250 characters"):
+        Embeddings.from_arrays({"a" * 250: X["a"]})
+
+
+def test_vectors_of_length_zero_are_refused() -> None:
+    with pytest.raises(InputError, match="'a' has vectors of length 0"):
+        Embeddings.from_arrays({"a": np.empty((8, 0)), "b": X["b"]})
+
+
+def test_a_huggingface_dataset_is_taken_as_it_is() -> None:
+    pytest.importorskip("datasets")
+    dataset = embeddings(labels=Y).to_huggingface()
+    assert make_method("logreg").fit(dataset).modalities_ == ("a", "b")
+    with pytest.raises(InputError, match="raw items"):
+        make_method("logreg").fit(dataset.select_columns(["label"]), Y)
