@@ -148,6 +148,8 @@ def fit_workflow(
     assert isinstance(embeddings, Embeddings)
 
     few = find_rare(embeddings, rare, min_rows)  # again: items may have turned out unreadable
+    assert embeddings.labels is not None
+    as_given = known_labels(embeddings.labels)
     embeddings = with_labels(embeddings, few._asdict())
     split, said = choose_split(embeddings, test_size, seed)
     said = said if drawn is None else drawn.notes
@@ -187,7 +189,8 @@ def fit_workflow(
     used = rows["split"][labelled & something].value_counts()
     counts = {str(name): int(n) for name, n in used.items()}
     left_out = {
-        "without a label": int((~labelled).sum()),
+        "without a label": int((~as_given).sum()),
+        "of a rare class": int((as_given & ~labelled).sum()),
         "with a label but no item": int((labelled & ~something).sum()),
     }
     return Fitted(model, output, store, summary, counts, left_out, notes, dict(per_class))
