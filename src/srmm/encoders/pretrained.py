@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from srmm.encoders.hub import load_pretrained
@@ -44,12 +44,17 @@ def load_network(
         )
 
     model, loading = load_pretrained(name, load)
-    missing = sorted(
-        key for key in loading["missing_keys"] if not any(word in key for word in unused)
-    )
-    if missing:
-        raise InputError(
-            f"The weights of {name!r} lack {len(missing)} parameters of {type(model).__name__}, "
-            f"the first being {missing[0]!r}; they would be random. Download the model again."
-        )
+    check_complete(name, model, loading["missing_keys"], unused, "Download the model again.")
     return model.eval().requires_grad_(False)
+
+
+def check_complete(
+    name: str, model: Any, missing: Iterable[str], unused: Sequence[str], remedy: str
+) -> None:
+    """Raise `InputError` if parameters are `missing`, but for those with an `unused` word."""
+    lacking = sorted(key for key in missing if not any(word in key for word in unused))
+    if lacking:
+        raise InputError(
+            f"The weights of {name!r} lack {len(lacking)} parameters of {type(model).__name__}, "
+            f"the first being {lacking[0]!r}; they would be random. {remedy}"
+        )

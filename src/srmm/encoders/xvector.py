@@ -12,6 +12,7 @@ from srmm.data.audio import Audio
 from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
 from srmm.encoders.network import Network
+from srmm.encoders.pretrained import check_complete
 from srmm.encoders.waveforms import Waveforms, by_length
 from srmm.errors import InputError
 
@@ -96,13 +97,6 @@ def _load(name: str, local: bool) -> Any:
             f"{name!r} is not a model that makes x-vectors; 'xvector:' needs one for speaker "
             "verification, e.g. microsoft/wavlm-base-plus-sv."
         ) from None
-    missing = sorted(
-        key for key in loading["missing_keys"] if not any(word in key for word in _UNUSED)
-    )
-    if missing:
-        raise InputError(
-            f"The weights of {name!r} lack {len(missing)} parameters of {type(model).__name__}, "
-            f"the first being {missing[0]!r}; they would be random. Choose a model trained for "
-            "speaker verification (its name often ends in '-sv')."
-        )
+    remedy = "Choose a model trained for speaker verification (its name often ends in '-sv')."
+    check_complete(name, model, loading["missing_keys"], _UNUSED, remedy)
     return model.eval().requires_grad_(False)
