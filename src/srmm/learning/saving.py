@@ -240,7 +240,7 @@ def _fitted_encoders(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple
     return found
 
 
-def _is_model(folder: str | Path) -> bool:
+def is_model(folder: str | Path) -> bool:
     """True if the folder says it is a saved model (it may still be damaged)."""
     return is_of_format(standing(Path(folder)) / CONFIG, FORMAT)
 
@@ -250,7 +250,7 @@ def check_writable(folder: Path, *, overwrite: bool) -> None:
     if folder.resolve() == Path.cwd():
         raise InputError("A model cannot replace the folder you are in; name one of its own.")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        if not _is_model(folder):
+        if not is_model(folder):
             raise InputError(f"{folder} exists and is no saved model. Choose another folder.")
         if not overwrite:
             raise InputError(
