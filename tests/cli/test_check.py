@@ -46,7 +46,6 @@ def test_every_file_that_changed_is_named(store: Path, capsys: pytest.CaptureFix
     assert "rows.parquet is damaged" in said.err
     with pytest.raises(StoreError, match=r"a\.safetensors is damaged: its content"):
         srmm.load_embeddings(store)
-    srmm.load_embeddings(store, check=False)  # who wants it all the same
 
 
 def test_numbers_that_are_none_are_found(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,13 +39,18 @@ class Command:
     """
 
     name: str
-    arguments: Callable[[Path], list[str]]
+    arguments: Callable[[Path], list[object]]
     outputs: dict[str, str]
     start: tuple[str, ...]
 
     def run(self, folder: Path) -> int:
-        """Run it; what it prints is kept to itself unless it fails with a foreign exception."""
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        """Run it; what it prints is kept in `folder`/../said.txt."""
+        said = folder.parent / "said.txt"
+        with (
+            said.open("w", encoding="utf-8") as file,
+            contextlib.redirect_stdout(file),
+            contextlib.redirect_stderr(file),
+        ):
             return run([*map(str, self.arguments(folder))])
 
     def prepare(self, workshop: Path, folder: Path) -> None:
@@ -124,32 +129,36 @@ def _digest(*parts: object) -> str:
     return whole.hexdigest()[:16]
 
 
+def _predict(folder: Path) -> list[object]:
+    return ["predict", folder / "model", folder / "table.csv", "--when-nothing", "prior"]
+
+
 COMMANDS = (
     Command("encode", lambda f: ["encode", f / "table.csv", *COLUMNS, "-o", f / "store"],
             {"store": "store"}, ("table.csv",)),
     Command("encode, new rows", lambda f: ["encode", f / "table.csv", *COLUMNS, "-o", f / "store"],
             {"store": "store"}, ("table.csv", "store")),
     Command("fit", lambda f: ["fit", f / "table.csv", *COLUMNS, "--method", "logreg", "-o",
-                              f / "model"],
+                              f / "model", "--overwrite"],
             {"model": "model", "model.embeddings": "store"}, ("table.csv",)),
     Command("fit, replacing", lambda f: ["fit", f / "table.csv", *COLUMNS, "--method",
-                                         "extratrees", "-o", f / "model", "--overwrite"],
+                                         "logreg-concat", "-o", f / "model", "--overwrite"],
             {"model": "model", "model.embeddings": "store"},
             ("table.csv", "model", "model.embeddings")),
-    Command("predict", lambda f: ["predict", f / "model", f / "table.csv", "-o", f / "out.csv"],
+    Command("predict", lambda f: [*_predict(f), "-o", f / "out.csv"],
             {"out.csv": "table", "model": "model"}, ("table.csv", "model")),
     Command("predict, Parquet",
-            lambda f: ["predict", f / "model", f / "table.csv", "-o", f / "out.parquet"],
+            lambda f: [*_predict(f), "-o", f / "out.parquet"],
             {"model": "model"}, ("table.csv", "model")),
     Command("evaluate", lambda f: ["evaluate", f / "model", "-o", f / "report.html",
                                    "--no-baselines"],
             {"report.html": "report", "report.json": "json", "model": "model"},
             ("model", "model.embeddings")),
-    Command("compare", lambda f: ["compare", f / "store", "--methods", "logreg,extratrees",
+    Command("compare", lambda f: ["compare", f / "store", "--methods", "logreg,logreg-concat",
                                   "--seeds", "1", "-o", f / "compared"],
             {"compared/comparison.json": "json", "compared/comparison.html": "report",
              "compared/cells": "cells"}, ("store",)),
-    Command("distil", lambda f: ["distil", f / "default", "-o", f / "small"],
+    Command("distil", lambda f: ["distil", f / "default", "-o", f / "small", "--overwrite"],
             {"small": "model"}, ("default", "default.embeddings")),
 )  # fmt: skip
 

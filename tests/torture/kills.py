@@ -6,7 +6,9 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-from tests.torture.commands import COMMANDS, GONE, Command
+import numpy as np
+
+from tests.torture.commands import COMMANDS, Command
 from tests.torture.crash import FOREIGN, KILLED, in_a_child, operations
 
 
@@ -18,16 +20,20 @@ def end_everywhere(
     After each the outputs are the old or the new ones, whole; the same command then makes them as
     an uninterrupted run does, and leaves nothing else behind.
     """
+    command.prepare(workshop, room / "imports")  # once for all the children
+    assert command.run(room / "imports") == 0, (room / "said.txt").read_text(encoding="utf-8")
     whole = room / "whole"
     command.prepare(workshop, whole)
     before = command.look(whole)
     count = operations(lambda: command.run(whole), whole)
     after, names = command.look(whole), _names(whole)
+    rng, done = np.random.default_rng(count), 0
     places = list(range(1, count + 1, every))[:most]
     for place in places:
         folder = room / f"{how} at {place}"
         command.prepare(workshop, folder)
         code, _ = in_a_child(lambda folder=folder: command.run(folder), folder, place, how)
+        done += 1
         where = f"{command.name}, {how} at operation {place} of {count}"
         if how == "kill":
             assert code == KILLED, f"{where}: ended with {code}"
@@ -35,8 +41,11 @@ def end_everywhere(
             assert code != FOREIGN, f"{where}: an exception was left uncaught"
         found = command.look(folder)
         for name, now in found.items():
-            assert now in (before[name], after[name], GONE if before[name] == GONE else after[name],
-                           *_partly(name, before)), f"{where}: {name} is {now}"  # fmt: skip
+            assert now in (before[name], after[name], *_partly(name)), f"{where}: {name} is {now}"
+        if how == "kill":  # and the one that puts it right is killed, too
+            again_at = int(rng.integers(1, count + 1))
+            code, _ = in_a_child(lambda folder=folder: command.run(folder), folder, again_at, how)
+            done += code == KILLED
         code, _ = in_a_child(lambda folder=folder: command.run(folder), folder, None, "kill")
         assert code == 0, f"{where}: the next run ended with {code}"
         again = command.look(folder)
@@ -44,11 +53,11 @@ def end_everywhere(
         left = set(_names(folder)) ^ set(names)
         assert not left, f"{where}: then there is more or less: {sorted(left)}"
         shutil.rmtree(folder)
-    shutil.rmtree(whole)
-    return Counter({f"{how}: {command.name}": len(places)})
+    shutil.rmtree(room)
+    return Counter({f"{how}: {command.name}": done})
 
 
-def _partly(name: str, before: dict[str, str]) -> list[str]:
+def _partly(name: str) -> list[str]:
     """Of a folder of finished pieces any number may be there."""
     return [f"{n} whole" for n in range(10)] if name.endswith("cells") else []
 
