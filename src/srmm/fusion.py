@@ -52,5 +52,15 @@ def pattern_codes(present: np.ndarray) -> np.ndarray:
     return present @ (1 << np.arange(present.shape[1]))
 
 
+def pattern_counts(present: np.ndarray) -> dict[str, int]:
+    """How many rows of `present` have each pattern, by its code, as JSON keeps it.
+
+    >>> pattern_counts(np.array([[True, False], [True, True], [True, True]]))
+    {'1': 1, '3': 2}
+    """
+    codes, counts = np.unique(pattern_codes(present), return_counts=True)
+    return {str(code): n for code, n in zip(codes.tolist(), counts.tolist(), strict=True)}
+
+
 def _log(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probabilities, _SMALLEST))

@@ -2,25 +2,112 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Talk
-from srmm.errors import StoreError
+from srmm.cli.options import Columns, Engine, Seed, Source, Talk
+from srmm.errors import InputError, StoreError
+
+ALARM = 3
+"""What the command ends with if new rows give an alarm."""
 
 
-def check(paths: Annotated[list[Path], Parameter()], /, *, talk: Talk = Talk()) -> None:
-    """Say whether stores and models are, to the last bit, what was written.
+def check(
+    paths: Annotated[list[str], Parameter()],
+    /,
+    *,
+    data: str | None = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    fail_on: str | None = None,
+    level: float | None = None,
+    columns: Columns = Columns(),
+    source: Source = Source(),
+    engine: Engine = "auto",
+    seed: Seed = 0,
+    talk: Talk = Talk(),
+) -> None:
+    """Say whether new rows are like those of training, or whether folders of ours are whole.
 
-    Every file is compared with the SHA-256 that it was written with. Ends with 1 if any differs.
+    `srmm check MODEL new.csv` compares rows with those the model was trained on: how often each
+    modality is there, patterns never trained on, the items themselves, predictions, and the
+    accuracy to be expected. Ends with 3 on an alarm.
+
+    `srmm check STORE MODEL …` compares every file with the SHA-256 that it was written with. Ends
+    with 1 if any differs.
 
     Parameters
     ----------
     paths
-        Folders written by `srmm encode` or `srmm fit`.
+        A model and a table or data set; or folders written by `srmm encode` or `srmm fit`.
+    data
+        The rows to compare, as `srmm predict` takes them, where they are a store: `srmm check MODEL
+        --data STORE`.
+    output
+        A page to write (.html), with its numbers beside it (.json).
+    fail_on
+        Which alarms end with 3, with commas between: presence, never, shift, prediction, accuracy.
+        By default all of them; "none" for none.
+    level
+        How rarely rows like those of training may give any alarm; 0.01 by default. A difference
+        must also be large enough to matter, see docs/watching.md.
+    engine
+        What runs the encoders' networks.
+    seed
+        Of the items and rows that are drawn.
     """
+    asked = {"--output": output, "--fail-on": fail_on, "--level": level}
+    named = [option for option, value in asked.items() if value is not None]
+    named += ["a column"] if columns.choices() else []
+    if data is None and len(paths) == 2 and _is_rows(*map(Path, paths), asked=bool(named)):
+        data, paths = paths[1], paths[:1]
+    if data is None:
+        if named:
+            raise InputError(
+                f"{named[0]} is for comparing rows with a model's training: name a model and the "
+                "rows, srmm check MODEL new.csv."
+            )
+        _check_folders([Path(path) for path in paths], talk)
+        return
+    if len(paths) != 1:
+        raise InputError(f"Rows are compared with one model, got {len(paths)}: {', '.join(paths)}.")
+    from srmm.evaluation.drift import KINDS
+    from srmm.report.watch_words import summary_lines
+    from srmm.workflows.watch import watch_workflow
+
+    wanted = KINDS if fail_on is None else [k.strip() for k in fail_on.split(",") if k.strip()]
+    watched = watch_workflow(
+        Path(paths[0]),
+        data,
+        output,
+        columns=columns.choices(),
+        root=source.root,
+        options=source.options(),
+        fail_on=[] if list(wanted) == ["none"] else wanted,
+        level=0.01 if level is None else level,
+        engine=engine,
+        seed=seed,
+        progress=talk.progress,
+    )
+    lines = summary_lines(watched.content)
+    lines += [f"report: {watched.html}", f"numbers: {watched.json}"] if watched.html else []
+    talk.result(watched.content, "\n".join(lines))
+    if watched.alarm:
+        sys.exit(ALARM)
+
+
+def _is_rows(first: Path, second: Path, *, asked: bool) -> bool:
+    """Whether the second of two is rows for the first: no folder of ours, unless a comparison was
+    asked for."""
+    from srmm.data.store import is_store
+    from srmm.learning.saving import is_model
+
+    return is_model(first) and not is_model(second) and (asked or not is_store(second))
+
+
+def _check_folders(paths: list[Path], talk: Talk) -> None:
     from srmm.workflows.check import check_workflow
 
     found = [check_workflow(path) for path in paths]

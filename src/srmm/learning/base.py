@@ -25,6 +25,7 @@ from srmm.data.inputs import (
 from srmm.data.labels import as_labels, check_label_types
 from srmm.data.split import held_out_split
 from srmm.errors import InputError, shown
+from srmm.fusion import pattern_counts
 from srmm.learning.calibration import calibration_arrays, calibration_from
 from srmm.learning.labelled import Labelled, labelled, with_items, without_left_out
 from srmm.learning.probabilities import check_probabilities, nothing_there
@@ -203,6 +204,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             "n_train": len(train),
             "n_validation": n_validation,
             "holes": dict(zip(self.modalities_, missing.tolist(), strict=True)),
+            "patterns": pattern_counts(train.present),
         }
 
     def predict_proba(self, X: Any) -> np.ndarray:

@@ -190,7 +190,7 @@ def _mistake(
             {
                 "modality": modality,
                 "present": modality in mistake["present"],
-                "picture": _data_uri(picture),
+                "picture": data_uri(picture),
                 "text": text and words.shorten(text, _LONGEST_TEXT),
                 "length": len(text or ""),
                 "alone": (mistake.get("alone") or {}).get(modality),
@@ -199,7 +199,7 @@ def _mistake(
     return {**mistake, "items": shown}
 
 
-def _data_uri(picture: bytes | None) -> str | None:
+def data_uri(picture: bytes | None) -> str | None:
     """The picture inside the page; None for bytes that no browser would show."""
     for signature, kind in _SIGNATURES.items():
         if picture and picture.startswith(signature):

@@ -1,0 +1,130 @@
+"""The page of `srmm check MODEL DATA`: what of new rows differs from training, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from srmm.files import replacing_file
+from srmm.report.drawings import Scale, marker
+from srmm.report.html import data_uri, environment, variables
+from srmm.report.watch_words import (
+    KIND_WORDS,
+    accuracy_lines,
+    headline,
+    moments_text,
+    pattern_words,
+)
+from srmm.report.words import interval, is_number, percent, shorten
+
+_HERE = Path(__file__).parent
+_CLASSES = 30
+_LONGEST_TEXT = 400
+_SHARES = Scale(0.0, 1.0)
+
+
+def write_watch(
+    content: Mapping[str, Any], path: Path, *, pictures: Mapping[tuple[str, int], bytes]
+) -> Path:
+    """Write the check as one HTML file that needs no network, atomically.
+
+    `pictures` are small PNGs or JPEGs of the strangest items, by modality and row.
+    """
+    template = environment().get_template("watch.html.j2")
+    modalities = content["model"]["modalities"]
+    prediction = content["prediction"] or {}
+    shares = (prediction.get("classes") or {}).get("shares") or []
+    shares = sorted(shares, key=lambda share: -abs(share["difference"] or 0.0))
+    html = template.render(
+        content=content,
+        style=Markup(variables() + (_HERE / "styles.css").read_text(encoding="utf-8")),
+        sentence=headline(content),
+        kinds=KIND_WORDS,
+        accuracy_lines=accuracy_lines(content),
+        modalities=modalities,
+        pattern_words=lambda test: pattern_words(test, modalities),
+        moments_text=moments_text,
+        share_bar=share_bar,
+        auc_bar=auc_bar,
+        shares=shares[:_CLASSES],
+        class_scale=_scale_of(shares[:_CLASSES]),
+        everything=_SHARES,
+        items={entry["modality"]: _items(entry, pictures) for entry in content["shift"]},
+    )
+    with replacing_file(path) as temporary:
+        temporary.write_bytes(html.encode("utf-8", errors="replace"))
+    return path
+
+
+def share_bar(entry: Mapping[str, Any], scale: Scale) -> Markup:
+    """The new share (dot) on its interval (bar), and that of training (open diamond) on its own."""
+    if not is_number(entry["share"]):
+        return Markup("")
+    about = f"{percent(entry['share'])} % ({interval(entry['share_ci'])})"
+    marks = _grid(scale, 5)
+    if is_number(entry["share_before"]):
+        about += (
+            f"; before {percent(entry['share_before'])} % ({interval(entry['share_before_ci'])})"
+        )
+        ends = [scale.x(end) for end in entry["share_before_ci"]]
+        marks += Markup('<path class="rival" d="M{:.1f} 17H{:.1f}"/>').format(*ends)
+        path = marker("D", scale.x(entry["share_before"]), 17, 3.6)
+        marks += Markup('<path class="rival open" d="{}"/>').format(path)
+    ends = [scale.x(end) for end in entry["share_ci"]]
+    marks += Markup('<path class="ours" d="M{:.1f} 8H{:.1f}"/>').format(*ends)
+    marks += _dot(scale.x(entry["share"]), 8)
+    return _bar(scale, about, marks)
+
+
+def auc_bar(entry: Mapping[str, Any]) -> Markup:
+    """The AUC (dot) on its interval, from 0.4 to 1, with a line at 0.5: not told apart."""
+    scale = Scale(0.4, 1.0)
+    low, high = entry["auc_ci"]
+    about = f"AUC {entry['auc']:.2f} ({low:.2f} to {high:.2f})"
+    marks = _grid(scale, 6)
+    marks += Markup('<path class="rival" d="M{0:.1f} 2V22"/>').format(scale.x(0.5))
+    marks += Markup('<path class="ours" d="M{:.1f} 12H{:.1f}"/>').format(
+        scale.x(low), scale.x(high)
+    )
+    return _bar(scale, about, marks + _dot(scale.x(entry["auc"]), 12))
+
+
+def _bar(scale: Scale, about: str, marks: Markup) -> Markup:
+    return Markup(
+        '<svg class="bar" width="{0}" height="24" viewBox="0 0 {0} 24" role="img" '
+        'aria-label="{1}"><title>{1}</title>{2}</svg>'
+    ).format(scale.width, about, marks)
+
+
+def _grid(scale: Scale, parts: int) -> Markup:
+    marks = Markup("")
+    for part in range(parts + 1):
+        x = scale.x(scale.low + part * (scale.high - scale.low) / parts)
+        marks += Markup('<path class="grid" d="M{0:.1f} 2V22"/>').format(x)
+    return marks
+
+
+def _dot(x: float, y: float) -> Markup:
+    return Markup('<path class="ours dot" d="{}"/>').format(marker("o", x, y, 4.2))
+
+
+def _scale_of(shares: list[Mapping[str, Any]]) -> Scale:
+    ends = [
+        end for s in shares for side in ("share_ci", "share_before_ci") for end in s[side] or ()
+    ]
+    return Scale(0.0, min(1.0, max(ends, default=1.0) * 1.05 + 1e-6))
+
+
+def _items(
+    entry: Mapping[str, Any], pictures: Mapping[tuple[str, int], bytes]
+) -> list[dict[str, Any]]:
+    """The strangest items, with what can be shown of each."""
+    shown = []
+    for item in entry["strangest"]:
+        picture = data_uri(pictures.get((entry["modality"], item["row"])))
+        text = None if picture or item["raw"] is None else shorten(item["raw"], _LONGEST_TEXT)
+        shown.append({**item, "picture": picture, "text": text})
+    return shown

@@ -1,0 +1,137 @@
+"""What is known of a model's training when new rows come: its store, or what its config keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from srmm.data.embeddings import Embeddings
+from srmm.encoders import learns_from_items
+from srmm.encoding.fitting import COLUMNS
+from srmm.ensemble.own_rows import out_of_fold_scorer
+from srmm.errors import SrmmError
+from srmm.evaluation.answers import Judged, answers_of
+from srmm.evaluation.sides import Reference
+from srmm.fusion import pattern_codes, pattern_counts
+from srmm.learning.saving import Saved
+from srmm.workflows.data import own_embeddings, split_column
+from srmm.workflows.evaluate import trained_on
+from srmm.workflows.left_out import without_left_out
+
+FEWEST = 30
+"""Held-out rows; with fewer, those of training are judged by networks that never saw them."""
+
+
+def reference_of(folder: Path, saved: Saved) -> Reference:
+    """What the model at `folder` was trained on and what it said of rows it did not learn from.
+
+    The model must answer rows without any item by the prior.
+    """
+    model, config = saved.model, saved.config
+    origin = config.get("origin") or {}
+    try:
+        own = own_embeddings(folder, origin, saved.rows)
+        reason = (
+            f"the embeddings it was trained on are gone ({origin.get('store') or 'none named'})"
+        )
+    except (SrmmError, OSError) as error:
+        own, reason = None, str(error)
+    if own is None or saved.rows is None:
+        found = _from_config(model)
+        found.reasons.append(
+            f"Only presence can be compared: {reason}. Put the store back where it was to compare "
+            "items, answers and accuracy."
+        )
+        return found
+    own, _ = without_left_out(config, own)
+    split = split_column(own, saved.rows)
+    seen = model.as_seen(own)
+    in_split = np.array([part is not None for part in split], dtype=bool)
+    present = np.asarray(seen.present)[in_split]
+    found = Reference(
+        modalities=seen.modalities,
+        n=len(present),
+        present=_presence(present, seen.modalities),
+        patterns={int(code): n for code, n in pattern_counts(present).items()},
+        source="store",
+        items=_comparable(seen, split, in_split),
+    )
+    _judge(found, model, own, seen, split)
+    return found
+
+
+def _from_config(model: Any) -> Reference:
+    """As much as the model's own folder says."""
+    training: Mapping[str, Any] = model.training_
+    n = int(training.get("n_train") or 0)
+    kept = training.get("patterns")
+    holes = training.get("holes") or {}
+    return Reference(
+        modalities=tuple(model.modalities_),
+        n=n,
+        present={name: round((1 - missing) * n) for name, missing in holes.items()},
+        patterns=None if kept is None else {int(code): int(k) for code, k in kept.items()},
+        source="model",
+    )
+
+
+def _presence(present: np.ndarray, modalities: tuple[str, ...]) -> dict[str, int]:
+    return dict(zip(modalities, present.sum(axis=0).tolist(), strict=True))
+
+
+def _comparable(seen: Embeddings, split: np.ndarray, in_split: np.ndarray) -> Embeddings:
+    """The rows whose items are as any new one's: an encoder that learnt from training texts gives
+    other vectors for these."""
+    specs = [
+        str((about or {}).get("spec") or "").partition(":")[0] for about in seen.encoders.values()
+    ]
+    held = (split == "test") | (split == "validation")
+    learnt = any(learns_from_items(spec) and spec != COLUMNS for spec in specs)
+    return seen[held if learnt and held.any() else in_split]
+
+
+def _judge(
+    found: Reference, model: Any, own: Embeddings, seen: Embeddings, split: np.ndarray
+) -> None:
+    """Set what the model says of rows that it did not learn from."""
+    index = {label: c for c, label in enumerate(model.classes_.tolist())}
+    labels = seen.labels if seen.labels is not None else np.full(len(seen), None, dtype=object)
+    y = np.array([index.get(label, -1) for label in labels.tolist()])
+    something = np.asarray(seen.present.any(axis=1))
+    rows = np.flatnonzero((split == "test") & something & (y >= 0))
+    by, scorer, present = "test rows", None, None
+    if len(rows) < FEWEST:
+        own_word = out_of_fold_scorer(model, trained_on(own, split))
+        if not isinstance(own_word, str):
+            by, scorer, present, y = (
+                "training rows, out of fold",
+                own_word,
+                own_word.present,
+                own_word.y,
+            )
+        else:
+            held = np.flatnonzero((split == "validation") & something & (y >= 0))
+            if len(held) > len(rows):
+                by, rows = "validation rows", held
+    if scorer is None:
+        if not len(rows):
+            found.reasons.append(
+                "Answers and accuracy cannot be compared: no labelled row was held out of training."
+            )
+            return
+        part = seen[rows]
+        scorer, present, y = model.scorer(part), np.asarray(part.present), y[rows]
+    assert present is not None
+    found.judged = Judged(scorer, present, y, model.class_prior_)
+    found.answers = answers_of(scorer, present, getattr(model, "calibration_", None))
+    found.hits = int((found.answers.predicted == y).sum())
+    found.judged_by = by
+
+
+def codes_of(present: np.ndarray) -> dict[int, int]:
+    """How many rows (n, M) have each pattern, by its code."""
+    codes, counts = np.unique(pattern_codes(present), return_counts=True)
+    return dict(zip(codes.tolist(), counts.tolist(), strict=True))

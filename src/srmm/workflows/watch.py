@@ -1,0 +1,229 @@
+"""The workflow of `srmm check MODEL DATA`: are new rows like those the model was trained on?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from srmm.data.items import ItemReader
+from srmm.encoding.summary import EncodingSummary
+from srmm.errors import fraction, one_of
+from srmm.evaluation.domain import ROWS
+from srmm.evaluation.drift import KINDS
+from srmm.evaluation.sides import NewRows, Reference
+from srmm.evaluation.watch import FORMAT, LIMITS, VERSION, compare
+from srmm.files import beside, json_ready, write_json
+from srmm.learning.saving import Saved, open_saved
+from srmm.methods import method_name
+from srmm.report.watch import write_watch
+from srmm.version import versions
+from srmm.workflows.new_rows import read_new_rows
+from srmm.workflows.outputs import check_not_read
+from srmm.workflows.predictor import load
+from srmm.workflows.reference import reference_of
+from srmm.workflows.rows import rows_to_predict
+from srmm.workflows.thumbnails import Thumbnails
+
+_SHOWN = 20  # of unreadable items, and of unknown labels
+
+
+class Watched(NamedTuple):
+    """What a check of new rows found, and where it is written."""
+
+    content: dict[str, Any]
+    """The JSON document, see docs/formats.md."""
+    html: Path | None
+    json: Path | None
+
+    @property
+    def alarm(self) -> bool:
+        """Whether there is an alarm of a kind that was to be one."""
+        return bool(self.content["alarm"])
+
+
+def watch_workflow(
+    model_folder: Path,
+    source: str,
+    output: Path | None = None,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    root: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    fail_on: Sequence[str] = KINDS,
+    level: float = 0.01,
+    engine: str = "auto",
+    seed: int = 0,
+    progress: Any = False,
+) -> Watched:
+    """Compare rows, read as `predict_workflow` does, with those a model was trained on.
+
+    Presence, what no training row had, the items of each modality, predictions, and the accuracy
+    to be expected. No labels are needed; where there are some, they are counted.
+
+    Parameters
+    ----------
+    output : path, optional
+        The page to write (.html); its numbers go beside it (.json).
+    fail_on : sequence of str
+        Kinds of alarms that `Watched.alarm` is of, of "presence", "never", "shift", "prediction",
+        "accuracy".
+    level : float in (0, 1)
+        How rarely a check of rows like those of training may give any alarm (Holm's correction).
+
+    Raises
+    ------
+    InputError
+        As `predict_workflow`, but for rows without any item: these are counted.
+    """
+    for kind in fail_on:
+        one_of("fail_on", kind, KINDS)
+    level = fraction("level", level, closed=False)
+    html = json = None
+    if output is not None:
+        html = output if output.suffix == ".html" else beside(output, output.name, ".html")
+        json = beside(html, html.stem, ".json")
+        check_not_read(source, html, json)
+    predictor = load(model_folder, engine=engine, root=root, when_nothing_present="prior")
+    rows = rows_to_predict(predictor.config, source, columns=columns, root=root, options=options)
+    saved = open_saved(model_folder)
+    saved = Saved(predictor.model, predictor.config, saved.rows)
+    before = reference_of(Path(model_folder), saved)
+    new = read_new_rows(predictor, rows, _trained(saved), size=ROWS, seed=seed, progress=progress)
+    classes = predictor.classes_.tolist()
+    found = compare(new, before, classes, _moments(predictor.model), level=level, seed=seed)
+    kinds = {name: about["kind"] for name, about in predictor.config["inputs"].items()}
+    content = json_ready(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "title": f"New rows beside those of training: {rows.name}",
+            "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "model": {
+                "folder": str(model_folder),
+                "method": method_name(predictor.model),
+                "modalities": list(predictor.modalities),
+                "classes": len(classes),
+                "trained_on": (predictor.config.get("origin") or {}).get("name"),
+                "versions": versions(),
+            },
+            "data": _described(rows.name, new),
+            "training": _training(before),
+            "level": level,
+            "fail_on": list(dict.fromkeys(fail_on)),
+            "limits": LIMITS,
+            **found,
+            "alarm": any(alarm["kind"] in fail_on for alarm in found["alarms"]),
+            "notes": [*new.notes, *_told(new), *before.reasons],
+        }
+    )
+    if html is not None and json is not None:
+        write_json(json, content)
+        with ItemReader(new.folder) as reader:
+            write_watch(content, html, pictures=_pictures(content, new, Thumbnails(reader, kinds)))
+    return Watched(content, html, json)
+
+
+def _trained(saved: Saved) -> set[str]:
+    """Digests of the rows that the model learnt from."""
+    if saved.rows is None or "digest" not in saved.rows:
+        return set()
+    return set(saved.rows.loc[saved.rows["split"].isin(["train", "validation"]), "digest"])
+
+
+def _moments(model: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Mean and standard deviation (d,) of the training items of each modality, where kept."""
+    kept = getattr(model, "standardizer_", None)
+    kept = kept or getattr(getattr(model, "features_", None), "standardizer", None)
+    if kept is None:
+        return {}
+    return {name: (kept.mean[name], kept.std[name]) for name in kept.mean}
+
+
+def _described(name: str, new: NewRows) -> dict[str, Any]:
+    summary = new.summary or EncodingSummary(0, 0.0, {})
+    modalities = {
+        modality: {
+            "present": about.present,
+            "empty": about.empty,
+            "missing_files": about.missing_files,
+            "unreadable": about.unreadable,
+            "cut": about.cut,
+            "limit": about.limit,
+        }
+        for modality, about in summary.modalities.items()
+    }
+    unreadable = [
+        {"row": e.row, "id": e.id, "modality": e.modality, "reason": e.reason, "where": e.where}
+        for e in summary.unreadable[:_SHOWN]
+    ]
+    return {
+        "name": name,
+        "rows": new.n,
+        "modalities": modalities,
+        "n_unreadable": len(summary.unreadable),
+        "unreadable": unreadable,
+        "repeated": new.repeated,
+        "trained_on": new.trained_on,
+        "labelled": new.labelled,
+        "n_unknown_labels": sum(new.unknown_labels.values()),
+        "unknown_labels": dict(new.unknown_labels.most_common(_SHOWN)),
+    }
+
+
+def _training(before: Reference) -> dict[str, Any]:
+    return {
+        "rows": before.n,
+        "source": before.source,
+        "judged": None if before.judged is None else len(before.judged.y),
+        "judged_by": before.judged_by,
+    }
+
+
+def _told(new: NewRows) -> list[str]:
+    """Sentences on what was met among the rows."""
+    notes = []
+    unreadable = [] if new.summary is None else new.summary.unreadable
+    if unreadable:
+        first = unreadable[0]
+        items = f"{len(unreadable):,} items are" if len(unreadable) > 1 else "1 item is"
+        notes.append(
+            f"{items} unreadable and counted as absent, the first in {first.where}, "
+            f"{first.modality}: {first.reason}."
+        )
+    if new.repeated:
+        rows = f"{new.repeated:,} rows repeat" if new.repeated > 1 else "1 row repeats"
+        notes.append(f"{rows} the items of an earlier row exactly.")
+    if new.trained_on:
+        rows = f"{new.trained_on:,} rows are" if new.trained_on > 1 else "1 row is"
+        notes.append(f"{rows} like a row that the model was trained on, and flatter its answers.")
+    if new.unknown_labels:
+        n, names = sum(new.unknown_labels.values()), list(new.unknown_labels)
+        rows = f"{n:,} rows have" if n > 1 else "1 row has"
+        notes.append(
+            f"{rows} a label that the model does not know ({_listed(names)}): always wrong."
+        )
+    return notes
+
+
+def _listed(names: Sequence[str], shown: int = 5) -> str:
+    more = len(names) - shown
+    return ", ".join(map(repr, names[:shown])) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _pictures(
+    content: Mapping[str, Any], new: NewRows, thumbnails: Thumbnails
+) -> dict[tuple[str, int], bytes]:
+    """Small pictures of the strangest items, by modality and row."""
+    pictures = {}
+    for entry in content["shift"]:
+        name = entry["modality"]
+        raw = dict(zip(new.samples[name].rows, new.samples[name].raw, strict=True))
+        for item in entry["strangest"]:
+            picture = thumbnails(name, raw[item["row"]])
+            if picture is not None:
+                pictures[name, item["row"]] = picture
+    return pictures
