@@ -81,14 +81,14 @@ def joined_answers(parts: list[Answers]) -> Answers:
 
 def answer_tests(
     new: Answers, before: Answers, classes: list[Any], seed: int = 0
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Any]:
     """New answers beside those on held-out rows.
 
     Returns
     -------
     dict with "classes" (tested as one: "variation" is the share of rows that would have to change
     their class; "shares" has each class), "confidence", and "agreement", all with "p" and "large";
-    "entropy" and "set_size", which follow from the others, untested.
+    "entropy" and "set_size" (None without a calibration), which follow from the others, untested.
     """
     counts, counts_before = (
         np.bincount(side.predicted, minlength=len(classes)) for side in (new, before)
@@ -108,7 +108,7 @@ def answer_tests(
         del share["p"], share["large"]
     confidence = mean_difference(new.confidence, before.confidence)
     agree, agree_before = (side.agree[~np.isnan(side.agree)] for side in (new, before))
-    found = {
+    found: dict[str, Any] = {
         "classes": {
             "n": n,
             "n_before": n_before,
@@ -127,12 +127,11 @@ def answer_tests(
         ),
         "entropy": mean_difference(new.entropy, before.entropy),
     }
-    if new.set_size is not None and before.set_size is not None:
-        found["set_size"] = mean_difference(new.set_size, before.set_size)
-    return found
+    sized = new.set_size is not None and before.set_size is not None
+    return found | {"set_size": mean_difference(new.set_size, before.set_size) if sized else None}
 
 
-def mean_difference(new: np.ndarray, before: np.ndarray) -> dict[str, Any]:
+def mean_difference(new: Any, before: Any) -> dict[str, Any]:
     """Two means, each and their difference with a 95 % interval (normal); None without rows."""
     means, errors = [], []
     for side in (new, before):
@@ -144,7 +143,7 @@ def mean_difference(new: np.ndarray, before: np.ndarray) -> dict[str, Any]:
         entry[f"{name}_ci"] = _around(mean, error)
     a, b = means
     known = [error for error in errors if error is not None]
-    both = float(np.hypot(*known)) if len(known) == 2 else None
+    both = float(np.sqrt(sum(error**2 for error in known))) if len(known) == 2 else None
     entry["difference"] = None if a is None or b is None else a - b
     entry["difference_ci"] = _around(entry["difference"], both)
     return entry

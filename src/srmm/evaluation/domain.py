@@ -35,8 +35,8 @@ def domain_test(new: np.ndarray, known: np.ndarray, seed: int = 0) -> dict[str, 
     hundreds of shuffles of which item is of which side: p comes from the mean and the spread of the
     AUC over these, so it holds for few items, too.
 
-    Equal items of a side count once, where most are different: one that stands in many rows would
-    be recognised, not told apart.
+    Equal items of a side count once, where most are different, and equal ones of both sides are
+    left out together: an item that stands in many rows would be recognised, not told apart.
 
     Returns
     -------
@@ -49,11 +49,12 @@ def domain_test(new: np.ndarray, known: np.ndarray, seed: int = 0) -> dict[str, 
         side = "new" if len(new) <= len(known) else "training"
         reason = f"only {min(counts.values())} {side} items: too few to tell anything"
         return {**counts, "auc": None, "auc_ci": None, "p": None, "large": False, "reason": reason}
-    x = _features(np.concatenate([new, known]), seed)
+    both = np.concatenate([new, known])
+    x = _features(both, seed)
     rng = np.random.default_rng([seed, 12])
     is_new = np.arange(len(x)) < len(new)
     sides = np.stack([is_new, *(rng.permutation(is_new) for _ in range(_SHUFFLES))], axis=1)
-    scores = _out_of_fold(x, sides.astype(float), rng)
+    scores = _out_of_fold(x, sides.astype(float), identical(both), rng)
     aucs = _aucs(scores, sides)
     chance = aucs[1:]
     spread = max(float(chance.std(ddof=1)), 1e-9) * np.sqrt(1 + 1 / _SHUFFLES)
@@ -140,12 +141,17 @@ def _features(x: np.ndarray, seed: int) -> np.ndarray:
     return _scaled(np.hstack(parts))
 
 
-def _out_of_fold(x: np.ndarray, sides: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Scores (n, S) of every item under each of S sidings, by fits that left the item out."""
-    fold = rng.permutation(len(x)) % _FOLDS
+def _out_of_fold(
+    x: np.ndarray, sides: np.ndarray, same: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Scores (n, S) of every item under each of S sidings, by fits without it and its equals."""
+    fold = (rng.permutation(int(same.max()) + 1) % _FOLDS)[same]
     scores = np.empty(sides.shape)
     for f in range(_FOLDS):
         held, rest = fold == f, fold != f
+        if not held.any() or not rest.any():  # of very few values
+            scores[held] = 0.0
+            continue
         mean = x[rest].mean(axis=0)
         centred, target = x[rest] - mean, sides[rest] - sides[rest].mean(axis=0)
         gram = centred.T @ centred + _RIDGE * rest.sum() * np.eye(x.shape[1])

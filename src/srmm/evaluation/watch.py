@@ -77,14 +77,14 @@ def compare(
     if before.patterns is not None:
         patterns = pattern_tests(new.patterns, before.patterns, new.modalities)
     shift = [_shift(name, new, before, moments_of.get(name), seed) for name in new.modalities]
-    prediction: dict[str, dict[str, Any]] = {}
+    prediction: dict[str, Any] = {}
     if new.answers is not None and before.answers is not None and len(new.answers.predicted):
         prediction = answer_tests(new.answers, before.answers, list(classes), seed)
     accuracy = _accuracy(new, before, seed)
     named = [("presence", test) for test in presence]
     named += [("never" if test["never"] else "presence", test) for test in patterns]
     named += [("shift", test) for test in shift]
-    named += [("prediction", test) for test in prediction.values() if "p" in test]
+    named += [("prediction", test) for test in prediction.values() if test and "p" in test]
     named += [("accuracy", accuracy[part]) for part in ("expected", "observed") if accuracy[part]]
     n_tests = judge([test for _, test in named], level)
     alarms = [

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import known_labels
+from srmm.data.missing import is_marker
 from srmm.data.rare import relabelled
+from srmm.data.sources import object_array, open_source
 from srmm.encoding.summary import EncodingSummary
 from srmm.evaluation.answers import Answers, answers_of, joined_answers
 from srmm.evaluation.sides import NewRows, Sample
-from srmm.workflows.data import row_digests
+from srmm.workflows.data import is_table, row_digests
 from srmm.workflows.predictor import PredictionRun, Predictor
 from srmm.workflows.reference import codes_of
-from srmm.workflows.rows import Rows, RowsPart
+from srmm.workflows.rows import Rows, RowsPart, kept_name
 
 
 def read_new_rows(
@@ -23,6 +26,7 @@ def read_new_rows(
     rows: Rows,
     trained: set[str],
     *,
+    label: str | None = None,
     size: int,
     seed: int = 0,
     progress: Any = False,
@@ -30,13 +34,14 @@ def read_new_rows(
     """Read, encode and answer all rows; `trained` are the digests of the training rows.
 
     The predictor must answer rows without any item by the prior. Of each modality `size` items are
-    kept, drawn at random.
+    kept, drawn at random. `label` is the column of labels, if there is one; `rows` carry it.
     """
     model = predictor.model
     rng = np.random.default_rng([seed, 15])
     found = NewRows(tuple(model.modalities_))
     found.present = dict.fromkeys(found.modalities, 0)
     found.samples = {name: Sample(size) for name in found.modalities}
+    column = None if label is None else kept_name(predictor.config, label)
     rare = (predictor.config.get("origin") or {}).get("rare")
     answers: list[Answers] = []
     digests: set[str] = set()
@@ -57,7 +62,8 @@ def read_new_rows(
         before = len(digests)
         digests.update(filled)
         found.repeated += len(filled) - (len(digests) - before)
-        _count_labels(found, part, rare, something, known, mine, model.classes_)
+        labels = part.data.labels if column is None else part.kept[column]
+        _count_labels(found, labels, rare, known, something, mine, model.classes_)
         _keep_items(found, part, embeddings, rng)
     found.answers = joined_answers(answers) if answers else None
     found.summary = run.summary
@@ -65,28 +71,54 @@ def read_new_rows(
     return found
 
 
+def label_column(
+    config: Mapping[str, Any], source: str, columns: Mapping[str, Any] | None
+) -> str | None:
+    """The column of a table that has labels: the one that is named, or that of training."""
+    named: str | None = (columns or {}).get("label")
+    column = named or ((config.get("origin") or {}).get("roles") or {}).get("label")
+    if column is None or not is_table(source):
+        return None
+    there = open_source(source, query=(columns or {}).get("query")).columns
+    return column if named or column in there else None
+
+
 def _count_labels(
     found: NewRows,
-    part: RowsPart,
+    labels: np.ndarray | None,
     rare: Any,
+    learnt: np.ndarray,
     something: np.ndarray,
-    known: np.ndarray,
     answers: Answers,
     classes: np.ndarray,
 ) -> None:
-    """Whether the answers are right, where the rows say so."""
-    labels = part.data.labels
+    """Whether the answers for the rows with `something` are right, where their labels say so."""
     if labels is None:
         return
+    names = classes.tolist()
+    labels = object_array([_as_class(label, names) for label in labels.tolist()])
     if rare and rare["names"]:
         labels = relabelled(labels, rare)
-    index = {label: c for c, label in enumerate(classes.tolist())}
+    index = {label: c for c, label in enumerate(names)}
     given = known_labels(labels)
     y = np.array([index.get(label, -1) for label in labels.tolist()])
     found.unknown_labels.update(str(label) for label in labels[given & (y < 0)].tolist())
-    judged = (given & ~known)[something]
+    judged = (given & ~learnt)[something]
     found.labelled += int(judged.sum())
     found.hits += int((answers.predicted[judged] == y[something][judged]).sum())
+
+
+def _as_class(label: Any, classes: list[Any]) -> Any:
+    """A label as the model's classes are written: without blanks around it, 3.0 as 3, "3" as 3."""
+    label = label.item() if isinstance(label, np.generic) else label
+    label = label.strip() if isinstance(label, str) else label
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    if label == "" or (is_marker(label) and label not in classes):
+        return None
+    if type(label) is not type(classes[0]):
+        return next((name for name in classes if str(name) == str(label)), label)
+    return label
 
 
 def _keep_items(

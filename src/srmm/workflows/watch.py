@@ -21,9 +21,9 @@ from srmm.learning.saving import Saved, open_saved
 from srmm.methods import method_name
 from srmm.report.watch import write_watch
 from srmm.version import versions
-from srmm.workflows.new_rows import read_new_rows
+from srmm.workflows.new_rows import label_column, read_new_rows
 from srmm.workflows.outputs import check_not_read
-from srmm.workflows.predictor import load
+from srmm.workflows.predictor import Predictor, load
 from srmm.workflows.reference import reference_of
 from srmm.workflows.rows import rows_to_predict
 from srmm.workflows.thumbnails import Thumbnails
@@ -88,28 +88,29 @@ def watch_workflow(
         json = beside(html, html.stem, ".json")
         check_not_read(source, html, json)
     predictor = load(model_folder, engine=engine, root=root, when_nothing_present="prior")
-    rows = rows_to_predict(predictor.config, source, columns=columns, root=root, options=options)
-    saved = open_saved(model_folder)
-    saved = Saved(predictor.model, predictor.config, saved.rows)
+    label = label_column(predictor.config, source, columns)
+    rows = rows_to_predict(
+        predictor.config,
+        source,
+        columns=columns,
+        root=root,
+        options=options,
+        keep=[] if label is None else [label],
+    )
+    saved = Saved(predictor.model, predictor.config, open_saved(model_folder).rows)
     before = reference_of(Path(model_folder), saved)
-    new = read_new_rows(predictor, rows, _trained(saved), size=ROWS, seed=seed, progress=progress)
-    classes = predictor.classes_.tolist()
-    found = compare(new, before, classes, _moments(predictor.model), level=level, seed=seed)
-    kinds = {name: about["kind"] for name, about in predictor.config["inputs"].items()}
+    new = read_new_rows(
+        predictor, rows, _trained(saved), label=label, size=ROWS, seed=seed, progress=progress
+    )
+    classes, means = predictor.classes_.tolist(), _moments(predictor.model)
+    found = compare(new, before, classes, means, level=level, seed=seed)
     content = json_ready(
         {
             "format": FORMAT,
             "version": VERSION,
             "title": f"New rows beside those of training: {rows.name}",
             "created": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "model": {
-                "folder": str(model_folder),
-                "method": method_name(predictor.model),
-                "modalities": list(predictor.modalities),
-                "classes": len(classes),
-                "trained_on": (predictor.config.get("origin") or {}).get("name"),
-                "versions": versions(),
-            },
+            "model": _model(predictor),
             "data": _described(rows.name, new),
             "training": _training(before),
             "level": level,
@@ -122,9 +123,21 @@ def watch_workflow(
     )
     if html is not None and json is not None:
         write_json(json, content)
+        kinds = {name: about["kind"] for name, about in predictor.config["inputs"].items()}
         with ItemReader(new.folder) as reader:
             write_watch(content, html, pictures=_pictures(content, new, Thumbnails(reader, kinds)))
     return Watched(content, html, json)
+
+
+def _model(predictor: Predictor) -> dict[str, Any]:
+    return {
+        "folder": str(predictor.folder),
+        "method": method_name(predictor.model),
+        "modalities": list(predictor.modalities),
+        "classes": len(predictor.classes_),
+        "trained_on": (predictor.config.get("origin") or {}).get("name"),
+        "versions": versions(),
+    }
 
 
 def _trained(saved: Saved) -> set[str]:
