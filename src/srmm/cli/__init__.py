@@ -36,7 +36,7 @@ app = App(
         "`srmm fit products.csv --image photo --text title --label category -o model`\n\n"
         "`srmm evaluate model -o report.html`\n\n"
         "Every command takes `--config FILE.yaml` (a section per command, overridden by the "
-        "command line). Exit codes: 0 fine, 1 data or run error, 2 usage."
+        "command line). Exit codes: 0 fine, 1 data or run error, 2 usage, 3 alarm of `srmm check`."
     ),
     help_format="markdown",
     version=__version__,
@@ -81,7 +81,7 @@ def _launch(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 fine, 1 data or run error, 2 usage, 130 interrupted."""
+    """Run the command line and exit: 0 fine, 1 an error, 2 usage, 3 an alarm, 130 interrupted."""
     prepare_streams()
     warnings.formatwarning = _as_a_line
     # Spinning OpenMP threads collapse where several processes share the cores.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from srmm.data.blocks import Cells, is_blank
 from srmm.evaluation.answers import (
     ACCURACY,
     CONFIDENCE,
@@ -131,12 +133,20 @@ def _shift(
             "id": sample.ids[place],
             "row": sample.rows[place],
             "times": float(far[place]),
-            "raw": sample.raw[place] if isinstance(sample.raw[place], str) else None,
+            "raw": _as_text(sample.raw[place]),
         }
         for place in order.tolist()
     ]
     entry["strange"] = float((far > 1).mean())
     return {**entry, **domain_test(sample.vectors, there, seed)}
+
+
+def _as_text(item: Any) -> str | None:
+    """What a text or a path is, and the cells of a row; None of what is neither."""
+    if isinstance(item, Cells):
+        pairs = zip(item.columns, item.values, strict=True)
+        return "; ".join(f"{column}: {cell}" for column, cell in pairs if not is_blank(cell))
+    return str(item) if isinstance(item, str | Path) else None
 
 
 def _accuracy(new: NewRows, before: Reference, seed: int) -> dict[str, Any]:

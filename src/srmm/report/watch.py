@@ -22,6 +22,7 @@ from srmm.report.words import interval, is_number, percent, shorten
 
 _HERE = Path(__file__).parent
 _CLASSES = 30
+_FEWEST = 3
 _LONGEST_TEXT = 400
 _SHARES = Scale(0.0, 1.0)
 
@@ -121,9 +122,11 @@ def _scale_of(shares: list[Mapping[str, Any]]) -> Scale:
 def _items(
     entry: Mapping[str, Any], pictures: Mapping[tuple[str, int], bytes]
 ) -> list[dict[str, Any]]:
-    """The strangest items, with what can be shown of each."""
+    """The strange items, three at least, with what can be shown of each."""
     shown = []
-    for item in entry["strangest"]:
+    for place, item in enumerate(entry["strangest"]):
+        if place >= _FEWEST and item["times"] <= 1:
+            break
         picture = data_uri(pictures.get((entry["modality"], item["row"])))
         text = None if picture or item["raw"] is None else shorten(item["raw"], _LONGEST_TEXT)
         shown.append({**item, "picture": picture, "text": text})
