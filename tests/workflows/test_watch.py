@@ -197,6 +197,31 @@ def test_a_store_is_rows_where_it_is_asked_for(place: Path, capsys: pytest.Captu
     assert "name a model and the rows" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("method", "judged_by"), [("srmm", "training rows, out of fold"), ("logreg", None)]
+)
+def test_without_test_rows_the_networks_that_never_saw_a_row_judge_it(
+    place: Path, tmp_path: Path, method: str, judged_by: str | None
+) -> None:
+    """A model that held nothing out, of any method, has presence and items to compare."""
+    rows(120, 10).to_csv(tmp_path / "train.csv", index=False)
+    fit_workflow(
+        str(tmp_path / "train.csv"),
+        tmp_path / "model",
+        columns={"features": [f"{n}={n}*" for n in NAMES], "label": "kind", "id": "id"},
+        method=method,
+        test_size=0.0,
+        settings={"max_epochs": 2} if method == "srmm" else None,
+    )
+    rows(60, 11).to_csv(tmp_path / "new.csv", index=False)
+    content = watch_workflow(tmp_path / "model", str(tmp_path / "new.csv")).content
+    assert content["training"]["judged_by"] == judged_by
+    assert (content["prediction"] is None) == (judged_by is None)
+    assert all(test["auc"] is not None for test in content["shift"])
+    told = any("no labelled row was held out" in note for note in content["notes"])
+    assert told == (judged_by is None)
+
+
 def test_a_level_is_a_probability(place: Path) -> None:
     with pytest.raises(InputError, match="level must be in"):
         watch_workflow(place / "model", str(place / "train.csv"), level=5)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.modality import ABSENT
 from srmm.encoding.summary import EncodingSummary
 from srmm.evaluation.answers import Answers, Judged
 
@@ -81,6 +82,15 @@ class Reference:
     judged_by: str | None = None
     reasons: list[str] = field(default_factory=list)
 
-    def vectors(self, name: str) -> np.ndarray | None:
-        """The training items (n, d) of a modality; None if they are not known."""
-        return None if self.items is None else self.items.items(name)[1]
+    def vectors(self, name: str, size: int, seed: int = 0) -> np.ndarray | None:
+        """At most `size` training items (n, d) of a modality; None if they are not known.
+
+        Drawn before they are read: a store may be larger than memory.
+        """
+        if self.items is None:
+            return None
+        position = self.items.position[:, self.items.modalities.index(name)]
+        places = position[position != ABSENT]
+        if len(places) > size:
+            places = np.sort(np.random.default_rng([seed, 16]).permutation(places)[:size])
+        return np.asarray(self.items.values[name][places])

@@ -18,7 +18,7 @@ from srmm.evaluation.answers import (
     observed_accuracy_test,
     pattern_accuracies,
 )
-from srmm.evaluation.domain import AUC, domain_test, moments, unlikeness
+from srmm.evaluation.domain import AUC, ROWS, domain_test, moments, unlikeness
 from srmm.evaluation.drift import (
     COHENS_H,
     KINDS,
@@ -119,7 +119,7 @@ def _shift(
     nothing = {"auc": None, "auc_ci": None, "p": None, "large": False}
     if sample.vectors is None:
         return {**entry, "n": 0, **nothing, "reason": "no new row has it"}
-    there = before.vectors(name)
+    there = before.vectors(name, ROWS, seed)
     if there is None:
         said = None if known is None else moments(sample.vectors, *known)
         reason = "the training items are gone"

@@ -12,12 +12,14 @@ from srmm.workflows.fit import Fitted, fit_workflow
 from srmm.workflows.pictures import note_source
 from srmm.workflows.predict import Predicted, predict_workflow, predictions_frame
 from srmm.workflows.predictor import Predictor, load
+from srmm.workflows.watch import Watched, watch_workflow
 
 __all__ = [
     "Checked",
     "Fitted",
     "Predicted",
     "Predictor",
+    "Watched",
     "check_workflow",
     "distil_workflow",
     "evaluate_workflow",
@@ -27,4 +29,5 @@ __all__ = [
     "open_data",
     "predict_workflow",
     "predictions_frame",
+    "watch_workflow",
 ]

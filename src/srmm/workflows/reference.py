@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.labels import known_labels
 from srmm.encoders import learns_from_items
 from srmm.encoding.fitting import COLUMNS
 from srmm.ensemble.own_rows import out_of_fold_scorer
@@ -23,6 +24,8 @@ from srmm.workflows.left_out import without_left_out
 
 FEWEST = 30
 """Held-out rows; with fewer, those of training are judged by networks that never saw them."""
+
+_MOST = 20_000  # of these; more tell no more
 
 
 def reference_of(folder: Path, saved: Saved) -> Reference:
@@ -97,38 +100,40 @@ def _judge(
     found: Reference, model: Any, own: Embeddings, seen: Embeddings, split: np.ndarray
 ) -> None:
     """Set what the model says of rows that it did not learn from."""
-    index = {label: c for c, label in enumerate(model.classes_.tolist())}
+    told = _held_out(model, own, seen, split)
+    if told is None:
+        found.reasons.append(
+            "Answers and accuracy cannot be compared: no labelled row was held out of training."
+        )
+        return
+    found.judged, found.judged_by = told
+    scorer, present, y, _ = found.judged
+    found.answers = answers_of(scorer, present, getattr(model, "calibration_", None))
+    found.hits = int((found.answers.predicted == y).sum())
+
+
+def _held_out(
+    model: Any, own: Embeddings, seen: Embeddings, split: np.ndarray
+) -> tuple[Judged, str] | None:
+    """The test rows; where these are few, training rows out of fold, or the validation rows."""
     labels = seen.labels if seen.labels is not None else np.full(len(seen), None, dtype=object)
-    y = np.array([index.get(label, -1) for label in labels.tolist()])
-    something = np.asarray(seen.present.any(axis=1))
-    rows = np.flatnonzero((split == "test") & something & (y >= 0))
-    by, scorer, present = "test rows", None, None
+    usable = known_labels(labels) & np.asarray(seen.present.any(axis=1))
+    by, rows = "test rows", np.flatnonzero((split == "test") & usable)
     if len(rows) < FEWEST:
         own_word = out_of_fold_scorer(model, trained_on(own, split))
         if not isinstance(own_word, str):
-            by, scorer, present, y = (
-                "training rows, out of fold",
-                own_word,
-                own_word.present,
-                own_word.y,
-            )
-        else:
-            held = np.flatnonzero((split == "validation") & something & (y >= 0))
-            if len(held) > len(rows):
-                by, rows = "validation rows", held
-    if scorer is None:
-        if not len(rows):
-            found.reasons.append(
-                "Answers and accuracy cannot be compared: no labelled row was held out of training."
-            )
-            return
-        part = seen[rows]
-        scorer, present, y = model.scorer(part), np.asarray(part.present), y[rows]
-    assert present is not None
-    found.judged = Judged(scorer, present, y, model.class_prior_)
-    found.answers = answers_of(scorer, present, getattr(model, "calibration_", None))
-    found.hits = int((found.answers.predicted == y).sum())
-    found.judged_by = by
+            judged = Judged(own_word, own_word.present, own_word.y, model.class_prior_)
+            return judged, "training rows, out of fold"
+        held = np.flatnonzero((split == "validation") & usable)
+        if len(held) > len(rows):
+            by, rows = "validation rows", held
+    if not len(rows):
+        return None
+    rows = np.sort(np.random.default_rng(17).permutation(rows)[:_MOST])
+    part = seen[rows]
+    index = {label: c for c, label in enumerate(model.classes_.tolist())}
+    y = np.array([index.get(label, -1) for label in labels[rows].tolist()])
+    return Judged(model.scorer(part), np.asarray(part.present), y, model.class_prior_), by
 
 
 def codes_of(present: np.ndarray) -> dict[int, int]:
