@@ -22,6 +22,7 @@ from srmm.encoders import fitted_folder
 from srmm.errors import InputError, StoreError, did_you_mean
 from srmm.files import json_ready, read_json, replacing_folder, restore_interrupted, write_json
 from srmm.learning.card import CARD, model_card
+from srmm.learning.checked import check_config, damaged
 from srmm.learning.describe import describe_model
 from srmm.learning.method import classifiers
 from srmm.learning.state import pack, unpack
@@ -99,19 +100,11 @@ def from_pretrained(folder: str | Path, *, device: str | None = None) -> Any:
             f"{config['version']}, now {VERSION}). Train the model again with `srmm fit`."
         )
     try:
-        model = unpack(config, load_file(folder / "model.safetensors"), device)
-    except InputError:
+        return unpack(config, load_file(folder / "model.safetensors"), device)
+    except StoreError:
         raise
-    except KeyError as error:
-        raise StoreError(
-            f"{folder} has no {error}, which set_state of {config['kind']} asks for: the model is "
-            "damaged, or get_state does not give all of it. Save the model again."
-        ) from error
     except Exception as error:  # whatever a damaged file makes the readers below us raise
-        raise StoreError(
-            f"{folder} is damaged ({type(error).__name__}: {error}); save the model again."
-        ) from error
-    return model
+        raise damaged(folder, error) from error
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -128,6 +121,9 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         what="the config of a model saved by srmm",
         remedy=f"{folder} is not a saved model: make one with `srmm fit`.",
     )
+    if config["version"] < VERSION:
+        return config
+    check_config(path, config)
     if config["kind"] not in classifiers():
         package, dot, _ = str(config["kind"]).partition(".")
         remedy = did_you_mean(config["kind"], classifiers())
