@@ -77,12 +77,12 @@ def array(
     name: str,
     found: Any,
     shape: tuple[int | None, ...],
-    kinds: str = "f",
+    dtype: str = "float64",
     *,
     low: float = -math.inf,
     high: float = math.inf,
 ) -> np.ndarray:
-    """An array of that shape, in which None is any length, and of a dtype of these kinds.
+    """An array of that shape, in which None is any length, and of that dtype or one of its kinds.
 
     Its numbers are in [low, high]; NaN passes only where no bound is given.
     """
@@ -92,9 +92,8 @@ def array(
         raise InputError(
             f"{name} has the shape {getattr(found, 'shape', None)}, expected ({wanted})."
         )
-    if found.dtype.kind not in kinds:
-        words = " or ".join(_KINDS[kind] for kind in kinds)
-        raise InputError(f"{name} holds {found.dtype}, expected {words}.")
+    if str(found.dtype) != dtype and found.dtype.kind not in _KINDS.get(dtype, ""):
+        raise InputError(f"{name} holds {found.dtype}, expected {dtype}.")
     if (low > -math.inf or high < math.inf) and not ((found >= low) & (found <= high)).all():
         first = found[~((found >= low) & (found <= high))][0]
         raise InputError(f"{name} holds {first}, expected {_range('numbers', low, high)}.")
@@ -126,7 +125,8 @@ def plain(name: str, value: Any, depth: int = _DEEPEST) -> None:
             plain(name, one, depth - 1)
 
 
-_KINDS = {"f": "real numbers", "i": "whole numbers", "u": "whole numbers", "b": "truth values"}
+_KINDS = {"real numbers": "f", "whole numbers": "iu", "whole numbers or truth values": "iub"}
+"""Where several dtypes mean the same."""
 
 
 def _range(what: str, low: float, high: float) -> str:

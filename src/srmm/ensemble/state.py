@@ -62,16 +62,19 @@ def restored(model: Any, state: Mapping[str, Any], arrays: Arrays) -> None:
         name: array(f"edges.{name}", found, (dims.get(name), N_BINS + 1))
         for name, found in part("edges", arrays).items()
     }
-    known_only("edges", edges, dims)
+    for name, found in known_only("edges", edges, dims).items():
+        if (np.diff(found, axis=1) < 0).any():
+            raise InputError(f"edges.{name} are expected to be ascending.")
     model.features_ = Features(scales, edges)
     model.weights_ = _weights(arrays, len(dims))
-    model.folds_ = array("folds", arrays["folds"], (None,), "i", low=0)
+    model.folds_ = array("folds", arrays["folds"], (None,), "int16", low=0)
     model.out_of_fold_ = dict(mapping("state.out_of_fold", state["out_of_fold"]))
     for name, figure in model.out_of_fold_.items():
         number(f"state.out_of_fold.{name}", figure)
     steepness = dict(mapping("state.steepness", state["steepness"]))
     for name, value in known_only("state.steepness", steepness, dims).items():
         number(f"state.steepness.{name}", value, 0, STEEPEST)
+    known_only("familiar.axes", part("familiar.axes", arrays), steepness)
     model.trust_ = Trust(
         {name: _familiar(name, arrays, dims[name]) for name in steepness}, steepness
     )
@@ -80,13 +83,13 @@ def restored(model: Any, state: Mapping[str, Any], arrays: Arrays) -> None:
 def check_folds(model: Any) -> None:
     """Raise `InputError` unless each training instance is in a fold that there is."""
     if model.n_folds == 1:  # distilled: it learnt from all
-        array("folds", model.folds_, (0,), "i")
+        array("folds", model.folds_, (0,), "int16")
     else:
-        array("folds", model.folds_, (model.training_["n_train"],), "i", high=model.n_folds - 1)
+        array("folds", model.folds_, (model.training_["n_train"],), "int16", high=model.n_folds - 1)
 
 
 def _weights(arrays: Arrays, n_modalities: int) -> PatternWeights:
-    codes = array("weights.codes", arrays["weights.codes"], (None,), "i", low=1,
+    codes = array("weights.codes", arrays["weights.codes"], (None,), "int64", low=1,
                   high=2**n_modalities - 1)  # fmt: skip
     lacking = np.setdiff1d(1 << np.arange(n_modalities), codes)
     if len(lacking) or (codes[:-1] >= codes[1:]).any():
@@ -102,8 +105,8 @@ def _weights(arrays: Arrays, n_modalities: int) -> PatternWeights:
 
 def _familiar(name: str, arrays: Arrays, size: int) -> Familiar:
     found = {one.name: f"familiar.{one.name}.{name}" for one in fields(Familiar)}
-    axes = array(found["axes"], arrays[found["axes"]], (size, None))
+    axes = array(found["axes"], arrays[found["axes"]], (size, None), "float32")
     shapes = {"spread": (axes.shape[1],), "rest": (size,), "limits": (2,)}
-    others = {key: array(found[key], arrays[found[key]], shape, low=_SMALLEST)
+    others = {key: array(found[key], arrays[found[key]], shape, "float32", low=_SMALLEST)
               for key, shape in shapes.items()}  # fmt: skip
     return Familiar(axes, **others)

@@ -95,7 +95,7 @@ def calibration_from(arrays: Arrays, n_modalities: int) -> Calibration | None:
     for code, found in part(_NAME, arrays).items():
         name = f"{_NAME}.{code}"
         known = whole(f"the pattern of {name}", int(code), 1, 2**n_modalities - 1)
-        scores[known] = array(name, found, (None,), low=-_SLACK, high=1 + _SLACK)
+        scores[known] = array(name, found, (None,), "float32", low=-_SLACK, high=1 + _SLACK)
         if not len(found) or (found[:-1] > found[1:]).any():
             raise InputError(f"{name} is expected to hold scores, ascending.")
     return Calibration(scores) if scores else None

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from srmm.data.checks import array, finite, mapping, number, plain, text, texts, whole
+from srmm.data.checks import array, finite, known_only, mapping, number, plain, text, texts, whole
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import check_label_types
 from srmm.data.modality import ABSENT, KINDS, check_modalities
@@ -104,6 +104,8 @@ def standardizer_from(
     names = [f"{which}.{name}" for which in ("mean", "std") for name in dims]
     if not any(name in arrays for name in names):
         return None
+    scales = {name: v for name, v in arrays.items() if name.startswith(("mean.", "std."))}
+    known_only("the tensors", scales, names)
     mean = {n: array(f"mean.{n}", arrays[f"mean.{n}"], (size,)) for n, size in dims.items()}
     std = {n: array(f"std.{n}", arrays[f"std.{n}"], (size,), low=0) for n, size in dims.items()}
     return Standardizer(mean, std, active)

@@ -17,6 +17,9 @@ _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
             "sklearn.tree._tree.Tree"]  # fmt: skip
 
 
+_REAL = "real numbers"  # as the embeddings were
+
+
 def estimator_to_bytes(estimator: Any) -> np.ndarray:
     """A fitted scikit-learn estimator as bytes (n,) of skops' format, which is no pickle."""
     from skops.io import dumps
@@ -31,7 +34,7 @@ def estimator_from_bytes(stored: np.ndarray, expected: type, n_classes: int | No
     """
     from skops.io import loads
 
-    data = array("the bytes of an estimator", stored, (None,), "u").tobytes()
+    data = array("the bytes of an estimator", stored, (None,), "uint8").tobytes()
     estimator = loads(plain_skops(data, expected), trusted=_TRUSTED)
     if type(estimator) is not expected:
         raise InputError(f"it holds a {type(estimator).__name__}, not a {expected.__name__}.")
@@ -44,7 +47,9 @@ def check_estimator(estimator: Any, n_classes: int | None = None) -> None:
     _check_methods(estimator)
     whole("n_features_in_", estimator.n_features_in_, 1)
     if hasattr(estimator, "classes_"):
-        codes = array("classes_ of an estimator", estimator.classes_, (None,), "iu", low=0)
+        codes = array(
+            "classes_ of an estimator", estimator.classes_, (None,), "whole numbers", low=0
+        )
         if len(codes) < 2 or not (codes[:-1] < codes[1:]).all():
             raise InputError("classes_ of an estimator are expected to be two or more, ascending.")
         if n_classes is not None and codes[-1] >= n_classes:
@@ -64,16 +69,16 @@ def _check_methods(made: Any) -> None:
 def _check_logistic_regression(model: Any) -> None:
     n, d = len(model.classes_), model.n_features_in_
     rows = 1 if n == 2 else n
-    finite("coef_", array("coef_", model.coef_, (rows, d)))
-    finite("intercept_", array("intercept_", model.intercept_, (rows,)))
+    finite("coef_", array("coef_", model.coef_, (rows, d), _REAL))
+    finite("intercept_", array("intercept_", model.intercept_, (rows,), _REAL))
 
 
 def _check_pca(model: Any) -> None:
     d = model.n_features_in_
     k = whole("n_components_", model.n_components_, 1, d)
-    finite("mean_", array("mean_", model.mean_, (d,)))
-    finite("components_", array("components_", model.components_, (k, d)))
-    array("explained_variance_", model.explained_variance_, (k,), low=0)
+    finite("mean_", array("mean_", model.mean_, (d,), _REAL))
+    finite("components_", array("components_", model.components_, (k, d), _REAL))
+    array("explained_variance_", model.explained_variance_, (k,), _REAL, low=0)
     if model.whiten is not False:
         raise InputError(f"whiten is {model.whiten!r}, expected False.")
 
@@ -113,7 +118,13 @@ def _check_boosting(model: Any) -> None:
     whole("n_trees_per_iteration_", model.n_trees_per_iteration_, per_round, per_round)
     baseline = array("_baseline_prediction", model._baseline_prediction, (1, per_round))
     finite("_baseline_prediction", baseline)
-    array("is_categorical_ of the bins", model._bin_mapper.is_categorical_, (d,), "bui", high=0)
+    array(
+        "is_categorical_ of the bins",
+        model._bin_mapper.is_categorical_,
+        (d,),
+        "whole numbers or truth values",
+        high=0,
+    )
     for part in (model._loss, model._loss.link, model._bin_mapper):
         _check_methods(part)
     rounds = model._predictors

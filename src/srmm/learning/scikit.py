@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from srmm.data.checks import mapping, whole
+from srmm.data.checks import known_only, mapping, whole
 from srmm.data.embeddings import Embeddings
 from srmm.errors import InputError
 from srmm.fusion import fuse
@@ -84,7 +84,7 @@ class ScikitClassifier(EmbeddingClassifier):
         super().set_state(state, arrays)
         stored, n_classes = part("model", arrays), len(self.classes_)
         self.models_ = {}
-        for name, kind in mapping("state.models", state["models"]).items():
+        for name, kind in mapping("state.models", state["models"], stored).items():
             expected = self._kinds[whole(f"state.models.{name}", kind, 0, len(self._kinds) - 1)]
             try:
                 self.models_[name] = estimator_from_bytes(stored[name], expected, n_classes)
@@ -96,6 +96,11 @@ class PerModalityClassifier(LateFusionClassifier, ScikitClassifier):
     """Base of the methods with a scikit-learn model per modality and a fixed late fusion."""
 
     _fusion: ClassVar[str]
+
+    def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Become the fitted classifier that `get_state` described."""
+        super().set_state(state, arrays)
+        known_only("state.models", self.models_, self.embedding_dims_)
 
     def _estimator(self, before: Any, candidate: Candidate, seed: int) -> Any:
         """An estimator to fit; `before` is that of the candidate before, or None."""

@@ -149,7 +149,7 @@ class _Rewriter:
         parts = found["content"]["content"]
         n_features = whole("n_features of a tree", json.loads(features["content"]), 1)
         raw_classes, n_classes = self._unpacked(classes)
-        array("n_classes of a tree", n_classes, (1,), "iu", low=1)
+        array("n_classes of a tree", n_classes, (1,), "whole numbers", low=1)
         raw_nodes, nodes = self._unpacked(parts["nodes"])
         check_nodes(nodes, n_features)
         # Of many classes the shares are nearly all 0, and shrink to nothing: they have their size.

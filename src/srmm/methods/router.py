@@ -58,7 +58,8 @@ class AvailabilityRouter(EmbeddingClassifier):
         super().set_state(state, arrays)
         self.models_: dict[int, Any] = {}
         most = 2 ** len(self.modalities_) - 1
-        for key, described in mapping("state.models", state["models"]).items():
+        stored = {name.partition(".")[0] for name in part("model", arrays)}
+        for key, described in mapping("state.models", state["models"], stored).items():
             code = whole(f"the pattern {key!r} in state.models", int(key), 1, most)
             among = (UnimodalClassifier, ConcatenatedLogisticRegression)
             model = unpack(described, part(f"model.{key}", arrays), self.device, among)

@@ -24,6 +24,7 @@ from srmm.learning.state import Arrays
 from srmm.recipe import at_least, parameter, with_parameters
 
 _HUB = "jingang/TabICL"
+_REAL = "real numbers"
 _NAME_ONE = "model_path=FILE (--setting model_path=FILE)"
 
 
@@ -96,11 +97,16 @@ class ConcatenatedTabICL(EmbeddingClassifier):
             name: _axes_of(name, size, arrays) for name, size in self.embedding_dims_.items()
         }
         width = sum(len(components) for _, components in self.axes_.values())
-        self.rows_ = array("rows", arrays["rows"], (None, width))
+        self.rows_ = array("rows", arrays["rows"], (None, width), "float32")
         if np.isinf(self.rows_).any():
             raise InputError("rows holds infinite numbers, expected finite ones, or NaN.")
         self.y_ = array(
-            "y", arrays["y"], (len(self.rows_),), "i", low=0, high=len(self.classes_) - 1
+            "y",
+            arrays["y"],
+            (len(self.rows_),),
+            "whole numbers",
+            low=0,
+            high=len(self.classes_) - 1,
         )
         self.seed_ = whole("state.seed", state["seed"], 0, 2**32 - 1)
         check_scaled(self)
@@ -174,8 +180,8 @@ class ConcatenatedTabICL(EmbeddingClassifier):
 
 def _axes_of(name: str, size: int, arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
     """The centre (size,) and the components (k, size) that a saved model keeps of a modality."""
-    components = array(f"components.{name}", arrays[f"components.{name}"], (None, size))
-    return array(f"centre.{name}", arrays[f"centre.{name}"], (size,)), components
+    components = array(f"components.{name}", arrays[f"components.{name}"], (None, size), _REAL)
+    return array(f"centre.{name}", arrays[f"centre.{name}"], (size,), _REAL), components
 
 
 def _principal_axes(x: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
