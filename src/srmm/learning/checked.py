@@ -63,6 +63,7 @@ def _check_config(config: Mapping[str, Any]) -> None:
                 text(f"inputs.{name}.{key}", about[key])
     _check_origin(config["origin"])
     mapping("about", config["about"])
+    mapping("files", config.get("files", {}))  # of which models had none before
 
 
 def check_described(described: Any) -> None:
