@@ -39,6 +39,7 @@ from srmm.learning.card import CARD, model_card
 from srmm.learning.checked import check_config, damaged
 from srmm.learning.describe import describe_model
 from srmm.learning.method import classifiers
+from srmm.learning.places import ENCODERS, check_places
 from srmm.learning.state import pack, unpack
 
 FORMAT = "srmm-model"
@@ -49,7 +50,6 @@ OLDEST = 2
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 ROWS_FILE = "rows.parquet"
-ENCODERS = "encoders"
 _SEALED_FROM = 3
 _AGAIN = "Save the model again."
 
@@ -103,6 +103,7 @@ def save_pretrained(
         "about": describe_model(model),
     }
     config = json_ready(config)
+    check_places(folder, config["inputs"])  # as whoever loads it will
     with replacing_folder(folder) as temporary:
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, temporary / WEIGHTS)
         for name, (_, source) in fitted.items():
@@ -200,6 +201,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
             f"{config['version']}, now {VERSION}). Train the model again with `srmm fit`."
         )
     check_config(path, config)
+    check_places(folder, config["inputs"])
     if config["kind"] not in classifiers():
         kind = config["kind"]
         package, dot, _ = kind.partition(".")
