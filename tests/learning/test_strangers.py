@@ -457,3 +457,11 @@ def test_an_estimator_fits_together(table: Any, change: Any, says: str) -> None:
     change(model)
     with pytest.raises(ValueError, match=says):
         estimator_from_bytes(estimator_to_bytes(model), LogisticRegression, 3)
+
+
+@pytest.mark.parametrize("name", ["logreg-concat", "lee2023-input"])
+def test_many_modalities_are_refused_at_once(saved: Callable[[str], Saved], name: str) -> None:
+    many = {f"m{i}": 4 for i in range(2000)}
+    started = time.perf_counter()
+    assert saved(name).with_config(lambda config: put(config, ("modalities",), many))
+    assert time.perf_counter() - started < 10

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from srmm.data.embeddings import Embeddings
 from srmm.learning.base import EmbeddingClassifier
 from srmm.learning.chance import own_chance
-from srmm.learning.checked import history_from
+from srmm.learning.checked import check_scaled, history_from
 from srmm.learning.held_out import held_out_figures
 from srmm.learning.instances import Batch, Instances
 from srmm.learning.labelled import Labelled
@@ -93,6 +93,11 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
     """
 
     _generator = cast("torch.Generator | None", None)  # what a loss draws from, while it trains
+
+    def set_state(self, state: Mapping[str, Any], arrays: Arrays) -> None:
+        """Become the fitted classifier that `get_state` described."""
+        super().set_state(state, arrays)
+        check_scaled(self)
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         self._scale(train)

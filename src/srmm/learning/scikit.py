@@ -12,6 +12,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.errors import InputError
 from srmm.fusion import fuse
 from srmm.learning.base import EmbeddingClassifier
+from srmm.learning.checked import check_scaled
 from srmm.learning.estimators import estimator_from_bytes, estimator_to_bytes
 from srmm.learning.held_out import held_out_figures
 from srmm.learning.labelled import Labelled
@@ -82,6 +83,7 @@ class ScikitClassifier(EmbeddingClassifier):
     def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Become the fitted classifier that `get_state` described."""
         super().set_state(state, arrays)
+        check_scaled(self)
         stored, n_classes = part("model", arrays), len(self.classes_)
         self.models_ = {}
         for name, kind in mapping("state.models", state["models"], stored).items():
