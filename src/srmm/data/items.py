@@ -18,14 +18,12 @@ from srmm.data.addresses import is_url, open_url
 from srmm.data.audio import Audio, audio_from_samples, decode_audio
 from srmm.data.blocks import Cells
 from srmm.data.broken import AbsentFile, UnreadableItem, check_size, refuse_stand_in
+from srmm.data.limits import limit, raised_by
 from srmm.data.paths import FileReader
 from srmm.data.pictures import as_rgb, decode_picture
 from srmm.data.pixels import picture_of_array
 
 __all__ = ["AbsentFile", "ItemReader", "UnreadableItem"]
-
-MAX_TEXT_BYTES = 1_000_000
-"""Longer texts are no titles or descriptions, but files in the wrong place."""
 
 MIN_FACE_PIXELS = 16
 """A face with a shorter side cannot be told from another."""
@@ -137,10 +135,11 @@ class ItemReader:
             size = len(item.encode("utf-8"))
         except UnicodeError:
             raise UnreadableItem("is not valid Unicode text") from None
-        if size > MAX_TEXT_BYTES:
+        most = limit("SRMM_MAX_TEXT_BYTES")  # longer ones are files in the wrong place
+        if size > most:
             raise UnreadableItem(
-                f"is a text of {size / 1e6:.1f} MB, more than the limit of "
-                f"{MAX_TEXT_BYTES / 1e6:g} MB"
+                f"is a text of {size / 1e6:.1f} MB, more than the limit of {most / 1e6:g} MB "
+                f"{raised_by('SRMM_MAX_TEXT_BYTES')}"
             )
         return item
 
