@@ -8,6 +8,8 @@ not exist (`AbsentFile`: absent, like an empty cell), or it is there and broken
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +39,15 @@ class ItemReader:
     or `1.jpg` inside `photos.zip`. Where neither exists, the one file or member is read whose name
     differs only in the case of letters, in how accents are composed, in backslashes for slashes,
     or in a zip's old code page. Archives stay open until `close` or the end of a `with` block.
+
+    With `within`, only files are read that lie in one of these folders, symbolic links followed.
     """
 
-    def __init__(self, folder: str | Path | None = None) -> None:
+    def __init__(
+        self, folder: str | Path | None = None, *, within: Sequence[Path] | None = None
+    ) -> None:
         self.folder = None if folder is None else Path(folder)
-        self._files = FileReader(self.folder)
+        self._files = FileReader(self.folder, within)
 
     def __enter__(self) -> ItemReader:
         return self
@@ -49,8 +55,8 @@ class ItemReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __reduce__(self) -> tuple[type[ItemReader], tuple[Path | None]]:
-        return ItemReader, (self.folder,)
+    def __reduce__(self) -> tuple[Any, tuple[Path | None]]:
+        return partial(ItemReader, within=self._files.within), (self.folder,)
 
     def close(self) -> None:
         """Close the archives; reading another item opens them again."""
