@@ -80,10 +80,15 @@ def raised_by(variable: str) -> str:
     return f"(the environment variable {variable} changes it)"
 
 
+def is_too_much(unpacked: int, packed: int) -> bool:
+    """Whether so many bytes come from so few that it is taken for a bomb."""
+    return unpacked > limit("SRMM_MAX_UNPACKED_BYTES") and unpacked > UNPACKS_TO * packed
+
+
 def check_unpacked(name: str, unpacked: int, packed: int) -> None:
     """Raise `InputError` if a table unpacks to far more than texts and numbers do."""
-    most = limit("SRMM_MAX_UNPACKED_BYTES")
-    if unpacked > most and unpacked > UNPACKS_TO * packed:
+    if is_too_much(unpacked, packed):
+        most = limit("SRMM_MAX_UNPACKED_BYTES")
         raise InputError(
             f"{name} has {packed:,} bytes and unpacks to more than {most:,}: it is taken for a "
             f"decompression bomb. If it is none, raise that limit: SRMM_MAX_UNPACKED_BYTES is the "
