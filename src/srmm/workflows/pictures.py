@@ -8,7 +8,6 @@ it a report may read, `srmm.workflows.shown` decides.
 from __future__ import annotations
 
 import copy
-import json
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -19,14 +18,15 @@ from srmm.data.store import load_embeddings
 from srmm.data.table import Table
 from srmm.encoding.store import read_keys
 from srmm.encoding.unique_items import ItemKeys
-from srmm.errors import SrmmError
-from srmm.files import json_ready, write_json
+from srmm.errors import SrmmError, StoreError
+from srmm.files import json_ready, read_json, standing, write_json
 from srmm.report.findings import item_lists
 from srmm.workflows.data import is_table, open_data
 from srmm.workflows.reading import READING
 from srmm.workflows.shown import is_proven, notes_on_left_out, picture_files, proof
 
 _SOURCE = "_source.json"  # no modality may be called so
+_FORMAT = "srmm-source"
 _PICTURES = ("image", "face")
 _FETCHING = ("download", "allow_private")  # a report fetches nothing; what was fetched is a file
 
@@ -44,6 +44,8 @@ def note_source(
 ) -> None:
     """Write into a store which table it was encoded from: the arguments of `open_data`."""
     noted = {
+        "format": _FORMAT,
+        "version": 1,
         "source": kept_name(source),
         "columns": {
             "missing": "auto",
@@ -59,12 +61,28 @@ def note_source(
 
 def noted_reading(store: Path | None) -> dict[str, Any]:
     """How the table of a store was read, as in `srmm.workflows.reading.READING`."""
-    try:
-        noted = json.loads(((store or Path()) / _SOURCE).read_text(encoding="utf-8"))
-        columns = {"missing": "none", **noted["columns"]}  # before markers were known
-    except (OSError, ValueError, KeyError, TypeError):
-        columns = {"missing": "auto"}
+    noted = None if store is None else _noted(store)
+    # A store of before markers were known has noted none.
+    columns = {"missing": "none", **noted["columns"]} if noted else {"missing": "auto"}
     return {option: columns[option] for option in READING if option in columns}
+
+
+def _noted(store: Path) -> dict[str, Any] | None:
+    """What `note_source` wrote; None if nothing was noted. Raises `StoreError` if it is damaged."""
+    path = standing(store) / _SOURCE
+    if not path.is_file():
+        return None
+    noted = read_json(
+        path,
+        format=_FORMAT,
+        version=1,
+        what="the note of the table that a store was encoded from",
+        remedy="Delete it, and encode the table again.",
+        sealed_from=1,
+    )
+    if not isinstance(noted.get("columns"), dict) or not isinstance(noted.get("source"), str):
+        raise StoreError(f"{path} lacks the source or its columns. Delete it, and encode again.")
+    return noted
 
 
 def open_noted(store: Path) -> Table | None:
@@ -72,7 +90,7 @@ def open_noted(store: Path) -> Table | None:
 
     None if it was not noted, is not there, or is not proven to be the one that was encoded here.
     """
-    noted = _noted(store)
+    noted = _usable_note(store)
     if not (is_proven(noted) or _comes_in_a_package(noted)):
         return None
     columns = {k: v for k, v in noted["columns"].items() if k not in _FETCHING}
@@ -82,17 +100,15 @@ def open_noted(store: Path) -> Table | None:
             warnings.simplefilter("ignore")  # said when it was encoded
             table = open_data(noted["source"], columns, root=root, options=noted["options"])
     except (OSError, ValueError, KeyError, TypeError, SrmmError):
-        return None
+        return None  # a report can do without pictures
     return table if isinstance(table, Table) else None
 
 
-def _noted(store: Path) -> dict[str, Any]:
-    """What `note_source` has written; an empty dict if there is nothing of the kind."""
+def _usable_note(store: Path) -> dict[str, Any]:
+    """`_noted`; empty if there is none or it is damaged: a report can do without pictures."""
     try:
-        noted = json.loads((store / _SOURCE).read_text(encoding="utf-8"))
-        known = isinstance(noted["columns"], dict) and isinstance(noted["source"], str)
-        return noted if known else {}
-    except (OSError, ValueError, KeyError, TypeError):
+        return _noted(store) or {}
+    except StoreError:
         return {}
 
 
@@ -115,7 +131,7 @@ def with_stored_pictures(
     Pictures in files are read here, from the folders that `srmm.workflows.shown` allows; `root` is
     one that the user names.
     """
-    noted, table = _noted(store), None
+    noted, table = _usable_note(store), None
     proven = is_proven(noted)
 
     def opened() -> Table | None:

@@ -29,6 +29,9 @@ _UNKNOWN_TABLE = (
 )
 
 
+_PROVEN = ("source", "columns", "root", "options", "dataset")
+
+
 class NotShown(str):
     """The path of a picture that is not read."""
 
@@ -47,7 +50,7 @@ def proof(noted: Mapping[str, Any]) -> str | None:
     if status is None:
         return None
     secret = hashlib.sha256(f"{status.st_ino}:{status.st_ctime_ns}".encode()).digest()
-    said = {key: value for key, value in noted.items() if key != "proof"}
+    said = {key: noted.get(key) for key in _PROVEN}
     text = json.dumps(said, sort_keys=True).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, key=secret, digest_size=32).hexdigest()
 
