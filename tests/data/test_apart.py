@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from srmm.data import apart
+from srmm.data import apart, decoder
 from srmm.data.broken import UnreadableItem
 from srmm.data.items import ItemReader
 from srmm.data.limits import limit, notes_on_limits
@@ -133,6 +136,25 @@ def test_a_fork_has_processes_of_its_own(fresh: apart.Decoders) -> None:
     assert os.waitpid(child, 0)[1] == 0
     assert ItemReader().image(GOOD).size == (224, 224)
     assert fresh._idle[0].process.pid == asked
+
+
+def test_a_jpeg_of_many_scans_is_decoded_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    def ask(head: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+        asked.append(data)
+        return decoder.answer(head, data)
+
+    monkeypatch.setattr(apart, "_DECODERS", SimpleNamespace(ask=ask))
+    plain = encoded(photo(), "JPEG", progressive=True)
+    at = plain.index(b"\xff\xda")
+    scan = plain[at : plain.index(b"\xff", at + 2)]
+    many = plain[:at] + scan * 200 + plain[at:]
+    assert ItemReader().image(plain).size == (40, 30)
+    assert asked == []
+    with contextlib.suppress(UnreadableItem):
+        ItemReader().image(many)
+    assert asked == [many]
 
 
 def test_limits_that_are_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Pictures: decoded to 8-bit RGB, upright, on white, or refused with a reason.
 
-JPEG, PNG, GIF and BMP are decoded in this process, whatever else in one apart (`srmm.data.apart`):
-its decoders are larger and less tried.
+JPEG, PNG and GIF of ordinary size are decoded in this process, whatever else in one apart
+(`srmm.data.apart`): its decoders are larger and less tried.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ _OTHERS = {
 
 _RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb")
 _CAMERA = f"is a camera's RAW file: develop it, i.e. {_CONVERT}"
-_IN_PROCESS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
+_JPEG, _SCAN = b"\xff\xd8\xff", b"\xff\xda"
+_IN_PROCESS = (_JPEG, b"\x89PNG\r\n\x1a\n", b"GIF8")
+_ORDINARY_BYTES, _ORDINARY_SCANS = 16 << 20, 100
+"""Each scan of a JPEG goes over all its pixels, and takes a few bytes: usual are 1 to 10."""
+
 _POSTSCRIPT = (b"%!PS", b"\xc5\xd0\xd3\xc6")
 _SVG = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
 _REDUCED, _DNG_VERSION, _SUBFILE_TYPE = 1, 0xC612, 0xFE
@@ -50,7 +54,7 @@ def decode_picture(data: bytes) -> Image.Image:
     """
     check_size(len(data))
     head = refuse_stand_in(data, "an image")
-    if data.startswith(_IN_PROCESS):
+    if _is_ordinary(data):
         try:
             return decode_here(data)
         except MemoryError:
@@ -63,6 +67,13 @@ def decode_picture(data: bytes) -> Image.Image:
         raise UnreadableItem(_named(data))
     _check_installed(data, head)
     return decoded_apart("image", data, pixels=pixel_limit())
+
+
+def _is_ordinary(data: bytes) -> bool:
+    """Whether it is decoded in this process: nothing unusual, and nothing that takes long."""
+    if not data.startswith(_IN_PROCESS) or len(data) > _ORDINARY_BYTES:
+        return False
+    return not data.startswith(_JPEG) or data.count(_SCAN) <= _ORDINARY_SCANS
 
 
 def decode_here(data: bytes) -> Image.Image:
