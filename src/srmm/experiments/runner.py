@@ -75,6 +75,10 @@ def reproduce(
     for run in runs:
         run_cells(run.cells(), run.data, folder, jobs=jobs, progress=progress)
     output.mkdir(parents=True, exist_ok=True)
+    config = _config(name, runs, chosen)
+    config["masks"] = {run.data.name: _write_masks(run, output) for run in runs}
+    # First of all: it tells a run that was interrupted here from somebody else's folder.
+    write_json(output / "config.json", json_ready(config))
     written = VIEWS[experiment.view](runs, output)
     heading = [f"# {experiment.title}", ""]
     if experiment.note:
@@ -83,9 +87,6 @@ def reproduce(
     write_json(
         output / "results.json", json_ready({"experiment": name, "results": written.numbers})
     )
-    config = _config(name, runs, chosen)
-    config["masks"] = {run.data.name: _write_masks(run, output) for run in runs}
-    write_json(output / "config.json", json_ready(config))
     return output
 
 

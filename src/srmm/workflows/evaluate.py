@@ -17,7 +17,7 @@ from srmm.data.store import is_store
 from srmm.data.table import Table
 from srmm.errors import InputError
 from srmm.evaluation.baselines import fit_baselines
-from srmm.evaluation.evaluate import RobustnessReport, evaluate
+from srmm.evaluation.evaluate import FORMAT, RobustnessReport, evaluate
 from srmm.files import beside
 from srmm.learning.card import add_results
 from srmm.learning.saving import from_pretrained, read_config
@@ -32,8 +32,10 @@ from srmm.workflows.data import (
     split_column,
 )
 from srmm.workflows.left_out import without_left_out
+from srmm.workflows.made_by import json_of, page_of
 from srmm.workflows.outputs import check_not_read
 from srmm.workflows.pictures import TRAINED, open_noted, with_pictures
+from srmm.workflows.places import check_file, check_place
 from srmm.workflows.thumbnails import Thumbnails
 
 
@@ -48,17 +50,17 @@ def evaluate_workflow(
     baselines: bool = True,
     seed: int = 0,
     engine: str = "auto",
+    overwrite: bool = False,
     progress: Any = False,
 ) -> RobustnessReport:
     """Evaluate a saved model on instances it has not seen; write `report` (.html) and its .json.
 
     By default these are the test instances that `fit_workflow` held out, and the figures also go
     into the model's card. With another `source`: its test split if it has one, else all its
-    labelled rows that the model was not trained on.
+    labelled rows that the model was not trained on. Either file is replaced if it was written here,
+    another file only to `overwrite` it.
     """
-    report = report if report.suffix == ".html" else beside(report, report.name, ".html")
-    numbers = beside(report, report.stem, ".json")
-    check_not_read(source, report, numbers)
+    report, numbers = check_report(report, source, overwrite=overwrite)
     model, config = from_pretrained(model_folder), read_config(model_folder)
     origin, rows = config.get("origin") or {}, known_rows(model_folder)
     own = own_embeddings(model_folder, origin, rows)
@@ -137,6 +139,19 @@ def evaluate_workflow(
     if source is None:
         add_results(model_folder, result.content)
     return result
+
+
+def check_report(
+    report: Path, source: str | None = None, *, overwrite: bool = False
+) -> tuple[Path, Path]:
+    """The page and the numbers that are written for `report`; `InputError` if one may not be."""
+    check_place(report)
+    report = report if report.suffix == ".html" else beside(report, report.name, ".html")
+    numbers = beside(report, report.stem, ".json")
+    check_not_read(source, report, numbers)
+    check_file(report, page_of("srmm evaluate"), overwrite=overwrite)
+    check_file(numbers, json_of(FORMAT), overwrite=overwrite)
+    return report, numbers
 
 
 def _notes_of(training: Sequence[str], table: Table | None) -> list[str]:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from srmm.errors import InputError, MissingExtraError
 from srmm.files import json_ready, replacing_file
+from srmm.workflows.made_by import MARK, PARQUET_KEY
 from srmm.workflows.survey import Survey
 
 STANDARD_OUTPUT = "-"
@@ -172,7 +173,7 @@ def _parquet_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
     def write(frame: pd.DataFrame) -> None:
         nonlocal writer
         frame = columns.chosen(frame)
-        schema = columns.schema(frame)
+        schema = columns.schema(frame).with_metadata({PARQUET_KEY: MARK})
         for column, type in columns.kept.items():
             if column in frame and pa.types.is_string(type):
                 cells = frame[column].tolist()
@@ -192,6 +193,7 @@ def _parquet_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
 def _excel_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
     openpyxl = _openpyxl()
     book = openpyxl.Workbook(write_only=True)
+    book.properties.creator = book.properties.lastModifiedBy = MARK  # see `made_by`
     sheet = book.create_sheet("predictions")
     header = True
 
