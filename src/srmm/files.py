@@ -70,12 +70,12 @@ def read_json(
         If the file is missing, cannot be read, is not ours, or is newer than this version of srmm.
     """
     path = Path(path)
-    if not path.is_file():
-        gone = f"has no {path.name}" if path.parent.exists() else "does not exist"
+    if not os.path.isfile(path):  # noqa: PTH113 - false, too, of a name that is too long
+        gone = f"has no {path.name}" if os.path.isdir(path.parent) else "does not exist"  # noqa: PTH112
         raise StoreError(f"{path.parent} {gone}; expected {what}. {remedy}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(
             f"{path} is not readable JSON ({error}); expected {what}. {remedy}"
         ) from None

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import cyclopts
 from cyclopts import App, CycloptsError, Parameter
-from cyclopts.config import Yaml
 from rich.console import Console
 from rich.markup import escape
 
@@ -23,6 +22,7 @@ from srmm.cli.fit import fit
 from srmm.cli.lists import datasets, encoders, methods
 from srmm.cli.predict import predict
 from srmm.cli.reproduce import reproduce
+from srmm.cli.settings_file import SettingsFile
 from srmm.cli.streams import flushed, prepare_streams
 from srmm.errors import SrmmError, shown
 from srmm.version import __version__
@@ -74,7 +74,7 @@ def _launch(
     config
         A YAML file with a section per command, e.g. `fit: {method: srmm-paper}`.
     """
-    app.config = () if config is None else (Yaml(config, must_exist=True),)
+    app.config = () if config is None else (SettingsFile(config, must_exist=True),)
     app(tokens, exit_on_error=False, print_error=True)
 
 

@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 from srmm.data.embeddings import Embeddings, packed_rows
 from srmm.data.modality import ABSENT
 from srmm.data.plain_columns import stored_column
-from srmm.errors import InputError, StoreError
+from srmm.data.store_checks import check_manifest, check_modality
+from srmm.errors import InputError, StoreError, explains_damage
 from srmm.files import read_json, replacing_folder, restore_interrupted, write_json
 
 FORMAT = "srmm-embeddings"
@@ -67,6 +68,7 @@ def save_embeddings(embeddings: Embeddings, folder: str | Path, *, overwrite: bo
     return folder
 
 
+@explains_damage("Encode it again.")
 def load_embeddings(folder: str | Path) -> Embeddings:
     """Open a store written by `save_embeddings`; the vectors stay on disk until they are used.
 
@@ -75,6 +77,7 @@ def load_embeddings(folder: str | Path) -> Embeddings:
     folder = Path(folder)
     manifest = _read_manifest(folder)
     rows = _read_rows(folder / "rows.parquet")
+    check_manifest(manifest)
     n = manifest["n_instances"]
     if len(rows["id"]) != n:
         raise StoreError(
@@ -91,6 +94,7 @@ def load_embeddings(folder: str | Path) -> Embeddings:
                 f"{folder / about['file']} holds {found}, the manifest says {expected}: "
                 "the store is damaged; encode it again."
             )
+        check_modality(tensors["values"], tensors["position"])
         values[name] = tensors["values"]
         positions.append(np.asarray(tensors["position"]))
     return Embeddings(
@@ -126,6 +130,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     )
 
 
+@explains_damage("Encode it again.")
 def map_safetensors(path: Path) -> dict[str, np.ndarray]:
     """The tensors of a safetensors file as read-only memory maps, checked against its length.
 

@@ -239,10 +239,12 @@ def _read(folder: Path) -> list[LearntColumn]:
         if content["format"] != _FORMAT or content["version"] > _VERSION:
             raise ValueError(f"it is not of format {_FORMAT!r}, version {_VERSION}")
         columns = [LearntColumn(**column) for column in content["columns"]]
+        for column in columns:
+            column.check()
         unknown = {column.kind for column in columns}.difference({*KINDS_OF_COLUMNS, LEFT_OUT})
         if unknown or not columns:
             raise ValueError(f"it names the kinds {sorted(unknown)}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # whatever a damaged description makes reading with it raise
         raise InputError(
             f"{folder} holds no fitted columns that can be read ({error}). Expected is the file of "
             f"`ColumnsEncoder.save`: {_COLUMNS}."

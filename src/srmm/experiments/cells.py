@@ -24,7 +24,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from srmm.errors import InputError, SrmmError
+from srmm.errors import InputError, SrmmError, damage_explained
 from srmm.evaluation.robustness import corruption_scores
 from srmm.experiments.data import (
     ExperimentData,
@@ -33,6 +33,7 @@ from srmm.experiments.data import (
     open_experiment_data,
     split_for,
 )
+from srmm.experiments.outcome_check import check_outcome
 from srmm.files import json_ready, replacing_file
 from srmm.fusion import pattern_codes
 from srmm.learning.describe import describe_model
@@ -164,16 +165,20 @@ def run_cells(
 
 def read_outcome(folder: Path, cell: Cell) -> Outcome:
     """The kept result of a cell."""
-    with safe_open(folder / f"{cell.name}.safetensors", framework="numpy") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        about = json.loads(file.metadata()["about"])
-    return Outcome(
-        tensors["y"],
-        tensors["present"].astype(bool),
-        tensors["outputs"],
-        tensors.get("embeddings"),
-        about,
-    )
+    path = folder / f"{cell.name}.safetensors"
+    with damage_explained(path, "Delete it, and the same command trains it again."):
+        with safe_open(path, framework="numpy") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            about = json.loads(file.metadata()["about"])
+        outcome = Outcome(
+            tensors["y"],
+            tensors["present"].astype(bool),
+            tensors["outputs"],
+            tensors.get("embeddings"),
+            about,
+        )
+        check_outcome(outcome)
+    return outcome
 
 
 def run_cell(cell: Cell, data: ExperimentData) -> Outcome:

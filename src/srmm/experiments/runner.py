@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from srmm.errors import InputError
+from srmm.errors import InputError, damage_explained
 from srmm.experiments.cells import Progress, run_cells
 from srmm.experiments.data import ExperimentData, draw_mask, mask_digest, split_for
 from srmm.experiments.plan import Run, find_experiment, plan
+from srmm.experiments.run_check import check_run
 from srmm.experiments.views import VIEWS
 from srmm.files import json_ready, read_json, replacing_file, write_json
 from srmm.version import versions
@@ -111,13 +112,16 @@ def choices_of(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The configuration of a finished run, for running it again."""
-    return read_json(
+    config = read_json(
         folder / "config.json",
         format=FORMAT,
         version=VERSION,
         what="the configuration of a finished `srmm reproduce`",
         remedy="Name the folder that it wrote.",
     )
+    with damage_explained(folder / "config.json", "Run the experiment again by its name."):
+        check_run(config)
+    return config
 
 
 def _config(name: str, runs: Sequence[Run], chosen: Mapping[str, Any]) -> dict[str, Any]:

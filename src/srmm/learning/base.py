@@ -26,6 +26,7 @@ from srmm.data.labels import as_labels, check_label_types
 from srmm.data.split import held_out_split
 from srmm.errors import InputError, shown
 from srmm.learning.calibration import calibration_arrays, calibration_from
+from srmm.learning.config_check import check_arrays
 from srmm.learning.labelled import Labelled, labelled, with_items, without_left_out
 from srmm.learning.probabilities import check_probabilities, nothing_there
 from srmm.learning.saving import save_pretrained
@@ -288,6 +289,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         self.when_nothing_present = state["when_nothing_present"]
         self.random_state = state["random_state"]
         self.class_weight = class_weight_from_json(state["class_weight"])
+        check_arrays(self, arrays)
         self.class_prior_ = arrays["class_prior"]
         self.calibration_ = calibration_from(arrays)
         if all(f"mean.{name}" in arrays for name in self.modalities_):

@@ -19,9 +19,10 @@ import pandas as pd
 from safetensors.numpy import load_file, save_file
 
 from srmm.encoders import fitted_folder
-from srmm.errors import InputError, StoreError, did_you_mean
+from srmm.errors import InputError, StoreError, did_you_mean, explains_damage
 from srmm.files import json_ready, read_json, replacing_folder, restore_interrupted, write_json
 from srmm.learning.card import CARD, model_card
+from srmm.learning.config_check import check_config
 from srmm.learning.describe import describe_model
 from srmm.learning.method import classifiers
 from srmm.learning.state import pack, unpack
@@ -114,6 +115,7 @@ def from_pretrained(folder: str | Path, *, device: str | None = None) -> Any:
     return model
 
 
+@explains_damage("Save the model again.")
 def read_config(folder: str | Path) -> dict[str, Any]:
     """The config of a saved model; raises `StoreError` if there is none or it is not ours.
 
@@ -128,6 +130,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         what="the config of a model saved by srmm",
         remedy=f"{folder} is not a saved model: make one with `srmm fit`.",
     )
+    check_config(config)
     if config["kind"] not in classifiers():
         package, dot, _ = str(config["kind"]).partition(".")
         remedy = did_you_mean(config["kind"], classifiers())

@@ -84,6 +84,11 @@ class ScikitClassifier(EmbeddingClassifier):
             name: estimator_from_bytes(stored[name], self._kinds[kind])
             for name, kind in state["models"].items()
         }
+        # Whether they fit the embeddings and the classes is known when they are asked.
+        nowhere = {name: np.zeros((1, size)) for name, size in self.embedding_dims_.items()}
+        found = self._probabilities(Embeddings.from_arrays(nowhere))
+        if found.shape != (1, len(self.classes_)):
+            raise ValueError(f"it gives {found.shape[1]} classes, not {len(self.classes_)}")
 
 
 class PerModalityClassifier(LateFusionClassifier, ScikitClassifier):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from srmm.errors import InputError
+from srmm.errors import InputError, damage_explained
 from srmm.learning.method import classifiers, kind_of
 
 Arrays = Mapping[str, np.ndarray]
@@ -118,7 +118,8 @@ def estimator_from_bytes(stored: np.ndarray, expected: type) -> Any:
     """What `estimator_to_bytes` wrote; raises if it is no `expected` or holds a foreign type."""
     from skops.io import loads
 
-    estimator = loads(stored.tobytes(), trusted=_TRUSTED)
+    with damage_explained("A scikit-learn model in it", "Save the model again."):
+        estimator = loads(stored.tobytes(), trusted=_TRUSTED)
     if type(estimator) is not expected:
         raise ValueError(f"it holds a {type(estimator).__name__}, not a {expected.__name__}.")
     return estimator

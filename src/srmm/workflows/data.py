@@ -16,10 +16,12 @@ from srmm.data.rare import with_labels
 from srmm.data.sources import kept_name, names_a_table, open_source
 from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, read_table
+from srmm.data.there import is_dir
 from srmm.encoding.encode import EncodingSummary, encode
-from srmm.errors import InputError, StoreError, did_you_mean
+from srmm.errors import InputError, StoreError, damage_explained, did_you_mean
 from srmm.learning.saving import ROWS_FILE
 from srmm.workflows.reading import reading_of
+from srmm.workflows.rows_check import check_rows
 
 
 class OpenedData(NamedTuple):
@@ -55,7 +57,7 @@ def open_data(
             f"{kept_name(source)} is no data set of `srmm datasets`, whose options --set sets: "
             f"{', '.join(options)} would change nothing. A method's parameters take --setting."
         )
-    if path.is_dir() and is_store(path):
+    if is_dir(path) and is_store(path):
         return load_embeddings(path)
     if is_table(source):
         chosen = {key: value for key, value in (columns or {}).items() if value}
@@ -74,7 +76,7 @@ def is_table(source: str) -> bool:
     from srmm.datasets import DATASETS
 
     path = Path(source)
-    if path.is_dir() and (source in DATASETS or is_store(path)):
+    if is_dir(path) and (source in DATASETS or is_store(path)):
         return False
     return names_a_table(source)
 
@@ -161,7 +163,12 @@ def own_embeddings(
 def known_rows(model_folder: Path) -> pd.DataFrame | None:
     """The frame (id, split, digest) of the instances a model was made from, if it was kept."""
     path = model_folder / ROWS_FILE
-    return pd.read_parquet(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    with damage_explained(path, "Fit the model again."):
+        rows = pd.read_parquet(path)
+        check_rows(rows)
+    return rows
 
 
 def split_column(embeddings: Embeddings, rows: pd.DataFrame | None) -> np.ndarray:

@@ -15,7 +15,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
 from srmm.data.store import is_store
 from srmm.data.table import Table
-from srmm.errors import InputError
+from srmm.errors import InputError, StoreError
 from srmm.evaluation.baselines import fit_baselines
 from srmm.evaluation.evaluate import FORMAT, RobustnessReport, evaluate
 from srmm.files import beside
@@ -137,7 +137,12 @@ def evaluate_workflow(
     with ItemReader(None if table is None else table.folder) as reader:
         RobustnessReport(content).to_html(report, thumbnail=Thumbnails(reader, kinds))
     if source is None:
-        add_results(model_folder, result.content)
+        try:
+            add_results(model_folder, result.content)
+        except StoreError as error:  # its owner may have written anything into it
+            about = result.content["data"]
+            left = f"The figures are not in the model's card: {error}"
+            about["notes"] = [*about.get("notes", ()), left]
     return result
 
 

@@ -18,7 +18,6 @@ from srmm.data.store import load_embeddings
 from srmm.data.table import Table
 from srmm.encoding.store import read_keys
 from srmm.encoding.unique_items import ItemKeys
-from srmm.errors import SrmmError
 from srmm.files import json_ready, write_json
 from srmm.report.findings import item_lists
 from srmm.workflows.data import open_data
@@ -58,7 +57,7 @@ def noted_reading(store: Path | None) -> dict[str, Any]:
     try:
         noted = json.loads(((store or Path()) / _SOURCE).read_text(encoding="utf-8"))
         columns = {"missing": "none", **noted["columns"]}  # before markers were known
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         columns = {"missing": "auto"}
     return {option: columns[option] for option in READING if option in columns}
 
@@ -73,7 +72,7 @@ def open_noted(store: Path) -> Table | None:
             table = open_data(
                 noted["source"], noted["columns"], root=root, options=noted["options"]
             )
-    except (OSError, ValueError, KeyError, TypeError, SrmmError):
+    except Exception:  # the note may be damaged, the table gone or another: then no picture
         return None
     return table if isinstance(table, Table) else None
 

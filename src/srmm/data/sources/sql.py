@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from srmm.data.sources.base import LoadedColumns, OpenedTable, object_array, plain_cell
+from srmm.data.there import is_file
 from srmm.errors import InputError, MissingExtraError
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\+[A-Za-z0-9_]+)?://")
@@ -110,7 +111,7 @@ def open_address(address: str, query: str | None = None) -> OpenedTable:
     name = without_secrets(address)
     if address.lower().startswith("sqlite:///") and "?" not in address:
         path = Path(address[len("sqlite:///") :])
-        if not path.is_file():
+        if not is_file(path):
             raise InputError(f"{path} does not exist: it should be an SQLite file ({name}).")
         return open_sqlite(path, query)
     try:
