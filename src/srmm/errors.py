@@ -72,7 +72,10 @@ def explains_damage(remedy: str) -> Callable[[Reader], Reader]:
 def _damage(what: object, error: Exception, remedy: str) -> str:
     said = " ".join(str(error).split())
     said = said if len(said) <= 200 else f"{said[:200]}…"
-    return f"{what} is damaged ({type(error).__name__}{said and f': {said}'}). {remedy}"
+    kind = type(error).__name__
+    if type(error) is not ValueError or not said:  # which checks of ours raise, with a sentence
+        said = f"{kind}: {said}" if said else kind
+    return f"{what} cannot be read, or is damaged ({said}). {remedy}"
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:

@@ -14,6 +14,8 @@ from random import Random
 
 from tests.fuzzing.targets import TARGETS, Target, attempt
 
+AT_LEAST = 25
+"""Inputs of a target that is slow: drawing a whole report takes seconds."""
 SLOW = 20.0
 """Seconds for an input of a few kilobytes that are a finding, too."""
 
@@ -43,7 +45,8 @@ def _all(given: argparse.Namespace, folder: Path) -> int:
         target, random = TARGETS[name], Random(f"{given.seed} {name}")
         examples = target.examples(folder)
         end = time.monotonic() + share
-        while tried[name] < given.inputs if given.inputs else time.monotonic() < end:
+        wanted = given.inputs or AT_LEAST
+        while tried[name] < wanted or (not given.inputs and time.monotonic() < end):
             whole = tried[name] < len(examples)  # first what is no way damaged
             data = (
                 examples[tried[name]] if whole else target.change(random.choice(examples), random)

@@ -94,7 +94,7 @@ def attempt(target: Target, data: bytes, folder: Path) -> None:
 def _read(path: Path) -> None:
     """Read a table in every way: what it names, all columns, part by part."""
     opened = open_source(path)
-    names = [*opened.columns]
+    names = [*opened.columns] or ["title"]
     some = {"text": [f"title={names[0]}"], "features": [f"size={','.join(names[2:5])}"]}
     for choice in (some, {}):
         with contextlib.suppress(SrmmError):
@@ -432,9 +432,8 @@ def _read_cells(data: bytes, folder: Path) -> None:
     column = column if isinstance(column, list) and column else [column]
     cells = np.empty(len(column), dtype=object)
     cells[:] = column
-    frame = pd.DataFrame(
-        {"x": cells, "y": ["a", "b"] * (len(cells) // 2) + ["a"] * (len(cells) % 2)}
-    )
+    labels = ["ab"[n % 2] for n in range(len(cells))]
+    frame = pd.DataFrame({"x": pd.Series(cells, dtype=object), "y": labels})
     for kind, roles in (
         ("image", {}), ("text", {"label": "x"}), ("audio", {"id": "x"}),
         ("features", {"group": "x"}),

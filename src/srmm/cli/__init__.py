@@ -24,6 +24,7 @@ from srmm.cli.predict import predict
 from srmm.cli.reproduce import reproduce
 from srmm.cli.settings_file import SettingsFile
 from srmm.cli.streams import flushed, prepare_streams
+from srmm.cli.system_errors import explained, quiet_when_full
 from srmm.errors import SrmmError, shown
 from srmm.version import __version__
 
@@ -82,6 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 fine, 1 data or run error, 2 usage, 130 interrupted."""
     prepare_streams()
     warnings.formatwarning = _as_a_line
+    sys.unraisablehook = quiet_when_full
     # Spinning OpenMP threads collapse where several processes share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     code = run(sys.argv[1:] if arguments is None else arguments)
@@ -97,12 +99,9 @@ def run(arguments: list[str]) -> int:
         app.meta(arguments, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         return 2  # already printed
-    except FileNotFoundError as error:
-        _complain(str(error) if error.errno is None else f"{error.strerror}: {error.filename}")
-        return 1
     except BrokenPipeError:  # the reader of what was printed has seen enough
         return 1
-    except (SrmmError, OSError) as error:
+    except SrmmError as error:
         _complain(str(error))
         return 1
     except UnicodeEncodeError as error:  # bytes of a name, or of a cell, that are no text
@@ -113,6 +112,12 @@ def run(arguments: list[str]) -> int:
         return 130
     except SystemExit as stop:
         return int(stop.code or 0)
+    except Exception as error:
+        said = explained(error)
+        if said is None:
+            raise
+        _complain(said)
+        return 1
     return 0
 
 

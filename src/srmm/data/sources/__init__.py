@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -109,7 +108,7 @@ def _shown(source: Any) -> str:
 
 
 def _open_address(address: str, query: str | None) -> OpenedTable:
-    if urlsplit(address).scheme.lower() in ("http", "https", "ftp", "s3", "gs", "file", "hf"):
+    if address.partition("://")[0].lower() in ("http", "https", "ftp", "s3", "gs", "file", "hf"):
         raise InputError(
             f"{without_secrets(address)} is a URL, not a table that lies here. Download it first, "
             "and give the path of the file."

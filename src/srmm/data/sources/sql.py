@@ -82,7 +82,7 @@ def open_sqlite(path: Path, query: str | None = None) -> OpenedTable:
             connection = sqlite3.connect(uri, uri=True)
             connection.execute("PRAGMA query_only = ON")
             yield connection
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:  # or names in it that are no text
             raise InputError(_failed(path.name, query, error)) from None
         finally:
             if connection is not None:
