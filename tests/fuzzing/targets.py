@@ -45,12 +45,11 @@ from srmm.files import json_ready, write_json
 from srmm.learning.card import add_results
 from srmm.learning.state import estimator_from_bytes, estimator_to_bytes
 from srmm.workflows import fit_workflow, made_by
-from srmm.workflows.data import known_rows
 from srmm.workflows.pictures import noted_reading, open_noted
 from srmm.workflows.reproduce import reproduce_again
 from tests.fuzzing.mutations import mutated, mutated_json
 from tests.report.simulated_report import make_report
-from tests.tampering import edit_json
+from tests.tampering import edit_json, reseal
 
 ALLOWED = (SrmmError, AbsentFile, UnreadableItem)
 FRAME = pd.DataFrame(
@@ -219,7 +218,6 @@ def _model(kind: str, place: str, rows: Any) -> Callable[[bytes, Path], None]:
         if not mine.exists():
             shutil.copytree(_made(folder) / kind, mine)
         _put(mine / place, data)
-        known_rows(mine)
         srmm.load(mine).predict(rows)
 
     return run
@@ -234,10 +232,9 @@ def _put(path: Path, data: bytes) -> None:
     path.write_bytes(b"{}" if isinstance(content, dict) else data)
     if isinstance(content, dict):
         edit_json(path, lambda there: there.update(content))
-        return
-    for name in ("config.json", "manifest.json"):
-        if path.name != name and (path.parent / name).exists():
-            edit_json(path.parent / name, lambda _: None)
+        return  # sealed with the digests that it names itself
+    if path.suffix != ".json":
+        reseal(path.parent)
 
 
 def _store(place: str) -> Callable[[bytes, Path], None]:

@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 from rich.markup import escape
 
+from srmm.cli.check import check
 from srmm.cli.compare import compare
 from srmm.cli.demo import demo
 from srmm.cli.distil import distil
@@ -51,6 +52,7 @@ for command in (
     predict,
     distil,
     encode,
+    check,
     compare,
     reproduce,
     encoders,

@@ -18,10 +18,8 @@ from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, read_table
 from srmm.data.there import is_dir
 from srmm.encoding.encode import EncodingSummary, encode
-from srmm.errors import InputError, StoreError, damage_explained, did_you_mean
-from srmm.learning.saving import ROWS_FILE
+from srmm.errors import InputError, StoreError, did_you_mean
 from srmm.workflows.reading import reading_of
-from srmm.workflows.rows_check import check_rows
 
 
 class OpenedData(NamedTuple):
@@ -58,7 +56,7 @@ def open_data(
             f"{', '.join(options)} would change nothing. A method's parameters take --setting."
         )
     if is_dir(path) and is_store(path):
-        return load_embeddings(path)
+        return load_embeddings(path, check=True)
     if is_table(source):
         chosen = {key: value for key, value in (columns or {}).items() if value}
         chosen["as_cells"] = [*as_cells, *chosen.get("as_cells", ())]
@@ -139,7 +137,7 @@ def own_embeddings(
         store = model_folder.resolve().parent / origin["store"]
         if not is_store(store):
             return None
-        own = load_embeddings(store)
+        own = load_embeddings(store, check=True)
         if rows is not None:
             now = dict(zip(own.ids.tolist(), row_digests(own), strict=True))
             pairs = zip(rows["id"].tolist(), rows["digest"].tolist(), strict=True)
@@ -158,17 +156,6 @@ def own_embeddings(
     data = load_dataset(options.pop("name"), options.pop("root"), **options)
     assert isinstance(data, Embeddings)  # a table would have been encoded to a store
     return as_learnt(data, {"origin": origin})
-
-
-def known_rows(model_folder: Path) -> pd.DataFrame | None:
-    """The frame (id, split, digest) of the instances a model was made from, if it was kept."""
-    path = model_folder / ROWS_FILE
-    if not path.is_file():
-        return None
-    with damage_explained(path, "Fit the model again."):
-        rows = pd.read_parquet(path)
-        check_rows(rows)
-    return rows
 
 
 def split_column(embeddings: Embeddings, rows: pd.DataFrame | None) -> np.ndarray:
