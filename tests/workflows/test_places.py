@@ -222,3 +222,12 @@ def test_folders_of_others_are_left_alone(
         assert run([*arguments, "-q"]) == 1
         assert "holds another model" in capsys.readouterr().err
     assert len(list(folder.iterdir())) == 1
+
+
+def test_what_is_written_has_the_modes_of_the_umask(model: Path) -> None:
+    mask = os.umask(0)
+    os.umask(mask)
+    for folder in (model, model.parent / "m.embeddings"):
+        for path in [folder, *folder.rglob("*")]:
+            wanted = (0o777 if path.is_dir() else 0o666) & ~mask
+            assert path.stat().st_mode & 0o777 == wanted, path

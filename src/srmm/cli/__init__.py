@@ -23,7 +23,7 @@ from srmm.cli.fit import fit
 from srmm.cli.lists import datasets, encoders, methods
 from srmm.cli.predict import predict
 from srmm.cli.reproduce import reproduce
-from srmm.cli.settings_file import SettingsFile
+from srmm.cli.settings_file import SettingsFile, read_settings
 from srmm.cli.streams import flushed, prepare_streams
 from srmm.cli.system_errors import explained, quiet_when_full
 from srmm.errors import SrmmError, shown
@@ -77,6 +77,8 @@ def _launch(
     config
         A YAML file with a section per command, e.g. `fit: {method: srmm-paper}`.
     """
+    if config is not None:
+        read_settings(config)  # what is wrong with it is said as any other error
     app.config = () if config is None else (SettingsFile(config, must_exist=True),)
     app(tokens, exit_on_error=False, print_error=True)
 
@@ -97,6 +99,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code."""
+    app.config = ()  # of a run before
     try:
         app.meta(arguments, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
