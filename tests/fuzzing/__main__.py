@@ -16,7 +16,7 @@ from tests.fuzzing.targets import TARGETS, Target, attempt
 
 AT_LEAST = 25
 """Inputs of a target that is slow: drawing a whole report takes seconds."""
-SLOW = 20.0
+SLOW = 90.0
 """Seconds for an input of a few kilobytes that are a finding, too."""
 
 

@@ -229,6 +229,8 @@ def _put(path: Path, data: bytes) -> None:
         content = json.loads(data) if path.suffix == ".json" else None
     except (ValueError, RecursionError):
         content = None
+    if b"NaN" in data or b"Infinity" in data:  # which no seal is made of
+        content = None
     path.write_bytes(b"{}" if isinstance(content, dict) else data)
     if isinstance(content, dict):
         edit_json(path, lambda there: there.update(content))

@@ -207,8 +207,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
             f"{folder} was saved before the default method changed (its format is of version "
             f"{config['version']}, now {VERSION}). Train the model again with `srmm fit`."
         )
-    if config.get("kind") not in classifiers():
-        kind = str(config.get("kind"))
+    kind = str(config.get("kind"))
+    if kind not in classifiers():
         package, dot, _ = kind.partition(".")
         remedy = did_you_mean(kind, classifiers())
         if dot:
@@ -216,6 +216,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise StoreError(f"{path} names the kind {kind!r}, which is unknown. {remedy}")
     with damage_explained(path, _AGAIN):
         check_config(config)
+        if config["version"] >= _SEALED_FROM and not isinstance(config.get("files"), dict):
+            raise ValueError("it lists no files")
     return config
 
 

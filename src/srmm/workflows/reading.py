@@ -64,7 +64,8 @@ def kept_options(config: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of `read_table` named in `READING` that the model was trained with."""
     origin = config.get("origin") or {}
     before = {"missing": "none"} if "roles" in origin else {}  # when markers were texts
-    return dict(origin.get("reading", before))
+    kept = origin.get("reading") or before
+    return {name: kept[name] for name in READING if name in kept}
 
 
 def left_out_note(modality: str) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srmm.data.bombs import check_parquet
 from srmm.data.sources.base import LoadedColumns, OpenedTable, in_chunks, no_rows, object_array
 from srmm.data.sources.text import encoding_notes, text_file
 from srmm.errors import InputError, damage_explained
@@ -61,12 +62,14 @@ def open_parquet(path: Path) -> OpenedTable:
         raise InputError(f"{path.name} is not a readable Parquet file ({error}).") from None
 
     def read(wanted: Sequence[str]) -> LoadedColumns:
+        check_parquet(path, wanted)
         with damage_explained(path.name, "Write it again."), pq.ParquetFile(path) as file:
             n, table = file.metadata.num_rows, file.read(columns=list(wanted))
             return LoadedColumns({c: arrow_cells(table.column(c)) for c in wanted}, None, n)
 
     def chunks(wanted: Sequence[str], size: int) -> Iterator[LoadedColumns]:
         done = 0
+        check_parquet(path, wanted)
         with (
             damage_explained(path.name, "Write it again."),
             # Not the whole of a row group, which may be the whole file, in advance.
