@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 
 import srmm
 from srmm.cli import run
-from srmm.errors import InputError
+from srmm.errors import InputError, StoreError
 from srmm.files import read_json
 from srmm.workflows.fit import fit_workflow
 from srmm.workflows.watch import watch_workflow
+from tests.tampering import edit_json
 
 NAMES = ("seen", "heard")
 pytestmark = pytest.mark.workflow
@@ -220,6 +222,28 @@ def test_without_test_rows_the_networks_that_never_saw_a_row_judge_it(
     assert all(test["auc"] is not None for test in content["shift"])
     told = any("no labelled row was held out" in note for note in content["notes"])
     assert told == (judged_by is None)
+
+
+@pytest.mark.parametrize("patterns", [{"x": 1}, {"3": -1}, {"1": 0.5}, [3]])
+def test_a_strangers_pattern_counts_are_looked_at(
+    place: Path, tmp_path: Path, patterns: object
+) -> None:
+    shutil.copytree(place / "model", tmp_path / "model")
+    edit_json(tmp_path / "model" / "config.json", lambda c: c["training"].update(patterns=patterns))
+    with pytest.raises(StoreError, match=r"training\.patterns"):
+        watch_workflow(tmp_path / "model", str(place / "train.csv"))
+
+
+def test_only_pages_of_its_own_are_replaced(place: Path, tmp_path: Path) -> None:
+    page = tmp_path / "watch.html"
+    page.write_text("mine")
+    with pytest.raises(InputError, match="did not make it"):
+        watched(place, rows(20, 12), output=page)
+    watched(place, rows(20, 12), output=page, overwrite=True)
+    watched(place, rows(20, 12), output=page)
+    assert "<h2>Presence</h2>" in page.read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="lies inside"):
+        watched(place, rows(20, 12), output=place / "model" / "watch.html")
 
 
 def test_a_level_is_a_probability(place: Path) -> None:

@@ -27,6 +27,7 @@ def check(
     source: Source = Source(),
     engine: Engine = "auto",
     seed: Seed = 0,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),
 ) -> None:
     """Say whether new rows are like those of training, or whether folders of ours are whole.
@@ -57,6 +58,8 @@ def check(
         What runs the encoders' networks.
     seed
         Of the items and rows that are drawn.
+    overwrite
+        Replace either file also where it is something else than a page of this command.
     """
     asked = {"--output": output, "--fail-on": fail_on, "--level": level}
     named = [option for option, value in asked.items() if value is not None]
@@ -89,6 +92,7 @@ def check(
         level=0.01 if level is None else level,
         engine=engine,
         seed=seed,
+        overwrite=overwrite,
         progress=talk.progress,
     )
     lines = summary_lines(watched.content)

@@ -212,6 +212,9 @@ def _check_training(training: Any) -> None:
     number("training.seconds", training.get("seconds", 0), 0)
     for name, share in mapping("training.holes", training.get("holes", {})).items():
         number(f"training.holes.{name}", share, 0, 1)
+    for code, n in mapping("training.patterns", training.get("patterns", {})).items():
+        whole("training.patterns, a code", int(code) if code.isdecimal() else code)
+        whole(f"training.patterns.{code}", n)
     texts("training.left_out", training.get("left_out", []))
     text("training.digest", training.get("digest", ""))
 

@@ -143,7 +143,7 @@ def _keep_items(
 
 def _notes(run: PredictionRun, summary: EncodingSummary | None) -> tuple[str, ...]:
     """What reading took for granted, and what it met; presence is told by the comparison."""
-    notes = [*run.rows.notes, *run.survey.notes]
+    notes = [*run.rows.notes, *run.survey.notes, *run.predictor.notes()]
     if summary is not None:
         notes += [*summary.notes, *summary.missing_files(), *summary.cut_notes]
     return tuple(dict.fromkeys(notes))

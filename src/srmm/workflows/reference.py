@@ -69,14 +69,14 @@ def reference_of(folder: Path, saved: Saved) -> Reference:
 def _from_config(model: Any) -> Reference:
     """As much as the model's own folder says."""
     training: Mapping[str, Any] = model.training_
-    n = int(training.get("n_train") or 0)
+    names, holes = tuple(model.modalities_), training.get("holes") or {}
+    n = int(training.get("n_train") or 0) if set(names) <= set(holes) else 0
     kept = training.get("patterns")
-    holes = training.get("holes") or {}
     return Reference(
-        modalities=tuple(model.modalities_),
+        modalities=names,
         n=n,
-        present={name: round((1 - missing) * n) for name, missing in holes.items()},
-        patterns=None if kept is None else {int(code): int(k) for code, k in kept.items()},
+        present={name: round((1 - holes.get(name, 0)) * n) for name in names},
+        patterns={int(code): k for code, k in kept.items()} if n and kept else None,
         source="model",
     )
 

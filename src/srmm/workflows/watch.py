@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from srmm.data.items import ItemReader
+from srmm.data.store import is_store
 from srmm.encoding.summary import EncodingSummary
 from srmm.errors import fraction, one_of
 from srmm.evaluation.domain import ROWS
@@ -21,8 +22,11 @@ from srmm.learning.saving import Saved, open_saved
 from srmm.methods import method_name
 from srmm.report.watch import write_watch
 from srmm.version import versions
+from srmm.workflows.made_by import json_of, page_of
 from srmm.workflows.new_rows import label_column, read_new_rows
 from srmm.workflows.outputs import check_not_read
+from srmm.workflows.pictures import with_stored_pictures
+from srmm.workflows.places import check_file, check_place
 from srmm.workflows.predictor import Predictor, load
 from srmm.workflows.reference import reference_of
 from srmm.workflows.rows import rows_to_predict
@@ -57,6 +61,7 @@ def watch_workflow(
     level: float = 0.01,
     engine: str = "auto",
     seed: int = 0,
+    overwrite: bool = False,
     progress: Any = False,
 ) -> Watched:
     """Compare rows, read as `predict_workflow` does, with those a model was trained on.
@@ -67,7 +72,8 @@ def watch_workflow(
     Parameters
     ----------
     output : path, optional
-        The page to write (.html); its numbers go beside it (.json).
+        The page to write (.html); its numbers go beside it (.json). Either file is replaced if it
+        was written here, another file only to `overwrite` it.
     fail_on : sequence of str
         Kinds of alarms that `Watched.alarm` is of, of "presence", "never", "shift", "prediction",
         "accuracy".
@@ -82,11 +88,7 @@ def watch_workflow(
     for kind in fail_on:
         one_of("fail_on", kind, KINDS)
     level = fraction("level", level, closed=False)
-    html = json = None
-    if output is not None:
-        html = output if output.suffix == ".html" else beside(output, output.name, ".html")
-        json = beside(html, html.stem, ".json")
-        check_not_read(source, html, json)
+    html, json = (None, None) if output is None else _places(output, source, overwrite)
     predictor = load(model_folder, engine=engine, root=root, when_nothing_present="prior")
     label = label_column(predictor.config, source, columns)
     rows = rows_to_predict(
@@ -122,11 +124,23 @@ def watch_workflow(
         }
     )
     if html is not None and json is not None:
-        write_json(json, content)
         kinds = {name: about["kind"] for name, about in predictor.config["inputs"].items()}
-        with ItemReader(new.folder) as reader:
-            write_watch(content, html, pictures=_pictures(content, new, Thumbnails(reader, kinds)))
+        pictures, said = _pictures(content, new, kinds, source, root)
+        content["notes"] += said
+        write_json(json, content)
+        write_watch(content, html, pictures=pictures)
     return Watched(content, html, json)
+
+
+def _places(output: Path, source: str, overwrite: bool) -> tuple[Path, Path]:
+    """The page and the numbers that are written; `InputError` if one may not be."""
+    check_place(output)
+    html = output if output.suffix == ".html" else beside(output, output.name, ".html")
+    json = beside(html, html.stem, ".json")
+    check_not_read(source, html, json)
+    check_file(html, page_of("srmm check"), overwrite=overwrite)
+    check_file(json, json_of(FORMAT), overwrite=overwrite)
+    return html, json
 
 
 def _model(predictor: Predictor) -> dict[str, Any]:
@@ -228,15 +242,35 @@ def _listed(names: Sequence[str], shown: int = 5) -> str:
 
 
 def _pictures(
-    content: Mapping[str, Any], new: NewRows, thumbnails: Thumbnails
-) -> dict[tuple[str, int], bytes]:
-    """Small pictures of the strangest items, by modality and row."""
-    pictures = {}
+    content: Mapping[str, Any],
+    new: NewRows,
+    kinds: Mapping[str, str],
+    source: str,
+    root: Path | None,
+) -> tuple[dict[tuple[str, int], bytes], list[str]]:
+    """Small pictures of the strangest items, by modality and row, and what is to be said of them.
+
+    Those of a store may come from anybody, and are read only where `srmm.workflows.shown` allows.
+    """
+    items = []
     for entry in content["shift"]:
         name = entry["modality"]
         raw = dict(zip(new.samples[name].rows, new.samples[name].raw, strict=True))
         for item in entry["strangest"]:
-            picture = thumbnails(name, raw[item["row"]])
+            about = {"id": item["id"], "row": item["row"], "present": [name]}
+            items.append(about | {"raw": {name: raw[item["row"]]}})
+    notes: list[str] = []
+    folder, within = new.folder, None
+    if is_store(Path(source)):
+        folder, within = None, ()
+        filled, notes = with_stored_pictures({"mistakes": items}, kinds, Path(source), root)
+        items = filled["mistakes"]
+    pictures = {}
+    with ItemReader(folder, within=within) as reader:
+        thumbnails = Thumbnails(reader, kinds)
+        for about in items:
+            name = about["present"][0]
+            picture = thumbnails(name, about["raw"][name])
             if picture is not None:
-                pictures[name, item["row"]] = picture
-    return pictures
+                pictures[name, about["row"]] = picture
+    return pictures, notes
