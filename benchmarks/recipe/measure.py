@@ -16,7 +16,11 @@ _FEWEST = 20  # rows of a pattern
 
 
 def measured(model: Any, train: srmm.Embeddings, test: srmm.Embeddings) -> dict[str, Any]:
-    """{"seconds", "processor", "patterns": {"image+text": {"accuracy", "log_loss", "ece", "n"}}, "noise"}."""
+    """{"seconds", "processor", "patterns", "noise"}: of the fit, and what came out.
+
+    "patterns" is {"image+text": {"accuracy", "log_loss", "ece", "n"}}; "processor" is in seconds,
+    of all threads.
+    """
     start, used = time.perf_counter(), time.process_time()
     model.fit(train)
     seconds, used = time.perf_counter() - start, time.process_time() - used
