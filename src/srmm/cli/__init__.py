@@ -23,6 +23,7 @@ from srmm.cli.fit import fit
 from srmm.cli.lists import datasets, encoders, methods
 from srmm.cli.predict import predict
 from srmm.cli.reproduce import reproduce
+from srmm.cli.serve import serve
 from srmm.cli.streams import flushed, prepare_streams
 from srmm.errors import SrmmError, shown
 from srmm.version import __version__
@@ -48,6 +49,7 @@ for command in (
     fit,
     evaluate,
     predict,
+    serve,
     distil,
     encode,
     compare,

@@ -150,6 +150,15 @@ class Predictor:
         frame.attrs["notes"] = list(run.notes())
         return frame
 
+    def encoder(self, name: str) -> Encoder:
+        """The encoder of a modality's raw items, loaded now if it was not yet.
+
+        Raises `InputError` if the model does not know which one made its embeddings.
+        """
+        kind = self.config["inputs"].get(name, {}).get("kind", "features")
+        with self._encoding:
+            return self._encoder(name, kind)
+
     def encode(
         self, part: Table, *, strict: bool = False, progress: Any = False
     ) -> tuple[Embeddings, EncodingSummary]:
