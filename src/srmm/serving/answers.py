@@ -147,6 +147,7 @@ def _answer(
                 for m, name in enumerate(model.modalities_)
             },
             "prior_share": _number(spoken.prior[row]),
+            "notes": asked.notes[i],
         }
         predictions.append({"id": asked.ids[i], **said} if asked.ids[i] is not None else said)
     counts: dict[str, int] = {}

@@ -10,13 +10,13 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from srmm.serving.bodies import read_rows
 from srmm.serving.described import predict_description
 from srmm.serving.desk import Desk
-from srmm.serving.guard import Guard
+from srmm.serving.guard import Guard, failed
 from srmm.serving.limits import Limits
 from srmm.serving.pages import page_routes
 from srmm.serving.protocol import protocol_routes
@@ -72,6 +72,8 @@ def make_application(
     )
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _not_found)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(Exception, failed)
     _add_routes(app, desk)
     app.include_router(protocol_routes(desk))
     app.include_router(page_routes(desk))
@@ -115,10 +117,13 @@ def _add_routes(app: FastAPI, desk: Desk) -> None:
         return Response(desk.measures.text(), media_type="text/plain; version=0.0.4")
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    content: dict[str, Any] = error.content
-    return JSONResponse(content, error.status, error.headers)
+    return JSONResponse(error.content(request.url.path), error.status, error.headers)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # nobody is there to read it
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
@@ -126,4 +131,5 @@ async def _not_found(request: Request, error: Exception) -> Response:
     reasons = {404: "There is nothing at this address.", 405: "Not with this method."}
     reason = reasons.get(error.status_code, str(error.detail))
     refusal = Refusal(error.status_code, reason)
-    return JSONResponse(refusal.content, refusal.status, dict(error.headers or {}))
+    content = refusal.content(request.url.path)
+    return JSONResponse(content, refusal.status, dict(error.headers or {}))

@@ -12,10 +12,11 @@ import pandas as pd
 from srmm.data.blocks import Cells
 from srmm.data.sources import object_array
 from srmm.data.table import Table
+from srmm.encoders import ExplainedEncoder
 from srmm.errors import InputError, did_you_mean
 from srmm.serving.contract import Contract, ServedModality
 from srmm.serving.given import GivenVector, given_cell, given_item
-from srmm.serving.refusals import Refusal
+from srmm.serving.refusals import Refusal, readable
 from srmm.workflows.predictor import Predictor
 from srmm.workflows.rows import rows_to_predict
 
@@ -51,12 +52,15 @@ class Asked:
         Per row, the modalities for which something was given, be it blank.
     ids : list of n
         What the client calls its rows, None where it does not.
+    notes : list of n lists of str
+        What was met in the cells of a row that training did not lead to expect.
     """
 
     table: Table
     vectors: dict[str, dict[int, np.ndarray]]
     named: list[list[str]]
     ids: list[Any]
+    notes: list[list[str]]
     wanted: Wanted = field(default_factory=Wanted)
     where: str = "rows[{}]"
     """How a field of a row is named."""
@@ -93,8 +97,8 @@ def read_asked(
                 vectors.setdefault(name, {})[i] = item.vector
     table = _read(predictor, contract, given)
     named = [[name for name, item in row.items() if item is not None] for row in given]
-    ids = [_id(row.get("id"), f"{where.format(i)}.id") for i, row in enumerate(rows)]
-    return Asked(table, vectors, named, ids, wanted, where)
+    ids = [_id(row.get("id"), _dotted(where.format(i), "id")) for i, row in enumerate(rows)]
+    return Asked(table, vectors, named, ids, _surprises(predictor, table), wanted, where)
 
 
 def given_row(contract: Contract, row: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -103,7 +107,7 @@ def given_row(contract: Contract, row: Mapping[str, Any], where: str) -> dict[st
         raise Refusal(422, "Expected an object: modality → item.", field=where)
     found: dict[str, Any] = {}
     for key, value in row.items():
-        place = f"{where}.{key}" if where else str(key)
+        place = _dotted(where, key[:60])
         if key in contract.owners:
             name = contract.owners[key]
             item = given_item(contract.modalities[name], value, place)
@@ -114,8 +118,8 @@ def given_row(contract: Contract, row: Mapping[str, Any], where: str) -> dict[st
         elif key == "id":
             continue
         else:
-            hint = did_you_mean(str(key), contract.names)
-            raise Refusal(422, f"The model reads nothing called {key!r}. {hint}", field=place)
+            hint = did_you_mean(key[:60], contract.names)
+            raise Refusal(422, f"The model reads nothing called {key[:60]!r}. {hint}", field=place)
         before = found.get(name)
         if isinstance(before, dict) and isinstance(item, dict) and not before.keys() & item.keys():
             item = {**before, **item}
@@ -128,7 +132,7 @@ def given_row(contract: Contract, row: Mapping[str, Any], where: str) -> dict[st
 def _whole(one: ServedModality, item: Any, where: str) -> Any:
     """Columns that came one by one, as the vector they make up where they are plain numbers."""
     if isinstance(item, dict) and not one.as_cells:
-        return given_item(one, item, f"{where}.{one.name}" if where else one.name)
+        return given_item(one, item, _dotted(where, one.name))
     return item
 
 
@@ -191,7 +195,23 @@ def _renamed(items: np.ndarray, one: ServedModality) -> np.ndarray:
     return object_array(cells)
 
 
+def _surprises(predictor: Predictor, table: Table) -> list[list[str]]:
+    """Per row, a sentence on each cell that counts as blank, or is of no known category."""
+    notes: list[list[str]] = [[] for _ in range(len(table))]
+    for name, items in table.items.items():
+        for row, item in enumerate(items):
+            if isinstance(item, Cells):
+                encoder = predictor.encoder(name)
+                assert isinstance(encoder, ExplainedEncoder)
+                notes[row] += [f"{name}: {note}" for note in encoder.notes_on([item])]
+    return notes
+
+
+def _dotted(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
 def _id(value: Any, where: str) -> Any:
     if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
-        return value[:200] if isinstance(value, str) else value
+        return readable(value, 200) if isinstance(value, str) else value
     raise Refusal(422, "Expected a text or a whole number to name the row by.", field=where)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -56,7 +57,8 @@ def check_count(n: int, limits: Limits) -> None:
 def read_json_body(body: bytes) -> Any:
     """The value of a JSON body; `Refusal` (400) for what is none, with a name twice, or NaN."""
     try:
-        return json.loads(body, object_pairs_hook=_once, parse_constant=_no_number)
+        return json.loads(body, object_pairs_hook=_once, parse_constant=_no_number,
+                          parse_float=_finite)  # fmt: skip
     except Refusal:
         raise
     except RecursionError:
@@ -75,8 +77,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _no_number(text[:40])
+
+
 def _no_number(text: str) -> Any:
-    raise Refusal(400, f"{text} is no JSON: leave out what is absent, or write null.")
+    raise Refusal(400, f"{text} is no finite number: leave out what is absent, or write null.")
 
 
 def _json_rows(body: Any) -> tuple[list[dict[str, Any]], str]:

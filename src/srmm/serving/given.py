@@ -15,7 +15,6 @@ from srmm.errors import did_you_mean
 from srmm.serving.contract import FILES, ServedModality
 from srmm.serving.refusals import Refusal
 
-_DATA_URL = re.compile(r"data:(?P<type>[^,;]*)(?:;[^,;]*)*?(?P<base64>;base64)?,", re.IGNORECASE)
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _LONGEST_CELL = 10_000
 
@@ -96,8 +95,8 @@ def _features(one: ServedModality, value: Any, field: str) -> Any:
     for name in value:
         if name not in known:
             raise Refusal(
-                422, f"{one.name} has no column {name!r}. {did_you_mean(str(name), known)}",
-                field=f"{field}.{name}",
+                422, f"{one.name} has no column {name[:60]!r}. {did_you_mean(name[:60], known)}",
+                field=f"{field}.{name[:60]}",
             )  # fmt: skip
     cells = {name: given_cell(cell, f"{field}.{name}") for name, cell in value.items()}
     if one.as_cells:
@@ -156,14 +155,14 @@ def _bytes(one: ServedModality, value: Any, field: str) -> bytes:
         return value
     if not isinstance(value, str):
         raise _unexpected(one, value, field, "base64 or a data: URL")
-    head = _DATA_URL.match(value)
-    if head is not None and not head["base64"]:
+    is_data = value[:5].lower() == "data:"
+    head, _, text = value.partition(",") if is_data else ("", "", value)
+    if is_data and not head.lower().endswith(";base64"):
         raise Refusal(422, "The data: URL is not in base64 (data:TYPE;base64,…).", field=field)
-    if head is None and _ADDRESS.match(value):
+    if not is_data and _ADDRESS.match(value):
         raise Refusal(
             422, "Addresses are not fetched: send the content, in base64 or as a file.", field=field
         )
-    text = value[head.end() :] if head else value
     try:
         content = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):

@@ -12,6 +12,8 @@ import uuid
 from collections.abc import Iterable
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from srmm.serving.limits import Limits
@@ -96,9 +98,12 @@ class Guard:
         except Refusal as refusal:
             if status:
                 raise
-            await _say(sending, refusal)
-        except Exception:
-            await self._failed(scope, sending, bool(status))
+            await _say(sending, refusal, scope)
+        except Exception as error:
+            LOG.error("error %s at %s %s", number_of(scope), scope["method"], scope["path"],
+                      exc_info=error)  # fmt: skip
+            if not status:
+                await _say(sending, _failure(scope), scope)
         finally:
             self._asking -= counted
             self._bytes -= body.size
@@ -142,12 +147,21 @@ class Guard:
         # All are compared, so that time tells nothing of which was close.
         return bool(sum([hmac.compare_digest(digest, known) for known in self._keys]))
 
-    async def _failed(self, scope: Scope, send: Send, begun: bool) -> None:
-        number = uuid.uuid4().hex[:12]
-        LOG.exception("error %s at %s %s", number, scope["method"], scope["path"])
-        if not begun:
-            reason = f"The server failed; the cause is in its log under {number}."
-            await _say(send, Refusal(500, reason, id=number))
+
+async def failed(request: Request, _: Exception) -> Response:
+    """The answer to a request at which the server failed; the guard logs why."""
+    refusal = _failure(request.scope)
+    return JSONResponse(refusal.content(request.url.path), refusal.status)
+
+
+def number_of(scope: Scope) -> str:
+    """The number of an error, by which it is found in the log."""
+    return str(scope.setdefault("srmm.error", uuid.uuid4().hex[:12]))
+
+
+def _failure(scope: Scope) -> Refusal:
+    number = number_of(scope)
+    return Refusal(500, f"The server failed; its log says why under {number}.", id=number)
 
 
 class _Body:
@@ -182,8 +196,8 @@ def _host(headers: Headers) -> str:
     return host[: host.rindex("]") + 1] if "]" in host else host.partition(":")[0]
 
 
-async def _say(send: Send, refusal: Refusal) -> None:
-    body = json.dumps(refusal.content).encode()
+async def _say(send: Send, refusal: Refusal, scope: Scope) -> None:
+    body = json.dumps(refusal.content(scope["path"])).encode()
     headers = {"content-type": "application/json", "content-length": str(len(body))}
     headers |= {name.lower(): value for name, value in refusal.headers.items()}
     start = {

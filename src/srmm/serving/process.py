@@ -65,6 +65,7 @@ def serve_model(
         "server_header": False,
         "proxy_headers": False,
         "timeout_keep_alive": 10,
+        "limit_concurrency": 256 + 4 * settings.limits.queue,
     }
     application = application_of(settings)  # of several processes, too: what is wrong is said once
     if workers == 1:

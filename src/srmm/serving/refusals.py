@@ -38,10 +38,19 @@ class Refusal(SrmmError):  # noqa: N818 - the server's word, and no fault of its
         self.status, self.reason, self.field = status, reason, field
         self.headers, self.more = dict(headers or {}), more
 
-    @property
-    def content(self) -> dict[str, Any]:
-        """The answer as JSON."""
-        return {"error": {"reason": self.reason, "field": self.field, **self.more}}
+    def content(self, path: str) -> dict[str, Any]:
+        """The answer as JSON; at /v2 as the Open Inference Protocol has it, one text."""
+        if path.startswith("/v2"):
+            where = f"{self.field}: " if self.field else ""
+            return {"error": readable(where + self.reason, 1200)}
+        field = None if self.field is None else readable(self.field, 200)
+        return {"error": {"reason": readable(self.reason, 1000), "field": field, **self.more}}
+
+
+def readable(text: str, most: int) -> str:
+    """A text that came from a client as an answer may hold it: not longer, and valid Unicode."""
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def later(reason: str, seconds: int = 1) -> Refusal:

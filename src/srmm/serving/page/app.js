@@ -345,7 +345,7 @@ function showVerdict(said) {
   panel.replaceChildren(
     said.nothing_present
       ? make("p", { class: "warn" }, "Nothing is present: these are the class shares of training.")
-      : null ?? "",
+      : "",
     make(
       "div",
       { class: "verdict-head" },
@@ -355,6 +355,7 @@ function showVerdict(said) {
     make("ol", { class: "classes", "aria-label": "Most probable classes" }, ...classes),
     hidden > 0 ? make("p", { class: "aside" }, `and ${hidden.toLocaleString("en")} more classes`) : "",
     said.set ? setLine(said.set) : "",
+    ...said.notes.map((note) => make("p", { class: "aside" }, note)),
   );
   byId("spoken").textContent = `${label}, ${percent(said.probability)}.`;
 }
@@ -363,7 +364,7 @@ function setLine(set) {
   const most = 12;
   const chips = set.labels.slice(0, most).map((label) => make("span", { class: "chip" }, String(label)));
   const rest = set.labels.length > most ? ` and ${set.labels.length - most} more` : "";
-  return make("p", { class: "set" }, `Holds the true class ${Math.round(100 * set.coverage)} % of the time: `, ...chips, rest);
+  return make("p", { class: "set" }, `In ${Math.round(100 * set.coverage)} % of such cases the true class is among: `, ...chips, rest);
 }
 
 function showVotes(said) {
