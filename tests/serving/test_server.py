@@ -154,8 +154,11 @@ def test_other_sites_and_other_names_are_refused(serve: Any) -> None:
     client = serve(hosts=["testserver"])
     assert client.get("/model").status_code == 200
     assert client.get("/model", headers={"Host": "evil.example:8000"}).status_code == 421
-    cross = {"Sec-Fetch-Site": "cross-site"}
-    assert client.post("/predict", json={"text": "a"}, headers=cross).status_code == 403
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+                    {"Origin": "null"}, {"Origin": "http://evil.example"}):  # fmt: skip
+        assert client.post("/predict", json={"text": "a"}, headers=headers).status_code == 403
+    for headers in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://testserver"}):
+        assert client.post("/predict", json={"text": "a"}, headers=headers).status_code == 200
     assert "access-control-allow-origin" not in client.get("/model").headers
     assert allowed_hosts("127.0.0.1", ()) != ()
     assert allowed_hosts("0.0.0.0", ()) == ()

@@ -121,7 +121,7 @@ class Guard:
         headers = Headers(scope=scope)
         if self._hosts and _host(headers) not in self._hosts:
             raise Refusal(421, "The server is not called by this name (--allowed-host).")
-        if headers.get("sec-fetch-site") == "cross-site" and scope["path"] != "/":
+        if scope["path"] != "/" and _is_from_elsewhere(headers):
             raise Refusal(403, "Pages of other sites may not ask this server.")
         if scope["path"] not in OPEN and self._keys and not self._opens(headers):
             raise Refusal(
@@ -188,6 +188,15 @@ class _Body:
             if self.size > self.guard.limits.body_mb * 1e6:
                 raise self.guard.too_large()
         return message
+
+
+def _is_from_elsewhere(headers: Headers) -> bool:
+    """Whether a browser sends this for a page that is not ours; other clients say nothing of it."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin")  # of a browser that asks over plain HTTP
+    return origin is not None and origin.partition("://")[2] != headers.get("host")
 
 
 def _host(headers: Headers) -> str:
