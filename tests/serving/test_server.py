@@ -92,6 +92,7 @@ def test_an_answer_that_takes_too_long_is_given_up(
     response = client.post("/predict", json={"text": "a"})
     assert response.status_code == 503
     assert "longer than 0.1 s" in response.json()["error"]["reason"]
+    time.sleep(0.1)
     assert client.get("/ready").status_code == 503  # the model is still at it
     going.set()
 
