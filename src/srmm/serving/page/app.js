@@ -297,7 +297,7 @@ function refused(error) {
   const name = (error.field ?? "").split(/[.[]/)[0];
   const input = state.inputs.get(name);
   if (input) tell(input, error.message);
-  showNothing();
+  showNothing(null);
   showError(error.status === 503 ? `${error.message} Trying again …` : error.message);
   if (error.status === 503) schedule(1500);
 }
@@ -309,12 +309,11 @@ function showError(reason) {
   byId("error").textContent = reason ?? "";
 }
 
-function showNothing() {
-  byId("verdict").replaceChildren(
-    make("p", { class: "quiet" }, `Give it something – ${listed([...state.inputs.keys()])}, any of them – and the answer is here.`),
-  );
+function showNothing(invitation = `Give it something – ${listed([...state.inputs.keys()])}, any of them – and the answer is here.`) {
+  byId("verdict").hidden = invitation === null;
+  byId("verdict").replaceChildren(make("p", { class: "quiet" }, invitation ?? ""));
   byId("spoken").textContent = "";
-  for (const id of ["votes", "expected", "near"]) byId(id).hidden = true;
+  for (const id of ["votes", "expected", "near", "mini"]) byId(id).hidden = true;
 }
 
 function show(said) {
@@ -332,6 +331,7 @@ function show(said) {
 function showVerdict(said) {
   const label = String(said.label);
   const panel = byId("verdict");
+  panel.hidden = false;
   const classes = said.probabilities.map(({ label, probability }) =>
     make(
       "li",
@@ -358,6 +358,8 @@ function showVerdict(said) {
     ...said.notes.map((note) => make("p", { class: "aside" }, note)),
   );
   byId("spoken").textContent = `${label}, ${percent(said.probability)}.`;
+  byId("mini").replaceChildren(make("b", {}, label), make("span", {}, percent(said.probability)));
+  byId("mini").hidden = false;
 }
 
 function setLine(set) {
