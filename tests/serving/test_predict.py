@@ -63,12 +63,18 @@ def test_it_says_what_the_predictor_says(client: Any, shop: Path) -> None:
 
 
 def test_embeddings_may_stand_in_for_items(client: Any) -> None:
-    table_like = client.predictor.encoder("text").embed("a blue shoe").tolist()
-    rows = [{"text": "a blue shoe"}, {"text": table_like}, {"text": {"embedding": table_like}},
-            {"image": RED, "text": table_like}, {"image": RED, "text": "a blue shoe"}]  # fmt: skip
-    found = [one["probability"] for one in ask(client, rows).json()["predictions"]]
-    np.testing.assert_allclose(found[1:3], found[0], atol=1e-6)
-    assert found[3] == pytest.approx(found[4], abs=1e-6)
+    """Beside rows with items, and as they are answered alone."""
+    blue = client.predictor.encoder("text").embed("a blue shoe").tolist()
+    rows = [{"text": "a red shoe"}, {"text": blue}, {"text": {"embedding": blue}},
+            {"image": RED, "text": blue}]  # fmt: skip
+    same = [{"text": "a red shoe"}, {"text": "a blue shoe"}, {"text": "a blue shoe"},
+            {"image": RED, "text": "a blue shoe"}]  # fmt: skip
+    found = ask(client, rows).json()["predictions"]
+    for said, row in zip(found, same, strict=True):
+        alone = only(ask(client, row))
+        assert said["label"] == alone["label"]
+        assert said["probability"] == pytest.approx(alone["probability"], abs=1e-6)
+    assert [said["label"] for said in found[:3]] == ["red", "blue", "blue"]
 
 
 def test_forms_hold_files_texts_and_several_rows(client: Any) -> None:

@@ -209,6 +209,7 @@ def test_the_nearest_training_items_are_shown(serve: Any, shop: Path) -> None:
         "/nearest/0/text",
         "/nearest/0/..%2Fx",
         "/nearest/-1/image",
+        "/nearest/x/image",
     ):
         assert client.get(path).status_code == 404, path
     assert "nearest" not in client.post("/predict", json={"text": "a"}).json()["predictions"][0]

@@ -41,7 +41,7 @@ def page_routes(desk: Desk) -> APIRouter:
             raise Refusal(404, "There is nothing at this address.")
         return Response(contents[name], media_type=f"{_FILES[name]}; charset=utf-8")
 
-    @router.get("/nearest/{number}/{modality}")
+    @router.get("/nearest/{number:int}/{modality}")
     async def picture(number: int, modality: str) -> Response:
         found = None
         if desk.neighbours is not None:
