@@ -20,6 +20,7 @@ from srmm.learning.saving import read_config, save_pretrained
 from srmm.methods import make_method
 from srmm.recipe import nearest_recipe
 from tests.encoders.test_vit_resnet_doc2vec import titles
+from tests.tampering import edit_json
 from tests.test_classifier import DEFAULT, SMALL, problem
 
 
@@ -95,20 +96,18 @@ def test_damaged_weights_are_a_clear_error(tmp_path: Path, damage: str) -> None:
     elif damage == "remove":
         path.unlink()
     else:
-        config = json.loads((folder / "config.json").read_text())
-        config["state"]["parameters"]["hidden_dim"] = 33
-        (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(StoreError, match="m is damaged"):
+        edit_json(folder / "config.json", lambda c: c["state"]["parameters"].update(hidden_dim=33))
+    with pytest.raises(StoreError, match=r"m(/model.safetensors)? is (damaged|missing)"):
         from_pretrained(folder)
 
 
 def test_a_folder_cannot_name_code_to_run(saved: tuple[PaperClassifier, Path]) -> None:
     _, folder = saved
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"kind": "os.system"}))
+    before = (folder / "config.json").read_bytes()
+    edit_json(folder / "config.json", lambda config: config.update(kind="os.system"))
     with pytest.raises(StoreError, match=r"names the kind 'os\.system'"):
         from_pretrained(folder)
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_bytes(before)
 
 
 def test_foreign_folders_are_refused(tmp_path: Path) -> None:
@@ -213,8 +212,7 @@ def test_a_model_of_before_the_default_changed_says_so(
     saved: tuple[PaperClassifier, Path], tmp_path: Path
 ) -> None:
     shutil.copytree(saved[1], tmp_path / "old")
-    config = json.loads((tmp_path / "old" / "config.json").read_text())
-    (tmp_path / "old" / "config.json").write_text(json.dumps(config | {"version": 1}))
+    edit_json(tmp_path / "old" / "config.json", lambda config: config.update(version=1))
     with pytest.raises(StoreError, match=r"before the default method changed.*Train the model"):
         from_pretrained(tmp_path / "old")
     saved[0].save_pretrained(tmp_path / "old", overwrite=True)  # it may be replaced

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from srmm.methods import METHODS, find_method, make_method, method_name
 from srmm.methods.hist_gradient_boosting import random_part
 from srmm.recipe import defaults
 from tests.golden.make_predictions import PRETRAINED
+from tests.tampering import edit_json
 
 NAMES = [
     "unimodal:text" if name == "unimodal" else name
@@ -236,9 +236,8 @@ def test_only_methods_are_saved_and_only_expected_models_loaded(tmp_path: Path) 
 
 def test_a_class_of_another_package_is_known_by_its_module(tmp_path: Path) -> None:
     folder = small("extratrees").fit(separable(2)).save_pretrained(tmp_path / "m")
-    config = json.loads((folder / "config.json").read_text())
-    config["kind"] = "elsewhere.PerModalityTreesClassifier"
-    (folder / "config.json").write_text(json.dumps(config))
+    kind = "elsewhere.PerModalityTreesClassifier"
+    edit_json(folder / "config.json", lambda config: config.update(kind=kind))
     with pytest.raises(StoreError, match="It is of the package 'elsewhere': install that"):
         from_pretrained(folder)
 

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from srmm.cli import run
+from srmm.errors import StoreError
 from srmm.report.findings import item_lists
-from srmm.workflows.pictures import note_source, open_noted, with_pictures
+from srmm.workflows.pictures import note_source, noted_reading, open_noted, with_pictures
 
 pytestmark = pytest.mark.workflow
 CLASSES = ("dark", "light")
@@ -89,6 +90,8 @@ def test_the_source_is_noted_and_opened_again(table: Path, tmp_path: Path) -> No
     assert found is not None
     assert len(found) == 30
     (store / "_source.json").write_text("[]")
+    with pytest.raises(StoreError, match=r"_source\.json is not the note"):
+        noted_reading(store)
     assert open_noted(store) is None
 
 

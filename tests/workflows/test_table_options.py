@@ -11,9 +11,8 @@ import pytest
 
 from srmm.errors import InputError
 from srmm.experiments.data import open_experiment_data, split_for
-from srmm.learning.saving import read_config
+from srmm.learning.saving import open_saved, read_config
 from srmm.workflows import evaluate_workflow, fit_workflow, predict_workflow
-from srmm.workflows.data import known_rows
 
 pytestmark = pytest.mark.workflow
 
@@ -63,7 +62,7 @@ def test_a_model_reads_other_tables_as_its_own(tmp_path: Path) -> None:
 def test_groups_are_on_one_side_and_their_new_rows_are_no_test(tmp_path: Path, seed: int) -> None:
     frame = numbers()
     fit(frame, tmp_path, columns={"group": "customer"}, seed=seed)
-    rows = known_rows(tmp_path / "m")
+    rows = open_saved(tmp_path / "m").rows
     assert rows is not None
     assert rows.groupby("group")["split"].nunique().max() == 1
     assert set(rows["split"]) == {"train", "test"}
@@ -134,7 +133,7 @@ def test_rows_that_repeat_others_are_on_one_side(tmp_path: Path) -> None:
     assert fitted.notes == (
         "30 rows repeat the items of another row exactly; equal rows are on one side of the split.",
     )
-    rows = known_rows(tmp_path / "m")
+    rows = open_saved(tmp_path / "m").rows
     assert rows is not None
     assert (rows["split"][:30].to_numpy() == rows["split"][80:].to_numpy()).all()
     assert rows["split"].value_counts()["test"] == pytest.approx(110 / 4, abs=4)

@@ -14,6 +14,7 @@ from cyclopts.config import Yaml
 from rich.console import Console
 from rich.markup import escape
 
+from srmm.cli.check import check
 from srmm.cli.compare import compare
 from srmm.cli.demo import demo
 from srmm.cli.distil import distil
@@ -52,6 +53,7 @@ for command in (
     serve,
     distil,
     encode,
+    check,
     compare,
     reproduce,
     encoders,

@@ -1,17 +1,20 @@
 """The embedding store: a folder on disk that is read without loading it.
 
-    manifest.json           what is in it: modalities, sizes, encoders and their settings, digests
+    manifest.json           what is in it: modalities, sizes, encoders and their settings, and the
+                            SHA-256 of every file
     rows.parquet            one row per instance: id, label, split, group, and the raw items' names
     <modality>.safetensors  `values` (n_items, d): present items only, and `position` (n_instances,)
 
 Vectors are memory-mapped when read. A store is written beside its final place and moved there
-whole, so a killed job leaves the old store or none.
+whole, so a killed job leaves the old store or none; who reads while it is replaced gets one of the
+two. What has changed since it was written is refused.
 """
 
 from __future__ import annotations
 
 import json
 import mmap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +26,45 @@ from srmm.data.embeddings import Embeddings, packed_rows
 from srmm.data.modality import ABSENT
 from srmm.data.plain_columns import stored_column
 from srmm.errors import InputError, StoreError
-from srmm.files import read_json, replacing_folder, restore_interrupted, write_json
+from srmm.files import (
+    check_files,
+    is_of_format,
+    listed,
+    map_tensors,
+    read_json,
+    read_whole,
+    replacing_folder,
+    standing,
+    write_json,
+)
+from srmm.files.digests import inside
 
 FORMAT = "srmm-embeddings"
-VERSION = 1
+VERSION = 2
+MANIFEST = "manifest.json"
+CHECKED_AT_ONCE = 1 << 30
+"""Bytes of a store, about a second of hashing, up to which `load_embeddings` compares all files."""
+
+_SEALED_FROM = 2
+_SMALL = 1 << 26
+_AGAIN = "The store is damaged: encode it again."
 _RAW = "raw:"
 _ROWS_AT_ONCE = 4096
 
 
-def save_embeddings(embeddings: Embeddings, folder: str | Path, *, overwrite: bool = False) -> Path:
+def save_embeddings(
+    embeddings: Embeddings,
+    folder: str | Path,
+    *,
+    overwrite: bool = False,
+    add: Callable[[Path], None] = lambda folder: None,
+) -> Path:
     """Write `embeddings` as a store at `folder`, atomically, and return the path.
 
-    Packed rows that no instance points to any more are left out. Raises `InputError` if `folder`
-    exists and `overwrite` is False, or if it exists and is no store.
+    Packed rows that no instance points to any more are left out. `add` may write more files into
+    the folder that it gets, which are sealed with the others. Raises `InputError` if `folder`
+    exists and `overwrite` is False, or if it exists and is no store; `SrmmError` if another process
+    is writing to it.
     """
     folder = Path(folder)
     if folder.exists() and not (overwrite and is_store(folder)):
@@ -57,42 +86,51 @@ def save_embeddings(embeddings: Embeddings, folder: str | Path, *, overwrite: bo
                 "encoder": embeddings.encoders.get(name),
             }
         _write_rows(embeddings, temporary / "rows.parquet")
+        add(temporary)
         manifest = {
             "format": FORMAT,
             "version": VERSION,
             "n_instances": len(embeddings),
             "modalities": described,
+            "files": listed(temporary),
         }
-        write_json(temporary / "manifest.json", manifest)
+        write_json(temporary / MANIFEST, manifest)
     return folder
 
 
-def load_embeddings(folder: str | Path) -> Embeddings:
+def load_embeddings(folder: str | Path, *, check: bool | None = None) -> Embeddings:
     """Open a store written by `save_embeddings`; the vectors stay on disk until they are used.
 
-    Raises `StoreError` if the folder is no store, was made by a newer version, or is damaged.
+    Parameters
+    ----------
+    folder : path
+    check : bool, optional
+        Whether every file's SHA-256 is compared with what was written: 1.7 GB take about a second,
+        files of 64 MB and more are compared once per process. By default that is done for stores
+        of up to 1 GiB; of a larger one the vectors are not, see `srmm check`. With False, no
+        digest is compared but the manifest's own.
+
+    Raises
+    ------
+    StoreError
+        If the folder is no store, was made by a newer version, or is damaged.
     """
-    folder = Path(folder)
+    return read_whole(Path(folder), MANIFEST, lambda place: _load(place, check))
+
+
+def _load(folder: Path, check: bool | None) -> Embeddings:
     manifest = _read_manifest(folder)
+    check_digests(folder, manifest, check)
     rows = _read_rows(folder / "rows.parquet")
     n = manifest["n_instances"]
     if len(rows["id"]) != n:
         raise StoreError(
-            f"{folder / 'rows.parquet'} has {len(rows['id'])} rows, the manifest says {n}: "
-            "the store is damaged; encode it again."
+            f"{folder / 'rows.parquet'} has {len(rows['id'])} rows, the manifest says {n}. {_AGAIN}"
         )
     values, positions = {}, []
     for name, about in manifest["modalities"].items():
-        tensors = map_safetensors(folder / about["file"])
-        expected = {"values": (about["n_items"], about["embedding_dim"]), "position": (n,)}
-        found = {key: tensor.shape for key, tensor in tensors.items()}
-        if found != expected:
-            raise StoreError(
-                f"{folder / about['file']} holds {found}, the manifest says {expected}: "
-                "the store is damaged; encode it again."
-            )
-        values[name] = tensors["values"]
-        positions.append(np.asarray(tensors["position"]))
+        values[name], position = _read_modality(inside(folder, about["file"]), about, n)
+        positions.append(position)
     return Embeddings(
         values,
         np.column_stack(positions),
@@ -107,55 +145,84 @@ def load_embeddings(folder: str | Path) -> Embeddings:
 
 def is_store(folder: str | Path) -> bool:
     """True if the folder says it is an embedding store (it may still be damaged)."""
-    try:
-        _read_manifest(Path(folder))
-    except StoreError:
-        return False
-    return True
+    return is_of_format(standing(Path(folder)) / MANIFEST, FORMAT)
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """The manifest of a store; raises `StoreError` if there is none, or it is not ours."""
+    return _read_manifest(standing(Path(folder)))
+
+
+def check_digests(folder: Path, manifest: dict[str, Any], check: bool | None) -> None:
+    """Compare the files of a store with its manifest, see `load_embeddings`."""
+    if check is False or manifest["version"] < _SEALED_FROM:
+        return
+    files = manifest["files"]
+    named = [about["file"] for about in manifest["modalities"].values()]
+    unlisted = [file for file in ("rows.parquet", *named) if file not in files]
+    if unlisted:
+        raise StoreError(f"{folder / MANIFEST} does not list {unlisted[0]!r}. {_AGAIN}")
+    check_files(folder, files, remedy=_AGAIN, most=None if check or _is_quick(files) else _SMALL)
+
+
+def _is_quick(files: dict[str, Any]) -> bool:
+    return sum(about.get("bytes", 0) for about in files.values()) <= CHECKED_AT_ONCE
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a store; raises `StoreError` if there is none or it is not ours."""
-    restore_interrupted(folder)
-    return read_json(
-        folder / "manifest.json",
+    path = folder / MANIFEST
+    manifest = read_json(
+        path,
         format=FORMAT,
         version=VERSION,
         what="the manifest of an embedding store",
         remedy=f"{folder} is not an embedding store: make one with `srmm encode TABLE -o FOLDER`.",
+        sealed_from=_SEALED_FROM,
     )
+    fields = {"file": str, "embedding_dim": int, "n_items": int, "encoder": dict | None}
+    if manifest["version"] >= _SEALED_FROM:
+        check_type(path, manifest, "files", dict)
+        for name in manifest["files"]:
+            check_type(path, manifest["files"], name, dict)
+            check_type(path, manifest["files"][name], "bytes", int)
+    check_type(path, manifest, "n_instances", int)
+    check_type(path, manifest, "modalities", dict)
+    for name in manifest["modalities"]:
+        check_type(path, manifest["modalities"], name, dict)
+        for field, expected in fields.items():
+            check_type(path, manifest["modalities"][name], field, expected)
+    return manifest
 
 
-def map_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of a safetensors file as read-only memory maps, checked against its length.
+def check_type(path: Path, content: dict[str, Any], key: str, expected: Any) -> None:
+    """Raise `StoreError` unless `content`, of the file at `path`, has a value of this type."""
+    value = content.get(key)
+    if not isinstance(value, expected) or isinstance(value, bool):
+        name = getattr(expected, "__name__", str(expected))
+        raise StoreError(f"{path} has {key!r} = {value!r:.80}, expected {name}. {_AGAIN}")
+    if isinstance(value, int) and value < 0:
+        raise StoreError(f"{path} has {key!r} = {value}, expected a number from 0 on. {_AGAIN}")
 
-    The file is: 8 bytes with the length of a JSON header, the header, then the raw tensors.
-    """
-    dtypes = {"F32": "<f4", "F16": "<f2", "F64": "<f8", "I64": "<i8", "BOOL": "?", "U8": "u1"}
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if length < size else None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); encode it again.") from None
-    header = header and {key: entry for key, entry in header.items() if key != "__metadata__"}
-    end = max((entry["data_offsets"][1] for entry in (header or {}).values()), default=0)
-    if header is None or size != 8 + length + end:
+
+def _read_modality(path: Path, about: dict[str, Any], n: int) -> tuple[np.ndarray, np.ndarray]:
+    """(values, position) of one modality, checked against the manifest."""
+    tensors = map_tensors(path)
+    expected = {"values": (about["n_items"], about["embedding_dim"]), "position": (n,)}
+    found = {key: tensor.shape for key, tensor in tensors.items()}
+    if found != expected:
+        raise StoreError(f"{path} holds {found}, the manifest says {expected}. {_AGAIN}")
+    values, position = tensors["values"], np.asarray(tensors["position"])
+    if values.dtype.kind != "f" or position.dtype != np.int64:
         raise StoreError(
-            f"{path} is damaged or truncated: {size} bytes, expected {8 + length + end}. "
-            "Encode it again."
+            f"{path} holds values of {values.dtype} and positions of {position.dtype}, expected "
+            f"floats and int64. {_AGAIN}"
         )
-    tensors = {}
-    for name, entry in header.items():
-        shape, offset = tuple(entry["shape"]), 8 + length + entry["data_offsets"][0]
-        dtype = np.dtype(dtypes[entry["dtype"]])
-        # An empty file region cannot be mapped.
-        empty = 0 in shape
-        tensors[name] = (
-            np.empty(shape, dtype) if empty else np.memmap(path, dtype, "r", offset, shape)
+    if n and not (position.min() >= ABSENT and position.max() < max(len(values), 0)):
+        raise StoreError(
+            f"{path} has positions from {position.min()} to {position.max()}, expected −1 (absent) "
+            f"to {len(values) - 1}, the last of its items. {_AGAIN}"
         )
-    return tensors
+    return values, position
 
 
 def _write_modality(path: Path, values: np.ndarray, used: np.ndarray, position: np.ndarray) -> None:
@@ -198,14 +265,16 @@ def _write_rows(embeddings: Embeddings, path: Path) -> None:
         if column is None:
             continue
         arrow[name] = stored_column(name, column)
-    pq.write_table(pa.table(arrow), path)
+    pq.write_table(pa.table(arrow), path, write_page_checksum=True)
 
 
 def _read_rows(path: Path) -> dict[str, np.ndarray]:
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
+        table = pq.read_table(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
         raise StoreError(f"{path} cannot be read ({error}); encode it again.") from None
+    if "id" not in table.column_names:
+        raise StoreError(f"{path} has no column 'id', but {table.column_names}. {_AGAIN}")
     columns = {}
     for name in table.column_names:
         column = table.column(name)

@@ -20,16 +20,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from srmm.data.broken import AbsentFile, UnreadableItem
 from srmm.data.embeddings import same_settings
 from srmm.data.items import ItemReader
-from srmm.data.store import map_safetensors
 from srmm.encoders import Encoder
 from srmm.encoders.engines import engine_of
 from srmm.errors import InputError, StoreError
-from srmm.files import replacing_file
+from srmm.files import load_tensors, replacing_file, save_tensors
 
 CHUNK_ITEMS = 1024
 """Unique items per chunk: what a kill can lose at most, and what memory holds."""
@@ -279,24 +277,25 @@ def checked(encoder: Encoder, prepared: list[Any]) -> np.ndarray:
 
 def write_chunk(chunk: Chunk, file: Path) -> None:
     """Keep a chunk, whole or not at all."""
-    failures = np.frombuffer(json.dumps(list(chunk.failures.items())).encode(), dtype=np.uint8)
-    with replacing_file(file) as temporary:
-        parts = {"values": chunk.values, "row": chunk.row, "failures": failures, "cut": chunk.cut}
-        save_file(parts, temporary)
+    parts = {"values": chunk.values, "row": chunk.row, "cut": chunk.cut}
+    with replacing_file(file, tidy=False) as temporary:
+        save_tensors(temporary, parts, about=list(chunk.failures.items()))
 
 
 def read_chunk(file: Path) -> Chunk:
-    """A chunk that an earlier run has kept; its values are mapped."""
-    tensors = map_safetensors(file)
-    failures = dict(json.loads(tensors["failures"].tobytes()))
-    row, cut = np.asarray(tensors["row"]), np.asarray(tensors.get("cut", np.empty(0, np.int64)))
-    return Chunk(tensors["values"], row, failures, resumed=True, cut=cut)
+    """A chunk that an earlier run has kept; its values are mapped.
+
+    Raises `StoreError` if it is damaged.
+    """
+    tensors, failures = load_tensors(file, "Delete it: its items are then encoded again.")
+    row, cut = np.asarray(tensors["row"]), np.asarray(tensors["cut"])
+    return Chunk(tensors["values"], row, dict(failures), resumed=True, cut=cut)
 
 
 def _is_whole(file: Path) -> bool:
     """False also for a damaged file, which is then encoded again."""
     try:
-        map_safetensors(file)
-    except StoreError:
+        read_chunk(file)
+    except (StoreError, LookupError, TypeError, ValueError):
         return False
     return True

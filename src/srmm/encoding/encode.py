@@ -193,7 +193,7 @@ def _encode(
             if not (as_before and earlier and same_content(earlier.embeddings, embeddings)):
                 keys = {name: done[name].keys for name in embeddings.modalities}
                 keys |= {name + CUT: done[name].cut for name in keys if done[name].cut.any()}
-                write_store(embeddings, keys, loaded, unreadable, output, partial)
+                write_store(embeddings, keys, loaded, unreadable, output)
             embeddings = load_embeddings(output)
             remove_finished(partial)
     summary = EncodingSummary(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import shutil
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,10 +27,13 @@ from srmm.encoders import Encoder, FittableEncoder, load_encoder
 from srmm.encoding.chunks import item_reader
 from srmm.encoding.store import ENCODERS, Earlier
 from srmm.encoding.unique_items import ItemKeys
-from srmm.errors import InputError
+from srmm.errors import InputError, StoreError
+from srmm.files import check_files, listed, read_json, write_json
 
 COLUMNS = "columns"
 """The encoder of columns that are not all finite numbers."""
+
+_SEALED = "srmm-fitted-encoder"
 
 
 def needs_fitting(encoder: Encoder) -> TypeGuard[FittableEncoder]:
@@ -110,10 +114,31 @@ def fit_on_training_rows(
         rows = np.flatnonzero(table.split == "train")
     if partial is not None:
         folder = partial / f"{modality}-{_digest(encoder, table, modality, rows)}.encoder"
-        if not folder.is_dir():
+        if not _is_as_written(folder):
+            shutil.rmtree(folder, ignore_errors=True)
             fitted_copy(encoder, table, modality, rows, reader).save(folder)
+            sealed = {"format": _SEALED, "version": 1, "files": listed(folder)}
+            write_json(folder.with_suffix(".json"), sealed)
         return load_encoder(f"{encoder.name}:{folder}", encoder.kind)
     return fitted_copy(encoder, table, modality, rows, reader)
+
+
+def _is_as_written(folder: Path) -> bool:
+    """Whether an earlier run has left the fitted encoder, and not a bit of it has changed."""
+    again = "It is fitted again."
+    try:
+        sealed = read_json(
+            folder.with_suffix(".json"),
+            format=_SEALED,
+            version=1,
+            what="the digests of a fitted encoder",
+            remedy=again,
+            sealed_from=1,
+        )
+        check_files(folder, sealed["files"], remedy=again)
+    except (StoreError, LookupError):
+        return False
+    return True
 
 
 def fitted_copy(

@@ -8,7 +8,6 @@ the encoder reads, if any is. Encoders that were fitted are in `_encoders/<modal
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,12 @@ import pyarrow.parquet as pq
 from safetensors.numpy import save
 
 from srmm.data.embeddings import Embeddings, same_settings
-from srmm.data.store import is_store, load_embeddings, map_safetensors, save_embeddings
+from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.data.table import Table
 from srmm.encoders import Encoder, FittableEncoder
 from srmm.encoding.summary import UnreadableEntry, unreadable_frame
 from srmm.errors import InputError
-from srmm.files import replacing_folder
+from srmm.files import map_tensors, standing
 
 _ITEMS = "_items.safetensors"  # no modality may be called so
 ENCODERS = "_encoders"  # nor so
@@ -58,17 +57,17 @@ def open_earlier(output: Path | None, table: Table, *, prune: bool) -> Earlier |
     Raises `InputError` if there is something else, or a store with rows or modalities that the
     table lacks: they would be lost, which `prune` allows.
     """
-    if output is None or not output.exists():
+    if output is None or not output.exists():  # the job has put back what was left aside
         return None
     other = "Choose another output, or delete it to encode everything again."
     if not is_store(output):
         raise InputError(f"{output} exists and is no embedding store. Choose another output.")
-    if not (output / _ITEMS).is_file():
+    if not (standing(output) / _ITEMS).is_file():
         raise InputError(
             f"{output} is an embedding store but was not made by encoding a table, so nothing can "
             f"be added to it. {other}"
         )
-    earlier = Earlier(load_embeddings(output), read_keys(output))
+    earlier = Earlier(load_embeddings(output, check=True), read_keys(output))
     lost = [name for name in earlier.embeddings.modalities if name not in table.items]
     if lost and not prune:
         raise InputError(
@@ -108,22 +107,19 @@ def write_store(
     encoders: Mapping[str, Encoder],
     unreadable: Sequence[UnreadableEntry],
     output: Path,
-    partial: Path,
 ) -> None:
     """Put the finished store at `output`, in the place of what was there."""
-    finished = partial / "store"
-    shutil.rmtree(finished, ignore_errors=True)
-    save_embeddings(embeddings, finished)
-    with replacing_folder(output) as temporary:
-        for file in finished.iterdir():
-            file.rename(temporary / file.name)
-        (temporary / _ITEMS).write_bytes(save(keys))
+
+    def add(folder: Path) -> None:
+        (folder / _ITEMS).write_bytes(save(keys))
         if unreadable:
             listed = pa.Table.from_pandas(unreadable_frame(unreadable), preserve_index=False)
-            pq.write_table(listed, temporary / UNREADABLE)
+            pq.write_table(listed, folder / UNREADABLE, write_page_checksum=True)
         for name, encoder in encoders.items():
             if isinstance(encoder, FittableEncoder) and name in keys:
-                encoder.save(temporary / ENCODERS / name)
+                encoder.save(folder / ENCODERS / name)
+
+    save_embeddings(embeddings, output, overwrite=True, add=add)
 
 
 def same_content(first: Embeddings, second: Embeddings) -> bool:
@@ -204,7 +200,7 @@ class Packed:
 
 def read_keys(store: Path) -> dict[str, np.ndarray]:
     """Per modality the keys of the packed items of a store made by encoding, see `ItemKeys`."""
-    return {name: np.asarray(keys) for name, keys in map_safetensors(store / _ITEMS).items()}
+    return {name: np.asarray(keys) for name, keys in map_tensors(store / _ITEMS).items()}
 
 
 def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:

@@ -21,10 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
-from srmm.errors import InputError, SrmmError
+from srmm.errors import InputError, SrmmError, StoreError
 from srmm.evaluation.robustness import corruption_scores
 from srmm.experiments.data import (
     ExperimentData,
@@ -33,7 +31,7 @@ from srmm.experiments.data import (
     open_experiment_data,
     split_for,
 )
-from srmm.files import json_ready, replacing_file
+from srmm.files import json_ready, load_tensors, remove_litter, replacing_file, save_tensors
 from srmm.fusion import pattern_codes
 from srmm.learning.describe import describe_model
 from srmm.learning.probabilities import align_classes
@@ -121,15 +119,16 @@ def run_cells(
     jobs: int = 1,
     progress: Progress = lambda done, of, what: None,
 ) -> None:
-    """Train the cells that are not in `folder` yet, `jobs` at a time.
+    """Train the cells that are not in `folder` yet, or not as they were written, `jobs` at a time.
 
     Each cell's file appears whole or not at all, so a run that was killed goes on with the rest.
     """
     if jobs < 1:
         raise InputError(f"jobs must be at least 1, got {jobs}.")
     wanted = {cell.name: cell for cell in cells}
-    open_ = [cell for name, cell in wanted.items() if not (folder / f"{name}.safetensors").exists()]
     folder.mkdir(parents=True, exist_ok=True)
+    remove_litter(folder)
+    open_ = [cell for cell in wanted.values() if not _is_kept(folder, cell)]
     done, of = len(wanted) - len(open_), len(wanted)
     progress(done, of, "")
     if not open_:
@@ -162,11 +161,18 @@ def run_cells(
             raise
 
 
+def _is_kept(folder: Path, cell: Cell) -> bool:
+    try:
+        read_outcome(folder, cell)
+    except StoreError:
+        return False
+    return True
+
+
 def read_outcome(folder: Path, cell: Cell) -> Outcome:
-    """The kept result of a cell."""
-    with safe_open(folder / f"{cell.name}.safetensors", framework="numpy") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        about = json.loads(file.metadata()["about"])
+    """The kept result of a cell; raises `StoreError` if it is not there, or damaged."""
+    path = folder / f"{cell.name}.safetensors"
+    tensors, about = load_tensors(path, "Delete it: it is then trained again.")
     return Outcome(
         tensors["y"],
         tensors["present"].astype(bool),
@@ -271,8 +277,8 @@ def _keep(outcome: Outcome, path: Path) -> None:
     }
     if outcome.embeddings is not None:
         tensors["embeddings"] = outcome.embeddings
-    with replacing_file(path) as temporary:
-        save_file(tensors, temporary, metadata={"about": json.dumps(outcome.about)})
+    with replacing_file(path, tidy=False) as temporary:
+        save_tensors(temporary, tensors, outcome.about)
 
 
 @lru_cache(maxsize=1)

@@ -62,7 +62,7 @@ def open_experiment_data(
 
     Raises `InputError` for a store without labels or with one modality only.
     """
-    embeddings = load_embeddings(store)
+    embeddings = load_embeddings(store, check=True)
     if embeddings.labels is None:
         raise InputError(f"{store} has no labels; encode a table that has a label column.")
     if not 2 <= len(embeddings.modalities) <= _MOST_MODALITIES:

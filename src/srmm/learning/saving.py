@@ -1,8 +1,9 @@
 """Saving a fitted classifier as a folder, and loading it without running code.
 
-config.json        parameters, classes, recipe, what it was trained on, how raw items are read
+config.json        parameters, classes, recipe, what it was trained on, how raw items are read, and
+                   the SHA-256 of every file but the card
 model.safetensors  every array; scikit-learn models as skops' bytes
-README.md          the model card
+README.md          the model card, which its owner may change
 rows.parquet       which instances were trained on and which were held out, if known
 encoders/          per modality, the encoder that was fitted with it, if one was
 """
@@ -12,24 +13,53 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from safetensors.numpy import load_file, save_file
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors.numpy import save_file
 
 from srmm.encoders import fitted_folder
 from srmm.errors import InputError, StoreError, did_you_mean
-from srmm.files import json_ready, read_json, replacing_folder, restore_interrupted, write_json
+from srmm.files import (
+    check_files,
+    is_of_format,
+    json_ready,
+    listed,
+    map_tensors,
+    read_json,
+    read_whole,
+    replacing_folder,
+    standing,
+    write_json,
+)
 from srmm.learning.card import CARD, model_card
 from srmm.learning.describe import describe_model
 from srmm.learning.method import classifiers
 from srmm.learning.state import pack, unpack
 
 FORMAT = "srmm-model"
-VERSION = 2
+VERSION = 3
+OLDEST = 2
+"""Older models are of another default method."""
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
 ROWS_FILE = "rows.parquet"
 ENCODERS = "encoders"
+_SEALED_FROM = 3
+_AGAIN = "Save the model again."
+
+
+class Saved(NamedTuple):
+    """All that a model's folder holds, of one version."""
+
+    model: Any
+    config: dict[str, Any]
+    rows: pd.DataFrame | None
+    """Columns id, split, digest: the instances it was made from, if they were kept."""
 
 
 def save_pretrained(
@@ -73,14 +103,15 @@ def save_pretrained(
     }
     config = json_ready(config)
     with replacing_folder(folder) as temporary:
-        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()},
-                  temporary / "model.safetensors")  # fmt: skip
-        write_json(temporary / "config.json", config)
+        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, temporary / WEIGHTS)
         for name, (_, source) in fitted.items():
             shutil.copytree(source, temporary / ENCODERS / name)
         if rows is not None:
-            rows.to_parquet(temporary / ROWS_FILE, index=False)
+            frame = pa.Table.from_pandas(rows, preserve_index=False)
+            pq.write_table(frame, temporary / ROWS_FILE, write_page_checksum=True)
+        config["files"] = listed(temporary)
         (temporary / CARD).write_text(model_card(config), encoding="utf-8")
+        write_json(temporary / CONFIG, config)
     return folder
 
 
@@ -91,15 +122,32 @@ def from_pretrained(folder: str | Path, *, device: str | None = None) -> Any:
     predict, by default the GPU if there is one. Raises `StoreError` if the folder holds no model,
     a damaged one, or one of a newer version.
     """
+    return open_saved(folder, device=device).model
+
+
+def open_saved(folder: str | Path, *, device: str | None = None) -> Saved:
+    """The classifier, config and rows saved at `folder`, every file as it was written.
+
+    Raises as `from_pretrained`.
+    """
     folder = Path(folder)
-    config = read_config(folder)
-    if config["version"] < VERSION:
-        raise StoreError(
-            f"{folder} was saved before the default method changed (its format is of version "
-            f"{config['version']}, now {VERSION}). Train the model again with `srmm fit`."
-        )
+
+    def read(place: Path) -> Saved:
+        config = _read_config(place)
+        check_model_files(place, config)
+        model = _unpacked(place, config, device)
+        return Saved(model, _with_places(config, folder), _read_rows(place, config))
+
+    return read_whole(folder, CONFIG, read)
+
+
+def _unpacked(folder: Path, config: dict[str, Any], device: str | None) -> Any:
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise StoreError(f"{folder} is damaged: it has no {WEIGHTS}. {_AGAIN}")
+    arrays = {key: np.array(tensor) for key, tensor in map_tensors(path, _AGAIN).items()}
     try:
-        model = unpack(config, load_file(folder / "model.safetensors"), device)
+        return unpack(config, arrays, device)
     except InputError:
         raise
     except KeyError as error:
@@ -111,7 +159,27 @@ def from_pretrained(folder: str | Path, *, device: str | None = None) -> Any:
         raise StoreError(
             f"{folder} is damaged ({type(error).__name__}: {error}); save the model again."
         ) from error
-    return model
+
+
+def check_model_files(folder: Path, config: Mapping[str, Any]) -> None:
+    """Compare the files of a model with its config; one older than digests has none to compare."""
+    if config["version"] < _SEALED_FROM:
+        return
+    if WEIGHTS not in config["files"]:
+        raise StoreError(f"{folder / CONFIG} does not list {WEIGHTS!r}. {_AGAIN}")
+    check_files(folder, config["files"], remedy=_AGAIN)
+
+
+def _read_rows(folder: Path, config: Mapping[str, Any]) -> pd.DataFrame | None:
+    path = folder / ROWS_FILE
+    if ROWS_FILE not in config.get("files", ()) and not (
+        config["version"] < _SEALED_FROM and path.is_file()
+    ):
+        return None
+    try:
+        return pq.read_table(path, page_checksum_verification=True).to_pandas()
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"{path} cannot be read ({error}). {_AGAIN}") from None
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -119,25 +187,39 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 
     An encoder inside the model has the folder's absolute path in its name, for `load_encoder`.
     """
-    restore_interrupted(Path(folder))
-    path = Path(folder) / "config.json"
+    return _with_places(_read_config(standing(Path(folder))), Path(folder))
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
     config = read_json(
         path,
         format=FORMAT,
         version=VERSION,
         what="the config of a model saved by srmm",
         remedy=f"{folder} is not a saved model: make one with `srmm fit`.",
+        sealed_from=_SEALED_FROM,
     )
-    if config["kind"] not in classifiers():
-        package, dot, _ = str(config["kind"]).partition(".")
-        remedy = did_you_mean(config["kind"], classifiers())
+    if config["version"] < OLDEST:
+        raise StoreError(
+            f"{folder} was saved before the default method changed (its format is of version "
+            f"{config['version']}, now {VERSION}). Train the model again with `srmm fit`."
+        )
+    if config.get("kind") not in classifiers():
+        kind = str(config.get("kind"))
+        package, dot, _ = kind.partition(".")
+        remedy = did_you_mean(kind, classifiers())
         if dot:
             remedy = f"It is of the package {package!r}: install that where the model is used."
-        raise StoreError(f"{path} names the kind {config['kind']!r}, which is unknown. {remedy}")
+        raise StoreError(f"{path} names the kind {kind!r}, which is unknown. {remedy}")
+    return config
+
+
+def _with_places(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     for name, about in config["inputs"].items():
         kind, _, place = (about.get("encoder") or "").partition(":")
         if place == f"{ENCODERS}/{name}":
-            about["encoder"] = f"{kind}:{path.parent.resolve() / ENCODERS / name}"
+            about["encoder"] = f"{kind}:{folder.resolve() / ENCODERS / name}"
     return config
 
 
@@ -158,13 +240,9 @@ def _fitted_encoders(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple
     return found
 
 
-def _is_model(folder: str | Path) -> bool:
+def is_model(folder: str | Path) -> bool:
     """True if the folder says it is a saved model (it may still be damaged)."""
-    try:
-        read_config(folder)
-    except StoreError:
-        return False
-    return True
+    return is_of_format(standing(Path(folder)) / CONFIG, FORMAT)
 
 
 def check_writable(folder: Path, *, overwrite: bool) -> None:
@@ -172,7 +250,7 @@ def check_writable(folder: Path, *, overwrite: bool) -> None:
     if folder.resolve() == Path.cwd():
         raise InputError("A model cannot replace the folder you are in; name one of its own.")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        if not _is_model(folder):
+        if not is_model(folder):
             raise InputError(f"{folder} exists and is no saved model. Choose another folder.")
         if not overwrite:
             raise InputError(

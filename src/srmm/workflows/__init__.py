@@ -4,6 +4,7 @@ Each command calls one. It is a function over paths and plain values, so that a 
 what a command does.
 """
 
+from srmm.workflows.check import Checked, check_workflow
 from srmm.workflows.data import open_data
 from srmm.workflows.distil import distil_workflow
 from srmm.workflows.evaluate import evaluate_workflow
@@ -13,9 +14,11 @@ from srmm.workflows.predict import Predicted, predict_workflow, predictions_fram
 from srmm.workflows.predictor import Predictor, load
 
 __all__ = [
+    "Checked",
     "Fitted",
     "Predicted",
     "Predictor",
+    "check_workflow",
     "distil_workflow",
     "evaluate_workflow",
     "fit_workflow",

@@ -18,7 +18,6 @@ from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, read_table
 from srmm.encoding.encode import EncodingSummary, encode
 from srmm.errors import InputError, StoreError, did_you_mean
-from srmm.learning.saving import ROWS_FILE
 from srmm.workflows.reading import reading_of
 
 
@@ -56,7 +55,7 @@ def open_data(
             f"{', '.join(options)} would change nothing. A method's parameters take --setting."
         )
     if path.is_dir() and is_store(path):
-        return load_embeddings(path)
+        return load_embeddings(path, check=True)
     if is_table(source):
         chosen = {key: value for key, value in (columns or {}).items() if value}
         chosen["as_cells"] = [*as_cells, *chosen.get("as_cells", ())]
@@ -137,7 +136,7 @@ def own_embeddings(
         store = model_folder.resolve().parent / origin["store"]
         if not is_store(store):
             return None
-        own = load_embeddings(store)
+        own = load_embeddings(store, check=True)
         if rows is not None:
             now = dict(zip(own.ids.tolist(), row_digests(own), strict=True))
             pairs = zip(rows["id"].tolist(), rows["digest"].tolist(), strict=True)
@@ -156,12 +155,6 @@ def own_embeddings(
     data = load_dataset(options.pop("name"), options.pop("root"), **options)
     assert isinstance(data, Embeddings)  # a table would have been encoded to a store
     return as_learnt(data, {"origin": origin})
-
-
-def known_rows(model_folder: Path) -> pd.DataFrame | None:
-    """The frame (id, split, digest) of the instances a model was made from, if it was kept."""
-    path = model_folder / ROWS_FILE
-    return pd.read_parquet(path) if path.is_file() else None
 
 
 def split_column(embeddings: Embeddings, rows: pd.DataFrame | None) -> np.ndarray:

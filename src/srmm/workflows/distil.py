@@ -12,8 +12,8 @@ import numpy as np
 from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.ensemble.distil import distil
 from srmm.errors import InputError
-from srmm.learning.saving import check_writable, from_pretrained, read_config, save_pretrained
-from srmm.workflows.data import known_rows, own_embeddings, split_column
+from srmm.learning.saving import check_writable, open_saved, save_pretrained
+from srmm.workflows.data import own_embeddings, split_column
 
 
 def distil_workflow(
@@ -29,13 +29,13 @@ def distil_workflow(
     It reads raw items as the model does, and is evaluated on the same held-out rows.
     """
     check_writable(output.resolve(), overwrite=overwrite)
-    model, config = from_pretrained(model_folder), read_config(model_folder)
+    model, config, rows = open_saved(model_folder)
     if not isinstance(model, SingleBranchClassifier):
         raise InputError(
             f"{model_folder} is a {type(model).__name__}. What is distilled is the default method, "
             "'srmm': fit that first."
         )
-    origin, rows = dict(config.get("origin") or {}), known_rows(model_folder)
+    origin = dict(config.get("origin") or {})
     own = own_embeddings(model_folder, origin, rows)
     if own is None:
         raise InputError(

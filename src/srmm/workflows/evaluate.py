@@ -20,13 +20,12 @@ from srmm.evaluation.baselines import fit_baselines
 from srmm.evaluation.evaluate import RobustnessReport, evaluate
 from srmm.files import beside
 from srmm.learning.card import add_results
-from srmm.learning.saving import from_pretrained, read_config
+from srmm.learning.saving import open_saved
 from srmm.methods import method_name
 from srmm.recipe import network_parameters
 from srmm.workflows.data import (
     embeddings_for,
     group_names,
-    known_rows,
     own_embeddings,
     row_digests,
     split_column,
@@ -59,8 +58,8 @@ def evaluate_workflow(
     report = report if report.suffix == ".html" else beside(report, report.name, ".html")
     numbers = beside(report, report.stem, ".json")
     check_not_read(source, report, numbers)
-    model, config = from_pretrained(model_folder), read_config(model_folder)
-    origin, rows = config.get("origin") or {}, known_rows(model_folder)
+    model, config, rows = open_saved(model_folder)
+    origin = config.get("origin") or {}
     own = own_embeddings(model_folder, origin, rows)
     notes: list[str] = []
     if own is not None:

@@ -7,7 +7,6 @@ that lies in the table itself: it notes which table that was, and the report loo
 from __future__ import annotations
 
 import copy
-import json
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -18,13 +17,14 @@ from srmm.data.store import load_embeddings
 from srmm.data.table import Table
 from srmm.encoding.store import read_keys
 from srmm.encoding.unique_items import ItemKeys
-from srmm.errors import SrmmError
-from srmm.files import json_ready, write_json
+from srmm.errors import SrmmError, StoreError
+from srmm.files import json_ready, read_json, standing, write_json
 from srmm.report.findings import item_lists
 from srmm.workflows.data import open_data
 from srmm.workflows.reading import READING
 
 _SOURCE = "_source.json"  # no modality may be called so
+_FORMAT = "srmm-source"
 _PICTURES = ("image", "face")
 _FETCHING = ("download", "allow_private")  # a report fetches nothing; what was fetched is a file
 
@@ -42,6 +42,8 @@ def note_source(
 ) -> None:
     """Write into a store which table it was encoded from: the arguments of `open_data`."""
     noted = {
+        "format": _FORMAT,
+        "version": 1,
         "source": kept_name(source),
         "columns": {
             "missing": "auto",
@@ -55,18 +57,36 @@ def note_source(
 
 def noted_reading(store: Path | None) -> dict[str, Any]:
     """How the table of a store was read, as in `srmm.workflows.reading.READING`."""
-    try:
-        noted = json.loads(((store or Path()) / _SOURCE).read_text(encoding="utf-8"))
-        columns = {"missing": "none", **noted["columns"]}  # before markers were known
-    except (OSError, ValueError, KeyError, TypeError):
-        columns = {"missing": "auto"}
+    noted = None if store is None else _noted(store)
+    # A store of before markers were known has noted none.
+    columns = {"missing": "none", **noted["columns"]} if noted else {"missing": "auto"}
     return {option: columns[option] for option in READING if option in columns}
+
+
+def _noted(store: Path) -> dict[str, Any] | None:
+    """What `note_source` wrote; None if nothing was noted. Raises `StoreError` if it is damaged."""
+    path = standing(store) / _SOURCE
+    if not path.is_file():
+        return None
+    noted = read_json(
+        path,
+        format=_FORMAT,
+        version=1,
+        what="the note of the table that a store was encoded from",
+        remedy="Delete it, and encode the table again.",
+        sealed_from=1,
+    )
+    if not isinstance(noted.get("columns"), dict) or not isinstance(noted.get("source"), str):
+        raise StoreError(f"{path} lacks the source or its columns. Delete it, and encode again.")
+    return noted
 
 
 def open_noted(store: Path) -> Table | None:
     """The table that a store was encoded from; None if it is not there, or was not noted."""
     try:
-        noted = json.loads((store / _SOURCE).read_text(encoding="utf-8"))
+        noted = _noted(store)
+        if noted is None:
+            return None
         root = noted["root"] and Path(noted["root"])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # said when it was encoded
@@ -74,7 +94,7 @@ def open_noted(store: Path) -> Table | None:
                 noted["source"], noted["columns"], root=root, options=noted["options"]
             )
     except (OSError, ValueError, KeyError, TypeError, SrmmError):
-        return None
+        return None  # a report can do without pictures
     return table if isinstance(table, Table) else None
 
 

@@ -22,7 +22,7 @@ from srmm.encoding.summary import EncodingSummary, joined, without_encoding
 from srmm.errors import InputError
 from srmm.evaluation.shapley import check_players
 from srmm.learning.probabilities import nothing_there
-from srmm.learning.saving import from_pretrained, read_config
+from srmm.learning.saving import open_saved
 from srmm.workflows.data import precision_of
 from srmm.workflows.frames import predictions_frame
 from srmm.workflows.presence import presence_notes
@@ -98,8 +98,8 @@ class Predictor:
     ) -> None:
         self.folder, self.engine = Path(folder), engine
         self.root = None if root is None else Path(root)
-        self.model = from_pretrained(folder, device=device)
-        self.config = with_inputs(read_config(folder))
+        saved = open_saved(folder, device=device)
+        self.model, self.config = saved.model, with_inputs(saved.config)
         if when_nothing_present is not None:
             self.model.set_params(when_nothing_present=when_nothing_present)
         self.classes_: np.ndarray = self.model.classes_

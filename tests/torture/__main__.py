@@ -1,0 +1,39 @@
+"""Everything that could break a promise of docs/reliability.md, tried: `make torture`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import torch
+
+from tests.torture import damage, kills, races
+from tests.torture.commands import make_workshop
+
+
+def main(loads: int = 10_000, damages: int = 3_000, every: int = 1) -> None:
+    """Try it, and print how often; any broken promise ends it with an error.
+
+    Commands are ended before each `every`-th of their file operations.
+    """
+    torch.set_num_threads(1)  # a process that forks has used no other
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        room = Path(name)
+        workshop = make_workshop(room / "workshop")
+        for part in (
+            lambda: damage.main(room / "damage", workshop, damages),
+            lambda: races.read_often(room / "races", loads),
+            lambda: kills.main(room / "kills", workshop, every),
+        ):
+            done: Counter[str] = part()
+            for what, times in done.items():
+                print(f"{what}: {times:,}", flush=True)
+    print(f"nothing was lost or changed in silence; {time.monotonic() - begun:.0f} s")
+
+
+if __name__ == "__main__":
+    main(*(int(number) for number in sys.argv[1:]))
