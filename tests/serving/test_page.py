@@ -45,7 +45,11 @@ def address(shop: Path) -> Iterator[str]:
         '{"present": ["image", "text"], "n": 15, "accuracy": 1.0, "accuracy_ci": [0.9, 1.0]}]}'
     )
     application = make_application(
-        srmm.load(shop / "model"), report=report, store=shop / "model.embeddings", keys=[KEY]
+        srmm.load(shop / "model"),
+        report=report,
+        store=shop / "model.embeddings",
+        root=shop,
+        keys=[KEY],
     )
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

@@ -197,7 +197,7 @@ def test_accuracy_to_expect_comes_from_the_models_own_report(serve: Any, tmp_pat
 
 
 def test_the_nearest_training_items_are_shown(serve: Any, shop: Path) -> None:
-    client = serve(store=shop / "model.embeddings")
+    client = serve(store=shop / "model.embeddings", root=shop)
     response = client.post("/predict", json={"text": "a red shoe"}, params={"nearest": 3})
     near = response.json()["predictions"][0]["nearest"]
     assert [one["label"] for one in near] == ["red"] * 3
@@ -215,6 +215,23 @@ def test_the_nearest_training_items_are_shown(serve: Any, shop: Path) -> None:
     assert "nearest" not in client.post("/predict", json={"text": "a"}).json()["predictions"][0]
     with pytest.raises(InputError, match="is no store"):
         serve(store=shop)
+
+
+def test_pictures_are_shown_from_named_folders_alone(
+    serve: Any, shop: Path, tmp_path: Path
+) -> None:
+    """A store may come from anybody, and name any file."""
+    (tmp_path / "pictures").symlink_to(shop)
+    for root in (None, tmp_path):
+        client = serve(store=shop / "model.embeddings", root=root)
+        (note,) = client.desk.notes
+        assert "red.png" in note or "blue.png" in note
+        near = client.post("/predict?nearest=3", json={"text": "a red shoe"}).json()
+        assert all(one["pictures"] == [] for one in near["predictions"][0]["nearest"])
+        assert client.get("/nearest/0/image").status_code == 404
+    linked = client.desk.neighbours
+    assert not linked._may_show("pictures/red.png")
+    assert not linked._may_show("../" + shop.name + "/red.png")
 
 
 def test_counts_tell_of_presence_and_of_doubt(serve: Any) -> None:

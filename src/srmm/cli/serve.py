@@ -23,6 +23,7 @@ def serve(
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8000,
     workers: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     store: Path | None = None,
+    root: Path | None = None,
     report: Path | None = None,
     when_nothing: Literal["error", "prior"] | None = None,
     engine: Engine = "auto",
@@ -48,6 +49,9 @@ def serve(
         Processes, each with the model.
     store
         The store the model was trained on, to show the training items nearest to a row.
+    root
+        The folder of the pictures that the store was made from, to show them; without it only those
+        that lie in the store's table are shown.
     report
         The JSON of `srmm evaluate`, to show the accuracy to expect of what is present.
     when_nothing
@@ -68,7 +72,13 @@ def serve(
             file=sys.stderr,
         )
     settings = Settings(
-        model, store, report, engine, None, when_nothing, allowed_hosts(host, allowed_host or ()),
-        limits,
-    )  # fmt: skip
+        model,
+        store=store,
+        root=root,
+        report=report,
+        engine=engine,
+        when_nothing=when_nothing,
+        hosts=allowed_hosts(host, allowed_host or ()),
+        limits=limits,
+    )
     sys.exit(serve_model(settings, host=host, port=port, workers=workers))

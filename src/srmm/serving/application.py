@@ -31,6 +31,7 @@ def make_application(
     limits: Limits | None = None,
     report: Path | None = None,
     store: Path | None = None,
+    root: Path | None = None,
     keys: Iterable[str] = (),
     hosts: Iterable[str] = (),
 ) -> Any:
@@ -41,7 +42,7 @@ def make_application(
     predictor : Predictor
         What `srmm.load` gives.
     limits : Limits, optional
-    report, store : path, optional
+    report, store, root : path, optional
         See `Desk`.
     keys, hosts : iterable of str
         See `Guard`.
@@ -52,7 +53,7 @@ def make_application(
         If report or store are not this model's.
     """
     limits = limits or Limits()
-    desk = Desk(predictor, limits, report=report, store=store)
+    desk = Desk(predictor, limits, report=report, store=store, root=root)
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:

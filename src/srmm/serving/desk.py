@@ -36,6 +36,8 @@ class Desk:
         The JSON of `srmm evaluate`, for the accuracy to expect.
     store : path, optional
         The store that the model was trained on, for the nearest items.
+    root : path, optional
+        Where pictures of the store's rows may be read from, beside the store itself.
 
     Raises
     ------
@@ -50,13 +52,14 @@ class Desk:
         *,
         report: Path | None = None,
         store: Path | None = None,
+        root: Path | None = None,
     ) -> None:
         self.predictor, self.limits = predictor, limits
         self.measures, self.contract = Measures(), Contract(predictor)
         self.notes: list[str] = []
         self.neighbours = None
         if store is not None:
-            self.neighbours, self.notes = open_neighbours(predictor, store)
+            self.neighbours, self.notes = open_neighbours(predictor, store, root)
         content = None if report is None else read_report(report, self.contract)
         self.facts = model_facts(predictor, self.contract, limits, content)
         self.facts["nearest"] = self.neighbours is not None

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.addresses import is_url
 from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
 from srmm.data.store import is_store, load_embeddings
 from srmm.errors import InputError
-from srmm.workflows.data import as_learnt, known_rows, split_column
+from srmm.workflows.data import as_learnt, split_column
 from srmm.workflows.pictures import open_noted
 from srmm.workflows.predictor import Predictor
 from srmm.workflows.thumbnails import Thumbnails
@@ -20,6 +21,8 @@ from srmm.workflows.thumbnails import Thumbnails
 MOST_ROWS = 20_000
 """Of more training rows, so many are drawn."""
 _LONGEST_TEXT = 160
+_LOOKED_AT = 50
+_PICTURES = ("image", "face")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Neighbours:
     places: np.ndarray
     items: dict[str, np.ndarray]
     kinds: dict[str, str]
+    folders: tuple[Path, ...]
+    """Where files of pictures may lie: a store from elsewhere must not open all of the disk."""
     thumbnails: Thumbnails
 
     def nearest(self, model: Any, embeddings: Embeddings, k: int) -> list[list[dict[str, Any]]]:
@@ -57,7 +62,7 @@ class Neighbours:
             if isinstance(raw[i], str) and self.kinds.get(name) == "text":
                 long = len(raw[i]) > _LONGEST_TEXT
                 texts[name] = raw[i][:_LONGEST_TEXT] + "…" * long
-            elif raw[i] is not None and self.kinds.get(name) in ("image", "face"):
+            elif self.kinds.get(name) in _PICTURES and self._may_show(raw[i]):
                 pictures.append(name)
         assert self.embeddings.labels is not None
         there = zip(self.embeddings.modalities, self.embeddings.present[i].tolist(), strict=True)
@@ -75,11 +80,41 @@ class Neighbours:
         """A small JPEG of a training row's picture; None if there is none."""
         if modality not in self.items or not 0 <= number < len(self.embeddings):
             return None
-        return self.thumbnails(modality, self.items[modality][number])
+        raw = self.items[modality][number]
+        return self.thumbnails(modality, self._place(raw)) if self._may_show(raw) else None
+
+    def not_shown(self) -> str | None:
+        """The path of a picture that lies where none is shown from; None if none is met soon."""
+        for name, raw in self.items.items():
+            if self.kinds.get(name) in _PICTURES:
+                some = [item for item in raw.tolist() if item is not None][:_LOOKED_AT]
+                hidden = [item for item in some if not self._may_show(item)]
+                if hidden:
+                    return str(hidden[0])
+        return None
+
+    def _may_show(self, raw: Any) -> bool:
+        if not isinstance(raw, str | Path):
+            return isinstance(raw, bytes) or (isinstance(raw, dict) and bool(raw.get("bytes")))
+        if is_url(str(raw)):
+            return False
+        try:
+            place = self._place(raw).resolve()
+        except (OSError, ValueError, RuntimeError):
+            return False
+        return any(place.is_relative_to(folder) for folder in self.folders)
+
+    def _place(self, raw: Any) -> Any:
+        """Relative paths start from the folder that was named, else from the store."""
+        return self.folders[-1] / raw if isinstance(raw, str | Path) else raw
 
 
-def open_neighbours(predictor: Predictor, store: Path) -> tuple[Neighbours, list[str]]:
+def open_neighbours(
+    predictor: Predictor, store: Path, root: Path | None = None
+) -> tuple[Neighbours, list[str]]:
     """(the training rows of a store, notes).
+
+    Pictures in files are shown if they lie in the store or in `root`, symbolic links followed.
 
     Raises `InputError` if it is no store, the method has no space of its own, or the store has no
     labels.
@@ -94,8 +129,7 @@ def open_neighbours(predictor: Predictor, store: Path) -> tuple[Neighbours, list
     data, notes = as_learnt(load_embeddings(store), predictor.config), []
     if data.labels is None:
         raise InputError(f"{store} has no labels, which nearest items are to show.")
-    rows = known_rows(predictor.folder)
-    chosen = np.isin(split_column(data, rows).astype(str), ("train", "validation"))
+    chosen = np.isin(split_column(data, predictor.rows).astype(str), ("train", "validation"))
     if not chosen.any():
         chosen = np.ones(len(data), dtype=bool)
         notes.append(f"The model does not know the rows of {store.name}: all are shown as near.")
@@ -109,7 +143,15 @@ def open_neighbours(predictor: Predictor, store: Path) -> tuple[Neighbours, list
     kinds = {name: about["kind"] for name, about in predictor.config["inputs"].items()}
     items = _items(store, data)
     where = _unit(predictor.model.transform(data)).astype(np.float32)
-    return Neighbours(data, where, items, kinds, Thumbnails(ItemReader(), kinds)), notes
+    folders = tuple(folder.resolve() for folder in (store, root) if folder is not None)
+    found = Neighbours(data, where, items, kinds, folders, Thumbnails(ItemReader(), kinds))
+    hidden = found.not_shown()
+    if hidden is not None:
+        notes.append(
+            f"Pictures such as {hidden} are not shown beside nearest items: name the folder they "
+            "lie in (--root)."
+        )
+    return found, notes
 
 
 def _items(store: Path, data: Embeddings) -> dict[str, np.ndarray]:

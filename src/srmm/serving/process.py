@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -26,6 +27,7 @@ class Settings:
 
     model: Path
     store: Path | None = None
+    root: Path | None = None
     report: Path | None = None
     engine: str = "auto"
     device: str | None = None
@@ -68,6 +70,8 @@ def serve_model(
         "limit_concurrency": 256 + 4 * settings.limits.queue,
     }
     application = application_of(settings)  # of several processes, too: what is wrong is said once
+    for note in application.app.state.desk.notes:
+        print(f"note: {note}", file=sys.stderr)
     if workers == 1:
         server = uvicorn.Server(uvicorn.Config(application, **options))
         server.run()
@@ -108,6 +112,7 @@ def application_of(settings: Settings) -> Any:
         limits=settings.limits,
         report=settings.report,
         store=settings.store,
+        root=settings.root,
         keys=api_keys(),
         hosts=settings.hosts,
     )
@@ -116,7 +121,7 @@ def application_of(settings: Settings) -> Any:
 def application_of_worker() -> Any:
     """The application of one of several processes, whose settings are in the environment."""
     packed = json.loads(os.environ[_SETTINGS])
-    paths = {n: packed[n] and Path(packed[n]) for n in ("model", "store", "report")}
+    paths = {n: packed[n] and Path(packed[n]) for n in ("model", "store", "root", "report")}
     limits = Limits(**packed.pop("limits"))
     return application_of(
         Settings(**{**packed, **paths, "hosts": tuple(packed["hosts"]), "limits": limits})

@@ -85,6 +85,7 @@ class Predictor:
     modalities : tuple of str
     model : the classifier alone, which takes `Embeddings`
     config : dict, what the model's folder says of it
+    rows : frame of id, split and digest, which instances it was made from; None if not known
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Predictor:
         self.root = None if root is None else Path(root)
         saved = open_saved(folder, device=device)
         self.model, self.config = saved.model, with_inputs(saved.config)
+        self.rows = saved.rows
         if when_nothing_present is not None:
             self.model.set_params(when_nothing_present=when_nothing_present)
         self.classes_: np.ndarray = self.model.classes_
