@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.arrow_lists import dense_lists, is_vector
+from srmm.data.bombs import check_archive, check_parquet
 from srmm.data.labels import known_labels
 from srmm.data.modality import ABSENT, check_modalities
 from srmm.data.plain_columns import arrow_column, numpy_column
@@ -205,11 +206,12 @@ class Interchange:
     def from_parquet(cls, path: str | Path, **columns: Any) -> Self:
         """Embeddings from a Parquet file with columns of vectors; `columns` as in `from_arrow`.
 
-        Raises `StoreError` if the file cannot be read.
+        Raises `StoreError` if the file cannot be read, `InputError` if it is a bomb.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        check_parquet(path)
         try:
             table = pq.read_table(path)
         except (OSError, pa.ArrowInvalid) as error:
@@ -231,8 +233,10 @@ class Interchange:
     def from_numpy(cls, path: str | Path) -> Self:
         """Embeddings from an `.npz` that `to_numpy` wrote; unpickles nothing.
 
-        Raises `StoreError` if the file cannot be read, or holds no arrays by name.
+        Raises `StoreError` if the file cannot be read, or holds no arrays by name; `InputError` if
+        it unpacks to far more than it is.
         """
+        check_archive(path)
         try:
             with np.load(path, allow_pickle=False) as archive:
                 content = {key: archive[key] for key in archive.files}

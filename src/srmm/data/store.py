@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srmm.data.bombs import check_parquet
 from srmm.data.embeddings import Embeddings, packed_rows
 from srmm.data.modality import ABSENT
 from srmm.data.plain_columns import stored_column
@@ -269,6 +270,7 @@ def _write_rows(embeddings: Embeddings, path: Path) -> None:
 
 
 def _read_rows(path: Path) -> dict[str, np.ndarray]:
+    check_parquet(path)
     try:
         table = pq.read_table(path, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:

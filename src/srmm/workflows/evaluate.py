@@ -32,7 +32,7 @@ from srmm.workflows.data import (
 )
 from srmm.workflows.left_out import without_left_out
 from srmm.workflows.outputs import check_not_read
-from srmm.workflows.pictures import TRAINED, open_noted, with_pictures
+from srmm.workflows.pictures import TRAINED, with_pictures, with_stored_pictures
 from srmm.workflows.thumbnails import Thumbnails
 
 
@@ -53,7 +53,8 @@ def evaluate_workflow(
 
     By default these are the test instances that `fit_workflow` held out, and the figures also go
     into the model's card. With another `source`: its test split if it has one, else all its
-    labelled rows that the model was not trained on.
+    labelled rows that the model was not trained on. `root` is where the paths of a table start,
+    and a folder whose pictures the report may show (see `srmm.workflows.shown`).
     """
     report = report if report.suffix == ".html" else beside(report, report.name, ".html")
     numbers = beside(report, report.stem, ".json")
@@ -119,19 +120,22 @@ def evaluate_workflow(
         attribution=origin.get("attribution"),
         seed=seed,
     )
-    if notes:
-        about_data = result.content["data"]
-        about_data["notes"] = [*about_data.get("notes", ()), *notes]
     kinds = {m: about["kind"] for m, about in config["inputs"].items()}
-    result.to_json(numbers)
     store = _store_of(model_folder, origin, source)
-    content = with_pictures(
-        result.content, kinds, lambda: table if store is None else open_noted(store), store
-    )
+    if store is None:
+        content, said = with_pictures(result.content, kinds, lambda: table), []
+    else:
+        content, said = with_stored_pictures(result.content, kinds, store, root)
     trained = _store_of(model_folder, origin, None)
     if trained is not None:
-        content = with_pictures(content, kinds, lambda: open_noted(trained), trained, TRAINED)
-    with ItemReader(None if table is None else table.folder) as reader:
+        content, more = with_stored_pictures(content, kinds, trained, root, TRAINED)
+        said += more
+    notes += dict.fromkeys(said)
+    for about_data in (result.content["data"], content["data"]) if notes else ():
+        about_data["notes"] = [*about_data.get("notes", ()), *notes]
+    result.to_json(numbers)
+    folder, within = (None, ()) if table is None else (table.folder, None)
+    with ItemReader(folder, within=within) as reader:
         RobustnessReport(content).to_html(report, thumbnail=Thumbnails(reader, kinds))
     if source is None:
         add_results(model_folder, result.content)

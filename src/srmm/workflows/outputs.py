@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srmm.data.formulas import as_text_cell, is_formula
 from srmm.errors import InputError, MissingExtraError
 from srmm.files import json_ready, replacing_file
 from srmm.workflows.survey import Survey
@@ -151,11 +153,33 @@ def _text_writer(file: TextIO, form: str, columns: OutputColumns) -> Write:
             return
         for column in columns.kept.keys() & set(frame):
             frame[column] = [_as_text(cell) for cell in frame[column].tolist()]
-        separator = "\t" if form == ".tsv" else ","
-        frame.to_csv(file, index=False, header=header, sep=separator, lineterminator="\n")
+        _as_text_cells(frame)
+        # A lone carriage return ends a row for most readers, and is not quoted for itself.
+        returns = any("\r" in cell for cell in _texts(frame))
+        frame.to_csv(
+            file,
+            index=False,
+            header=[as_text_cell(name) for name in frame] if header else False,
+            sep="\t" if form == ".tsv" else ",",
+            lineterminator="\n",
+            quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL,
+        )
         header = False
 
     return write
+
+
+def _as_text_cells(frame: pd.DataFrame) -> None:
+    """Nothing in a frame is a formula any more."""
+    for column in frame:
+        if not pd.api.types.is_numeric_dtype(frame[column]):
+            frame[column] = [as_text_cell(cell) for cell in frame[column].tolist()]
+
+
+def _texts(frame: pd.DataFrame) -> Iterator[str]:
+    for column in frame:
+        if not pd.api.types.is_numeric_dtype(frame[column]):
+            yield from (cell for cell in frame[column].tolist() if isinstance(cell, str))
 
 
 def _as_text(cell: Any) -> Any:
@@ -202,6 +226,7 @@ def _excel_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
             value = openpyxl.cell.cell.ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", value)
             text = openpyxl.cell.WriteOnlyCell(sheet, value)
             text.data_type = "s"
+            text.quotePrefix = is_formula(value)  # nor does it run once somebody edits the cell
             return text
         return None if isinstance(value, float) and np.isnan(value) else value
 

@@ -90,6 +90,16 @@ def names_a_table(source: str) -> bool:
     return is_address(source) or split_sheet(Path(source))[0].exists()
 
 
+def local_file(source: str) -> Path | None:
+    """The file or folder on this machine that a name of a table leads to; None if there is none."""
+    if is_address(source):
+        is_here = source.lower().startswith("sqlite:///") and "?" not in source
+        path = Path(source[len("sqlite:///") :]) if is_here else None
+    else:
+        path = split_sheet(Path(source))[0]
+    return path if path is not None and path.exists() else None
+
+
 def kept_name(source: str) -> str:
     """What may be written down to open a table again: an absolute path, no password."""
     if is_address(source):
@@ -156,6 +166,7 @@ __all__ = [
     "OpenedTable",
     "is_empty",
     "kept_name",
+    "local_file",
     "names_a_table",
     "object_array",
     "open_csv",

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
+from srmm.data.bombs import counted
 from srmm.errors import InputError
 
 
@@ -82,7 +83,7 @@ def text_file(path: Path) -> Iterator[TextIO]:
 
 def _open_bytes(path: Path) -> BinaryIO:
     known = _COMPRESSIONS.get(path.suffix.lower())
-    return cast(BinaryIO, known[0](path)) if known else path.open("rb")
+    return counted(known[0](path), path) if known else path.open("rb")
 
 
 def _encoding(path: Path) -> str:

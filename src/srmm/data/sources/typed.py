@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srmm.data.bombs import check_parquet
 from srmm.data.sources.base import LoadedColumns, OpenedTable, in_chunks, no_rows, object_array
 from srmm.data.sources.text import encoding_notes, text_file
 from srmm.errors import InputError
@@ -61,6 +62,7 @@ def open_parquet(path: Path) -> OpenedTable:
         raise InputError(f"{path.name} is not a readable Parquet file ({error}).") from None
 
     def read(wanted: Sequence[str]) -> LoadedColumns:
+        check_parquet(path, wanted)
         try:
             with pq.ParquetFile(path) as file:
                 n, table = file.metadata.num_rows, file.read(columns=list(wanted))
@@ -70,6 +72,7 @@ def open_parquet(path: Path) -> OpenedTable:
 
     def chunks(wanted: Sequence[str], size: int) -> Iterator[LoadedColumns]:
         done = 0
+        check_parquet(path, wanted)
         try:
             # Not the whole of a row group, which may be the whole file, in advance.
             with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
