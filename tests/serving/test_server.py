@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from srmm.serving.facts import read_report
 from srmm.serving.limits import Limits
 from srmm.serving.process import allowed_hosts, api_keys
 from tests.serving.conftest import photo
+from tests.tampering import edit_json
 
 KEY = "k" * 20
 
@@ -197,7 +199,7 @@ def test_accuracy_to_expect_comes_from_the_models_own_report(serve: Any, tmp_pat
 
 
 def test_the_nearest_training_items_are_shown(serve: Any, shop: Path) -> None:
-    client = serve(store=shop / "model.embeddings", root=shop)
+    client = serve(store=shop / "model.embeddings")
     response = client.post("/predict", json={"text": "a red shoe"}, params={"nearest": 3})
     near = response.json()["predictions"][0]["nearest"]
     assert [one["label"] for one in near] == ["red"] * 3
@@ -222,8 +224,10 @@ def test_pictures_are_shown_from_named_folders_alone(
 ) -> None:
     """A store may come from anybody, and name any file."""
     (tmp_path / "pictures").symlink_to(shop)
+    store = shutil.copytree(shop / "model.embeddings", tmp_path / "store")
+    edit_json(store / "_source.json", lambda noted: noted.update(proof="of another machine"))
     for root in (None, tmp_path):
-        client = serve(store=shop / "model.embeddings", root=root)
+        client = serve(store=store, root=root)
         (note,) = client.desk.notes
         assert "red.png" in note or "blue.png" in note
         near = client.post("/predict?nearest=3", json={"text": "a red shoe"}).json()
@@ -232,6 +236,7 @@ def test_pictures_are_shown_from_named_folders_alone(
     linked = client.desk.neighbours
     assert not linked._may_show("pictures/red.png")
     assert not linked._may_show("../" + shop.name + "/red.png")
+    assert serve(store=store, root=shop).desk.notes == []
 
 
 def test_counts_tell_of_presence_and_of_doubt(serve: Any) -> None:

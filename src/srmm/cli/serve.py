@@ -50,8 +50,8 @@ def serve(
     store
         The store the model was trained on, to show the training items nearest to a row.
     root
-        The folder of the pictures that the store was made from, to show them; without it only those
-        that lie in the store's table are shown.
+        A folder of pictures that the store was made from, to show them, if it is not that of its
+        table, or that has changed.
     report
         The JSON of `srmm evaluate`, to show the accuracy to expect of what is present.
     when_nothing

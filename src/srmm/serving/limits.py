@@ -20,7 +20,7 @@ class Limits:
     rows: int = 64
     """Most rows of one request."""
     megapixels: float = 50
-    """Most megapixels of one picture."""
+    """Most megapixels of one picture (SRMM_MAX_PIXELS is set to it)."""
     queue: int = 64
     """Most requests that are being read, waiting or computed; more are answered with 503."""
     memory_mb: float = 512

@@ -14,7 +14,7 @@ from srmm.data.items import ItemReader
 from srmm.data.store import is_store, load_embeddings
 from srmm.errors import InputError
 from srmm.workflows.data import as_learnt, split_column
-from srmm.workflows.pictures import open_noted
+from srmm.workflows.pictures import open_noted, picture_folders
 from srmm.workflows.predictor import Predictor
 from srmm.workflows.thumbnails import Thumbnails
 
@@ -40,6 +40,8 @@ class Neighbours:
     places: np.ndarray
     items: dict[str, np.ndarray]
     kinds: dict[str, str]
+    base: Path
+    """Where relative paths of pictures start."""
     folders: tuple[Path, ...]
     """Where files of pictures may lie: a store from elsewhere must not open all of the disk."""
     thumbnails: Thumbnails
@@ -105,8 +107,7 @@ class Neighbours:
         return any(place.is_relative_to(folder) for folder in self.folders)
 
     def _place(self, raw: Any) -> Any:
-        """Relative paths start from the folder that was named, else from the store."""
-        return self.folders[-1] / raw if isinstance(raw, str | Path) else raw
+        return self.base / raw if isinstance(raw, str | Path) else raw
 
 
 def open_neighbours(
@@ -114,7 +115,7 @@ def open_neighbours(
 ) -> tuple[Neighbours, list[str]]:
     """(the training rows of a store, notes).
 
-    Pictures in files are shown if they lie in the store or in `root`, symbolic links followed.
+    Pictures in files are shown from the folders of `picture_folders`, symbolic links followed.
 
     Raises `InputError` if it is no store, the method has no space of its own, or the store has no
     labels.
@@ -143,8 +144,10 @@ def open_neighbours(
     kinds = {name: about["kind"] for name, about in predictor.config["inputs"].items()}
     items = _items(store, data)
     where = _unit(predictor.model.transform(data)).astype(np.float32)
-    folders = tuple(folder.resolve() for folder in (store, root) if folder is not None)
-    found = Neighbours(data, where, items, kinds, folders, Thumbnails(ItemReader(), kinds))
+    folders = tuple(folder.resolve() for folder in picture_folders(store, root))
+    base = (root or store).resolve()
+    reader = ItemReader(base, within=folders)
+    found = Neighbours(data, where, items, kinds, base, folders, Thumbnails(reader, kinds))
     hidden = found.not_shown()
     if hidden is not None:
         notes.append(

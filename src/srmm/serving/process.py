@@ -94,13 +94,11 @@ def serve_model(
 
 def application_of(settings: Settings) -> Any:
     """The ASGI application, with the keys of the environment."""
-    from PIL import Image
-
     from srmm.serving.application import make_application
     from srmm.workflows.predictor import load
 
-    # The reader of pictures has its limit here; this process reads none but those of clients.
-    Image.MAX_IMAGE_PIXELS = int(settings.limits.megapixels * 1e6)
+    # Where `srmm.data.limits` looks, and the processes that decode apart.
+    os.environ["SRMM_MAX_PIXELS"] = str(int(settings.limits.megapixels * 1e6))
     predictor = load(
         settings.model,
         device=settings.device,
