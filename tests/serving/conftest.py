@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from PIL import Image
+from starlette.testclient import TestClient
 
 import srmm
 from srmm import encoders
@@ -19,9 +20,6 @@ from srmm.registry import Entry
 from srmm.serving.application import make_application
 from srmm.workflows import fit_workflow
 from tests.encoding.hash_encoder import HashEncoder
-
-pytest.importorskip("fastapi")
-from starlette.testclient import TestClient
 
 COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200)}
 

@@ -24,7 +24,6 @@ from srmm.cli import run
 from srmm.workflows import fit_workflow
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
-pytest.importorskip("fastapi")
 
 
 @pytest.fixture(scope="module")

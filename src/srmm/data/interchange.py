@@ -19,7 +19,13 @@ from srmm.data.bombs import check_archive, check_parquet
 from srmm.data.labels import known_labels
 from srmm.data.modality import ABSENT, check_modalities
 from srmm.data.plain_columns import arrow_column, numpy_column
-from srmm.errors import InputError, MissingExtraError, StoreError, did_you_mean
+from srmm.errors import (
+    InputError,
+    MissingExtraError,
+    StoreError,
+    damage_explained,
+    did_you_mean,
+)
 from srmm.files import replacing_file
 
 if TYPE_CHECKING:
@@ -208,17 +214,11 @@ class Interchange:
 
         Raises `StoreError` if the file cannot be read, `InputError` if it is a bomb.
         """
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         check_parquet(path)
-        try:
-            table = pq.read_table(path)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise StoreError(
-                f"{path} cannot be read ({error}); expected a Parquet file of vectors."
-            ) from None
-        return cls.from_arrow(table, **columns)
+        with damage_explained(path, "Expected is a Parquet file of vectors."):
+            return cls.from_arrow(pq.read_table(path), **columns)
 
     def to_parquet(self, path: str | Path) -> Path:
         """Write the table of `to_arrow` as a Parquet file, atomically, and return the path."""
@@ -244,6 +244,11 @@ class Interchange:
             raise StoreError(
                 f"{path} cannot be read ({error}); expected an .npz written by `to_numpy`."
             ) from None
+        with damage_explained(path, "Expected is an .npz written by `to_numpy`."):
+            return cls._from_numpy(content)
+
+    @classmethod
+    def _from_numpy(cls, content: Mapping[str, np.ndarray]) -> Self:
         arrays = {key: array for key, array in content.items() if not key.startswith("_")}
 
         def column(key: str) -> np.ndarray | None:

@@ -26,7 +26,7 @@ from srmm.data.bombs import check_parquet
 from srmm.data.embeddings import Embeddings, packed_rows
 from srmm.data.modality import ABSENT
 from srmm.data.plain_columns import stored_column
-from srmm.errors import InputError, StoreError
+from srmm.errors import InputError, StoreError, explains_damage
 from srmm.files import (
     check_files,
     is_of_format,
@@ -99,6 +99,7 @@ def save_embeddings(
     return folder
 
 
+@explains_damage("Encode it again.")
 def load_embeddings(folder: str | Path, *, check: bool | None = None) -> Embeddings:
     """Open a store written by `save_embeddings`; the vectors stay on disk until they are used.
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
 from srmm.encoders import fitted_folder
-from srmm.errors import InputError, StoreError, did_you_mean
+from srmm.errors import InputError, StoreError, damage_explained, did_you_mean
 from srmm.files import (
     check_files,
     is_of_format,
@@ -40,6 +40,7 @@ from srmm.learning.checked import check_config, damaged
 from srmm.learning.describe import describe_model
 from srmm.learning.method import classifiers
 from srmm.learning.places import ENCODERS, check_places
+from srmm.learning.rows_check import check_rows
 from srmm.learning.state import pack, unpack
 
 FORMAT = "srmm-model"
@@ -171,10 +172,10 @@ def _read_rows(folder: Path, config: Mapping[str, Any]) -> pd.DataFrame | None:
         config["version"] < _SEALED_FROM and path.is_file()
     ):
         return None
-    try:
-        return pq.read_table(path, page_checksum_verification=True).to_pandas()
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{path} cannot be read ({error}). {_AGAIN}") from None
+    with damage_explained(path, _AGAIN):
+        rows: pd.DataFrame = pq.read_table(path, page_checksum_verification=True).to_pandas()
+        check_rows(rows)
+    return rows
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -209,6 +210,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
         if dot:
             remedy = f"It is of the package {package!r}: install that where the model is used."
         raise StoreError(f"{path} names the kind {kind!r}, which is unknown. {remedy}")
+    if config["version"] >= _SEALED_FROM and not isinstance(config.get("files"), dict):
+        raise StoreError(f"{path} lists no files. {_AGAIN}")
     return config
 
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from srmm.data.formulas import as_text_cell, is_formula
 from srmm.errors import InputError, MissingExtraError
 from srmm.files import json_ready, replacing_file
+from srmm.workflows.made_by import MARK, PARQUET_KEY
 from srmm.workflows.survey import Survey
 
 STANDARD_OUTPUT = "-"
@@ -196,7 +197,7 @@ def _parquet_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
     def write(frame: pd.DataFrame) -> None:
         nonlocal writer
         frame = columns.chosen(frame)
-        schema = columns.schema(frame)
+        schema = columns.schema(frame).with_metadata({PARQUET_KEY: MARK})
         for column, type in columns.kept.items():
             if column in frame and pa.types.is_string(type):
                 cells = frame[column].tolist()
@@ -216,6 +217,7 @@ def _parquet_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
 def _excel_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
     openpyxl = _openpyxl()
     book = openpyxl.Workbook(write_only=True)
+    book.properties.creator = book.properties.lastModifiedBy = MARK  # see `made_by`
     sheet = book.create_sheet("predictions")
     header = True
 

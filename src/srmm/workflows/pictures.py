@@ -18,7 +18,7 @@ from srmm.data.store import load_embeddings
 from srmm.data.table import Table
 from srmm.encoding.store import read_keys
 from srmm.encoding.unique_items import ItemKeys
-from srmm.errors import SrmmError, StoreError
+from srmm.errors import StoreError
 from srmm.files import json_ready, read_json, standing, write_json
 from srmm.report.findings import item_lists
 from srmm.workflows.data import is_table, open_data
@@ -99,8 +99,8 @@ def open_noted(store: Path) -> Table | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # said when it was encoded
             table = open_data(noted["source"], columns, root=root, options=noted["options"])
-    except (OSError, ValueError, KeyError, TypeError, SrmmError):
-        return None  # a report can do without pictures
+    except Exception:  # the note may be damaged, the table gone or another: then no picture
+        return None
     return table if isinstance(table, Table) else None
 
 

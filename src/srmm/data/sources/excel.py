@@ -16,9 +16,11 @@ import numpy as np
 from srmm.data.bombs import check_archive
 from srmm.data.limits import limit
 from srmm.data.sources.base import LoadedColumns, OpenedTable, is_empty, object_array, plain_cell
-from srmm.errors import InputError, MissingExtraError, did_you_mean
+from srmm.data.there import is_file
+from srmm.errors import InputError, MissingExtraError, damage_explained, did_you_mean
 
 EXCEL = (".xlsx", ".xlsm")
+_REMEDY = "Save it anew as .xlsx, or as .csv."
 EXCEL_ROWS = 1_048_576
 _FORMULA = re.compile(rb"<(\w+:)?f[ />]")
 
@@ -31,7 +33,7 @@ def split_sheet(path: Path) -> tuple[Path, str | None]:
     """
     for ending in EXCEL:
         start = str(path).lower().find(f"{ending}#")
-        if start >= 0 and not path.is_file():
+        if start >= 0 and not is_file(path):
             end = start + len(ending)
             return Path(str(path)[:end]), str(path)[end + 1 :]
     return path, None
@@ -90,10 +92,13 @@ def _workbook(path: Path, *, formulas: bool = False) -> Iterator[Any]:
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError) as error:
         raise InputError(
             f"{path.name} is no readable Excel workbook: it is damaged, protected by a password "
-            f"or of the old kind ({error}). Save it anew as .xlsx, or as .csv."
+            f"or of the old kind ({error}). {_REMEDY}"
         ) from None
+    except Exception as error:  # whatever damaged XML makes its reader raise
+        raise InputError(f"{path.name} is damaged ({type(error).__name__}). {_REMEDY}") from error
     try:
-        yield book
+        with damage_explained(path.name, _REMEDY):
+            yield book
     finally:
         book.close()
 
@@ -192,7 +197,7 @@ def _said_of_formulas(
 
 def _has_formulas(path: Path) -> bool:
     """Whether any sheet has one: looked for in the text, as reading every cell again is slow."""
-    with zipfile.ZipFile(path) as archive:
+    with damage_explained(path.name, _REMEDY), zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if name.startswith("xl/worksheets/") and name.endswith(".xml"):
                 with archive.open(name) as file:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from srmm.data.limits import check_unpacked
 from srmm.data.sources.base import LoadedColumns, OpenedTable, object_array, plain_cell
+from srmm.data.there import is_file
 from srmm.errors import InputError, MissingExtraError
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\+[A-Za-z0-9_]+)?://")
@@ -85,7 +86,7 @@ def open_sqlite(path: Path, query: str | None = None) -> OpenedTable:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("PRAGMA trusted_schema = OFF")  # what a view may call
             yield connection
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:  # or names in it that are no text
             raise InputError(_failed(path.name, query, error)) from None
         finally:
             if connection is not None:
@@ -115,7 +116,7 @@ def open_address(address: str, query: str | None = None) -> OpenedTable:
     name = without_secrets(address)
     if address.lower().startswith("sqlite:///") and "?" not in address:
         path = Path(address[len("sqlite:///") :])
-        if not path.is_file():
+        if not is_file(path):
             raise InputError(f"{path} does not exist: it should be an SQLite file ({name}).")
         return open_sqlite(path, query)
     try:
