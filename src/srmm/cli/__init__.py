@@ -23,6 +23,7 @@ from srmm.cli.fit import fit
 from srmm.cli.lists import datasets, encoders, methods
 from srmm.cli.predict import predict
 from srmm.cli.reproduce import reproduce
+from srmm.cli.serve import serve
 from srmm.cli.settings_file import SettingsFile, read_settings
 from srmm.cli.streams import flushed, prepare_streams
 from srmm.cli.system_errors import explained, quiet_when_full
@@ -50,6 +51,7 @@ for command in (
     fit,
     evaluate,
     predict,
+    serve,
     distil,
     encode,
     check,
