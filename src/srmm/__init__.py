@@ -23,6 +23,7 @@ __all__ = [
     "__version__",
     "encode",
     "evaluate",
+    "export_onnx",
     "fit_baselines",
     "from_pretrained",
     "load",
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from srmm.ensemble.classifier import SingleBranchClassifier
     from srmm.evaluation.baselines import fit_baselines
     from srmm.evaluation.evaluate import RobustnessReport, evaluate
+    from srmm.exporting.onnx import export_onnx
     from srmm.learning.saving import from_pretrained
     from srmm.methods import make_method
     from srmm.workflows.pipelines import save_pretrained
@@ -60,6 +62,7 @@ _HOMES = {
     "SingleBranchClassifier": "ensemble.classifier",
     "encode": "encoding.encode",
     "evaluate": "evaluation.evaluate",
+    "export_onnx": "exporting.onnx",
     "fit_baselines": "evaluation.baselines",
     "from_pretrained": "learning.saving",
     "load": "workflows.predictor",

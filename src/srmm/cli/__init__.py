@@ -20,6 +20,7 @@ from srmm.cli.demo import demo
 from srmm.cli.distil import distil
 from srmm.cli.encode import encode
 from srmm.cli.evaluate import evaluate
+from srmm.cli.export import export
 from srmm.cli.fit import fit
 from srmm.cli.lists import datasets, encoders, methods
 from srmm.cli.predict import predict
@@ -50,6 +51,7 @@ for command in (
     evaluate,
     predict,
     distil,
+    export,
     encode,
     check,
     compare,
