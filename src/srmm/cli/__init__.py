@@ -24,6 +24,7 @@ from srmm.cli.export import export
 from srmm.cli.fit import fit
 from srmm.cli.lists import datasets, encoders, methods
 from srmm.cli.predict import predict
+from srmm.cli.push import push
 from srmm.cli.reproduce import reproduce
 from srmm.cli.streams import flushed, prepare_streams
 from srmm.errors import SrmmError, shown
@@ -52,6 +53,7 @@ for command in (
     predict,
     distil,
     export,
+    push,
     encode,
     check,
     compare,

@@ -26,14 +26,14 @@ class EnsembleGraph(nn.Module):
         names = model.modalities_
         self.network = copy.deepcopy(model.network_).cpu().eval()
         self.features = nn.ModuleList(FeaturesOf(model.features_, name) for name in names)
-        self.trust = nn.ModuleList(TrustIn(model.trust_, name) for name in names)
+        self.trust_in = nn.ModuleList(TrustIn(model.trust_, name) for name in names)
         self.weights = WeightsOf(model.weights_)
 
     def forward(self, items: Items, present: Tensor) -> Answer:
         made, trust = {}, []
         for m, (name, x) in enumerate(items.items()):
-            scaled = self.features[m].scaled(x)
-            trust.append(torch.where(present[:, m], self.trust[m](scaled), 0.0))
+            scaled = self.features[m].standardise(x).clamp(-FARTHEST, FARTHEST)
+            trust.append(torch.where(present[:, m], self.trust_in[m](scaled), 0.0))
             made[name] = only_shown(self.features[m](x, scaled), present[:, m])
         trusted = torch.stack(trust, dim=1)  # (n, M)
         members = self.network.members
@@ -61,9 +61,6 @@ class FeaturesOf(Part):
         if self.coded:
             edges = np.asarray(features.edges[name], dtype=np.float64)
             self.keep(low=edges[:, :-1], high=edges[:, 1:])
-
-    def scaled(self, x: Tensor) -> Tensor:
-        return self.standardise(x).clamp(-FARTHEST, FARTHEST)
 
     def forward(self, x: Tensor, scaled: Tensor) -> Tensor:
         if not self.coded:

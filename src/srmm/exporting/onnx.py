@@ -23,7 +23,6 @@ from srmm.exporting.graphs import ClassifierGraph
 from srmm.exporting.writing import OUTPUTS, PRESENT, check_installed, input_names, write_graph
 from srmm.files import is_of_format, json_ready, listed, replacing_folder, write_json
 from srmm.learning.describe import describe_model
-from srmm.learning.saving import open_saved
 from srmm.learning.standardize import Standardizer
 from srmm.workflows.predictor import Predictor
 from srmm.workflows.rows import with_inputs
@@ -147,8 +146,7 @@ def made_up(model: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
 def _opened(model: Any) -> tuple[Any, dict[str, Any]]:
     """(classifier, config with "inputs")."""
     if isinstance(model, str | Path):
-        saved = open_saved(model, device="cpu")
-        return saved.model, with_inputs(saved.config)
+        model = Predictor(model, device="cpu")
     if isinstance(model, Predictor):
         return model.model, model.config
     if not hasattr(model, "embedding_dims_"):

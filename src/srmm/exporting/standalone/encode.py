@@ -5,12 +5,13 @@ Needs numpy and onnxruntime; for pictures pillow, for texts tokenizers.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 
 
-def embed_all(folder, items):
+def embed_all(folder: Path, items: dict[str, Any]) -> dict[str, np.ndarray]:
     """{modality: a path of a picture, a text, or a path ending in .npy} → {modality: (1, d)}."""
     about = json.loads((Path(folder) / "srmm.json").read_text(encoding="utf-8"))
     embeddings = {}
@@ -35,19 +36,20 @@ def embed_all(folder, items):
     return embeddings
 
 
-def embed(folder, encoder, items):
+def embed(folder: Path, encoder: dict[str, Any], items: list[Any]) -> np.ndarray:
     """Texts, or RGB pictures of Pillow, → (n, d), as `encoder` (of srmm.json) says."""
     session = onnxruntime.InferenceSession(str(Path(folder) / encoder["graph"]))
     how = encoder["prepare"]
     if encoder["kind"] == "text":
         arrays = tokens(Path(folder) / how["tokenizer"], [how["before"] + text for text in items])
     else:
-        arrays = {how["input"]: np.stack([pixels(item, **how) for item in items])}
+        arrays = {how["input"]: np.stack([pixels(item, how) for item in items])}
     read = {one.name for one in session.get_inputs()}
-    return session.run(None, {name: x for name, x in arrays.items() if name in read})[0]
+    given = {name: x for name, x in arrays.items() if name in read}
+    return np.asarray(session.run(None, given)[0])
 
 
-def tokens(path, texts):
+def tokens(path: Path, texts: list[str]) -> dict[str, np.ndarray]:
     """What a tokenizer makes of texts; its file says where it cuts and how it pads."""
     from tokenizers import Tokenizer
 
@@ -59,20 +61,22 @@ def tokens(path, texts):
     }
 
 
-def pixels(picture, size, shorter, crop, filter, scale, mean, std, channels_first, **_):
+def pixels(picture: Any, how: dict[str, Any]) -> np.ndarray:
     """An RGB picture → uint8, or float32 if it is scaled, (height, width, 3) or channels first."""
+    size, shorter = how["size"], how["shorter"]
     if shorter:  # the shorter side becomes that long
         ratio = shorter / min(picture.size)
         size = [
             shorter if side == min(picture.size) else int(side * ratio) for side in picture.size
         ]
         size = size[::-1]
-    x = np.asarray(picture.resize(size[::-1], filter))
-    if crop:
+    x = np.asarray(picture.resize(size[::-1], how["filter"]))
+    if how["crop"]:
+        crop = how["crop"]
         top, left = ((side - kept) // 2 for side, kept in zip(x.shape, crop, strict=False))
         x = x[top : top + crop[0], left : left + crop[1]]
-    if scale:
-        x = x.astype(np.float32) * np.float32(scale)
-    if mean:
-        x = (x - np.float32(mean)) / np.float32(std)
-    return x.transpose(2, 0, 1) if channels_first else x
+    if how["scale"]:
+        x = x.astype(np.float32) * np.float32(how["scale"])
+    if how["mean"]:
+        x = (x - np.float32(how["mean"])) / np.float32(how["std"])
+    return x.transpose(2, 0, 1) if how["channels_first"] else x

@@ -14,7 +14,9 @@ import onnxruntime
 FOLDER = Path(__file__).resolve().parent
 
 
-def predict(embeddings, folder=FOLDER):
+def predict(
+    embeddings: dict[str, np.ndarray], folder: Path = FOLDER
+) -> tuple[np.ndarray, np.ndarray]:
     """{modality: (n, d)}, an absent item a row of NaN → labels (n,), probabilities (n, classes)."""
     about = json.loads((folder / "srmm.json").read_text(encoding="utf-8"))
     session = onnxruntime.InferenceSession(str(folder / about["graph"]["file"]))
@@ -30,7 +32,7 @@ def predict(embeddings, folder=FOLDER):
 
 
 if __name__ == "__main__":
-    from encode import embed_all
+    from encode import embed_all  # type: ignore[import-not-found]
 
     labels, found = predict(embed_all(FOLDER, dict(word.split("=", 1) for word in sys.argv[1:])))
     print(labels[0], f"{found[0].max():.4f}")
