@@ -48,11 +48,9 @@ def on_this_machine(name: str | Path, revision: str | None = None) -> Place:
     StoreError
         If what lies at the hub is no model of srmm.
     """
-    folder, text = Path(name), PurePath(name).as_posix()
-    own = standing(folder).exists() or folder.parent.is_dir() or not _NAME.fullmatch(text)
-    if "/" not in text:
-        own = True
-    if not own:
+    folder, text = Path(name), name if isinstance(name, str) else PurePath(name).as_posix()
+    own = standing(folder).exists() or folder.parent.is_dir()
+    if not own and _NAME.fullmatch(text):
         return _fetched(text, revision)
     if revision is not None:
         raise InputError(
@@ -109,7 +107,7 @@ def _download(repo: str, name: str, revision: str | None, *, needed: bool = True
             f"{repo} at the hub has no {name}, so it is no whole model of srmm ({_first(error)}). "
             "A model is put there with `srmm push`."
         ) from None
-    except (OSError, ValueError) as error:  # what the hub and its client say
+    except Exception as error:  # what the hub says, and whatever its client raises without one
         raise InputError(_nowhere(repo, _first(error))) from None
 
 

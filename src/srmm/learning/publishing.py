@@ -81,6 +81,11 @@ def push_folder(
         api = HfApi(token=token)
         try:
             api.create_repo(repo, private=private, exist_ok=True)
+            if private and not api.model_info(repo).private:
+                raise InputError(
+                    f"{repo} is at the hub already, and public. Choose another name, or make it "
+                    "private there."
+                )
             if revision is not None:
                 api.create_branch(repo, branch=revision, exist_ok=True)
             commit = api.upload_folder(
@@ -89,7 +94,9 @@ def push_folder(
                 revision=revision,
                 commit_message=f"A model of srmm {__version__}",
             )
-        except (OSError, ValueError) as error:  # what the hub and its client say
+        except InputError:
+            raise
+        except Exception as error:  # what the hub says, and whatever its client raises without one
             line = next((line for line in str(error).splitlines() if line.strip()), repr(error))
             raise InputError(
                 f"The hub did not take the model as {repo!r}: {line.strip()} Name it 'user/model', "
