@@ -8,7 +8,7 @@ QUIET := OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1
 CACHES := .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint types check format docs linkcheck clean distclean
+.PHONY: help install demo test test-all torture fuzz lint types check format docs linkcheck clean distclean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -32,6 +32,12 @@ test: $(STAMP) ## Run the unit tests, README and docstrings, in two processes
 
 test-all: $(STAMP) ## Run every test, in two processes
 	$(QUIET) $(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+fuzz: $(STAMP) ## Give every reader damaged bytes for four minutes (SECONDS=… for longer)
+	$(QUIET) $(BIN)/python -m tests.fuzzing --seconds $(or $(SECONDS),240) 2>/dev/null
+
+torture: $(STAMP) ## Kill, fill, damage and race everything: ten minutes, see docs/reliability.md
+	$(QUIET) $(BIN)/python -m tests.torture
 
 lint: $(STAMP) ## Check style, and who imports whom
 	$(BIN)/ruff check .

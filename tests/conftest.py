@@ -7,10 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+
+from srmm.data import apart, decoder
 
 # Tests run beside one another; and the same bits come out wherever they run.
 torch.set_num_threads(1)
@@ -70,7 +73,10 @@ def write_tiny_two_towers(folder: Path, *, siglip: bool = False, seed: int = 0) 
 def _unit_tests_start_no_process(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What starts Python again takes seconds, and is marked; other programs may be asked."""
+    """What starts Python again takes seconds, and is marked; other programs may be asked.
+
+    What is decoded in a process apart is decoded here: by the same function, without its limits.
+    """
     if any(request.node.get_closest_marker(name) for name in ("workflow", "slow")):
         return
     start = subprocess.Popen.__init__
@@ -83,6 +89,7 @@ def _unit_tests_start_no_process(
             refuse()
         start(self, args, *rest, **options)
 
+    monkeypatch.setattr(apart, "_DECODERS", SimpleNamespace(ask=decoder.answer))
     monkeypatch.setattr(subprocess.Popen, "__init__", start_another)
     monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", refuse)
 

@@ -83,7 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
             repo = f"{about['organization']}/{about['name']}"
             if repo in self.hub.repos:
                 return self._json({"error": "taken", "url": self._url(repo)}, status=409)
-            self.hub.private[repo] = about.get("visibility") == "private" or bool(about.get("private"))
+            self.hub.private[repo] = about.get("visibility") == "private" or bool(
+                about.get("private")
+            )
             self.hub.commit(repo, {".gitattributes": b""})
             return self._json({"url": self._url(repo)})
         found = re.fullmatch(r"/api/models/([^/]+/[^/]+)/(preupload|commit|branch)/(.+)", self.path)

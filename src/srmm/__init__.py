@@ -16,10 +16,14 @@ from srmm.version import __version__
 __all__ = [
     "Embeddings",
     "Encode",
+    "InputError",
+    "MissingExtraError",
     "PaperClassifier",
     "Predictor",
     "RobustnessReport",
     "SingleBranchClassifier",
+    "SrmmError",
+    "StoreError",
     "__version__",
     "encode",
     "evaluate",
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
     from srmm.encoding.encode import encode
     from srmm.encoding.transformer import Encode
     from srmm.ensemble.classifier import SingleBranchClassifier
+    from srmm.errors import InputError, MissingExtraError, SrmmError, StoreError
     from srmm.evaluation.baselines import fit_baselines
     from srmm.evaluation.evaluate import RobustnessReport, evaluate
     from srmm.exporting.onnx import export_onnx
@@ -56,10 +61,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "Embeddings": "data.embeddings",
     "Encode": "encoding.transformer",
+    "InputError": "errors",
+    "MissingExtraError": "errors",
     "PaperClassifier": "classifier",
     "Predictor": "workflows.predictor",
     "RobustnessReport": "evaluation.evaluate",
     "SingleBranchClassifier": "ensemble.classifier",
+    "SrmmError": "errors",
+    "StoreError": "errors",
     "encode": "encoding.encode",
     "evaluate": "evaluation.evaluate",
     "export_onnx": "exporting.onnx",

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import functools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+Reader = TypeVar("Reader", bound=Callable[..., Any])
 
 
 class SrmmError(Exception):
@@ -24,6 +30,52 @@ class MissingExtraError(SrmmError, ImportError):
     def __init__(self, package: str, extra: str, purpose: str, instead: str = "") -> None:
         install = f"Install it with: pip install 'srmm[{extra}]'"
         super().__init__(f"{purpose} needs {package}. {install}" + (instead and f". {instead}"))
+
+
+@contextmanager
+def damage_explained(what: object, remedy: str) -> Iterator[None]:
+    """Around the reading of a file of ours: whatever its damage makes a reader raise is said.
+
+    Damaged archives, columns and configs make the libraries that read them raise nearly anything;
+    it becomes a `StoreError` that names `what`, the reason, and what to do, as a sentence. Errors
+    of ours come through as they are.
+    """
+    try:
+        yield
+    except SrmmError:
+        raise
+    except OSError as error:
+        if error.errno is None:  # as Arrow says that a file is not one
+            raise StoreError(_damage(what, error, remedy)) from error
+        reason = error.strerror or type(error).__name__
+        raise StoreError(f"{what} cannot be read ({reason}). {remedy}") from error
+    except Exception as error:
+        raise StoreError(_damage(what, error, remedy)) from error
+
+
+def explains_damage(remedy: str) -> Callable[[Reader], Reader]:
+    """`damage_explained` around a function, of the file or folder that is its first path."""
+
+    def decorate(read: Reader) -> Reader:
+        @functools.wraps(read)
+        def reading(*given: Any, **more: Any) -> Any:
+            named = [*given, *more.values()]
+            path = next((one for one in named if isinstance(one, str | os.PathLike)), "It")
+            with damage_explained(path, remedy):
+                return read(*given, **more)
+
+        return reading  # type: ignore[return-value]
+
+    return decorate
+
+
+def _damage(what: object, error: Exception, remedy: str) -> str:
+    said = " ".join(str(error).split())
+    said = said if len(said) <= 200 else f"{said[:200]}…"
+    kind = type(error).__name__
+    if type(error) is not ValueError or not said:  # which checks of ours raise, with a sentence
+        said = f"{kind}: {said}" if said else kind
+    return f"{what} cannot be read, or is damaged ({said}). {remedy}"
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:

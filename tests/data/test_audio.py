@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from srmm.data import audio as audio_module
 from srmm.data.audio import Audio, resample
 from srmm.data.broken import AbsentFile, UnreadableItem
 from srmm.data.items import ItemReader
@@ -200,7 +199,7 @@ def test_what_holds_no_voice() -> None:
 
 
 def test_long_recordings_are_no_utterances(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio_module, "MAX_SECONDS", 60)
+    monkeypatch.setenv("SRMM_MAX_SECONDS", "60")
     hour = encoded(np.zeros(8_000 * 70), rate=8_000)
     assert "more than the limit of 1 minutes; cut it" in reason(hour)
     assert "more than the limit" in reason((np.zeros(8_000 * 70), 8_000))

@@ -20,7 +20,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from srmm.data import broken
 from srmm.data.broken import AbsentFile, UnreadableItem
 from srmm.data.items import ItemReader
 
@@ -199,13 +198,13 @@ def test_permission_denied(
 def test_huge_files_are_not_read(tmp_path: Path, reader: ItemReader) -> None:
     with (tmp_path / "huge.jpg").open("wb") as file:
         file.truncate(3 << 30)  # sparse: takes no room on the disk
-    assert reason(reader.image, "huge.jpg") == "has 3.2 GB, more than the limit of 1.1"
+    assert reason(reader.image, "huge.jpg").startswith("has 3.2 GB, more than the limit of 1.1 (")
 
 
 def test_a_zip_bomb_is_not_unpacked(
     tmp_path: Path, reader: ItemReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broken, "MAX_FILE_BYTES", 10_000)
+    monkeypatch.setenv("SRMM_MAX_FILE_BYTES", "10_000")
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("1.jpg", bytes(1_000_000))
         file.writestr("empty.jpg", b"")

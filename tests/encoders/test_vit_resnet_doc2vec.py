@@ -24,7 +24,7 @@ from srmm.cli import run
 from srmm.data.items import UnreadableItem
 from srmm.encoders import Encoder, FittableEncoder, available_encoders, load_encoder
 from srmm.encoders.doc2vec import Doc2VecEncoder
-from srmm.errors import InputError, MissingExtraError
+from srmm.errors import InputError, MissingExtraError, StoreError
 from tests.encoders.onnx_check import check_equal, needs_onnx
 
 SIDE = 32
@@ -622,3 +622,37 @@ def test_resnet_2048_beside_doc2vec_300(tmp_path):
     assert model.score(test, test.labels) >= 0.9
     assert model.score(test.select(["image"]), test.labels) >= 0.9
     assert set(model.predict(test.select(["text"]))) <= {"shoe", "food"}
+
+
+@needs_gensim
+@pytest.mark.parametrize(
+    ("counts", "weights", "training", "says"),
+    [
+        (lambda c: -c, None, {}, "counts holds"),
+        (lambda c: c * 0, None, {}, "counts holds 0"),
+        (lambda c: c.astype(np.int32), None, {}, "counts holds int32"),
+        (lambda c: c[:-1], None, {}, "counts has the shape"),
+        (None, lambda w: w.astype(np.float64), {}, "output_weights holds float64"),
+        (None, lambda w: w[:, :-1], {}, "output_weights has the shape"),
+        (None, lambda w: w * np.nan, {}, "output_weights holds nan"),
+        (None, None, {"embedding_dim": 10**9}, "embedding_dim is 1000000000"),
+        (None, None, {"epochs": 10**9}, "epochs is 1000000000"),
+        (None, None, {"epochs": True}, "epochs is True"),
+        (None, None, {"seed": -1}, "seed is -1"),
+    ],
+)
+def test_what_native_code_would_follow_is_checked(
+    fitted, tmp_path, counts, weights, training, says
+):
+    from safetensors.numpy import load_file, save_file
+
+    folder = fitted.save(tmp_path / "d")
+    tensors = load_file(folder / "model.safetensors")
+    for name, change in {"counts": counts, "output_weights": weights}.items():
+        tensors[name] = np.ascontiguousarray(change(tensors[name]) if change else tensors[name])
+    save_file(tensors, folder / "model.safetensors")
+    config = json.loads((folder / "config.json").read_text())
+    config["training"] |= training
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(StoreError, match=says):
+        load_encoder(f"doc2vec:{folder}", "text")

@@ -14,8 +14,11 @@ from tests.torture import damage, kills, races
 from tests.torture.commands import make_workshop
 
 
-def main(loads: int, damages: int) -> None:
-    """Try it, and print how often; any broken promise ends it with an error."""
+def main(loads: int = 10_000, damages: int = 3_000, every: int = 1) -> None:
+    """Try it, and print how often; any broken promise ends it with an error.
+
+    Commands are ended before each `every`-th of their file operations.
+    """
     torch.set_num_threads(1)  # a process that forks has used no other
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
@@ -24,7 +27,7 @@ def main(loads: int, damages: int) -> None:
         for part in (
             lambda: damage.main(room / "damage", workshop, damages),
             lambda: races.read_often(room / "races", loads),
-            lambda: kills.main(room / "kills", workshop),
+            lambda: kills.main(room / "kills", workshop, every),
         ):
             done: Counter[str] = part()
             for what, times in done.items():
@@ -33,4 +36,4 @@ def main(loads: int, damages: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(number) for number in sys.argv[1:] or ("10000", "3000")))
+    main(*(int(number) for number in sys.argv[1:]))

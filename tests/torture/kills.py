@@ -13,9 +13,9 @@ from tests.torture.crash import FOREIGN, KILLED, in_a_child, operations
 
 
 def end_everywhere(
-    command: Command, workshop: Path, room: Path, how: str, *, every: int = 1, most: int = 10**9
+    command: Command, workshop: Path, room: Path, how: str, *, every: int = 1
 ) -> Counter[str]:
-    """End the command at each `every`-th operation (`most` at most); raise if anything is lost.
+    """End the command at each `every`-th operation; raise if anything is lost.
 
     After each the outputs are the old or the new ones, whole; the same command then makes them as
     an uninterrupted run does, and leaves nothing else behind.
@@ -28,7 +28,7 @@ def end_everywhere(
     count = operations(lambda: command.run(whole), whole)
     after, names = command.look(whole), _names(whole)
     rng, done = np.random.default_rng(count), 0
-    places = list(range(1, count + 1, every))[:most]
+    places = range(1, count + 1, every)
     for place in places:
         folder = room / f"{how} at {place}"
         command.prepare(workshop, folder)
@@ -66,10 +66,11 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
-def main(room: Path, workshop: Path) -> Counter[str]:
-    """All of it."""
+def main(room: Path, workshop: Path, every: int = 1) -> Counter[str]:
+    """Every command, killed and with a full disk, at each `every`-th operation."""
     done: Counter[str] = Counter()
     for how in ("kill", "full"):
         for command in COMMANDS:
-            done += end_everywhere(command, workshop, room / f"{how} {command.name}", how)
+            place = room / f"{how} {command.name}"
+            done += end_everywhere(command, workshop, place, how, every=every)
     return done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 import srmm
 from srmm.cli import run
+from srmm.data.sources import open_source
 from srmm.errors import InputError
 from srmm.workflows import evaluate_workflow, fit_workflow, predict_workflow
 
@@ -81,6 +83,33 @@ def test_formats_agree(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert other["label"].tolist() == parquet["label"].tolist()
         np.testing.assert_allclose(other["b_probability"], parquet["b_probability"])
         assert other["b_label"].isna().tolist() == [True, False] * 3
+
+
+def test_no_cell_is_a_formula_and_all_are_read_back(model: Path, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    texts = ["=1+1", "+x", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " ＝1", "'=1", "a\rb", "-1.5", "x"]
+    rows = {"w": np.arange(11.0) - 5, "h": 1.0, "=name": texts, "sku": texts}
+    pd.DataFrame(rows).to_json(tmp_path / "t.jsonl", orient="records", lines=True)
+    for ending in (".csv", ".tsv", ".xlsx"):
+        output = tmp_path / f"p{ending}"
+        chosen = {"id": "sku", "features": ["a=w", "b=h"]}
+        predict_workflow(model, str(tmp_path / "t.jsonl"), output, keep=["all"], columns=chosen)
+        read = open_source(output).read(["id", "=name", "w"])
+        # XML has no lone carriage return.
+        expected = [text.replace("\r", "\n") for text in texts] if ending == ".xlsx" else texts
+        for column in ("id", "=name"):
+            assert read.cells[column].tolist() == expected
+        assert [float(cell) for cell in read.cells["w"]] == rows["w"].tolist()
+    with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell[:1] in tuple("=+@\t\r")]
+    assert "-5.0" in cells
+    sheet = openpyxl.load_workbook(tmp_path / "p.xlsx").active
+    found = {cell.value: cell for row in sheet.iter_rows() for cell in row}
+    assert found["=1+1"].data_type == "s"
+    assert found["=1+1"].quotePrefix
+    assert found["=name"].quotePrefix
+    assert not found["x"].quotePrefix
 
 
 def test_what_a_format_cannot_hold_is_refused_or_left_out(model: Path, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import cyclopts
 from cyclopts import App, CycloptsError, Parameter
-from cyclopts.config import Yaml
 from rich.console import Console
 from rich.markup import escape
 
@@ -26,7 +25,9 @@ from srmm.cli.lists import datasets, encoders, methods
 from srmm.cli.predict import predict
 from srmm.cli.push import push
 from srmm.cli.reproduce import reproduce
+from srmm.cli.settings_file import SettingsFile, read_settings
 from srmm.cli.streams import flushed, prepare_streams
+from srmm.cli.system_errors import explained, quiet_when_full
 from srmm.errors import SrmmError, shown
 from srmm.version import __version__
 
@@ -80,7 +81,9 @@ def _launch(
     config
         A YAML file with a section per command, e.g. `fit: {method: srmm-paper}`.
     """
-    app.config = () if config is None else (Yaml(config, must_exist=True),)
+    if config is not None:
+        read_settings(config)  # what is wrong with it is said as any other error
+    app.config = () if config is None else (SettingsFile(config, must_exist=True),)
     app(tokens, exit_on_error=False, print_error=True)
 
 
@@ -88,6 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 fine, 1 data or run error, 2 usage, 130 interrupted."""
     prepare_streams()
     warnings.formatwarning = _as_a_line
+    sys.unraisablehook = quiet_when_full
     # Spinning OpenMP threads collapse where several processes share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     code = run(sys.argv[1:] if arguments is None else arguments)
@@ -99,16 +103,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code."""
+    app.config = ()  # of a run before
     try:
         app.meta(arguments, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         return 2  # already printed
-    except FileNotFoundError as error:
-        _complain(str(error) if error.errno is None else f"{error.strerror}: {error.filename}")
-        return 1
     except BrokenPipeError:  # the reader of what was printed has seen enough
         return 1
-    except (SrmmError, OSError) as error:
+    except SrmmError as error:
         _complain(str(error))
         return 1
     except UnicodeEncodeError as error:  # bytes of a name, or of a cell, that are no text
@@ -119,6 +121,12 @@ def run(arguments: list[str]) -> int:
         return 130
     except SystemExit as stop:
         return int(stop.code or 0)
+    except Exception as error:
+        said = explained(error)
+        if said is None:
+            raise
+        _complain(said)
+        return 1
     return 0
 
 

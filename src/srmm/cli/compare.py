@@ -21,6 +21,7 @@ def compare(
     seeds: int = 5,
     limit: int | None = None,
     jobs: int = 1,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),
 ) -> None:
     """Compare methods on your own data: a ranking, and which differences are significant.
@@ -41,6 +42,8 @@ def compare(
         Use a fixed stratified subset of so many instances.
     jobs
         Trainings at the same time.
+    overwrite
+        Replace comparison.html and .json also where they are something else.
     """
     from srmm.experiments.compare import DEFAULT_METHODS
     from srmm.workflows.compare import compare_workflow
@@ -50,7 +53,7 @@ def compare(
         content, summary, left_out, notes = compare_workflow(
             data, output, columns=columns.choices(), root=source.root, options=source.options(),
             methods=[name for name in names if name], seeds=seeds, limit=limit, jobs=jobs,
-            progress=progress, show=talk.progress,
+            overwrite=overwrite, progress=progress, show=talk.progress,
         )  # fmt: skip
     lines = [str(summary)] if summary else []
     lines += [f"note: {note}" for note in notes]

@@ -34,7 +34,11 @@ def demo(
     """
     from srmm.cli.evaluate import patterns_text
     from srmm.workflows import evaluate_workflow, fit_workflow
+    from srmm.workflows.evaluate import check_report
+    from srmm.workflows.places import check_own_model
 
+    check_report(output / "report.html")
+    check_own_model(output / "model", data="openmoji", store="embeddings")
     fitted = fit_workflow(
         "openmoji",
         output / "model",

@@ -60,7 +60,9 @@ def encode(
     from srmm.encoding.fitting import read_as_cells
     from srmm.errors import InputError
     from srmm.workflows import note_source, open_data
+    from srmm.workflows.places import check_place
 
+    check_place(output)
     encoders = pairs("--encoder", encoder)
     data = open_data(
         table,

@@ -22,6 +22,7 @@ def evaluate(
     baselines: bool = True,
     seed: Seed = 0,
     engine: Engine = "auto",
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),
 ) -> None:
     """Evaluate a model under missing and corrupted modalities; write an HTML and a JSON report.
@@ -43,6 +44,8 @@ def evaluate(
     engine
         What runs the encoders' networks: ONNX Runtime is the faster one on a CPU, "auto" takes it
         where it is installed and can.
+    overwrite
+        Replace either file also where it is something else than a report of this command.
     """
     from srmm.workflows import evaluate_workflow
 
@@ -56,6 +59,7 @@ def evaluate(
         baselines=baselines,
         seed=seed,
         engine=engine,
+        overwrite=overwrite,
         progress=talk.progress,
     )
     html = output if output.suffix == ".html" else beside(output, output.name, ".html")

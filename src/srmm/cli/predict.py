@@ -29,6 +29,7 @@ def predict(
     when_nothing: Literal["error", "prior"] | None = None,
     engine: Engine = "auto",
     strict: Annotated[bool, Parameter(negative="")] = False,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),
 ) -> None:
     """Predict every row of a table, whatever it has; write .csv, .parquet, .jsonl or .xlsx.
@@ -63,6 +64,8 @@ def predict(
         where it is installed and can.
     strict
         Make an unreadable item an error.
+    overwrite
+        Replace the output also where it is something else than predictions of this command.
     """
     from srmm.workflows import predict_workflow
 
@@ -81,6 +84,7 @@ def predict(
         when_nothing_present=when_nothing,
         engine=engine,
         strict=strict,
+        overwrite=overwrite,
         progress=talk.progress,
     )
     lines = [

@@ -25,6 +25,7 @@ def reproduce(
     max_epochs: int | None = None,
     jobs: int = 1,
     cells: Path | None = None,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
     list: Annotated[bool, Parameter(negative="")] = False,
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
     talk: Talk = Talk(),
@@ -58,6 +59,8 @@ def reproduce(
         Trainings at the same time.
     cells
         Where finished trainings are kept; by default cells/ beside the output folder.
+    overwrite
+        Replace files of the output folder also where no run of this command wrote them.
     list
         List the experiments.
     from_
@@ -79,7 +82,13 @@ def reproduce(
                 raise InputError("--from repeats a run as it was: leave the other options out.")
             output = output or from_.resolve().with_name(from_.resolve().name + "-again")
             folder = reproduce_again(
-                from_, output, stores=data or (), jobs=jobs, cells=cells, progress=progress
+                from_,
+                output,
+                stores=data or (),
+                jobs=jobs,
+                cells=cells,
+                overwrite=overwrite,
+                progress=progress,
             )
         elif name is None:
             raise InputError("Name an experiment, e.g. `srmm reproduce table6`; see --list.")
@@ -87,8 +96,8 @@ def reproduce(
             folder = reproduce_workflow(
                 name, output or Path("runs") / name, data=data or IN_PACKAGES, root=source.root,
                 options=source.options(), limit=limit, seeds=seeds, dropped=drop,
-                methods=columns, max_epochs=max_epochs, jobs=jobs, cells=cells, progress=progress,
-                show=talk.progress,
+                methods=columns, max_epochs=max_epochs, jobs=jobs, cells=cells,
+                overwrite=overwrite, progress=progress, show=talk.progress,
             )  # fmt: skip
     facts = {"folder": folder, "results": folder / "results.md", "json": folder / "results.json"}
     text = (folder / "results.md").read_text(encoding="utf-8")

@@ -88,7 +88,10 @@ def _content(url: str) -> bytes:
     head, comma, content = url[5:].partition(",")
     if not comma:
         raise UnreadableItem("is a data: URL without a comma, behind which its content would be")
-    data = unquote_to_bytes(content)
+    try:
+        data = unquote_to_bytes(content)
+    except UnicodeEncodeError:
+        raise UnreadableItem("is a data: URL with characters that are no valid Unicode") from None
     if not head.lower().endswith(";base64"):
         return data
     data = bytes(data).translate(None, b" \t\r\n").rstrip(b"=")

@@ -10,15 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from srmm.data.apart import decoded_apart
 from srmm.data.broken import UnreadableItem
+from srmm.data.limits import limit, raised_by
 from srmm.data.recordings import recordings
 from srmm.errors import MissingExtraError
 
 MIN_SECONDS = 0.1
 """Shorter clips hold no word and no voice."""
-
-MAX_SECONDS = 600
-"""Longer recordings are no utterances, and would fill the memory."""
 
 SILENCE = 1e-4
 """A clip whose loudest swing is less (−80 dB, three steps of 16 bits) holds no sound."""
@@ -66,6 +65,11 @@ def decode_audio(data: bytes) -> Audio:
         import soundfile  # noqa: F401
     except ImportError:
         raise MissingExtraError("soundfile", "voices", "Reading audio") from None
+    return Audio(*decoded_apart("audio", data))
+
+
+def decode_here(data: bytes) -> Audio:
+    """`decode_audio` in this very process."""
     heard: list[Audio] = []
     found = recordings(data)
     for number, recording in enumerate(found, 1):
@@ -108,7 +112,7 @@ def _decode(data: bytes, seconds: float | None) -> Audio:
                 samples = np.concatenate(
                     [file.read(_BLOCK, dtype="float32", always_2d=True)[:, loudest] for _ in blocks]
                 )
-    except UnreadableItem:
+    except (UnreadableItem, MemoryError):
         raise
     except Exception as error:  # a decoder given damaged bytes raises anything
         raise UnreadableItem(_decoder_reason(error)) from None
@@ -243,9 +247,11 @@ def _check_rate(rate: int) -> None:
 
 
 def _check_not_long(seconds: float) -> None:
-    if seconds > MAX_SECONDS:
+    most = limit("SRMM_MAX_SECONDS")
+    if seconds > most:
         raise UnreadableItem(
-            f"lasts more than the limit of {MAX_SECONDS // 60} minutes; cut it into utterances"
+            f"lasts more than the limit of {most / 60:g} minutes; cut it into utterances "
+            f"{raised_by('SRMM_MAX_SECONDS')}"
         )
 
 

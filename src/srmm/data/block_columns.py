@@ -61,6 +61,18 @@ class LearntColumn:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    def check(self) -> None:
+        """Raise `ValueError` for fields that no column could have learnt."""
+        texts = (self.name, self.kind, self.note, *self.features)
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("a name or a note in it is no text")
+        if self.kind not in KINDS_OF_COLUMNS:
+            return
+        probe = np.array(["1", None, "x", "2024-01-02"], dtype=object)
+        found, _ = self.read(probe)
+        if found.shape[1:] != (len(self.features),) or not np.isfinite(found).all():
+            raise ValueError(f"column {self.name!r} gives other numbers than it names")
+
 
 def learn_columns(columns: Mapping[str, np.ndarray]) -> list[LearntColumn]:
     """What each column is, from its training cells (object arrays of shape (n,))."""

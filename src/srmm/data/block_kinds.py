@@ -38,11 +38,11 @@ NO = frozenset(
 )  # fmt: skip
 
 _DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
-_COMPACT = "%Y%m%d"
+COMPACT = "%Y%m%d"
 _CODE = re.compile(r"0\d+")
 """Such as "00123": as a number it would lose its zeros."""
 
-_SEPARATORS = (";", "|", ",")
+SEPARATORS = (";", "|", ",")
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _one_feature(values: np.ndarray, column: Column) -> Reading:
 
 
 def _find_date(column: Column, elsewhere: str) -> dict[str, Any] | None:
-    formats, swapped = [_COMPACT], False
+    formats, swapped = [COMPACT], False
     if not _are_compact_days(column):
         chosen, swapped = choose_formats(pd.Series(column.texts, dtype=object), elsewhere)
         formats = list(chosen)
@@ -140,7 +140,7 @@ def _are_compact_days(column: Column) -> bool:
 
 def _dates(how: Mapping[str, Any], column: Column) -> pd.Series:
     found = pd.Series(pd.NaT, index=range(len(column.cells)), dtype="datetime64[us, UTC]")
-    compact = ("number",) if how["formats"] == [_COMPACT] else ()
+    compact = ("number",) if how["formats"] == [COMPACT] else ()
     for types, formats in [(("date",), ["ISO8601"]), (("text", *compact), how["formats"])]:
         rows = column.rows(*types)
         cells = pd.Series([str(cell) for cell in column.cells[rows]], index=rows, dtype=object)
@@ -163,7 +163,7 @@ def _find_tags(column: Column, elsewhere: str) -> dict[str, Any] | None:
         counts = Counter(column.as_texts()[~column.blank].tolist())
         return {"separator": ";", **_most_frequent(_each_tag(counts, ";"))}
     counts = Counter(column.texts.tolist())
-    for separator in _SEPARATORS:
+    for separator in SEPARATORS:
         several = sum(n for text, n in counts.items() if separator in text)
         if several < max(MIN_ROWS, 0.1 * column.filled) or column.filled > len(column.texts):
             continue

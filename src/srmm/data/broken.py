@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-MAX_FILE_BYTES = 1 << 30
-"""Larger files, and members of archives that unpack to more, are not read into memory."""
+from srmm.data.limits import limit, raised_by
 
 
 class AbsentFile(Exception):  # noqa: N818 - an absence is no error
@@ -18,9 +17,11 @@ def check_size(size: int) -> None:
     """Raise `UnreadableItem` for 0 bytes, or for more than memory should hold."""
     if size == 0:
         raise UnreadableItem("is empty (0 bytes)")
-    if size > MAX_FILE_BYTES:
+    most = limit("SRMM_MAX_FILE_BYTES")
+    if size > most:
         raise UnreadableItem(
-            f"has {size / 1e9:.1f} GB, more than the limit of {MAX_FILE_BYTES / 1e9:.1f}"
+            f"has {size / 1e9:.1f} GB, more than the limit of {most / 1e9:.1f} "
+            f"{raised_by('SRMM_MAX_FILE_BYTES')}"
         )
 
 

@@ -15,10 +15,17 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.arrow_lists import dense_lists, is_vector
+from srmm.data.bombs import check_archive, check_parquet
 from srmm.data.labels import known_labels
 from srmm.data.modality import ABSENT, check_modalities
 from srmm.data.plain_columns import arrow_column, numpy_column
-from srmm.errors import InputError, MissingExtraError, StoreError, did_you_mean
+from srmm.errors import (
+    InputError,
+    MissingExtraError,
+    StoreError,
+    damage_explained,
+    did_you_mean,
+)
 from srmm.files import replacing_file
 
 if TYPE_CHECKING:
@@ -205,18 +212,13 @@ class Interchange:
     def from_parquet(cls, path: str | Path, **columns: Any) -> Self:
         """Embeddings from a Parquet file with columns of vectors; `columns` as in `from_arrow`.
 
-        Raises `StoreError` if the file cannot be read.
+        Raises `StoreError` if the file cannot be read, `InputError` if it is a bomb.
         """
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        try:
-            table = pq.read_table(path)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise StoreError(
-                f"{path} cannot be read ({error}); expected a Parquet file of vectors."
-            ) from None
-        return cls.from_arrow(table, **columns)
+        check_parquet(path)
+        with damage_explained(path, "Expected is a Parquet file of vectors."):
+            return cls.from_arrow(pq.read_table(path), **columns)
 
     def to_parquet(self, path: str | Path) -> Path:
         """Write the table of `to_arrow` as a Parquet file, atomically, and return the path."""
@@ -231,8 +233,10 @@ class Interchange:
     def from_numpy(cls, path: str | Path) -> Self:
         """Embeddings from an `.npz` that `to_numpy` wrote; unpickles nothing.
 
-        Raises `StoreError` if the file cannot be read, or holds no arrays by name.
+        Raises `StoreError` if the file cannot be read, or holds no arrays by name; `InputError` if
+        it unpacks to far more than it is.
         """
+        check_archive(path)
         try:
             with np.load(path, allow_pickle=False) as archive:
                 content = {key: archive[key] for key in archive.files}
@@ -240,6 +244,11 @@ class Interchange:
             raise StoreError(
                 f"{path} cannot be read ({error}); expected an .npz written by `to_numpy`."
             ) from None
+        with damage_explained(path, "Expected is an .npz written by `to_numpy`."):
+            return cls._from_numpy(content)
+
+    @classmethod
+    def _from_numpy(cls, content: Mapping[str, np.ndarray]) -> Self:
         arrays = {key: array for key, array in content.items() if not key.startswith("_")}
 
         def column(key: str) -> np.ndarray | None:

@@ -8,6 +8,8 @@ not exist (`AbsentFile`: absent, like an empty cell), or it is there and broken
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,12 @@ from srmm.data.addresses import is_url, open_url
 from srmm.data.audio import Audio, audio_from_samples, decode_audio
 from srmm.data.blocks import Cells
 from srmm.data.broken import AbsentFile, UnreadableItem, check_size, refuse_stand_in
+from srmm.data.limits import limit, raised_by
 from srmm.data.paths import FileReader
 from srmm.data.pictures import as_rgb, decode_picture
 from srmm.data.pixels import picture_of_array
 
 __all__ = ["AbsentFile", "ItemReader", "UnreadableItem"]
-
-MAX_TEXT_BYTES = 1_000_000
-"""Longer texts are no titles or descriptions, but files in the wrong place."""
 
 MIN_FACE_PIXELS = 16
 """A face with a shorter side cannot be told from another."""
@@ -39,11 +39,15 @@ class ItemReader:
     or `1.jpg` inside `photos.zip`. Where neither exists, the one file or member is read whose name
     differs only in the case of letters, in how accents are composed, in backslashes for slashes,
     or in a zip's old code page. Archives stay open until `close` or the end of a `with` block.
+
+    With `within`, only files are read that lie in one of these folders, symbolic links followed.
     """
 
-    def __init__(self, folder: str | Path | None = None) -> None:
+    def __init__(
+        self, folder: str | Path | None = None, *, within: Sequence[Path] | None = None
+    ) -> None:
         self.folder = None if folder is None else Path(folder)
-        self._files = FileReader(self.folder)
+        self._files = FileReader(self.folder, within)
 
     def __enter__(self) -> ItemReader:
         return self
@@ -51,8 +55,8 @@ class ItemReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __reduce__(self) -> tuple[type[ItemReader], tuple[Path | None]]:
-        return ItemReader, (self.folder,)
+    def __reduce__(self) -> tuple[Any, tuple[Path | None]]:
+        return partial(ItemReader, within=self._files.within), (self.folder,)
 
     def close(self) -> None:
         """Close the archives; reading another item opens them again."""
@@ -137,10 +141,11 @@ class ItemReader:
             size = len(item.encode("utf-8"))
         except UnicodeError:
             raise UnreadableItem("is not valid Unicode text") from None
-        if size > MAX_TEXT_BYTES:
+        most = limit("SRMM_MAX_TEXT_BYTES")  # longer ones are files in the wrong place
+        if size > most:
             raise UnreadableItem(
-                f"is a text of {size / 1e6:.1f} MB, more than the limit of "
-                f"{MAX_TEXT_BYTES / 1e6:g} MB"
+                f"is a text of {size / 1e6:.1f} MB, more than the limit of {most / 1e6:g} MB "
+                f"{raised_by('SRMM_MAX_TEXT_BYTES')}"
             )
         return item
 

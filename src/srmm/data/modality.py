@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -49,7 +50,7 @@ def check_modalities(names: Sequence[object]) -> tuple[str, ...]:
     checked = tuple(check_modality_name(name) for name in names)
     if not checked:
         raise InputError("No modality given: expected at least one, e.g. {'image': array}.")
-    twice = sorted({name for name in checked if checked.count(name) > 1})
+    twice = sorted(name for name, n in Counter(checked).items() if n > 1)
     if twice:
         raise InputError(f"Modality {twice[0]!r} is given more than once; give each another name.")
     return checked
@@ -67,10 +68,11 @@ def presence_patterns(modalities: Sequence[str]) -> list[Pattern]:
 
 def usable_patterns(modalities: Sequence[str], limit: int = 5) -> list[Pattern]:
     """All presence patterns; beyond `limit` modalities those with all, all but one, and one."""
-    patterns = presence_patterns(modalities)
     if len(modalities) <= limit:
-        return patterns
-    return [p for p in patterns if len(p) in (1, len(modalities) - 1, len(modalities))]
+        return presence_patterns(modalities)
+    # Not chosen from all patterns: of 40 modalities there are a million million.
+    sizes = (len(modalities), len(modalities) - 1, 1)
+    return [pattern for size in sizes for pattern in combinations(modalities, size)]
 
 
 def pattern_mask(pattern: Sequence[str], modalities: Sequence[str]) -> np.ndarray:

@@ -7,18 +7,24 @@ import os
 import stat
 import threading
 import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 from srmm.data.broken import AbsentFile, UnreadableItem, check_size, one_line
 from srmm.data.names import Names
 
 _UTF8_FLAG = 0x800
+_PIECE = 1 << 20
 _REASONS = {
     errno.ELOOP: "is a symbolic link that leads back to itself",
     errno.EACCES: "may not be read (permission denied)",
     errno.EPERM: "may not be read (permission denied)",
     errno.ENAMETOOLONG: "has a name too long for a file; is it a text?",
 }
+
+
+class OutsideItem(UnreadableItem):
+    """The file lies in none of the folders that may be read."""
 
 
 class FileReader:
@@ -32,10 +38,13 @@ class FileReader:
     ----------
     folder : Path or None
         What relative paths start from; None: the current folder.
+    within : sequence of Path, optional
+        The only folders whose files are read, whichever way leads there; None: all are.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, within: Sequence[Path] | None = None) -> None:
         self.folder = folder or Path()
+        self.within = within
         self._archives: dict[str, _Archive] = {}
         self._listings: dict[Path, Names] = {}
         self._lock = threading.Lock()  # around the archives: ZipFile is not safe between threads
@@ -54,12 +63,18 @@ class FileReader:
             raise UnreadableItem("has a NUL character in its name")
         for respelled in (False, True):
             file = self.respelled(path) if respelled else self.folder / path
+            if file is not None:
+                self._check_within(file)
             data = None if file is None else _read_file(file)
             if data is None:
                 data = self._read_member(path, respelled=respelled)
             if data is not None:
                 return data
         raise AbsentFile(f"{path!r} does not exist")
+
+    def _check_within(self, file: Path) -> None:
+        if self.within is not None and not is_inside(file, self.within):
+            raise OutsideItem("lies outside of the folders that may be read")
 
     def respelled(self, path: str) -> Path | None:
         """The file or folder that `path` means though it may be written otherwise."""
@@ -123,6 +138,7 @@ class FileReader:
                 if archive is None:
                     if not file.is_file():
                         return None
+                    self._check_within(file)
                     archive = self._archives[str(file)] = _Archive(file)
                 for member in members:
                     data = archive.read(member, respelled=respelled)
@@ -137,6 +153,15 @@ class FileReader:
                     f"is in {file.name}, where it cannot be read ({one_line(error)})"
                 ) from None
         return None
+
+
+def is_inside(file: Path, folders: Iterable[Path]) -> bool:
+    """Whether a file lies in one of the folders, once every symbolic link is followed."""
+    try:
+        real = Path(os.path.realpath(file))
+    except (OSError, ValueError):
+        return False
+    return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
 
 
 class _Archive:
@@ -155,10 +180,20 @@ class _Archive:
         info = self.file.NameToInfo.get(found or "")
         if info is not None:
             check_size(info.file_size)
-            return self.file.read(info)
+            return self._content(info)
         if f"{member}/" in self.file.NameToInfo:
             raise UnreadableItem("is a folder")
         return None
+
+    def _content(self, info: zipfile.ZipInfo) -> bytes:
+        """In pieces: at once, a member would be unpacked whole before its end is looked for."""
+        pieces, size = [], 0
+        with self.file.open(info) as member:
+            while piece := member.read(_PIECE):
+                pieces.append(piece)
+                size += len(piece)
+                check_size(size)
+        return b"".join(pieces)
 
 
 def _member_names(archive: zipfile.ZipFile) -> Names:

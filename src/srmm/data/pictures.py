@@ -1,15 +1,23 @@
-"""Pictures: decoded to 8-bit RGB, upright, on white, or refused with a reason."""
+"""Pictures: decoded to 8-bit RGB, upright, on white, or refused with a reason.
+
+JPEG, PNG and GIF of ordinary size are decoded in this process, whatever else in one apart
+(`srmm.data.apart`): its decoders are larger and less tried.
+"""
 
 from __future__ import annotations
 
 import io
+import os
 import re
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from srmm.data.apart import decoded_apart
 from srmm.data.broken import UnreadableItem, check_size, one_line, refuse_stand_in
+from srmm.data.limits import limit, raised_by
+from srmm.data.svg import checked_svg
 
 SVG_PIXELS = 224
 """Longest side of a rendered SVG, which has no size of its own: what image encoders look at."""
@@ -28,6 +36,13 @@ _OTHERS = {
 
 _RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb")
 _CAMERA = f"is a camera's RAW file: develop it, i.e. {_CONVERT}"
+_JPEG, _SCAN = b"\xff\xd8\xff", b"\xff\xda"
+_IN_PROCESS = (_JPEG, b"\x89PNG\r\n\x1a\n", b"GIF8")
+_ORDINARY_BYTES, _ORDINARY_SCANS = 16 << 20, 100
+"""Each scan of a JPEG goes over all its pixels, and takes a few bytes: usual are 1 to 10."""
+
+_POSTSCRIPT = (b"%!PS", b"\xc5\xd0\xd3\xc6")
+_SVG = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
 _REDUCED, _DNG_VERSION, _SUBFILE_TYPE = 1, 0xC612, 0xFE
 
 
@@ -39,16 +54,44 @@ def decode_picture(data: bytes) -> Image.Image:
     """
     check_size(len(data))
     head = refuse_stand_in(data, "an image")
-    if head.startswith((b"<svg", b"<?xml", b"<!--", b"<!doctype svg")):
-        data = _render_svg(data)
+    if _is_ordinary(data):
+        try:
+            return decode_here(data)
+        except MemoryError:
+            raise UnreadableItem("needs more memory to decode than there is") from None
+    if data.startswith(_POSTSCRIPT):  # Pillow would run Ghostscript, and that the file's program
+        raise UnreadableItem(f"is a PostScript program, which is not run: {_CONVERT}")
     if _is_raw(data):
         raise UnreadableItem(_CAMERA)
+    if data.startswith(tuple(_OTHERS)):
+        raise UnreadableItem(_named(data))
+    _check_installed(data, head)
+    return decoded_apart("image", data, pixels=pixel_limit())
+
+
+def _is_ordinary(data: bytes) -> bool:
+    """Whether it is decoded in this process: nothing unusual, and nothing that takes long."""
+    if not data.startswith(_IN_PROCESS) or len(data) > _ORDINARY_BYTES:
+        return False
+    return not data.startswith(_JPEG) or data.count(_SCAN) <= _ORDINARY_SCANS
+
+
+def decode_here(data: bytes) -> Image.Image:
+    """`decode_picture` in this very process, by whichever decoder the content asks for."""
+    Image.MAX_IMAGE_PIXELS = pixel_limit()
+    if refuse_stand_in(data, "an image").startswith(_SVG):
+        data = _render_svg(data)
     try:
         return _decode(data)
     except UnidentifiedImageError:
-        if data[4:8] == b"ftyp" and data[8:12] in _HEIC:
+        if _is_heic(data):
             return _decode_heic(data)
         raise UnreadableItem(_named(data)) from None
+
+
+def pixel_limit() -> int | None:
+    """The most pixels of a picture: what the environment says, or else where Pillow warns."""
+    return limit("SRMM_MAX_PIXELS") if os.environ.get("SRMM_MAX_PIXELS") else Image.MAX_IMAGE_PIXELS
 
 
 def as_rgb(image: Image.Image, transparent: Any = None) -> Image.Image:
@@ -57,15 +100,15 @@ def as_rgb(image: Image.Image, transparent: Any = None) -> Image.Image:
     `transparent` is the colour that stands for transparency, where `image.info` has it in another
     scale than the pixels.
     """
-    limit = Image.MAX_IMAGE_PIXELS  # where Pillow starts to warn; raising it there works here too
-    if limit is not None and image.width * image.height > limit:
+    most = pixel_limit()
+    if most is not None and image.width * image.height > most:
         raise UnreadableItem(_too_large(image.width * image.height))
     try:
         image.load()
         if transparent is not None:
             image.info["transparency"] = transparent
         return _to_rgb(_upright(image))
-    except UnreadableItem:
+    except (UnreadableItem, MemoryError):
         raise
     except Exception as error:  # as in _decode
         truncated = "truncated" in str(error)
@@ -78,7 +121,7 @@ def _decode(data: bytes) -> Image.Image:
         with Image.open(io.BytesIO(data)) as image:
             _refuse_preview(image)
             return as_rgb(image, _scaled_transparency(image))
-    except (UnidentifiedImageError, UnreadableItem):
+    except (UnidentifiedImageError, UnreadableItem, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         pixels = re.search(r"\d+", str(error))
@@ -104,8 +147,11 @@ def _scaled_transparency(image: Image.Image) -> Any:
 
 
 def _too_large(pixels: int) -> str:
-    limit = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
-    return f"has {pixels / 1e6:.0f} megapixels, more than the limit of {limit:.0f}"
+    most = (pixel_limit() or 0) / 1e6
+    return (
+        f"has {pixels / 1e6:.0f} megapixels, more than the limit of {most:.0f} "
+        f"{raised_by('SRMM_MAX_PIXELS')}"
+    )
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -156,14 +202,29 @@ def _refuse_preview(image: Image.Image) -> None:
         raise UnreadableItem(_CAMERA)
 
 
-def _decode_heic(data: bytes) -> Image.Image:
+def _check_installed(data: bytes, head: bytes) -> None:
+    """Raise `UnreadableItem` for a format whose package is missing."""
     try:
-        import pillow_heif
+        if head.startswith(_SVG):
+            import resvg_py  # noqa: F401
+        elif _is_heic(data):
+            import pillow_heif  # noqa: F401
     except ImportError:
         raise UnreadableItem(
-            "is a HEIC picture, as iPhones take them: `pip install 'srmm[heic]'` reads them, or "
-            f"{_CONVERT}"
+            "is an SVG picture, which needs resvg-py: pip install 'srmm[demo]'"
+            if head.startswith(_SVG)
+            else "is a HEIC picture, as iPhones take them: `pip install 'srmm[heic]'` reads them, "
+            f"or {_CONVERT}"
         ) from None
+
+
+def _is_heic(data: bytes) -> bool:
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIC
+
+
+def _decode_heic(data: bytes) -> Image.Image:
+    import pillow_heif
+
     pillow_heif.register_heif_opener()
     try:
         return _decode(data)
@@ -183,15 +244,12 @@ def _named(data: bytes) -> str:
 
 
 def _render_svg(data: bytes) -> bytes:
-    try:
-        import resvg_py
-    except ImportError:
-        raise UnreadableItem(
-            "is an SVG picture, which needs resvg-py: pip install 'srmm[demo]'"
-        ) from None
+    import resvg_py
+
+    text = checked_svg(data)
     try:
         return resvg_py.svg_to_bytes(
-            svg_string=data.decode("utf-8-sig"),
+            svg_string=text,
             width=SVG_PIXELS,
             height=SVG_PIXELS,
             # Looking for fonts costs more than drawing, on machines that have many.

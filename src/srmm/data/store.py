@@ -22,10 +22,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srmm.data.bombs import check_parquet
 from srmm.data.embeddings import Embeddings, packed_rows
 from srmm.data.modality import ABSENT
 from srmm.data.plain_columns import stored_column
-from srmm.errors import InputError, StoreError
+from srmm.errors import InputError, StoreError, explains_damage
 from srmm.files import (
     check_files,
     is_of_format,
@@ -98,6 +99,7 @@ def save_embeddings(
     return folder
 
 
+@explains_damage("Encode it again.")
 def load_embeddings(folder: str | Path, *, check: bool | None = None) -> Embeddings:
     """Open a store written by `save_embeddings`; the vectors stay on disk until they are used.
 
@@ -269,6 +271,7 @@ def _write_rows(embeddings: Embeddings, path: Path) -> None:
 
 
 def _read_rows(path: Path) -> dict[str, np.ndarray]:
+    check_parquet(path)
     try:
         table = pq.read_table(path, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from srmm.data.bombs import check_archive
 from srmm.data.embeddings import Embeddings
 from srmm.datasets.base import DatasetAbout
 from srmm.errors import InputError
@@ -30,6 +31,7 @@ _SPLITS = ("train", "test")
 def load(root: Path) -> Embeddings:
     """The published features with the labels 0 (negative) and 1 (positive), ids and split."""
     path = ABOUT.file(root, "mosi_utterance.npz")
+    check_archive(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from srmm.data.block_columns import LEFT_OUT, LearntColumn, Surprises, learn_columns
-from srmm.data.block_kinds import KINDS_OF_COLUMNS
 from srmm.data.blocks import Cells, column_arrays
+from srmm.data.learnt_checks import columns_from
 from srmm.encoders.base import EncoderAbout
-from srmm.errors import InputError
+from srmm.errors import InputError, StoreError
 from srmm.files import replacing_folder
 
 _FORMAT = "srmm-columns"
@@ -238,12 +238,9 @@ def _read(folder: Path) -> list[LearntColumn]:
         content = json.loads((folder / _COLUMNS).read_text(encoding="utf-8"))
         if content["format"] != _FORMAT or content["version"] > _VERSION:
             raise ValueError(f"it is not of format {_FORMAT!r}, version {_VERSION}")
-        columns = [LearntColumn(**column) for column in content["columns"]]
-        unknown = {column.kind for column in columns}.difference({*KINDS_OF_COLUMNS, LEFT_OUT})
-        if unknown or not columns:
-            raise ValueError(f"it names the kinds {sorted(unknown)}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
+        columns = columns_from(content["columns"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(
             f"{folder} holds no fitted columns that can be read ({error}). Expected is the file of "
             f"`ColumnsEncoder.save`: {_COLUMNS}."
         ) from None

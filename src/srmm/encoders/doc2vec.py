@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from srmm.data.broken import UnreadableItem
+from srmm.data.checks import array, finite, mapping, texts, whole
 from srmm.encoders.base import EncoderAbout
-from srmm.errors import InputError, MissingExtraError
+from srmm.errors import InputError, MissingExtraError, StoreError
 from srmm.files import replacing_folder
 
 _FORMAT = "srmm-doc2vec"
@@ -30,6 +31,9 @@ _CONFIG, _VOCABULARY, _WEIGHTS = "config.json", "vocabulary.json", "model.safete
 
 _MAX_WORDS = 10_000
 """Of one text; gensim looks no further."""
+
+_MOST = {"embedding_dim": 100_000, "epochs": 100_000, "min_count": 10**9, "seed": 2**32 - 1}
+"""Of what an encoder is fitted with."""
 
 _NEGATIVE = 5
 _ALPHA, _MIN_ALPHA = 0.025, 0.0001
@@ -95,6 +99,9 @@ class Doc2VecEncoder:
         for option in ("embedding_dim", "epochs", "min_count"):
             if self._training[option] < 1:
                 raise InputError(f"{option} must be at least 1, got {self._training[option]}.")
+        for option, most in _MOST.items():
+            if self._training[option] > most:
+                raise InputError(f"{option} must be {most} at most, got {self._training[option]}.")
         self.embedding_dim = self._training["embedding_dim"]
         self.settings = self._settings(spec)
 
@@ -284,14 +291,20 @@ def _read(folder: Path) -> tuple[dict[str, int], list[str], dict[str, np.ndarray
         tensors = load_file(folder / _WEIGHTS)
         if config["format"] != _FORMAT or config["version"] > _VERSION:
             raise ValueError(f"{_CONFIG} is not of format {_FORMAT!r}, version {_VERSION}")
-        training = config["training"]
-        shapes = {name: tensor.shape for name, tensor in tensors.items()}
-        n = len(words)
-        expected = {"counts": (n,), "output_weights": (n, training["embedding_dim"])}
-        if not n or shapes != expected:
-            raise ValueError(f"{_WEIGHTS} holds {shapes}, expected {expected}")
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise InputError(
+        training = mapping("training", config["training"], _MOST)
+        for option, most in _MOST.items():
+            whole(f"training.{option}", training[option], int(option != "seed"), most)
+        if not texts("the vocabulary", words) or len(set(words)) < len(words):
+            raise ValueError("the vocabulary is empty, or holds a word twice")
+        mapping("the tensors", tensors, ("counts", "output_weights"))
+        # gensim's native code follows them without a look.
+        array("counts", tensors["counts"], (len(words),), "int64", low=1, high=2**40)
+        shape = len(words), training["embedding_dim"]
+        finite(
+            "output_weights", array("output_weights", tensors["output_weights"], shape, "float32")
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+        raise StoreError(
             f"{folder} holds no fitted Doc2Vec that can be read ({error}). Expected are the files "
             f"of `Doc2VecEncoder.save`: {_CONFIG}, {_VOCABULARY} and {_WEIGHTS}."
         ) from None

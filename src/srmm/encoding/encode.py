@@ -12,6 +12,7 @@ import numpy as np
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
+from srmm.data.limits import notes_on_limits
 from srmm.data.store import load_embeddings
 from srmm.data.table import Table
 from srmm.encoders import Encoder, ExplainedEncoder, default_encoder, load_encoder
@@ -212,7 +213,7 @@ def _encode(
 
 def _notes(table: Table, encoders: Mapping[str, Encoder], unfitted: set[str]) -> tuple[str, ...]:
     """What encoders that explain themselves learnt, if it was for this, and what surprised them."""
-    notes: list[str] = []
+    notes = [*notes_on_limits()]
     for name, encoder in encoders.items():
         if isinstance(encoder, ExplainedEncoder):
             notes += encoder.notes if name in unfitted else ()

@@ -15,7 +15,7 @@ from srmm.data.split import draw_folds, linked
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.features import Features
 from srmm.ensemble.out_of_fold import OutOfFold
-from srmm.ensemble.state import arrays_of, digest_of, restored
+from srmm.ensemble.state import arrays_of, check_folds, digest_of, restored
 from srmm.ensemble.table import FeatureTable
 from srmm.ensemble.training import batch_loss, train_branches
 from srmm.ensemble.trust import Trust
@@ -113,7 +113,9 @@ class SingleBranchClassifier(NetworkModel):
     learning_rate: float = parameter(
         0.003, "Adam's, at the peak of a one-cycle schedule.", positive
     )
-    n_folds: int = parameter(5, "Networks, each of which leaves out one fold.", at_least(2))
+    n_folds: int = parameter(
+        5, "Networks, each of which leaves out one fold; at least 2 to fit.", at_least(1)
+    )
 
     @property
     def feature_std_(self) -> dict[str, np.ndarray]:
@@ -121,6 +123,7 @@ class SingleBranchClassifier(NetworkModel):
         return self.features_.standardizer.std
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
+        at_least(2)("n_folds", self.n_folds)  # a distilled model is one network
         if len(held.y):
             train = train.joined(held)
             self._describe(train.embeddings, train.y, 0)
@@ -292,6 +295,7 @@ class SingleBranchClassifier(NetworkModel):
         """Become the fitted classifier that `get_state` described."""
         restored(self, state, arrays)
         super().set_state(state, arrays)
+        check_folds(self)
 
 
 ABOUT = MethodAbout(

@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.checks import array, known_only, mapping, number
 from srmm.data.embeddings import Embeddings
-from srmm.ensemble.features import Features
-from srmm.ensemble.trust import Familiar, Trust
+from srmm.ensemble.features import N_BINS, Features
+from srmm.ensemble.trust import STEEPEST, Familiar, Trust
 from srmm.ensemble.weights import PatternWeights
-from srmm.learning.standardize import Standardizer
+from srmm.errors import InputError
+from srmm.learning.checked import standardizer_from
 from srmm.learning.state import Arrays, nested, part
+
+_SMALLEST = 1e-12  # of what distances are divided by
 
 
 def arrays_of(model: Any) -> dict[str, np.ndarray]:
@@ -46,18 +50,63 @@ def digest_of(embeddings: Embeddings, y: np.ndarray) -> str:
 
 
 def restored(model: Any, state: Mapping[str, Any], arrays: Arrays) -> None:
-    """Give a model, whose modalities are set, what `arrays_of` and its state describe."""
-    mean, std = part("mean", arrays), part("std", arrays)
-    model.features_ = Features(Standardizer(mean, std, True), part("edges", arrays))
-    model.weights_ = PatternWeights(
-        arrays["weights.codes"], arrays["weights.weights"], float(arrays["weights.fused_share"][0])
-    )
-    model.folds_ = arrays["folds"]
-    model.out_of_fold_ = dict(state["out_of_fold"])
-    steepness = dict(state["steepness"])
-    parts = {one.name: part(f"familiar.{one.name}", arrays) for one in fields(Familiar)}
-    familiar = {
-        name: Familiar(**{key: of_each[name] for key, of_each in parts.items()})
-        for name in steepness
+    """Give a model, whose modalities are set, what `arrays_of` and its state describe.
+
+    Raises `InputError` naming what does not fit the modalities.
+    """
+    dims = model.embedding_dims_
+    scales = standardizer_from(arrays, dims, active=True)
+    if scales is None:
+        raise KeyError(f"mean.{model.modalities_[0]}")
+    edges = {
+        name: array(f"edges.{name}", found, (dims.get(name), N_BINS + 1))
+        for name, found in part("edges", arrays).items()
     }
-    model.trust_ = Trust(familiar, steepness)
+    for name, found in known_only("edges", edges, dims).items():
+        if (np.diff(found, axis=1) < 0).any():
+            raise InputError(f"edges.{name} are expected to be ascending.")
+    model.features_ = Features(scales, edges)
+    model.weights_ = _weights(arrays, len(dims))
+    model.folds_ = array("folds", arrays["folds"], (None,), "int16", low=0)
+    model.out_of_fold_ = dict(mapping("state.out_of_fold", state["out_of_fold"]))
+    for name, figure in model.out_of_fold_.items():
+        number(f"state.out_of_fold.{name}", figure)
+    steepness = dict(mapping("state.steepness", state["steepness"]))
+    for name, value in known_only("state.steepness", steepness, dims).items():
+        number(f"state.steepness.{name}", value, 0, STEEPEST)
+    known_only("familiar.axes", part("familiar.axes", arrays), steepness)
+    model.trust_ = Trust(
+        {name: _familiar(name, arrays, dims[name]) for name in steepness}, steepness
+    )
+
+
+def check_folds(model: Any) -> None:
+    """Raise `InputError` unless each training instance is in a fold that there is."""
+    if model.n_folds == 1:  # distilled: it learnt from all
+        array("folds", model.folds_, (0,), "int16")
+    else:
+        array("folds", model.folds_, (model.training_["n_train"],), "int16", high=model.n_folds - 1)
+
+
+def _weights(arrays: Arrays, n_modalities: int) -> PatternWeights:
+    codes = array("weights.codes", arrays["weights.codes"], (None,), "int64", low=1,
+                  high=2**n_modalities - 1)  # fmt: skip
+    lacking = np.setdiff1d(1 << np.arange(n_modalities), codes)
+    if len(lacking) or (codes[:-1] >= codes[1:]).any():
+        raise InputError(
+            "weights.codes are expected to be patterns, ascending, with those of each modality "
+            "alone among them."
+        )
+    shape = (len(codes), n_modalities + 1)
+    weights = array("weights.weights", arrays["weights.weights"], shape, low=0)
+    share = array("weights.fused_share", arrays["weights.fused_share"], (1,), low=0, high=1)
+    return PatternWeights(codes, weights, float(share[0]))
+
+
+def _familiar(name: str, arrays: Arrays, size: int) -> Familiar:
+    found = {one.name: f"familiar.{one.name}.{name}" for one in fields(Familiar)}
+    axes = array(found["axes"], arrays[found["axes"]], (size, None), "float32")
+    shapes = {"spread": (axes.shape[1],), "rest": (size,), "limits": (2,)}
+    others = {key: array(found[key], arrays[found[key]], shape, "float32", low=_SMALLEST)
+              for key, shape in shapes.items()}  # fmt: skip
+    return Familiar(axes, **others)

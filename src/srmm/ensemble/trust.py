@@ -29,7 +29,7 @@ FAR = 5.0
 _QUANTILE = 0.95
 _FEWEST = 20  # items to fit, and as many to compare with; of fewer, every item is familiar
 _SIGMAS = np.array([0.0, 0.5, 1.0, 2.0])  # of the noise that trust is learnt from
-_STEEPEST = 4.0
+STEEPEST = 4.0
 _MOST = 10_000  # items that the axes are found from
 _CHUNK = 512  # items at once: what fits a processor's cache
 _SMALLEST = 1e-6
@@ -136,7 +136,7 @@ class Trust:
             return float(counts @ (logsumexp(scores, axis=1) - scores[rows, y]))
 
         self.steepness[name] = float(
-            minimize_scalar(loss, bounds=(0, _STEEPEST), method="bounded").x
+            minimize_scalar(loss, bounds=(0, STEEPEST), method="bounded").x
         )
 
     def of(self, embeddings: Embeddings, features: Features) -> np.ndarray:

@@ -14,7 +14,7 @@ import pandas as pd
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import as_labels, known_labels
 from srmm.data.modality import usable_patterns
-from srmm.errors import InputError, shown
+from srmm.errors import InputError, damage_explained, shown
 from srmm.evaluation.absence import absence_scores
 from srmm.evaluation.baselines import score_baseline
 from srmm.evaluation.describe import (
@@ -57,6 +57,10 @@ class RobustnessReport:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per method and presence pattern, with metrics and interval bounds."""
+        with damage_explained("The report", "Make it again with `srmm evaluate MODEL`."):
+            return self._frame()
+
+    def _frame(self) -> pd.DataFrame:
         methods = {self.content["model"]["method"]: self.content["patterns"]}
         methods |= self.content["baselines"]
         rows = []

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 _CHUNK = 1 << 24  # numbers held at once while resampling
 
@@ -33,7 +33,7 @@ def point_scores(y: np.ndarray, probabilities: np.ndarray) -> dict[str, float | 
     predicted = probabilities.argmax(axis=1)
     scores: dict[str, float | None] = {
         "accuracy": float((predicted == y).mean()),
-        "macro_f1": float(f1_score(y, predicted, average="macro", zero_division=0)),
+        "macro_f1": float(_macro_f1(y, predicted, np.ones((1, len(y))))[0]),
     }
     if probabilities.shape[1] == 2:
         both = len(np.unique(y)) == 2 and y.min() >= 0
@@ -80,11 +80,19 @@ def interval(samples: np.ndarray) -> list[float]:
 
 def _macro_f1(y: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Macro-F1 of each resample (row of `counts`): F1 of a class is 2·hits / (true + predicted)."""
-    labels = np.union1d(y, predicted)
-    true = counts @ (y[:, None] == labels)
-    claimed = counts @ (predicted[:, None] == labels)
-    hits = counts @ ((y == predicted)[:, None] & (y[:, None] == labels))
-    total = true + claimed
+    labels, index = np.unique(np.concatenate([y, predicted]), return_inverse=True)
+    true, claimed = index[: len(y)], index[len(y) :]
+
+    def per_class(of: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """How often each class stands in each resample, as (n_resamples, n_labels)."""
+        n_rows, width = len(weights), len(labels)
+        cells = np.arange(n_rows)[:, None] * width + of
+        return np.bincount(
+            cells.ravel(), weights=weights.ravel(), minlength=n_rows * width
+        ).reshape(n_rows, width)
+
+    total = per_class(true, counts) + per_class(claimed, counts)
+    hits = per_class(true, counts * (y == predicted))
     f1 = np.divide(2 * hits, total, out=np.zeros_like(total), where=total > 0)
     return f1.sum(axis=1) / (total > 0).sum(axis=1)
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from srmm.errors import InputError, SrmmError, StoreError
+from srmm.errors import InputError, SrmmError, StoreError, damage_explained
 from srmm.evaluation.robustness import corruption_scores
 from srmm.experiments.data import (
     ExperimentData,
@@ -31,6 +31,7 @@ from srmm.experiments.data import (
     open_experiment_data,
     split_for,
 )
+from srmm.experiments.outcome_check import check_outcome
 from srmm.files import json_ready, load_tensors, remove_litter, replacing_file, save_tensors
 from srmm.fusion import pattern_codes
 from srmm.learning.describe import describe_model
@@ -173,13 +174,16 @@ def read_outcome(folder: Path, cell: Cell) -> Outcome:
     """The kept result of a cell; raises `StoreError` if it is not there, or damaged."""
     path = folder / f"{cell.name}.safetensors"
     tensors, about = load_tensors(path, "Delete it: it is then trained again.")
-    return Outcome(
-        tensors["y"],
-        tensors["present"].astype(bool),
-        tensors["outputs"],
-        tensors.get("embeddings"),
-        about,
-    )
+    with damage_explained(path, "Delete it: it is then trained again."):
+        outcome = Outcome(
+            tensors["y"],
+            tensors["present"].astype(bool),
+            tensors["outputs"],
+            tensors.get("embeddings"),
+            about,
+        )
+        check_outcome(outcome)
+    return outcome
 
 
 def run_cell(cell: Cell, data: ExperimentData) -> Outcome:

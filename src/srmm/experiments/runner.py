@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from srmm.errors import InputError
+from srmm.errors import InputError, damage_explained
 from srmm.experiments.cells import Progress, run_cells
 from srmm.experiments.data import ExperimentData, draw_mask, mask_digest, split_for
 from srmm.experiments.plan import Run, find_experiment, plan
+from srmm.experiments.run_check import check_run
 from srmm.experiments.views import VIEWS
 from srmm.files import json_ready, read_json, replacing_file, write_json
 from srmm.version import versions
@@ -75,6 +76,10 @@ def reproduce(
     for run in runs:
         run_cells(run.cells(), run.data, folder, jobs=jobs, progress=progress)
     output.mkdir(parents=True, exist_ok=True)
+    config = _config(name, runs, chosen)
+    config["masks"] = {run.data.name: _write_masks(run, output) for run in runs}
+    # First of all: it tells a run that was interrupted here from somebody else's folder.
+    write_json(output / "config.json", json_ready(config))
     written = VIEWS[experiment.view](runs, output)
     heading = [f"# {experiment.title}", ""]
     if experiment.note:
@@ -83,9 +88,6 @@ def reproduce(
     write_json(
         output / "results.json", json_ready({"experiment": name, "results": written.numbers})
     )
-    config = _config(name, runs, chosen)
-    config["masks"] = {run.data.name: _write_masks(run, output) for run in runs}
-    write_json(output / "config.json", json_ready(config))
     return output
 
 
@@ -110,13 +112,16 @@ def choices_of(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The configuration of a finished run, for running it again."""
-    return read_json(
+    config = read_json(
         folder / "config.json",
         format=FORMAT,
         version=VERSION,
         what="the configuration of a finished `srmm reproduce`",
         remedy="Name the folder that it wrote.",
     )
+    with damage_explained(folder / "config.json", "Run the experiment again by its name."):
+        check_run(config)
+    return config
 
 
 def _config(name: str, runs: Sequence[Run], chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,9 +32,9 @@ class EnsembleGraph(nn.Module):
     def forward(self, items: Items, present: Tensor) -> Answer:
         made, trust = {}, []
         for m, (name, x) in enumerate(items.items()):
-            scaled = self.features[m].standardise(x).clamp(-FARTHEST, FARTHEST)
+            scaled, codes = self.features[m](x)
             trust.append(torch.where(present[:, m], self.trust_in[m](scaled), 0.0))
-            made[name] = only_shown(self.features[m](x, scaled), present[:, m])
+            made[name] = only_shown(torch.cat([scaled, codes], dim=1), present[:, m])
         trusted = torch.stack(trust, dim=1)  # (n, M)
         members = self.network.members
         vectors = self.network.enter(made, present.expand(members, *present.shape))
@@ -49,7 +49,7 @@ class EnsembleGraph(nn.Module):
 
 
 class FeaturesOf(Part):
-    """`Features` of one modality: (n, d_m) → (n, width)."""
+    """`Features` of one modality: (n, d_m) → scaled (n, d_m), and codes (n, width − d_m)."""
 
     low: Tensor
     high: Tensor
@@ -62,15 +62,16 @@ class FeaturesOf(Part):
             edges = np.asarray(features.edges[name], dtype=np.float64)
             self.keep(low=edges[:, :-1], high=edges[:, 1:])
 
-    def forward(self, x: Tensor, scaled: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        scaled = self.standardise(x).clamp(-FARTHEST, FARTHEST)
         if not self.coded:
-            return scaled
+            return scaled, scaled[:, :0]
         wide = self.high > self.low
         number = x.double()[:, :, None]
         filled = ((number - self.low) / torch.where(wide, self.high - self.low, 1.0)).clamp(0, 1)
         passed = (number >= self.high).double()
         codes = torch.where(wide, filled, passed).flatten(1)  # (n, d_m · bins)
-        return torch.cat([scaled, codes.float()], dim=1)
+        return scaled, codes.float()
 
 
 class TrustIn(Part):

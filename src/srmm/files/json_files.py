@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,8 +63,8 @@ def read_json(
         has changed since it was written.
     """
     path = Path(path)
-    if not path.is_file():
-        gone = f"has no {path.name}" if path.parent.exists() else "does not exist"
+    if not os.path.isfile(path):  # noqa: PTH113 - false, too, of a name that is too long
+        gone = f"has no {path.name}" if os.path.isdir(path.parent) else "does not exist"  # noqa: PTH112
         raise StoreError(f"{path.parent} {gone}; expected {what}. {remedy}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

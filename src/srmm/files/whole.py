@@ -57,8 +57,9 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         try:
             with _naming(path):
                 yield temporary
-            temporary.chmod(0o777 & ~_umask())
             for file in [*temporary.rglob("*"), temporary]:
+                # As any program's, whatever libraries and copies of other folders gave them.
+                file.chmod((0o777 if file.is_dir() else 0o666) & ~_umask())
                 _to_disk(file)
             if path.exists():  # a folder cannot be replaced in one step: the old one goes aside
                 aside = Path(

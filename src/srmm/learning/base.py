@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from srmm.data.checks import array, mapping, whole
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import (
     LONE_MODALITY,
@@ -27,12 +28,12 @@ from srmm.data.labels import as_labels, check_label_types
 from srmm.data.split import held_out_split
 from srmm.errors import InputError, shown
 from srmm.learning.calibration import calibration_arrays, calibration_from
+from srmm.learning.checked import checked_class_weight, standardizer_from
 from srmm.learning.labelled import Labelled, labelled, with_items, without_left_out
 from srmm.learning.probabilities import check_probabilities, nothing_there
 from srmm.learning.publishing import Pushed, push_folder
 from srmm.learning.saving import save_pretrained
 from srmm.learning.sets import PredictsSets
-from srmm.learning.standardize import Standardizer
 from srmm.learning.state import (
     Arrays,
     class_weight_from_json,
@@ -89,6 +90,11 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         "The same integer gives the same weights, bit for bit, on the same machine with the same "
         "number of threads; whatever else the process does meanwhile.",
     )
+
+    may_hold_nan: ClassVar[tuple[str, ...]] = ()
+    """Patterns of the names of arrays of `get_state` in which NaN says "absent"."""
+    is_asked_when_loaded: ClassVar[bool] = True
+    """Whether loading asks a model about an average instance, which finds what does not fit."""
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
@@ -292,18 +298,19 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         """Become the fitted classifier that `get_state` described."""
         for name, value in stored_parameters(state, self._get_param_names()).items():
             setattr(self, name, value)
-        self.chosen_ = state.get("chosen", {})
+        self.chosen_ = mapping("state.chosen", state.get("chosen", {}))
         self.when_nothing_present = state["when_nothing_present"]
         self.random_state = state["random_state"]
-        self.class_weight = class_weight_from_json(state["class_weight"])
-        self.class_prior_ = arrays["class_prior"]
-        self.calibration_ = calibration_from(arrays)
-        if all(f"mean.{name}" in arrays for name in self.modalities_):
-            self.standardizer_ = Standardizer(
-                {name: arrays[f"mean.{name}"] for name in self.modalities_},
-                {name: arrays[f"std.{name}"] for name in self.modalities_},
-                self._standardizes(),
-            )
+        if self.random_state is not None:
+            whole("state.random_state", self.random_state)
+        self.class_weight = class_weight_from_json(checked_class_weight(state["class_weight"]))
+        check_parameters(self)
+        n_classes = len(self.classes_)
+        self.class_prior_ = array("class_prior", arrays["class_prior"], (n_classes,), low=0, high=1)
+        self.calibration_ = calibration_from(arrays, len(self.modalities_))
+        scales = standardizer_from(arrays, self.embedding_dims_, active=self._standardizes())
+        if scales is not None:
+            self.standardizer_ = scales
         if self.modalities_ == (LONE_MODALITY,):
             self.n_features_in_ = self.embedding_dims_[LONE_MODALITY]
 

@@ -14,12 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.checks import array, whole
 from srmm.data.modality import pattern_mask, usable_patterns
+from srmm.errors import InputError
 from srmm.fusion import pattern_codes
-from srmm.learning.state import Arrays
+from srmm.learning.state import Arrays, part
 
 _MOST = 2_000  # scores kept per pattern: coverage is then within a point of the promise
 _ENOUGH = 200  # instances of just this pattern, to be judged by these alone
+_SLACK = 1e-3  # by which a stored score may lie outside of 0 to 1
 _ROUNDING = 1e-6  # scores are kept as float32
 _NAME = "calibration"
 
@@ -86,10 +89,15 @@ def calibration_arrays(model: Any) -> dict[str, np.ndarray]:
     return {f"{_NAME}.{code}": values for code, values in scores.items()}
 
 
-def calibration_from(arrays: Arrays) -> Calibration | None:
+def calibration_from(arrays: Arrays, n_modalities: int) -> Calibration | None:
     """What `calibration_arrays` gave; None for a model without."""
-    start = f"{_NAME}."
-    scores = {int(k.removeprefix(start)): v for k, v in arrays.items() if k.startswith(start)}
+    scores = {}
+    for code, found in part(_NAME, arrays).items():
+        name = f"{_NAME}.{code}"
+        known = whole(f"the pattern of {name}", int(code), 1, 2**n_modalities - 1)
+        scores[known] = array(name, found, (None,), "float32", low=-_SLACK, high=1 + _SLACK)
+        if not len(found) or (found[:-1] > found[1:]).any():
+            raise InputError(f"{name} is expected to hold scores, ascending.")
     return Calibration(scores) if scores else None
 
 

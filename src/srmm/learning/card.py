@@ -12,6 +12,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from srmm.errors import damage_explained
 from srmm.files import replacing_file
 
 TEMPLATE = Path(__file__).with_name("card.md.j2")
@@ -78,7 +79,8 @@ def add_results(model_folder: str | Path, content: Mapping[str, Any]) -> None:
     path = Path(model_folder) / CARD
     if not path.is_file():
         return
-    card = ModelCard.load(path)
+    with damage_explained(path, "Remove it, or give it the head of a model card again."):
+        card = ModelCard.load(path)
     name = str(content["data"]["name"])
     card.data.model_name = card.data.model_name or Path(model_folder).resolve().name
     card.data.eval_results = [

@@ -27,7 +27,8 @@ class EndpointHandler:
         given = data.get("inputs", data)
         rows = [self._opened(row) for row in (given if isinstance(given, list) else [given])]
         frame = self.model.predict_frame(rows, probabilities=True)
-        return frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
+        found = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
+        return [{str(key): value for key, value in row.items()} for row in found]
 
     def _opened(self, row: dict[str, Any]) -> dict[str, Any]:
         return {

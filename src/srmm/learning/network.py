@@ -15,12 +15,14 @@ from torch.nn import functional as F
 from srmm.data.embeddings import Embeddings
 from srmm.learning.base import EmbeddingClassifier
 from srmm.learning.chance import own_chance
+from srmm.learning.checked import check_scaled, history_from
 from srmm.learning.held_out import held_out_figures
 from srmm.learning.instances import Batch, Instances
 from srmm.learning.labelled import Labelled
 from srmm.learning.standardize import Standardizer, large_number
-from srmm.learning.state import Arrays
+from srmm.learning.state import Arrays, part
 from srmm.learning.training import DivergedError, History, fit_network
+from srmm.learning.weights import network_of
 from srmm.recipe import NetworkParameters, parameter, with_parameters
 from srmm.switching import cut
 
@@ -61,15 +63,10 @@ class NetworkModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingC
     def set_state(self, state: Mapping[str, Any], arrays: Arrays) -> None:
         """Become the fitted classifier that `get_state` described."""
         super().set_state(state, arrays)
-        self.history_ = History(**state["history"])
-        self.network_: Any = self._network()
-        weights = {
-            key.removeprefix("network."): torch.from_numpy(np.array(array))
-            for key, array in arrays.items()
-            if key.startswith("network.")
-        }
-        self.network_.load_state_dict(weights)
-        self.network_.to(self._device()).eval()
+        self.history_ = history_from(state["history"])
+        weights = part("network", arrays)
+        self.network_: Any = network_of(self._network, weights, ours=is_ours(self))
+        self.network_.to(self._device())
 
     def _network(self) -> nn.Module:
         """The network for `embedding_dims_`, `classes_` and the parameters, not yet trained."""
@@ -96,6 +93,11 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
     """
 
     _generator = cast("torch.Generator | None", None)  # what a loss draws from, while it trains
+
+    def set_state(self, state: Mapping[str, Any], arrays: Arrays) -> None:
+        """Become the fitted classifier that `get_state` described."""
+        super().set_state(state, arrays)
+        check_scaled(self)
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         self._scale(train)

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
 from srmm.encoders import fitted_folder
-from srmm.errors import InputError, StoreError, did_you_mean
+from srmm.errors import InputError, StoreError, damage_explained, did_you_mean
 from srmm.files import (
     check_files,
     is_of_format,
@@ -36,9 +36,12 @@ from srmm.files import (
     write_json,
 )
 from srmm.learning.card import CARD, model_card
+from srmm.learning.checked import check_config, damaged
 from srmm.learning.describe import describe_model
 from srmm.learning.hub import on_this_machine
 from srmm.learning.method import classifiers
+from srmm.learning.places import ENCODERS, check_places
+from srmm.learning.rows_check import check_rows
 from srmm.learning.state import pack, unpack
 
 FORMAT = "srmm-model"
@@ -49,7 +52,6 @@ OLDEST = 2
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 ROWS_FILE = "rows.parquet"
-ENCODERS = "encoders"
 _SEALED_FROM = 3
 _AGAIN = "Save the model again."
 
@@ -103,6 +105,7 @@ def save_pretrained(
         "about": describe_model(model),
     }
     config = json_ready(config)
+    check_places(folder, config["inputs"])  # as whoever loads it will
     with replacing_folder(folder) as temporary:
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, temporary / WEIGHTS)
         for name, (_, source) in fitted.items():
@@ -157,24 +160,17 @@ def _unpacked(folder: Path, config: dict[str, Any], device: str | None) -> Any:
     arrays = {key: np.array(tensor) for key, tensor in map_tensors(path, _AGAIN).items()}
     try:
         return unpack(config, arrays, device)
-    except InputError:
+    except StoreError:
         raise
-    except KeyError as error:
-        raise StoreError(
-            f"{folder} has no {error}, which set_state of {config['kind']} asks for: the model is "
-            "damaged, or get_state does not give all of it. Save the model again."
-        ) from error
     except Exception as error:  # whatever a damaged file makes the readers below us raise
-        raise StoreError(
-            f"{folder} is damaged ({type(error).__name__}: {error}); save the model again."
-        ) from error
+        raise damaged(folder, error) from error
 
 
 def check_model_files(folder: Path, config: Mapping[str, Any]) -> None:
     """Compare the files of a model with its config; one older than digests has none to compare."""
     if config["version"] < _SEALED_FROM:
         return
-    if WEIGHTS not in config["files"]:
+    if WEIGHTS not in config.get("files", ()):
         raise StoreError(f"{folder / CONFIG} does not list {WEIGHTS!r}. {_AGAIN}")
     check_files(folder, config["files"], remedy=_AGAIN)
 
@@ -185,10 +181,10 @@ def _read_rows(folder: Path, config: Mapping[str, Any]) -> pd.DataFrame | None:
         config["version"] < _SEALED_FROM and path.is_file()
     ):
         return None
-    try:
-        return pq.read_table(path, page_checksum_verification=True).to_pandas()
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{path} cannot be read ({error}). {_AGAIN}") from None
+    with damage_explained(path, _AGAIN):
+        rows: pd.DataFrame = pq.read_table(path, page_checksum_verification=True).to_pandas()
+        check_rows(rows)
+    return rows
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -214,13 +210,17 @@ def _read_config(folder: Path) -> dict[str, Any]:
             f"{folder} was saved before the default method changed (its format is of version "
             f"{config['version']}, now {VERSION}). Train the model again with `srmm fit`."
         )
-    if config.get("kind") not in classifiers():
-        kind = str(config.get("kind"))
+    check_config(path, config)
+    check_places(folder, config["inputs"])
+    if config["kind"] not in classifiers():
+        kind = config["kind"]
         package, dot, _ = kind.partition(".")
         remedy = did_you_mean(kind, classifiers())
         if dot:
             remedy = f"It is of the package {package!r}: install that where the model is used."
         raise StoreError(f"{path} names the kind {kind!r}, which is unknown. {remedy}")
+    if config["version"] >= _SEALED_FROM and not isinstance(config.get("files"), dict):
+        raise StoreError(f"{path} lists no files. {_AGAIN}")
     return config
 
 

@@ -7,14 +7,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from srmm.data.checks import known_only, mapping, whole
 from srmm.data.embeddings import Embeddings
+from srmm.errors import InputError
 from srmm.fusion import fuse
 from srmm.learning.base import EmbeddingClassifier
+from srmm.learning.checked import check_scaled
+from srmm.learning.estimators import estimator_from_bytes, estimator_to_bytes
 from srmm.learning.held_out import held_out_figures
 from srmm.learning.labelled import Labelled
 from srmm.learning.late_fusion import LateFusionClassifier
 from srmm.learning.standardize import Standardizer
-from srmm.learning.state import estimator_from_bytes, estimator_to_bytes, nested, part
+from srmm.learning.state import nested, part
 
 Candidate = dict[str, Any]
 """Parameters of a scikit-learn estimator that are tried together."""
@@ -79,17 +83,26 @@ class ScikitClassifier(EmbeddingClassifier):
     def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Become the fitted classifier that `get_state` described."""
         super().set_state(state, arrays)
-        stored = part("model", arrays)
-        self.models_ = {
-            name: estimator_from_bytes(stored[name], self._kinds[kind])
-            for name, kind in state["models"].items()
-        }
+        check_scaled(self)
+        stored, n_classes = part("model", arrays), len(self.classes_)
+        self.models_ = {}
+        for name, kind in mapping("state.models", state["models"], stored).items():
+            expected = self._kinds[whole(f"state.models.{name}", kind, 0, len(self._kinds) - 1)]
+            try:
+                self.models_[name] = estimator_from_bytes(stored[name], expected, n_classes)
+            except InputError as error:
+                raise InputError(f"model.{name}: {error}") from error
 
 
 class PerModalityClassifier(LateFusionClassifier, ScikitClassifier):
     """Base of the methods with a scikit-learn model per modality and a fixed late fusion."""
 
     _fusion: ClassVar[str]
+
+    def set_state(self, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Become the fitted classifier that `get_state` described."""
+        super().set_state(state, arrays)
+        known_only("state.models", self.models_, self.embedding_dims_)
 
     def _estimator(self, before: Any, candidate: Candidate, seed: int) -> Any:
         """An estimator to fit; `before` is that of the candidate before, or None."""

@@ -6,23 +6,19 @@ A classifier made of others keeps their states inside its own.
 from __future__ import annotations
 
 import numbers
-import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from srmm.errors import InputError
+from srmm.learning.checked import check_answers, check_described, check_finite
 from srmm.learning.method import classifiers, kind_of
 
 Arrays = Mapping[str, np.ndarray]
 
 NOT_KEPT = frozenset({"class_weight", "when_nothing_present", "random_state", "device", "progress"})
 """Parameters that are stored by themselves, or say nothing of the model."""
-
-# What trees are made of that skops does not trust by itself. Both hold numbers only.
-_TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-            "sklearn.tree._tree.Tree"]  # fmt: skip
 
 
 def pack(model: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -43,11 +39,20 @@ def pack(model: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return described, arrays
 
 
-def unpack(described: Mapping[str, Any], arrays: Arrays, device: str | None = None) -> Any:
-    """The classifier that `pack` described; it will predict on `device` if it has a network."""
+def unpack(
+    described: Mapping[str, Any],
+    arrays: Arrays,
+    device: str | None = None,
+    among: Sequence[type] | None = None,
+) -> Any:
+    """The classifier that `pack` described; it will predict on `device` if it has a network.
+
+    Raises `InputError` naming what cannot be, or if it is of none of the classes in `among`.
+    """
+    check_described(described)
     kind, known = described["kind"], classifiers()
-    if kind not in known:
-        raise ValueError(f"there is no kind of classifier {kind!r}.")
+    if kind not in known or (among is not None and known[kind] not in among):
+        raise InputError(f"there is no kind of classifier {kind!r} here.")
     model = known[kind]()
     if hasattr(model, "device"):
         model.device = device
@@ -56,8 +61,20 @@ def unpack(described: Mapping[str, Any], arrays: Arrays, device: str | None = No
     model.modalities_ = tuple(described["modalities"])
     model.training_ = described["training"]
     model.encoders_ = described["encoders"]
+    check_finite(arrays, model.may_hold_nan)
     model.set_state(described["state"], arrays)
+    if model.is_asked_when_loaded:
+        check_answers(model)
     return model
+
+
+def check_inside(whole: Any, inside: Any, modalities: Sequence[str]) -> None:
+    """Raise `InputError` unless a model inside another reads these modalities of it."""
+    dims = {name: whole.embedding_dims_[name] for name in modalities}
+    if inside.embedding_dims_ != dims or list(inside.embedding_dims_) != list(dims):
+        raise InputError(f"a model inside reads {inside.embedding_dims_}, expected {dims}.")
+    if not set(inside.classes_.tolist()) <= set(whole.classes_.tolist()):
+        raise InputError("a model inside knows classes that the whole does not.")
 
 
 def kept_parameters(model: Any) -> dict[str, Any]:
@@ -71,7 +88,7 @@ def stored_parameters(state: Mapping[str, Any], names: Sequence[str]) -> dict[st
     return {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in state["parameters"].items()
-        if name in names
+        if name in names and name not in NOT_KEPT
     }
 
 
@@ -105,20 +122,3 @@ def part(prefix: str, arrays: Arrays) -> dict[str, np.ndarray]:
     """
     start = f"{prefix}."
     return {k.removeprefix(start): array for k, array in arrays.items() if k.startswith(start)}
-
-
-def estimator_to_bytes(estimator: Any) -> np.ndarray:
-    """A fitted scikit-learn estimator as bytes (n,) of skops' format, which is no pickle."""
-    from skops.io import dumps
-
-    return np.frombuffer(dumps(estimator, compression=zipfile.ZIP_DEFLATED), dtype=np.uint8)
-
-
-def estimator_from_bytes(stored: np.ndarray, expected: type) -> Any:
-    """What `estimator_to_bytes` wrote; raises if it is no `expected` or holds a foreign type."""
-    from skops.io import loads
-
-    estimator = loads(stored.tobytes(), trusted=_TRUSTED)
-    if type(estimator) is not expected:
-        raise ValueError(f"it holds a {type(estimator).__name__}, not a {expected.__name__}.")
-    return estimator

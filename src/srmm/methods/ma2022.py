@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from srmm.data.checks import number, whole
 from srmm.learning.instances import Batch
 from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
@@ -84,9 +85,12 @@ class FusionSearchClassifier(TokenTransformerClassifier):
         return state, arrays
 
     def set_state(self, state: Mapping[str, Any], arrays: Arrays) -> None:
-        self.fusion_layer_ = state["fusion_layer"]
+        self.fusion_layer_ = whole("state.fusion_layer", state["fusion_layer"])
         self.fusion_scores_ = dict(enumerate(state["fusion_scores"]))
         super().set_state(state, arrays)
+        whole("state.fusion_layer", self.fusion_layer_, 0, self.layers - 1)
+        for score in self.fusion_scores_.values():
+            number("state.fusion_scores", score)
 
 
 def views(present: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.checks import mapping, whole
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import usable_patterns
 from srmm.data.split import several
@@ -15,7 +16,7 @@ from srmm.learning.base import EmbeddingClassifier
 from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
 from srmm.learning.probabilities import align_classes
-from srmm.learning.state import Arrays, nested, pack, part, unpack
+from srmm.learning.state import Arrays, check_inside, nested, pack, part, unpack
 from srmm.methods.logreg import ConcatenatedLogisticRegression
 from srmm.methods.unimodal import UnimodalClassifier
 from srmm.recipe import parameter, with_parameters
@@ -55,10 +56,16 @@ class AvailabilityRouter(EmbeddingClassifier):
     def set_state(self, state: Mapping[str, Any], arrays: Arrays) -> None:
         """Become the fitted classifier that `get_state` described."""
         super().set_state(state, arrays)
-        self.models_: dict[int, Any] = {
-            int(code): unpack(described, part(f"model.{code}", arrays), self.device)
-            for code, described in state["models"].items()
-        }
+        self.models_: dict[int, Any] = {}
+        most = 2 ** len(self.modalities_) - 1
+        stored = {name.partition(".")[0] for name in part("model", arrays)}
+        for key, described in mapping("state.models", state["models"], stored).items():
+            code = whole(f"the pattern {key!r} in state.models", int(key), 1, most)
+            among = (UnimodalClassifier, ConcatenatedLogisticRegression)
+            model = unpack(described, part(f"model.{key}", arrays), self.device, among)
+            names = [name for m, name in enumerate(self.modalities_) if code >> m & 1]
+            check_inside(self, model, names)
+            self.models_[code] = model
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         self.models_ = {}

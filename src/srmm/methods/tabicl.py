@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from sklearn.decomposition import PCA
 
+from srmm.data.checks import array, text, whole
 from srmm.data.embeddings import Embeddings
 from srmm.encoders.hub import load_pretrained
 from srmm.errors import InputError, MissingExtraError, StoreError
 from srmm.learning.base import EmbeddingClassifier
+from srmm.learning.checked import check_scaled
 from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
 from srmm.learning.standardize import Standardizer
@@ -22,6 +24,7 @@ from srmm.learning.state import Arrays
 from srmm.recipe import at_least, parameter, with_parameters
 
 _HUB = "jingang/TabICL"
+_REAL = "real numbers"
 _NAME_ONE = "model_path=FILE (--setting model_path=FILE)"
 
 
@@ -73,6 +76,9 @@ class ConcatenatedTabICL(EmbeddingClassifier):
         None, 'Where to predict, "cpu" or "cuda"; by default the GPU if there is one.'
     )
 
+    may_hold_nan = ("rows",)
+    is_asked_when_loaded = False  # one answer takes seconds
+
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(JSON-ready values, arrays): all that `set_state` needs, but for TabICL's weights."""
         state, arrays = super().get_state()
@@ -88,20 +94,26 @@ class ConcatenatedTabICL(EmbeddingClassifier):
         """
         super().set_state(state, arrays)
         self.axes_ = {
-            name: (arrays[f"centre.{name}"], arrays[f"components.{name}"])
-            for name in self.modalities_
+            name: _axes_of(name, size, arrays) for name, size in self.embedding_dims_.items()
         }
-        self.rows_, self.y_, self.seed_ = arrays["rows"], arrays["y"], state["seed"]
+        width = sum(len(components) for _, components in self.axes_.values())
+        self.rows_ = array("rows", arrays["rows"], (None, width), "float32")
+        if np.isinf(self.rows_).any():
+            raise InputError("rows holds infinite numbers, expected finite ones, or NaN.")
+        self.y_ = array(
+            "y",
+            arrays["y"],
+            (len(self.rows_),),
+            "whole numbers",
+            low=0,
+            high=len(self.classes_) - 1,
+        )
+        self.seed_ = whole("state.seed", state["seed"], 0, 2**32 - 1)
+        check_scaled(self)
         try:
-            self._read_context()
-        except MissingExtraError as error:  # the model is not damaged
+            self._read_context(text("state.checkpoint", state["checkpoint"]))
+        except (MissingExtraError, InputError) as error:  # the model is not damaged
             raise StoreError(str(error)) from None
-        if self.checkpoint_ != state["checkpoint"]:
-            raise StoreError(
-                f"{self.classifier_.model_path} is not the checkpoint of TabICL that this model "
-                f"was fitted with (SHA-256 {self.checkpoint_}, expected {state['checkpoint']}). "
-                "Put that one there, or fit again."
-            )
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         if len(held.y):
@@ -121,8 +133,11 @@ class ConcatenatedTabICL(EmbeddingClassifier):
         self.rows_, self.y_, self.seed_ = self._as_rows(train.embeddings), train.y, seed
         self._read_context()
 
-    def _read_context(self) -> None:
-        """Make `classifier_`, a TabICL that has the training rows; raises if it cannot be had."""
+    def _read_context(self, expected: str | None = None) -> None:
+        """Make `classifier_`, a TabICL that has the training rows; raises if it cannot be had.
+
+        `expected` is the digest of the checkpoint; nothing is made from another.
+        """
         try:
             from tabicl import TabICLClassifier
         except ImportError:
@@ -136,6 +151,11 @@ class ConcatenatedTabICL(EmbeddingClassifier):
         path = _checkpoint(self.model_path, model.checkpoint_version)
         with path.open("rb") as file:
             self.checkpoint_ = hashlib.file_digest(file, "sha256").hexdigest()
+        if expected not in (None, self.checkpoint_):
+            raise StoreError(
+                f"{path} is not the checkpoint of TabICL that this model was fitted with (SHA-256 "
+                f"{self.checkpoint_}, expected {expected}). Put that one there, or fit again."
+            )
         self.classifier_ = model.set_params(model_path=str(path)).fit(self.rows_, self.y_)
         # It takes the order of its views from a set of names, which Python hashes otherwise in
         # every process; their sum would differ in its last bits.
@@ -156,6 +176,12 @@ class ConcatenatedTabICL(EmbeddingClassifier):
             block[rows] = (self.standardizer_.apply(name, vectors) - centre) @ components.T
             blocks.append(block)
         return np.hstack(blocks)
+
+
+def _axes_of(name: str, size: int, arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    """The centre (size,) and the components (k, size) that a saved model keeps of a modality."""
+    components = array(f"components.{name}", arrays[f"components.{name}"], (None, size), _REAL)
+    return array(f"centre.{name}", arrays[f"centre.{name}"], (size,), _REAL), components
 
 
 def _principal_axes(x: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

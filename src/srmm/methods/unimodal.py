@@ -17,7 +17,7 @@ from srmm.learning.base import EmbeddingClassifier
 from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
 from srmm.learning.probabilities import align_classes
-from srmm.learning.state import Arrays, nested, pack, part, unpack
+from srmm.learning.state import Arrays, check_inside, nested, pack, part, unpack
 from srmm.recipe import parameter, with_parameters
 
 
@@ -58,7 +58,9 @@ class UnimodalClassifier(EmbeddingClassifier):
     def set_state(self, state: Mapping[str, Any], arrays: Arrays) -> None:
         """Become the fitted classifier that `get_state` described."""
         super().set_state(state, arrays)
-        self.model_ = unpack(state["model"], part("model", arrays), self.device)
+        among = (SingleBranchClassifier, PaperClassifier)
+        self.model_ = unpack(state["model"], part("model", arrays), self.device, among)
+        check_inside(self, self.model_, self.modalities_)
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         names = train.embeddings.modalities

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from srmm.errors import InputError
+from srmm.errors import InputError, damage_explained
 from srmm.files import replacing_file
 from srmm.report import advice, data_words, drawings, figures, findings, trust_figures, words
 from srmm.report.style import PALETTE, line_styles
@@ -56,7 +56,8 @@ def write_report(
         If `report` is not a report, or one of a newer version.
     """
     _check(report)
-    html = render(report, thumbnail)
+    with damage_explained("The report", "Make it again with `srmm evaluate MODEL`."):
+        html = render(report, thumbnail)
     path = Path(path)
     with replacing_file(path) as temporary:
         # A lone surrogate, as in the name of a file that is not UTF-8, becomes "?".

@@ -12,12 +12,14 @@ from srmm.data.sources import kept_name
 from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.encoding.encode import EncodingSummary, encode
 from srmm.experiments.cells import Progress
-from srmm.experiments.compare import DEFAULT_METHODS, compare
+from srmm.experiments.compare import DEFAULT_METHODS, FORMAT, compare
 from srmm.experiments.data import has_own_split, open_experiment_data
 from srmm.files import json_ready, write_json
 from srmm.methods import make_method
 from srmm.report.comparison import write_comparison
 from srmm.workflows.data import open_data
+from srmm.workflows.made_by import json_of, page_of
+from srmm.workflows.places import check_file, check_own
 
 
 class Compared(NamedTuple):
@@ -40,14 +42,18 @@ def compare_workflow(
     seeds: int = 5,
     limit: int | None = None,
     jobs: int = 1,
+    overwrite: bool = False,
     progress: Progress = lambda done, of, what: None,
     show: bool = False,
 ) -> Compared:
     """Compare methods on a table, a store or a data set; write comparison.html and .json.
 
     `output` is a folder, which also keeps the embeddings and every finished training: the same
-    command with more methods or seeds trains only what is new.
+    command with more methods or seeds trains only what is new. Files of these names that were not
+    written here are replaced only to `overwrite` them, and a store called "embeddings" never.
     """
+    check_file(output / "comparison.html", page_of("srmm compare"), overwrite=overwrite)
+    check_file(output / "comparison.json", json_of(FORMAT), overwrite=overwrite)
     for method in methods:
         make_method(method)  # an unknown one is an error before any work
     summary = None
@@ -58,6 +64,7 @@ def compare_workflow(
         found = open_data(source, columns, root=root, options=options)
         name = Path(kept_name(source)).stem
         store = output / "embeddings"
+        check_own(store, output / "cells")
         if isinstance(found, Embeddings):
             save_embeddings(found, store, overwrite=True)
         else:

@@ -16,6 +16,7 @@ from srmm.data.rare import with_labels
 from srmm.data.sources import kept_name, names_a_table, open_source
 from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, read_table
+from srmm.data.there import is_dir
 from srmm.encoding.encode import EncodingSummary, encode
 from srmm.errors import InputError, StoreError, did_you_mean
 from srmm.workflows.reading import reading_of
@@ -54,7 +55,7 @@ def open_data(
             f"{kept_name(source)} is no data set of `srmm datasets`, whose options --set sets: "
             f"{', '.join(options)} would change nothing. A method's parameters take --setting."
         )
-    if path.is_dir() and is_store(path):
+    if is_dir(path) and is_store(path):
         return load_embeddings(path, check=True)
     if is_table(source):
         chosen = {key: value for key, value in (columns or {}).items() if value}
@@ -73,7 +74,7 @@ def is_table(source: str) -> bool:
     from srmm.datasets import DATASETS
 
     path = Path(source)
-    if path.is_dir() and (source in DATASETS or is_store(path)):
+    if is_dir(path) and (source in DATASETS or is_store(path)):
         return False
     return names_a_table(source)
 

@@ -14,6 +14,7 @@ from srmm.ensemble.distil import distil
 from srmm.errors import InputError
 from srmm.learning.saving import check_writable, open_saved, save_pretrained
 from srmm.workflows.data import own_embeddings, split_column
+from srmm.workflows.places import check_place
 
 
 def distil_workflow(
@@ -28,6 +29,7 @@ def distil_workflow(
 
     It reads raw items as the model does, and is evaluated on the same held-out rows.
     """
+    check_place(output)
     check_writable(output.resolve(), overwrite=overwrite)
     model, config, rows = open_saved(model_folder)
     if not isinstance(model, SingleBranchClassifier):

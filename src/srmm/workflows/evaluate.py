@@ -15,9 +15,9 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
 from srmm.data.store import is_store
 from srmm.data.table import Table
-from srmm.errors import InputError
+from srmm.errors import InputError, StoreError
 from srmm.evaluation.baselines import fit_baselines
-from srmm.evaluation.evaluate import RobustnessReport, evaluate
+from srmm.evaluation.evaluate import FORMAT, RobustnessReport, evaluate
 from srmm.files import beside
 from srmm.learning.card import add_results
 from srmm.learning.saving import open_saved
@@ -31,8 +31,10 @@ from srmm.workflows.data import (
     split_column,
 )
 from srmm.workflows.left_out import without_left_out
+from srmm.workflows.made_by import json_of, page_of
 from srmm.workflows.outputs import check_not_read
-from srmm.workflows.pictures import TRAINED, open_noted, with_pictures
+from srmm.workflows.pictures import TRAINED, with_pictures, with_stored_pictures
+from srmm.workflows.places import check_file, check_place
 from srmm.workflows.thumbnails import Thumbnails
 
 
@@ -47,17 +49,18 @@ def evaluate_workflow(
     baselines: bool = True,
     seed: int = 0,
     engine: str = "auto",
+    overwrite: bool = False,
     progress: Any = False,
 ) -> RobustnessReport:
     """Evaluate a saved model on instances it has not seen; write `report` (.html) and its .json.
 
     By default these are the test instances that `fit_workflow` held out, and the figures also go
     into the model's card. With another `source`: its test split if it has one, else all its
-    labelled rows that the model was not trained on.
+    labelled rows that the model was not trained on. `root` is where the paths of a table start,
+    and a folder whose pictures the report may show (see `srmm.workflows.shown`). Either file is
+    replaced if it was written here, another file only to `overwrite` it.
     """
-    report = report if report.suffix == ".html" else beside(report, report.name, ".html")
-    numbers = beside(report, report.stem, ".json")
-    check_not_read(source, report, numbers)
+    report, numbers = check_report(report, source, overwrite=overwrite)
     model, config, rows = open_saved(model_folder)
     origin = config.get("origin") or {}
     own = own_embeddings(model_folder, origin, rows)
@@ -119,23 +122,44 @@ def evaluate_workflow(
         attribution=origin.get("attribution"),
         seed=seed,
     )
-    if notes:
-        about_data = result.content["data"]
-        about_data["notes"] = [*about_data.get("notes", ()), *notes]
     kinds = {m: about["kind"] for m, about in config["inputs"].items()}
-    result.to_json(numbers)
     store = _store_of(model_folder, origin, source)
-    content = with_pictures(
-        result.content, kinds, lambda: table if store is None else open_noted(store), store
-    )
+    if store is None:
+        content, said = with_pictures(result.content, kinds, lambda: table), []
+    else:
+        content, said = with_stored_pictures(result.content, kinds, store, root)
     trained = _store_of(model_folder, origin, None)
     if trained is not None:
-        content = with_pictures(content, kinds, lambda: open_noted(trained), trained, TRAINED)
-    with ItemReader(None if table is None else table.folder) as reader:
+        content, more = with_stored_pictures(content, kinds, trained, root, TRAINED)
+        said += more
+    notes += dict.fromkeys(said)
+    for about_data in (result.content["data"], content["data"]) if notes else ():
+        about_data["notes"] = [*about_data.get("notes", ()), *notes]
+    result.to_json(numbers)
+    folder, within = (None, ()) if table is None else (table.folder, None)
+    with ItemReader(folder, within=within) as reader:
         RobustnessReport(content).to_html(report, thumbnail=Thumbnails(reader, kinds))
     if source is None:
-        add_results(model_folder, result.content)
+        try:
+            add_results(model_folder, result.content)
+        except StoreError as error:  # its owner may have written anything into it
+            about = result.content["data"]
+            left = f"The figures are not in the model's card: {error}"
+            about["notes"] = [*about.get("notes", ()), left]
     return result
+
+
+def check_report(
+    report: Path, source: str | None = None, *, overwrite: bool = False
+) -> tuple[Path, Path]:
+    """The page and the numbers that are written for `report`; `InputError` if one may not be."""
+    check_place(report)
+    report = report if report.suffix == ".html" else beside(report, report.name, ".html")
+    numbers = beside(report, report.stem, ".json")
+    check_not_read(source, report, numbers)
+    check_file(report, page_of("srmm evaluate"), overwrite=overwrite)
+    check_file(numbers, json_of(FORMAT), overwrite=overwrite)
+    return report, numbers
 
 
 def _notes_of(training: Sequence[str], table: Table | None) -> list[str]:

@@ -27,6 +27,7 @@ from srmm.learning.saving import check_writable, save_pretrained
 from srmm.methods import make_method
 from srmm.workflows.data import group_names, open_data, row_digests
 from srmm.workflows.pictures import note_source, noted_reading
+from srmm.workflows.places import check_not_inside, check_place
 from srmm.workflows.splits import Split, choose_split
 
 
@@ -98,8 +99,12 @@ def fit_workflow(
         method, recipe, settings, class_weight=class_weight, random_state=seed, progress=epochs
     )
     fraction("test_size", test_size)
+    check_place(output)
+    if store is not None:
+        check_place(store, "--store")
     output = output.resolve()
     check_writable(output, overwrite=overwrite)
+    check_not_inside(output, source, root)
     if store is not None and store.resolve().is_relative_to(output):
         raise InputError(
             f"The store {store} would lie inside the model {output}, which is replaced as a whole. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -14,8 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srmm.data.formulas import as_text_cell, is_formula
 from srmm.errors import InputError, MissingExtraError
 from srmm.files import json_ready, replacing_file
+from srmm.workflows.made_by import MARK, PARQUET_KEY
 from srmm.workflows.survey import Survey
 
 STANDARD_OUTPUT = "-"
@@ -151,11 +154,33 @@ def _text_writer(file: TextIO, form: str, columns: OutputColumns) -> Write:
             return
         for column in columns.kept.keys() & set(frame):
             frame[column] = [_as_text(cell) for cell in frame[column].tolist()]
-        separator = "\t" if form == ".tsv" else ","
-        frame.to_csv(file, index=False, header=header, sep=separator, lineterminator="\n")
+        _as_text_cells(frame)
+        # A lone carriage return ends a row for most readers, and is not quoted for itself.
+        returns = any("\r" in cell for cell in _texts(frame))
+        frame.to_csv(
+            file,
+            index=False,
+            header=[as_text_cell(name) for name in frame] if header else False,
+            sep="\t" if form == ".tsv" else ",",
+            lineterminator="\n",
+            quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL,
+        )
         header = False
 
     return write
+
+
+def _as_text_cells(frame: pd.DataFrame) -> None:
+    """Nothing in a frame is a formula any more."""
+    for column in frame:
+        if not pd.api.types.is_numeric_dtype(frame[column]):
+            frame[column] = [as_text_cell(cell) for cell in frame[column].tolist()]
+
+
+def _texts(frame: pd.DataFrame) -> Iterator[str]:
+    for column in frame:
+        if not pd.api.types.is_numeric_dtype(frame[column]):
+            yield from (cell for cell in frame[column].tolist() if isinstance(cell, str))
 
 
 def _as_text(cell: Any) -> Any:
@@ -172,7 +197,7 @@ def _parquet_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
     def write(frame: pd.DataFrame) -> None:
         nonlocal writer
         frame = columns.chosen(frame)
-        schema = columns.schema(frame)
+        schema = columns.schema(frame).with_metadata({PARQUET_KEY: MARK})
         for column, type in columns.kept.items():
             if column in frame and pa.types.is_string(type):
                 cells = frame[column].tolist()
@@ -192,6 +217,7 @@ def _parquet_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
 def _excel_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
     openpyxl = _openpyxl()
     book = openpyxl.Workbook(write_only=True)
+    book.properties.creator = book.properties.lastModifiedBy = MARK  # see `made_by`
     sheet = book.create_sheet("predictions")
     header = True
 
@@ -202,6 +228,7 @@ def _excel_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
             value = openpyxl.cell.cell.ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", value)
             text = openpyxl.cell.WriteOnlyCell(sheet, value)
             text.data_type = "s"
+            text.quotePrefix = is_formula(value)  # nor does it run once somebody edits the cell
             return text
         return None if isinstance(value, float) and np.isnan(value) else value
 

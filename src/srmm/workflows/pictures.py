@@ -1,7 +1,8 @@
 """Pictures that lie in the cells of a table, for a report to show.
 
 A store keeps the path of a picture in a file, and can show it from there. It keeps no copy of one
-that lies in the table itself: it notes which table that was, and the report looks there.
+that lies in the table itself: it notes which table that was, and the report looks there. What of
+it a report may read, `srmm.workflows.shown` decides.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from srmm.data.sources import kept_name
+from srmm.data.sources import kept_name, local_file
 from srmm.data.store import load_embeddings
 from srmm.data.table import Table
 from srmm.encoding.store import read_keys
 from srmm.encoding.unique_items import ItemKeys
-from srmm.errors import SrmmError, StoreError
+from srmm.errors import StoreError
 from srmm.files import json_ready, read_json, standing, write_json
 from srmm.report.findings import item_lists
-from srmm.workflows.data import open_data
+from srmm.workflows.data import is_table, open_data
 from srmm.workflows.reading import READING
+from srmm.workflows.shown import is_proven, notes_on_left_out, picture_files, proof
 
 _SOURCE = "_source.json"  # no modality may be called so
 _FORMAT = "srmm-source"
@@ -51,8 +53,10 @@ def note_source(
         },
         "root": None if root is None else str(root.resolve()),
         "options": dict(options or {}),
+        "dataset": not is_table(source),
     }
-    write_json(store / _SOURCE, json_ready(noted))
+    noted = json_ready(noted)
+    write_json(store / _SOURCE, noted | {"proof": proof(noted)})
 
 
 def noted_reading(store: Path | None) -> dict[str, Any]:
@@ -82,20 +86,83 @@ def _noted(store: Path) -> dict[str, Any] | None:
 
 
 def open_noted(store: Path) -> Table | None:
-    """The table that a store was encoded from; None if it is not there, or was not noted."""
+    """The table that a store was encoded from.
+
+    None if it was not noted, is not there, or is not proven to be the one that was encoded here.
+    """
+    noted = _usable_note(store)
+    if not (is_proven(noted) or _comes_in_a_package(noted)):
+        return None
+    columns = {k: v for k, v in noted["columns"].items() if k not in _FETCHING}
     try:
-        noted = _noted(store)
-        if noted is None:
-            return None
         root = noted["root"] and Path(noted["root"])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # said when it was encoded
-            table = open_data(
-                noted["source"], noted["columns"], root=root, options=noted["options"]
-            )
-    except (OSError, ValueError, KeyError, TypeError, SrmmError):
-        return None  # a report can do without pictures
+            table = open_data(noted["source"], columns, root=root, options=noted["options"])
+    except Exception:  # the note may be damaged, the table gone or another: then no picture
+        return None
     return table if isinstance(table, Table) else None
+
+
+def _usable_note(store: Path) -> dict[str, Any]:
+    """`_noted`; empty if there is none or it is damaged: a report can do without pictures."""
+    try:
+        return _noted(store) or {}
+    except StoreError:
+        return {}
+
+
+def _comes_in_a_package(noted: Mapping[str, Any]) -> bool:
+    """Whether it is a data set of ours that lies in no folder of the user's."""
+    from srmm.datasets import DATASETS
+
+    return bool(noted) and noted["source"] in DATASETS and not noted.get("root")
+
+
+def with_stored_pictures(
+    content: Mapping[str, Any],
+    kinds: Mapping[str, str],
+    store: Path,
+    root: Path | None,
+    lists: Collection[str] = TESTED,
+) -> tuple[dict[str, Any], list[str]]:
+    """`with_pictures` of what was encoded to a store, and what is to be said of what is left out.
+
+    Pictures in files are read here, from the folders that `srmm.workflows.shown` allows; `root` is
+    one that the user names.
+    """
+    noted, table = _usable_note(store), None
+    proven = is_proven(noted)
+
+    def opened() -> Table | None:
+        nonlocal table
+        table = open_noted(store)
+        return table
+
+    filled = with_pictures(content, kinds, opened, store, lists)
+    shown = [
+        (item, name)
+        for part, items in item_lists(filled).items()
+        if part in lists
+        for item in items
+        for name in item["present"]
+        if kinds.get(name) in _PICTURES
+    ]
+    folders = [store]
+    if root is not None:
+        folders.append(root)
+    if proven:
+        folders += [Path(noted["root"])] if noted["root"] else []
+        place = None if noted["dataset"] else local_file(noted["source"])
+        if place is not None:
+            folders.append(place if place.is_dir() else place.parent)
+    elif shown and _comes_in_a_package(noted):
+        table = table or open_noted(store)
+        folders += [table.folder] if table is not None and table.folder is not None else []
+    left_out = picture_files(shown, folders, root or store)
+    lacking = any((item.get("raw") or {}).get(name) is None for item, name in shown)
+    unproven = bool(noted) and lacking and not proven and not _comes_in_a_package(noted)
+    return filled, notes_on_left_out(left_out, store, unproven=unproven)
 
 
 def with_pictures(
@@ -129,6 +196,8 @@ def with_pictures(
             item = None if row is None or name not in table.items else table.items[name][row]
             if item is None or (known and not known(name, shown["id"], item)):
                 continue
+            if isinstance(item, dict) and not item.get("bytes"):
+                item = item.get("path")
             shown["raw"] = {**(shown.get("raw") or {}), name: item}
     return filled
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from srmm.encoding.summary import EncodingSummary
+from srmm.workflows import made_by
 from srmm.workflows.frames import predictions_frame
 from srmm.workflows.outputs import (
     STANDARD_OUTPUT,
@@ -15,6 +16,7 @@ from srmm.workflows.outputs import (
     check_output,
     writing,
 )
+from srmm.workflows.places import check_file
 from srmm.workflows.predictor import PART_ROWS, PredictionRun, load
 from srmm.workflows.presence import training_shares
 from srmm.workflows.rows import rows_to_predict
@@ -52,6 +54,7 @@ def predict_workflow(
     when_nothing_present: str | None = None,
     engine: str = "auto",
     strict: bool = False,
+    overwrite: bool = False,
     progress: Any = False,
 ) -> Predicted:
     """Predict every row of a table or store and write CSV, TSV, Parquet, JSON Lines or Excel.
@@ -73,11 +76,14 @@ def predict_workflow(
     Raises
     ------
     InputError
-        If the output has an unknown extension or is the table itself, the table has nothing that
-        the model reads, or a row has nothing to predict from.
+        If the output has an unknown extension, is the table itself or (unless `overwrite`) a file
+        that was not written here; the table has nothing that the model reads, or a row has nothing
+        to predict from.
     """
     output = check_output(output)
     check_not_read(source, output)
+    if output != STANDARD_OUTPUT:
+        check_file(output, made_by.predictions, overwrite=overwrite)
     predictor = load(
         model_folder, engine=engine, root=root, when_nothing_present=when_nothing_present
     )

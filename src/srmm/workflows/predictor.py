@@ -22,6 +22,7 @@ from srmm.encoding.summary import EncodingSummary, joined, without_encoding
 from srmm.errors import InputError
 from srmm.evaluation.shapley import check_players
 from srmm.learning.hub import on_this_machine
+from srmm.learning.places import said_of_encoders
 from srmm.learning.probabilities import nothing_there
 from srmm.learning.publishing import Pushed, push_folder
 from srmm.learning.saving import open_saved
@@ -198,6 +199,12 @@ class Predictor:
             )
         return with_ready(part, result.embeddings, ready), result.summary
 
+    def notes(self) -> list[str]:
+        """A sentence on each encoder used so far that is no part of the model's folder."""
+        return said_of_encoders(
+            [(name, self._spec(name)) for name, _ in list(self._encoders)], self.folder
+        )
+
     def _nothing(self, part: Table) -> Embeddings:
         """Embeddings of rows without any item."""
         dims = self.model.embedding_dims_
@@ -285,7 +292,7 @@ class PredictionRun:
 
     def notes(self) -> tuple[str, ...]:
         """What was taken for granted, and how the rows differ from those of training."""
-        notes = [*self.rows.notes, *self.survey.notes]
+        notes = [*self.rows.notes, *self.survey.notes, *self.predictor.notes()]
         if self.summary is not None:
             notes += [*self.summary.notes, *self.summary.missing_files()]
             notes += presence_notes(self.summary, self.predictor.model.training_)

@@ -9,7 +9,7 @@ from typing import Any
 
 from srmm.data.modality import KINDS
 from srmm.encoding.fitting import read_as_cells
-from srmm.errors import InputError
+from srmm.errors import InputError, one_of
 
 READING = ("missing",)
 """Arguments of `read_table` that say what cells mean: a model keeps those it was trained with."""
@@ -64,7 +64,10 @@ def kept_options(config: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of `read_table` named in `READING` that the model was trained with."""
     origin = config.get("origin") or {}
     before = {"missing": "none"} if "roles" in origin else {}  # when markers were texts
-    return dict(origin.get("reading", before))
+    reading = dict(origin.get("reading", before))
+    for key in reading:
+        one_of("A name in the model's origin.reading", key, READING)
+    return reading
 
 
 def left_out_note(modality: str) -> str:

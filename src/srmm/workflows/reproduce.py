@@ -14,8 +14,11 @@ from srmm.errors import InputError, did_you_mean
 from srmm.experiments.cells import Progress
 from srmm.experiments.data import ExperimentData, open_experiment_data
 from srmm.experiments.plan import chosen_variants, find_experiment
+from srmm.experiments.runner import FORMAT as EXPERIMENT
 from srmm.experiments.runner import check_same_plan, choices_of, read_config, reproduce
 from srmm.workflows.data import open_data
+from srmm.workflows.made_by import json_of
+from srmm.workflows.places import check_file, check_own, check_place
 
 IN_PACKAGES = ("openmoji", "htad")
 """The data sets that need no download."""
@@ -35,6 +38,7 @@ def reproduce_workflow(
     max_epochs: int | None = None,
     jobs: int = 1,
     cells: Path | None = None,
+    overwrite: bool = False,
     progress: Progress = lambda done, of, what: None,
     show: bool = False,
 ) -> Path:
@@ -51,8 +55,10 @@ def reproduce_workflow(
     Raises
     ------
     InputError
-        If one of the data sets is not there, before any work starts: it says what to download.
+        If one of the data sets is not there, before any work starts: it says what to download. If
+        something else than a finished run lies at `output`, unless to `overwrite` it.
     """
+    _check_output(output, cells, overwrite)
     experiment = find_experiment(name)
     opened = [_opened(source, root, options or {}) for source in data]
     for _, what in opened:
@@ -73,6 +79,7 @@ def reproduce_again(
     stores: Sequence[str] = (),
     jobs: int = 1,
     cells: Path | None = None,
+    overwrite: bool = False,
     progress: Progress = lambda done, of, what: None,
 ) -> Path:
     """Run what is in `folder` again, exactly: the same data, methods, seeds and masks.
@@ -81,6 +88,7 @@ def reproduce_again(
     ("NAME=FOLDER") says where stores are that have been moved. Raises `InputError` if a store is no
     longer there or no longer holds the same data, or if the experiment has changed since.
     """
+    _check_output(output, cells, overwrite)
     config = read_config(folder)
     moved = dict(one.partition("=")[::2] for one in stores)
     known = [about["name"] for about in config["data"]]
@@ -112,6 +120,18 @@ def reproduce_again(
     )  # fmt: skip
 
 
+def _check_output(output: Path, cells: Path | None, overwrite: bool) -> None:
+    """`InputError` if files lie where results go that no run of `reproduce` wrote."""
+    if cells is not None:
+        check_place(cells, "--cells")
+    made = json_of(EXPERIMENT)(output / "config.json")
+    names = ["config.json", "results.md", "results.json"]
+    for pattern in ("masks-*", "curves-*", "tsne-*"):
+        names += [path.name for path in sorted(output.glob(pattern))]
+    for name in names:
+        check_file(output / name, lambda _: made, overwrite=overwrite)
+
+
 def _opened(
     source: str, root: Path | None, options: Mapping[str, Any]
 ) -> tuple[str, Path | Table | Embeddings]:
@@ -138,6 +158,7 @@ def _as_store(
     if isinstance(what, Path):
         return open_experiment_data(what, name, limit)
     store = stores / name
+    check_own(store, stores.parent / "cells")
     if isinstance(what, Table):
         encode(what, output=store, progress=show, prune=True)
     else:

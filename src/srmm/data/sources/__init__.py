@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -26,6 +25,7 @@ from srmm.data.sources.separated import open_csv
 from srmm.data.sources.sql import is_address, is_sqlite, open_address, open_sqlite, without_secrets
 from srmm.data.sources.text import COMPRESSIONS, uncompressed_name
 from srmm.data.sources.typed import open_frame, open_json_lines, open_parquet
+from srmm.data.there import exists, is_dir, is_file
 from srmm.errors import InputError, did_you_mean
 
 _OPENERS = {
@@ -66,7 +66,7 @@ def open_source(source: Any, *, query: str | None = None) -> OpenedTable:
         if is_address(str(source)):
             return _open_address(str(source), query)
         path, sheet = split_sheet(Path(source))
-        if path.is_file() and (is_sqlite(path) or path.suffix.lower() in _endings(open_sqlite)):
+        if is_file(path) and (is_sqlite(path) or path.suffix.lower() in _endings(open_sqlite)):
             return open_sqlite(path, query)
     if query is not None:
         raise InputError(
@@ -82,12 +82,22 @@ def open_source(source: Any, *, query: str | None = None) -> OpenedTable:
             "A table must be a path, an address of a database, a pandas DataFrame or a data set "
             f"of `datasets`, got {type(source).__name__}."
         )
-    return _open_folder(path) if path.is_dir() else _open_file(path, sheet)
+    return _open_folder(path) if is_dir(path) else _open_file(path, sheet)
 
 
 def names_a_table(source: str) -> bool:
     """Whether the text names a file, a folder or a database that `open_source` may open."""
-    return is_address(source) or split_sheet(Path(source))[0].exists()
+    return is_address(source) or exists(split_sheet(Path(source))[0])
+
+
+def local_file(source: str) -> Path | None:
+    """The file or folder on this machine that a name of a table leads to; None if there is none."""
+    if is_address(source):
+        is_here = source.lower().startswith("sqlite:///") and "?" not in source
+        path = Path(source[len("sqlite:///") :]) if is_here else None
+    else:
+        path = split_sheet(Path(source))[0]
+    return path if path is not None and path.exists() else None
 
 
 def kept_name(source: str) -> str:
@@ -108,7 +118,7 @@ def _shown(source: Any) -> str:
 
 
 def _open_address(address: str, query: str | None) -> OpenedTable:
-    if urlsplit(address).scheme.lower() in ("http", "https", "ftp", "s3", "gs", "file", "hf"):
+    if address.partition("://")[0].lower() in ("http", "https", "ftp", "s3", "gs", "file", "hf"):
         raise InputError(
             f"{without_secrets(address)} is a URL, not a table that lies here. Download it first, "
             "and give the path of the file."
@@ -117,7 +127,7 @@ def _open_address(address: str, query: str | None) -> OpenedTable:
 
 
 def _open_file(path: Path, sheet: str | None) -> OpenedTable:
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(_no_such_table(path))
     name = uncompressed_name(path)
     ending = Path(name).suffix
@@ -144,8 +154,14 @@ def _open_folder(path: Path) -> OpenedTable:
 
 
 def _no_such_table(path: Path) -> str:
-    if not path.parent.is_dir():
+    if exists(path):
+        return f"{path} is no file, but a device or a pipe. Name a file."
+    if os.path.islink(path):  # noqa: PTH114
+        return f"{path} is a link to {path.readlink()}, which does not exist. Check the path."
+    if not is_dir(path.parent):
         return f"{path} does not exist, nor does its folder {path.parent}. Check the path."
+    if len(os.fsencode(path.name)) > 255:
+        return f"{str(path)[:60]}… does not exist: no file has a name that long."
     beside = [file.name for file in path.parent.iterdir() if file.name.endswith(EXTENSIONS)][:20]
     return f"{path} does not exist. {did_you_mean(path.name, sorted(beside))}"
 
@@ -156,6 +172,7 @@ __all__ = [
     "OpenedTable",
     "is_empty",
     "kept_name",
+    "local_file",
     "names_a_table",
     "object_array",
     "open_csv",

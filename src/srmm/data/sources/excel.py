@@ -13,10 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.bombs import check_archive
+from srmm.data.limits import limit
 from srmm.data.sources.base import LoadedColumns, OpenedTable, is_empty, object_array, plain_cell
-from srmm.errors import InputError, MissingExtraError, did_you_mean
+from srmm.data.there import is_file
+from srmm.errors import InputError, MissingExtraError, damage_explained, did_you_mean
 
 EXCEL = (".xlsx", ".xlsm")
+_REMEDY = "Save it anew as .xlsx, or as .csv."
+EXCEL_ROWS = 1_048_576
 _FORMULA = re.compile(rb"<(\w+:)?f[ />]")
 
 
@@ -28,7 +33,7 @@ def split_sheet(path: Path) -> tuple[Path, str | None]:
     """
     for ending in EXCEL:
         start = str(path).lower().find(f"{ending}#")
-        if start >= 0 and not path.is_file():
+        if start >= 0 and not is_file(path):
             end = start + len(ending)
             return Path(str(path)[:end]), str(path)[end + 1 :]
     return path, None
@@ -41,9 +46,10 @@ def open_excel(path: Path, sheet: str | None = None) -> OpenedTable:
     Numbers and booleans keep their types, dates become ISO text, and a cell whose formula has
     failed is empty. Raises `MissingExtraError` without the extra `srmm[excel]`.
     """
+    check_archive(path)
     with _workbook(path) as book:
         sheet, notes = _chosen_sheet(book, path.name, sheet)
-        rows = list(_rows(book[sheet]))
+        rows = list(_rows(book[sheet], path.name))
     name = f"{path.name}#{sheet}"
     if not rows:
         raise InputError(f"{name} is empty: expected a row with the column names.")
@@ -86,10 +92,13 @@ def _workbook(path: Path, *, formulas: bool = False) -> Iterator[Any]:
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError) as error:
         raise InputError(
             f"{path.name} is no readable Excel workbook: it is damaged, protected by a password "
-            f"or of the old kind ({error}). Save it anew as .xlsx, or as .csv."
+            f"or of the old kind ({error}). {_REMEDY}"
         ) from None
+    except Exception as error:  # whatever damaged XML makes its reader raise
+        raise InputError(f"{path.name} is damaged ({type(error).__name__}). {_REMEDY}") from error
     try:
-        yield book
+        with damage_explained(path.name, _REMEDY):
+            yield book
     finally:
         book.close()
 
@@ -113,13 +122,26 @@ def _chosen_sheet(book: Any, name: str, sheet: str | None) -> tuple[str, tuple[s
     )
 
 
-def _rows(sheet: Any) -> Iterator[tuple[int, list[Any]]]:
-    """(row number, cells) of each row that has any, without empty cells at its end."""
+def _rows(sheet: Any, name: str) -> Iterator[tuple[int, list[Any]]]:
+    """(row number, cells) of each row that has any, without empty cells at its end.
+
+    Raises `InputError` for more rows or cells than a sheet has: one cell far out has all the empty
+    ones before it read.
+    """
     sheet.reset_dimensions()  # what a file says of its size is often wrong
+    cells, most = 0, limit("SRMM_MAX_CELLS")
     for number, row in enumerate(sheet.iter_rows(), 1):
         values = [_value(cell) for cell in row]
         while values and is_empty(values[-1]):
             values.pop()
+        cells += len(values)
+        if number > EXCEL_ROWS or cells > most:
+            what = f"{EXCEL_ROWS:,} rows" if number > EXCEL_ROWS else f"{most:,} cells"
+            raise InputError(
+                f"{name} has more than {what}, empty ones counted: more than a sheet is read to. "
+                "Remove what stands far out, or save it as .csv or .parquet; the environment "
+                "variable SRMM_MAX_CELLS changes the number of cells."
+            )
         if values:
             yield number, values
 
@@ -175,7 +197,7 @@ def _said_of_formulas(
 
 def _has_formulas(path: Path) -> bool:
     """Whether any sheet has one: looked for in the text, as reading every cell again is slow."""
-    with zipfile.ZipFile(path) as archive:
+    with damage_explained(path.name, _REMEDY), zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if name.startswith("xl/worksheets/") and name.endswith(".xml"):
                 with archive.open(name) as file:

@@ -10,11 +10,13 @@ import csv
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from srmm.data.formulas import from_text_cell, restored
 from srmm.data.sources.base import LoadedColumns, OpenedTable, in_chunks, no_rows
 from srmm.data.sources.text import encoding_notes, text_file, uncompressed_name
 from srmm.errors import InputError
@@ -45,6 +47,7 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> OpenedTable:
         header = next(lines, (0, []))[1]
     if not header:
         raise InputError(f"{path.name} is empty: expected a header line with the column names.")
+    header = [from_text_cell(name) for name in header]
     notes = encoding_notes(path)
     if layout.separator != usual:
         shown = _SHOWN.get(layout.separator, repr(layout.separator))
@@ -69,7 +72,8 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> OpenedTable:
         def getter(column: str) -> Callable[[Any], Any]:
             return itemgetter(header.index(column))
 
-        return in_chunks(rows(), wanted, getter, size, _large_fields)
+        for part in in_chunks(rows(), wanted, getter, size, _large_fields):
+            yield replace(part, notes=restored(part.cells.items()))
 
     def read(wanted: Sequence[str]) -> LoadedColumns:
         return next(chunks(wanted, None), no_rows(wanted))

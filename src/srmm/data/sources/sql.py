@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from srmm.data.limits import check_unpacked
 from srmm.data.sources.base import LoadedColumns, OpenedTable, object_array, plain_cell
+from srmm.data.there import is_file
 from srmm.errors import InputError, MissingExtraError
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\+[A-Za-z0-9_]+)?://")
@@ -35,6 +37,8 @@ class _Database(NamedTuple):
     tables: Callable[[], list[str]]
     quoted: Callable[[str], str]
     run: Callable[[str], AbstractContextManager[tuple[list[str], Iterator[Sequence[Any]]]]]
+    size: int | None = None
+    """Of its file, where it is one."""
 
 
 def is_address(source: str) -> bool:
@@ -80,8 +84,9 @@ def open_sqlite(path: Path, query: str | None = None) -> OpenedTable:
             uri = f"file:{quote(str(path.resolve()))}?mode=ro"
             connection = sqlite3.connect(uri, uri=True)
             connection.execute("PRAGMA query_only = ON")
+            connection.execute("PRAGMA trusted_schema = OFF")  # what a view may call
             yield connection
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:  # or names in it that are no text
             raise InputError(_failed(path.name, query, error)) from None
         finally:
             if connection is not None:
@@ -98,7 +103,8 @@ def open_sqlite(path: Path, query: str | None = None) -> OpenedTable:
         with run(f"SELECT name FROM sqlite_master WHERE {kinds} ORDER BY name") as (_, rows):
             return [name for (name,) in rows]
 
-    database = _Database(path.name, path.parent, tables, _double_quoted, run)
+    size = path.stat().st_size
+    database = _Database(path.name, path.parent, tables, _double_quoted, run, size)
     return _open(database, query)
 
 
@@ -110,7 +116,7 @@ def open_address(address: str, query: str | None = None) -> OpenedTable:
     name = without_secrets(address)
     if address.lower().startswith("sqlite:///") and "?" not in address:
         path = Path(address[len("sqlite:///") :])
-        if not path.is_file():
+        if not is_file(path):
             raise InputError(f"{path} does not exist: it should be an SQLite file ({name}).")
         return open_sqlite(path, query)
     try:
@@ -170,6 +176,7 @@ def open_address(address: str, query: str | None = None) -> OpenedTable:
 
 def _open(database: _Database, query: str | None) -> OpenedTable:
     notes: tuple[str, ...] = ()
+    packed = database.size if query is None else None
     if query is None:
         query = f"SELECT * FROM {database.quoted(_only_table(database))}"
     else:
@@ -190,10 +197,13 @@ def _open(database: _Database, query: str | None) -> OpenedTable:
     def read(wanted: Sequence[str]) -> LoadedColumns:
         places = {column: columns.index(column) for column in wanted}
         cells: dict[str, list[Any]] = {column: [] for column in wanted}
-        n = 0
+        n = size = 0
         with database.run(query) as (_, rows):
             for row in rows:
                 n += 1
+                if packed is not None:  # a view of a few bytes may have rows without end
+                    size += sum(len(c) if isinstance(c, str | bytes) else 8 for c in row)
+                    check_unpacked(database.name, size, packed)
                 for column, place in places.items():
                     cells[column].append(plain_cell(row[place]))
         arrays = {column: object_array(values) for column, values in cells.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import codecs
+import contextlib
 import gzip
 import io
 import lzma
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
+from srmm.data.bombs import counted
 from srmm.errors import InputError
 
 
@@ -41,6 +43,8 @@ _COMPRESSIONS: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     ".zip": (_open_only_member, "zipped", "unzip -p"),
 }
 """Ending → how to open it, what such a file is, and the command that unpacks it."""
+
+_DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
 
 COMPRESSIONS = tuple(_COMPRESSIONS)
 
@@ -82,7 +86,7 @@ def text_file(path: Path) -> Iterator[TextIO]:
 
 def _open_bytes(path: Path) -> BinaryIO:
     known = _COMPRESSIONS.get(path.suffix.lower())
-    return cast(BinaryIO, known[0](path)) if known else path.open("rb")
+    return counted(known[0](path), path) if known else path.open("rb")
 
 
 def _encoding(path: Path) -> str:
@@ -107,7 +111,6 @@ def _encoding(path: Path) -> str:
 def _explained(path: Path, encoding: str) -> Iterator[None]:
     """Errors of reading as `InputError`s."""
     unpacks = _COMPRESSIONS.get(path.suffix.lower())
-    damaged = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
     try:
         yield
     except UnicodeDecodeError as error:
@@ -120,7 +123,7 @@ def _explained(path: Path, encoding: str) -> Iterator[None]:
             f"{path.name} is not UTF-8 text ({_bad_byte(path, error)}). "
             f"{_remedy(path, 'WINDOWS-1252')}"
         ) from None
-    except damaged as error:
+    except _DAMAGED as error:
         raise InputError(_not_compressed(path, error)) from None
     except OSError as error:
         if unpacks and error.errno is None:  # as bz2 says that it is none
@@ -141,7 +144,7 @@ def _not_compressed(path: Path, error: Exception) -> str:
 
 def _bad_byte(path: Path, error: UnicodeDecodeError) -> str:
     """Where the first undecodable byte is; the decoder only knows its place in a buffer."""
-    with _open_bytes(path) as file:
+    with contextlib.suppress(*_DAMAGED, OSError), _open_bytes(path) as file:
         for number, line in enumerate(file, 1):
             try:
                 line.decode("utf-8")

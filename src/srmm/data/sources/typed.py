@@ -12,9 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srmm.data.bombs import check_parquet
 from srmm.data.sources.base import LoadedColumns, OpenedTable, in_chunks, no_rows, object_array
 from srmm.data.sources.text import encoding_notes, text_file
-from srmm.errors import InputError
+from srmm.errors import InputError, damage_explained
 
 
 def open_json_lines(path: Path) -> OpenedTable:
@@ -57,28 +58,27 @@ def open_parquet(path: Path) -> OpenedTable:
     """A Parquet file, of which only the columns that are read are loaded."""
     try:
         columns = pq.read_schema(path).names
-    except (OSError, pa.ArrowException) as error:
+    except Exception as error:  # Arrow's own, and those of decoding what is damaged
         raise InputError(f"{path.name} is not a readable Parquet file ({error}).") from None
 
     def read(wanted: Sequence[str]) -> LoadedColumns:
-        try:
-            with pq.ParquetFile(path) as file:
-                n, table = file.metadata.num_rows, file.read(columns=list(wanted))
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{path.name} is damaged ({error}).") from None
-        return LoadedColumns({c: arrow_cells(table.column(c)) for c in wanted}, None, n)
+        check_parquet(path, wanted)
+        with damage_explained(path.name, "Write it again."), pq.ParquetFile(path) as file:
+            n, table = file.metadata.num_rows, file.read(columns=list(wanted))
+            return LoadedColumns({c: arrow_cells(table.column(c)) for c in wanted}, None, n)
 
     def chunks(wanted: Sequence[str], size: int) -> Iterator[LoadedColumns]:
         done = 0
-        try:
+        check_parquet(path, wanted)
+        with (
+            damage_explained(path.name, "Write it again."),
             # Not the whole of a row group, which may be the whole file, in advance.
-            with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
-                for batch in file.iter_batches(size, columns=list(wanted)):
-                    cells = {column: arrow_cells(batch.column(column)) for column in wanted}
-                    yield LoadedColumns(cells, None, len(batch), first_row=done)
-                    done += len(batch)
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{path.name} is damaged ({error}).") from None
+            pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file,
+        ):
+            for batch in file.iter_batches(size, columns=list(wanted)):
+                cells = {column: arrow_cells(batch.column(column)) for column in wanted}
+                yield LoadedColumns(cells, None, len(batch), first_row=done)
+                done += len(batch)
 
     return OpenedTable(path.name, path.parent, tuple(columns), read, chunks=chunks)
 

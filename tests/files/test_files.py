@@ -76,7 +76,7 @@ def test_json_ready_keeps_plain_values_and_names_others() -> None:
 
 
 def test_the_version_is_the_one_of_the_package() -> None:
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert srmm.__version__ == __version__ == versions()["srmm"] == project["version"]
 
 
