@@ -100,6 +100,8 @@ def test_what_cannot_be_exported_is_said_before_anything_is_written(
     (tmp_path / "taken" / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="exists and is no exported model"):
         export_onnx(folder, tmp_path / "taken", overwrite=True)
+    with pytest.raises(InputError, match="nothing else is written there"):
+        export_onnx(folder, folder / "onnx")
     with pytest.raises(InputError, match="Expected a fitted classifier of srmm"):
         export_onnx(object(), tmp_path / "out")
 

@@ -248,3 +248,33 @@ def test_the_handler_answers_rows_as_an_endpoint_gets_them(hub: Hub, tmp_path: P
     json.dumps([one, two])
     (alone,) = answer({"inputs": {"a": [9.0, 9.0]}})
     assert alone["label"] == "yes"
+
+
+@pytest.mark.workflow
+def test_an_encoder_that_was_fitted_goes_along(hub: Hub, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=60)
+    table = pd.DataFrame(
+        {
+            "colour": np.array(["red", "blue"])[y],
+            "price": rng.normal(size=60),
+            "weight": rng.normal(size=60),
+            "label": np.array(["no", "yes"])[y],
+        }
+    )
+    table.to_csv(tmp_path / "t.csv", index=False)
+    model = tmp_path / "model"
+    asked = ["--features", "look=colour,price", "--features", "mass=weight", "--label", "label"]
+    learnt = ["--method", "logreg", "-q", "-o", str(model)]
+    assert run(["fit", str(tmp_path / "t.csv"), *asked, *learnt]) == 0
+    here = srmm.load(model)
+    here.push_to_hub(REPO, token=TOKEN)
+    pushed = hub.repos[REPO]["main"]
+    assert [name for name, x in pushed.items() if str(tmp_path).encode() in x] == []
+    again = srmm.load(REPO)
+    inside = again.config["inputs"]["look"]["encoder"]
+    assert inside == f"columns:{again.folder.resolve() / 'encoders' / 'look'}"
+    rows = table.drop(columns="label").iloc[:5]
+    np.testing.assert_array_equal(again.predict_proba(rows), here.predict_proba(rows))
+    assert run(["predict", REPO, str(tmp_path / "t.csv"), "-o", str(tmp_path / "p.csv"), "-q"]) == 0
+    assert len(pd.read_csv(tmp_path / "p.csv")) == 60

@@ -12,7 +12,7 @@ from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.ensemble.features import FARTHEST, Features
 from srmm.ensemble.trust import CLIP, FAR, Trust
 from srmm.ensemble.weights import PatternWeights
-from srmm.exporting.parts import Answer, Items, Part, Standardise, only_shown
+from srmm.exporting.parts import Answer, Constants, Items, Standardise, only_shown
 
 
 class EnsembleGraph(nn.Module):
@@ -48,7 +48,7 @@ class EnsembleGraph(nn.Module):
         return (weights[:, :, None] * logs).sum(dim=1).softmax(dim=-1), alone.softmax(dim=-1)
 
 
-class FeaturesOf(Part):
+class FeaturesOf(Constants):
     """`Features` of one modality: (n, d_m) → scaled (n, d_m), and codes (n, width − d_m)."""
 
     low: Tensor
@@ -74,7 +74,7 @@ class FeaturesOf(Part):
         return scaled, codes.float()
 
 
-class TrustIn(Part):
+class TrustIn(Constants):
     """`Trust` in the items of one modality, by how strange they are: (n, d_m) → (n,)."""
 
     axes: Tensor
@@ -100,7 +100,7 @@ class TrustIn(Part):
         return strange ** (-self.steepness)
 
 
-class WeightsOf(Part):
+class WeightsOf(Constants):
     """`PatternWeights`: present (n, M) → the weight of each stream, double (n, M + 1)."""
 
     bits: Tensor

@@ -16,9 +16,9 @@ from srmm.errors import InputError
 from srmm.exporting.ensemble import EnsembleGraph
 from srmm.exporting.parts import (
     Answer,
+    Constants,
     Fuse,
     Items,
-    Part,
     StandardisedItems,
     only_shown,
 )
@@ -28,7 +28,7 @@ from srmm.methods.logreg import ConcatenatedLogisticRegression, PerModalityLogis
 from srmm.methods.unimodal import UnimodalClassifier
 
 
-class ClassifierGraph(Part):
+class ClassifierGraph(Constants):
     """A whole classifier: one float tensor (n, d_m) per modality and `present` (n, M) → float32.
 
     Probabilities (n, C), those of training where nothing is present; and what each modality alone
@@ -114,7 +114,7 @@ class ConcatenatedGraph(nn.Module):
         return self.regression(torch.cat(list(self.items(items, present).values()), dim=1)), None
 
 
-class UnimodalGraph(Part):
+class UnimodalGraph(Constants):
     """`UnimodalClassifier`: the classifier of one modality, its classes among those of all."""
 
     place: Tensor
@@ -132,7 +132,7 @@ class UnimodalGraph(Part):
         return probabilities.double() @ self.place, None
 
 
-class _Regression(Part):
+class _Regression(Constants):
     """A logistic regression of scikit-learn: (n, d) → double (n, C); without a model the prior.
 
     A class that no item of the modality had keeps its share of the training set.

@@ -24,6 +24,7 @@ from srmm.exporting.writing import OUTPUTS, PRESENT, check_installed, input_name
 from srmm.files import is_of_format, json_ready, listed, replacing_folder, write_json
 from srmm.learning.describe import describe_model
 from srmm.learning.standardize import Standardizer
+from srmm.workflows.places import check_place
 from srmm.workflows.predictor import Predictor
 from srmm.workflows.rows import with_inputs
 
@@ -70,7 +71,7 @@ def export_onnx(
     encoders : bool
         Whether encoders are exported, too, where ONNX can hold them.
     overwrite : bool
-        Whether an export that is already there is replaced.
+        Whether an export that is already there is replaced, with all that its folder holds.
 
     Raises
     ------
@@ -159,6 +160,7 @@ def _opened(model: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:
+    check_place(folder, "--onnx")
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not is_of_format(folder / ABOUT, FORMAT):

@@ -22,7 +22,7 @@ Answer = tuple[Tensor, Tensor | None]
 """Probabilities (n, C), and those of each modality alone (n, M, C) where they come for free."""
 
 
-class Part(nn.Module):
+class Constants(nn.Module):
     """A module with constants, which are arrays of the fitted model."""
 
     def keep(self, **arrays: Any) -> None:
@@ -31,7 +31,7 @@ class Part(nn.Module):
             self.register_buffer(name, torch.from_numpy(np.array(array)))
 
 
-class Standardise(Part):
+class Standardise(Constants):
     """`Standardizer.apply` of one modality: (n, d_m) → float32 (n, d_m)."""
 
     mean: Tensor

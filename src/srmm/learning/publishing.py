@@ -126,6 +126,9 @@ def _stage(place: Path, staged: Path, *, rows: bool) -> None:
     (staged / "requirements.txt").write_text(f"srmm=={__version__}\n", encoding="utf-8")
     config["files"] = kept
     config["inputs"] = {name: _moved(name, about) for name, about in config["inputs"].items()}
+    config["encoders"] = {
+        name: _placeless(settings) for name, settings in (config.get("encoders") or {}).items()
+    }
     origin = config.get("origin")
     if origin:
         config["origin"] = {key: origin[key] for key in _PUBLIC if key in origin}
@@ -148,6 +151,14 @@ def _moved(name: str, about: Mapping[str, Any]) -> dict[str, Any]:
             )
         return {**about, "encoder": f"{kind}:encoders/{name}"}
     return dict(about)
+
+
+def _placeless(settings: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What made the training embeddings, by its weights, where its name is a place of ours."""
+    if settings is None:
+        return None
+    _, _, place = str(settings.get("spec") or "").partition(":")
+    return {**settings, "spec": None} if Path(place).is_absolute() else dict(settings)
 
 
 def _card(staged: Path, repo: str, licence: str | None) -> None:
