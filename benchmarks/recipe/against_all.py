@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
     parser.add_argument("--write", action="store_true", help="write the page, train nothing")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     if arguments.write:
         write_page(arguments.runs, list(METHODS))
         return

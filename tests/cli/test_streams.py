@@ -17,8 +17,8 @@ from srmm.cli.streams import flushed, speaks_unicode
 
 START = "import sys; from srmm.cli import main; main()"
 COMMANDS = (
-    "demo", "fit", "evaluate", "predict", "distil", "encode", "compare", "reproduce", "encoders",
-    "datasets", "methods",
+    "demo", "fit", "evaluate", "predict", "serve", "distil", "encode", "compare", "reproduce",
+    "encoders", "datasets", "methods",
 )  # fmt: skip
 LISTS = ("encoders", "datasets", "methods")
 

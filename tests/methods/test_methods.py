@@ -23,7 +23,7 @@ from srmm.methods import METHODS, find_method, make_method, method_name
 from srmm.methods.hist_gradient_boosting import random_part
 from srmm.recipe import defaults
 from tests.golden.make_predictions import PRETRAINED
-from tests.tampering import edit_json
+from tests.tampering import edit_json, reseal
 
 NAMES = [
     "unimodal:text" if name == "unimodal" else name
@@ -287,5 +287,6 @@ def test_a_folder_cannot_smuggle_in_a_type(tmp_path: Path) -> None:
     arrays = load_file(folder / "model.safetensors")
     arrays["model.image"] = estimator_to_bytes(Path(tmp_path))
     save_file(arrays, folder / "model.safetensors")
+    reseal(folder)
     with pytest.raises(StoreError, match=r"model\.image: it holds a PosixPath, not a ExtraTrees"):
         from_pretrained(folder)

@@ -25,6 +25,7 @@ from srmm.cli.lists import datasets, encoders, methods
 from srmm.cli.predict import predict
 from srmm.cli.push import push
 from srmm.cli.reproduce import reproduce
+from srmm.cli.serve import serve
 from srmm.cli.settings_file import SettingsFile, read_settings
 from srmm.cli.streams import flushed, prepare_streams
 from srmm.cli.system_errors import explained, quiet_when_full
@@ -52,6 +53,7 @@ for command in (
     fit,
     evaluate,
     predict,
+    serve,
     distil,
     export,
     push,

@@ -148,21 +148,28 @@ def with_stored_pictures(
         for name in item["present"]
         if kinds.get(name) in _PICTURES
     ]
-    folders = [store]
-    if root is not None:
-        folders.append(root)
-    if proven:
-        folders += [Path(noted["root"])] if noted["root"] else []
-        place = None if noted["dataset"] else local_file(noted["source"])
-        if place is not None:
-            folders.append(place if place.is_dir() else place.parent)
-    elif shown and _comes_in_a_package(noted):
-        table = table or open_noted(store)
-        folders += [table.folder] if table is not None and table.folder is not None else []
+    folders = picture_folders(store, root, lambda: table or open_noted(store)) if shown else []
     left_out = picture_files(shown, folders, root or store)
     lacking = any((item.get("raw") or {}).get(name) is None for item, name in shown)
     unproven = bool(noted) and lacking and not proven and not _comes_in_a_package(noted)
     return filled, notes_on_left_out(left_out, store, unproven=unproven)
+
+
+def picture_folders(
+    store: Path, root: Path | None, open_table: Callable[[], Table | None] | None = None
+) -> list[Path]:
+    """The folders that pictures of a store's items may be read from; `root` is the user's."""
+    noted = _usable_note(store)
+    folders = [store] if root is None else [store, root]
+    if is_proven(noted):
+        folders += [Path(noted["root"])] if noted["root"] else []
+        place = None if noted["dataset"] else local_file(noted["source"])
+        if place is not None:
+            folders.append(place if place.is_dir() else place.parent)
+    elif _comes_in_a_package(noted):
+        table = open_noted(store) if open_table is None else open_table()
+        folders += [table.folder] if table is not None and table.folder is not None else []
+    return folders
 
 
 def with_pictures(

@@ -93,6 +93,7 @@ class Predictor:
     modalities : tuple of str
     model : the classifier alone, which takes `Embeddings`
     config : dict, what the model's folder says of it
+    rows : frame of id, split and digest, which instances it was made from; None if not known
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Predictor:
         self.root = None if root is None else Path(root)
         saved = open_saved(self.folder, device=device)
         self.model, self.config = saved.model, {**with_inputs(saved.config), "hub": hub}
+        self.rows = saved.rows
         if when_nothing_present is not None:
             self.model.set_params(when_nothing_present=when_nothing_present)
         self.classes_: np.ndarray = self.model.classes_
@@ -166,6 +168,15 @@ class Predictor:
         The options are those of `srmm.learning.publishing.push_folder`.
         """
         return push_folder(self.folder, repo, **options)
+
+    def encoder(self, name: str) -> Encoder:
+        """The encoder of a modality's raw items, loaded now if it was not yet.
+
+        Raises `InputError` if the model does not know which one made its embeddings.
+        """
+        kind = self.config["inputs"].get(name, {}).get("kind", "features")
+        with self._encoding:
+            return self._encoder(name, kind)
 
     def encode(
         self, part: Table, *, strict: bool = False, progress: Any = False

@@ -1,0 +1,149 @@
+"""A request's body → rows: JSON, or a multipart form whose fields are named by modality."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+
+from srmm.serving.contract import Contract
+from srmm.serving.limits import Limits
+from srmm.serving.refusals import Refusal
+
+_ROW = re.compile(r"(?P<name>.+)\[(?P<row>\d{1,6})\]")
+
+
+async def read_rows(
+    request: Request, contract: Contract, limits: Limits
+) -> tuple[list[dict[str, Any]], str]:
+    """(rows, how a field of a row is named) of a request.
+
+    Raises `Refusal` for a body that is neither form nor JSON, or has too many rows.
+    """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refusal(415, "Compressed bodies are not read: send it as it is.")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        rows, where = await _form_rows(request, _plain_texts(contract), limits)
+    elif kind == "application/json":
+        rows, where = _json_rows(read_json_body(await request.body()))
+    else:
+        raise Refusal(
+            415,
+            f"The content type is {kind or 'not given'!r}; expected application/json or "
+            "multipart/form-data.",
+        )
+    check_count(len(rows), limits)
+    return rows, where
+
+
+def check_count(n: int, limits: Limits) -> None:
+    """Raise `Refusal` for no row, or more than one request may have."""
+    if not n:
+        raise Refusal(422, "There is no row; give one, {} if it has nothing.", field="rows")
+    if n > limits.rows:
+        raise Refusal(
+            413, f"{n:,} rows; one request may have {limits.rows:,}. Send several.", field="rows"
+        )
+
+
+def read_json_body(body: bytes) -> Any:
+    """The value of a JSON body; `Refusal` (400) for what is none, with a name twice, or NaN."""
+    try:
+        return json.loads(body, object_pairs_hook=_once, parse_constant=_no_number,
+                          parse_float=_finite)  # fmt: skip
+    except Refusal:
+        raise
+    except RecursionError:
+        raise Refusal(400, "The JSON is nested too deeply.") from None
+    except ValueError as error:  # of Unicode, too, and of numbers with thousands of digits
+        reason = " ".join(str(error).split())[:200]
+        raise Refusal(400, f"The body is not valid JSON in UTF-8: {reason}.") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Refusal(400, f"{twice[:60]!r} stands twice in one object.", field=twice[:60])
+    return found
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _no_number(text[:40])
+
+
+def _no_number(text: str) -> Any:
+    raise Refusal(400, f"{text} is no finite number: leave out what is absent, or write null.")
+
+
+def _json_rows(body: Any) -> tuple[list[dict[str, Any]], str]:
+    """{"rows": [...]}, a list of rows, or one row."""
+    if isinstance(body, Mapping) and set(body) == {"rows"} and isinstance(body["rows"], list):
+        return body["rows"], "rows[{}]"
+    if isinstance(body, list):
+        return body, "rows[{}]"
+    if not isinstance(body, Mapping):
+        raise Refusal(422, 'Expected an object, a list of objects, or {"rows": [...]}.')
+    return [dict(body)], ""
+
+
+def _plain_texts(contract: Contract) -> set[str]:
+    """The names whose texts are what they are, though they look like JSON."""
+    owners = contract.owners.items()
+    texts = {name for name, owner in owners if contract.modalities[owner].kind == "text"}
+    return texts | {"id", *contract.block_columns}
+
+
+async def _form_rows(
+    request: Request, texts: set[str], limits: Limits
+) -> tuple[list[dict[str, Any]], str]:
+    """Fields named "text", or "text[2]" for the third row."""
+    rows: dict[int, dict[str, Any]] = {}
+    most, numbered = 50 * limits.rows, False
+    try:
+        async with request.form(
+            max_files=most, max_fields=most, max_part_size=int(limits.body_mb * 1e6)
+        ) as form:
+            for key, value in form.multi_items():
+                match = _ROW.fullmatch(key)
+                name, place = (match["name"], int(match["row"])) if match else (key, 0)
+                numbered = numbered or match is not None
+                if place >= limits.rows:
+                    check_count(place + 1, limits)
+                row = rows.setdefault(place, {})
+                if name in row:
+                    raise Refusal(
+                        422, f"The field stands twice. Name several rows {name}[0], {name}[1], ….",
+                        field=key,
+                    )  # fmt: skip
+                row[name] = await _form_value(value, key, as_it_is=name in texts)
+    except (MultiPartException, HTTPException) as error:
+        reason = getattr(error, "detail", None) or getattr(error, "message", "")
+        raise Refusal(400, f"The form cannot be read: {reason}") from None
+    if not rows:
+        return [{}], ""
+    every = [rows.get(i, {}) for i in range(max(rows) + 1)]
+    return every, "rows[{}]" if numbered else ""
+
+
+async def _form_value(value: UploadFile | str, key: str, *, as_it_is: bool) -> Any:
+    """A file's bytes; a text; lists and objects that are written as JSON."""
+    if isinstance(value, UploadFile):
+        content = await value.read()
+        if not content and value.filename:
+            raise Refusal(422, "There is nothing in it (0 bytes).", field=key)
+        return content or None  # a form's file that nobody chose
+    text = value.strip()
+    if as_it_is or text[:1] + text[-1:] not in ("[]", "{}"):
+        return value
+    return read_json_body(text.encode())

@@ -1,0 +1,154 @@
+"""Running the server: one process or several, the last request answered before the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from srmm.errors import InputError, MissingExtraError
+from srmm.serving.limits import Limits
+
+KEYS = "SRMM_API_KEYS"
+"""The variable that holds the API keys, separated by commas."""
+_SETTINGS = "SRMM_SERVE_SETTINGS"
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
+_SHORTEST_KEY = 16
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a process of the server is started with; JSON values but for the paths."""
+
+    model: Path
+    store: Path | None = None
+    root: Path | None = None
+    report: Path | None = None
+    engine: str = "auto"
+    device: str | None = None
+    when_nothing: str | None = None
+    hosts: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+def serve_model(
+    settings: Settings, *, host: str = "127.0.0.1", port: int = 8000, workers: int = 1
+) -> int:
+    """Serve a model until a signal ends it; returns the exit code.
+
+    What was accepted is answered first. Several `workers` are processes that each load the model.
+
+    Raises
+    ------
+    MissingExtraError
+        Without the extra `srmm[serve]`.
+    InputError
+        If the model, report or store cannot be served, or an API key is too short.
+    """
+    try:
+        import fastapi  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import python_multipart  # noqa: F401
+        import uvicorn
+    except ImportError as error:
+        raise MissingExtraError(str(error.name), "serve", "srmm serve") from None
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, got {workers}.")
+    api_keys()
+    options: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "log_level": "info",
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": 10,
+        "limit_concurrency": 256 + 4 * settings.limits.queue,
+    }
+    application = application_of(settings)  # of several processes, too: what is wrong is said once
+    for note in application.app.state.desk.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if workers == 1:
+        server = uvicorn.Server(uvicorn.Config(application, **options))
+        server.run()
+        return 0 if server.started else 1
+    del application
+    with tempfile.TemporaryDirectory(prefix="srmm-serve-") as counts:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
+        os.environ[_SETTINGS] = _packed(settings)
+        # Processes that each take all cores slow one another down.
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+        uvicorn.run(
+            "srmm.serving.process:application_of_worker",
+            factory=True,
+            workers=workers,
+            timeout_worker_healthcheck=120,
+            **options,
+        )
+    return 0
+
+
+def application_of(settings: Settings) -> Any:
+    """The ASGI application, with the keys of the environment."""
+    from srmm.serving.application import make_application
+    from srmm.workflows.predictor import load
+
+    # Where `srmm.data.limits` looks, and the processes that decode apart.
+    os.environ["SRMM_MAX_PIXELS"] = str(int(settings.limits.megapixels * 1e6))
+    predictor = load(
+        settings.model,
+        device=settings.device,
+        engine=settings.engine,
+        when_nothing_present=settings.when_nothing,
+    )
+    return make_application(
+        predictor,
+        limits=settings.limits,
+        report=settings.report,
+        store=settings.store,
+        root=settings.root,
+        keys=api_keys(),
+        hosts=settings.hosts,
+    )
+
+
+def application_of_worker() -> Any:
+    """The application of one of several processes, whose settings are in the environment."""
+    packed = json.loads(os.environ[_SETTINGS])
+    paths = {n: packed[n] and Path(packed[n]) for n in ("model", "store", "root", "report")}
+    limits = Limits(**packed.pop("limits"))
+    return application_of(
+        Settings(**{**packed, **paths, "hosts": tuple(packed["hosts"]), "limits": limits})
+    )
+
+
+def api_keys() -> list[str]:
+    """The keys of the environment; `InputError` for one that could be guessed."""
+    keys = [key.strip() for key in os.environ.get(KEYS, "").split(",") if key.strip()]
+    if any(len(key) < _SHORTEST_KEY for key in keys):
+        raise InputError(
+            f"A key in {KEYS} has fewer than {_SHORTEST_KEY} characters and could be guessed. "
+            "Make one with: python -c 'import secrets; print(secrets.token_urlsafe())'"
+        )
+    return keys
+
+
+def allowed_hosts(host: str, named: Sequence[str]) -> tuple[str, ...]:
+    """The names by which the server may be called: those given, else, on this machine alone, its
+    own; every name where it listens to others."""
+    if named:
+        return tuple(named)
+    return _LOOPBACK if is_local(host) else ()
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    return host in _LOOPBACK or host.startswith("127.")
+
+
+def _packed(settings: Settings) -> str:
+    return json.dumps(asdict(settings), default=str)

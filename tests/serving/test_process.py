@@ -1,0 +1,98 @@
+"""`srmm serve` as a process: started, asked, and ended by a signal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from srmm.cli import run
+from srmm.workflows import fit_workflow
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("numbers")
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), columns=["u", "v", "w"])
+    frame["y"] = np.where(frame["u"] > 0, "yes", "no")
+    frame.to_csv(folder / "t.csv", index=False)
+    columns = {"features": ["a=u,v", "b=w"], "label": "y"}
+    fit_workflow(str(folder / "t.csv"), folder / "model", columns=columns, method="logreg")
+    return folder / "model"
+
+
+@contextmanager
+def serving(model: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = "import sys; from srmm.cli import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", code, "serve", str(model), "--port", str(port), *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(1200):
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            try:
+                ask(f"{address}/ready")
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield process, address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def ask(address: str, body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(address, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as response:
+        content = response.read().decode()
+    return json.loads(content) if content[:1] == "{" else content
+
+
+def test_what_was_accepted_is_answered_before_the_end(model: Path) -> None:
+    with serving(model, "--wait-ms", "1500") as (process, address):
+        answers: list[Any] = []
+        row = {"a": {"u": 3.0, "v": 0.0}}
+        asking = threading.Thread(target=lambda: answers.append(ask(f"{address}/predict", row)))
+        asking.start()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        asking.join(20)
+        assert answers[0]["predictions"][0]["label"] == "yes"
+        assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_several_processes_count_together(model: Path) -> None:
+    with serving(model, "--workers", "2") as (process, address):
+        for _ in range(12):
+            ask(f"{address}/predict", {"b": 1.0, "a": [1.0, 2.0]})
+        assert "srmm_rows_total 12.0" in ask(f"{address}/metrics")
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def test_a_folder_that_is_no_model_is_said_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["serve", str(tmp_path), "--port", "0", "--workers", "2"]) == 1
+    assert "config.json" in capsys.readouterr().err
+    assert run(["serve", str(tmp_path), "--queue", "0"]) != 0
