@@ -27,6 +27,7 @@ __all__ = [
     "__version__",
     "encode",
     "evaluate",
+    "export_onnx",
     "fit_baselines",
     "from_pretrained",
     "load",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from srmm.errors import InputError, MissingExtraError, SrmmError, StoreError
     from srmm.evaluation.baselines import fit_baselines
     from srmm.evaluation.evaluate import RobustnessReport, evaluate
+    from srmm.exporting.onnx import export_onnx
     from srmm.learning.saving import from_pretrained
     from srmm.methods import make_method
     from srmm.workflows.pipelines import save_pretrained
@@ -69,6 +71,7 @@ _HOMES = {
     "StoreError": "errors",
     "encode": "encoding.encode",
     "evaluate": "evaluation.evaluate",
+    "export_onnx": "exporting.onnx",
     "fit_baselines": "evaluation.baselines",
     "from_pretrained": "learning.saving",
     "load": "workflows.predictor",

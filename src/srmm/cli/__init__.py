@@ -19,9 +19,11 @@ from srmm.cli.demo import demo
 from srmm.cli.distil import distil
 from srmm.cli.encode import encode
 from srmm.cli.evaluate import evaluate
+from srmm.cli.export import export
 from srmm.cli.fit import fit
 from srmm.cli.lists import datasets, encoders, methods
 from srmm.cli.predict import predict
+from srmm.cli.push import push
 from srmm.cli.reproduce import reproduce
 from srmm.cli.serve import serve
 from srmm.cli.settings_file import SettingsFile, read_settings
@@ -53,6 +55,8 @@ for command in (
     predict,
     serve,
     distil,
+    export,
+    push,
     encode,
     check,
     compare,

@@ -38,7 +38,7 @@ TOLERANCE = 1e-4
 _FORMAT = 1
 """Another one if a network's `forward` changes: files of before are then not found."""
 
-_OPSET = 20
+OPSET = 20
 _NEEDED = ("onnxruntime", "onnx", "onnxscript")
 _RATE = 16_000
 _DIGITS = 16
@@ -67,13 +67,14 @@ class OnnxNetwork:
         options.log_severity_level = 3
         # Threads that spin while they wait take the processor from those that prepare items.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.file = file
         self._session = onnxruntime.InferenceSession(
             str(file), options, providers=["CPUExecutionProvider"]
         )
-        self._names = {given.name for given in self._session.get_inputs()}
+        self.names = {given.name for given in self._session.get_inputs()}
 
     def __call__(self, **arrays: np.ndarray) -> np.ndarray:
-        used = {name: array for name, array in arrays.items() if name in self._names}
+        used = {name: array for name, array in arrays.items() if name in self.names}
         return self._session.run(None, used)[0]
 
 
@@ -143,7 +144,7 @@ def _key(encoder: Encoder, name: str, network: Network) -> str:
     digest = _digest(json.dumps(content, sort_keys=True, default=str).encode())
     weights = str(encoder.settings.get("weights"))[:_DIGITS]
     torch_version = torch.__version__.partition("+")[0]
-    return f"{weights}-{digest}-torch{torch_version}-opset{_OPSET}-format{_FORMAT}"
+    return f"{weights}-{digest}-torch{torch_version}-opset{OPSET}-format{_FORMAT}"
 
 
 def _cached(key: str) -> Path | None:
@@ -160,7 +161,7 @@ def _exported(network: Network, calls: list[Call], key: str) -> Path:
     with tempfile.TemporaryDirectory(prefix="srmm-onnx-") as folder:
         draft = Path(folder) / "network.onnx"
         try:
-            with _quiet():
+            with quiet_exporter():
                 _export(network, calls, draft)
                 standing = OnnxNetwork(draft)
                 outputs = [standing(**arrays) for arrays, _ in calls]
@@ -214,7 +215,7 @@ def _export(network: Network, calls: list[Call], file: Path) -> None:
         dynamo=True,
         dynamic_shapes=(free,),
         input_names=names,
-        opset_version=_OPSET,
+        opset_version=OPSET,
         verbose=False,
     )
     assert program is not None
@@ -228,7 +229,7 @@ def _watched(encoder: Encoder) -> dict[str, list[Call]]:
     vars(watched).update(
         {name: _Watched(network, calls[name]) for name, network in networks_of(encoder).items()}
     )
-    for items in _made_up_items(encoder.kind):
+    for items in made_up_items(encoder.kind):
         watched.encode([encoder.prepare(item) for item in items])
     return calls
 
@@ -245,7 +246,7 @@ class _Watched:
         return output
 
 
-def _made_up_items(kind: str) -> list[list[Any]]:
+def made_up_items(kind: str) -> list[list[Any]]:
     """One item, two, and three, which are longer where items have a length."""
     random = np.random.default_rng(0)
     if kind == "text":
@@ -281,7 +282,7 @@ def _digest(data: bytes) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Without the exporter's notes on what is not installed and what is deprecated in itself."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
     levels = [logger.level for logger in loggers]

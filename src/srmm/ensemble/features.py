@@ -19,7 +19,8 @@ LONGEST = 128
 """Numbers; longer embeddings come from networks, and are smooth already."""
 LOUDEST = 1.5
 """Standard deviations of the noise that `Features.noisy` adds, at the most."""
-_FARTHEST = 50.0  # standard deviations; what lies farther out counts as that far
+FARTHEST = 50.0
+"""Standard deviations; what lies farther out counts as that far."""
 _CHUNK = 4096  # items whose codes are made at once
 
 
@@ -70,7 +71,7 @@ class Features:
         """(n, d_m) float32 in standard deviations from the mean of training."""
         with np.errstate(over="ignore"):  # what is too large for float32 is cut here anyway
             scaled = self.standardizer.apply(name, vectors)
-        return np.clip(scaled, -_FARTHEST, _FARTHEST)
+        return np.clip(scaled, -FARTHEST, FARTHEST)
 
     def _codes(self, name: str, vectors: np.ndarray) -> np.ndarray:
         """(n, d_m · N_BINS): how far each bin of each number is filled."""

@@ -22,7 +22,10 @@ from srmm.data.embeddings import Embeddings
 from srmm.ensemble.features import Features
 
 _N_AXES = 64
-_CLIP = 3.0  # standard deviations
+CLIP = 3.0
+"""Standard deviations along an axis, or off them, beyond which all is equally far."""
+FAR = 5.0
+"""Standard deviations of a number, before the axes are asked."""
 _QUANTILE = 0.95
 _FEWEST = 20  # items to fit, and as many to compare with; of fewer, every item is familiar
 _SIGMAS = np.array([0.0, 0.5, 1.0, 2.0])  # of the noise that trust is learnt from
@@ -51,7 +54,7 @@ class Familiar:
         n, d = x.shape
         if min(n, len(held_out)) < _FEWEST:
             return None
-        x = np.clip(x, -_CLIP, _CLIP)
+        x = np.clip(x, -CLIP, CLIP)
         k = min(_N_AXES, d, n // 4)
         if d <= n:
             variance, axes = eigh(x.T @ x / n, subset_by_index=(d - k, d - 1))
@@ -73,11 +76,11 @@ class Familiar:
         """(n, 2), along the axes and off them: means of squares in standard deviations."""
         out = np.empty((len(x), 2), dtype=np.float32)
         for start in range(0, len(x), _CHUNK):
-            some = np.clip(x[start : start + _CHUNK], -5, 5)
+            some = np.clip(x[start : start + _CHUNK], -FAR, FAR)
             along = some @ self.axes
             parts = along / self.spread, (some - along @ self.axes.T) / self.rest
             for i, part in enumerate(parts):
-                out[start : start + _CHUNK, i] = (np.clip(part, -_CLIP, _CLIP) ** 2).mean(axis=1)
+                out[start : start + _CHUNK, i] = (np.clip(part, -CLIP, CLIP) ** 2).mean(axis=1)
         return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -31,6 +32,7 @@ from srmm.learning.calibration import calibration_arrays, calibration_from
 from srmm.learning.checked import checked_class_weight, standardizer_from
 from srmm.learning.labelled import Labelled, labelled, with_items, without_left_out
 from srmm.learning.probabilities import check_probabilities, nothing_there
+from srmm.learning.publishing import Pushed, push_folder
 from srmm.learning.saving import save_pretrained
 from srmm.learning.sets import PredictsSets
 from srmm.learning.state import (
@@ -270,6 +272,12 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write config, weights and a model card to `folder`; load with `srmm.from_pretrained`."""
         return save_pretrained(self, folder, overwrite=overwrite)
+
+    def push_to_hub(self, repo: str, **options: Any) -> Pushed:
+        """Upload this model to the Hugging Face hub as "user/model"; `srmm.from_pretrained` finds
+        it there. The options are those of `srmm.learning.publishing.push_folder`."""
+        with tempfile.TemporaryDirectory(prefix="srmm-") as scratch:
+            return push_folder(self.save_pretrained(Path(scratch) / "model"), repo, **options)
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""

@@ -38,6 +38,7 @@ from srmm.files import (
 from srmm.learning.card import CARD, model_card
 from srmm.learning.checked import check_config, damaged
 from srmm.learning.describe import describe_model
+from srmm.learning.hub import on_this_machine
 from srmm.learning.method import classifiers
 from srmm.learning.places import ENCODERS, check_places
 from srmm.learning.rows_check import check_rows
@@ -118,14 +119,22 @@ def save_pretrained(
     return folder
 
 
-def from_pretrained(folder: str | Path, *, device: str | None = None) -> Any:
+def from_pretrained(
+    folder: str | Path, *, device: str | None = None, revision: str | None = None
+) -> Any:
     """The classifier saved at `folder`; it predicts what the saved one did, bit for bit.
 
     Loading unpickles nothing and imports nothing that the folder names. `device` is where it will
-    predict, by default the GPU if there is one. Raises `StoreError` if the folder holds no model,
-    a damaged one, or one of a newer version.
+    predict, by default the GPU if there is one. A name that is no folder and reads "user/model" is
+    fetched from the Hugging Face hub, of a branch, tag or commit `revision`; which one it was is in
+    `training_["hub"]`. Raises `StoreError` if the folder holds no model, a damaged one, or one of a
+    newer version.
     """
-    return open_saved(folder, device=device).model
+    place = on_this_machine(folder, revision)
+    model = open_saved(place.folder, device=device).model
+    if place.hub is not None:
+        model.training_ = {**model.training_, "hub": place.hub}
+    return model
 
 
 def open_saved(folder: str | Path, *, device: str | None = None) -> Saved:

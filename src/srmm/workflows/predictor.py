@@ -21,8 +21,10 @@ from srmm.encoding.encode import chosen_encoder, encode
 from srmm.encoding.summary import EncodingSummary, joined, without_encoding
 from srmm.errors import InputError
 from srmm.evaluation.shapley import check_players
+from srmm.learning.hub import on_this_machine
 from srmm.learning.places import said_of_encoders
 from srmm.learning.probabilities import nothing_there
+from srmm.learning.publishing import Pushed, push_folder
 from srmm.learning.saving import open_saved
 from srmm.workflows.data import precision_of
 from srmm.workflows.frames import predictions_frame
@@ -39,6 +41,7 @@ def load(
     engine: str = "auto",
     root: str | Path | None = None,
     when_nothing_present: str | None = None,
+    revision: str | None = None,
 ) -> Predictor:
     """The model saved at `folder`, with its encoders: it predicts from raw rows.
 
@@ -57,6 +60,9 @@ def load(
         one.
     when_nothing_present : {"error", "prior"}, optional
         What a row without any item gets, by default as the model was fitted.
+    revision : str, optional
+        Branch, tag or commit of a model at the Hugging Face hub: a `folder` that is none and reads
+        "user/model" is fetched from there. Which commit it was is in `config["hub"]`.
 
     Raises
     ------
@@ -69,6 +75,7 @@ def load(
         engine=engine,
         root=root,
         when_nothing_present=when_nothing_present,
+        revision=revision,
     )
 
 
@@ -97,11 +104,13 @@ class Predictor:
         engine: str = "auto",
         root: str | Path | None = None,
         when_nothing_present: str | None = None,
+        revision: str | None = None,
     ) -> None:
-        self.folder, self.engine = Path(folder), engine
+        self.folder, hub = on_this_machine(folder, revision)
+        self.engine = engine
         self.root = None if root is None else Path(root)
-        saved = open_saved(folder, device=device)
-        self.model, self.config = saved.model, with_inputs(saved.config)
+        saved = open_saved(self.folder, device=device)
+        self.model, self.config = saved.model, {**with_inputs(saved.config), "hub": hub}
         self.rows = saved.rows
         if when_nothing_present is not None:
             self.model.set_params(when_nothing_present=when_nothing_present)
@@ -152,6 +161,13 @@ class Predictor:
         frame = pd.concat(list(run.frames(**asked)), ignore_index=True)
         frame.attrs["notes"] = list(run.notes())
         return frame
+
+    def push_to_hub(self, repo: str, **options: Any) -> Pushed:
+        """Upload the model to the Hugging Face hub as "user/model", with how it reads raw items.
+
+        The options are those of `srmm.learning.publishing.push_folder`.
+        """
+        return push_folder(self.folder, repo, **options)
 
     def encoder(self, name: str) -> Encoder:
         """The encoder of a modality's raw items, loaded now if it was not yet.

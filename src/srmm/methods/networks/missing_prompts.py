@@ -90,8 +90,9 @@ class PromptedTransformer(nn.Module):
     def prompts_of(self, present: Tensor) -> Tensor:
         """The prompt of each instance's pattern: (n, prompt layers, prompt length, w)."""
         unlike = (present[:, None] != self.patterns).sum(dim=2)  # (n, P)
-        if not self.training and bool(self.shown.any()):
-            unlike = unlike.masked_fill(~self.shown, present.shape[1] + 1)
+        if not self.training:
+            hidden = ~self.shown & self.shown.any()
+            unlike = unlike.masked_fill(hidden, present.shape[1] + 1)
         nearest = unlike == unlike.min(dim=1, keepdim=True).values
         if self.training:
             self.shown |= nearest.any(dim=0)
