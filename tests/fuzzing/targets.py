@@ -43,7 +43,7 @@ from srmm.experiments.compare import FORMAT as COMPARISON
 from srmm.experiments.runner import check_same_plan
 from srmm.files import json_ready, write_json
 from srmm.learning.card import add_results
-from srmm.learning.state import estimator_from_bytes, estimator_to_bytes
+from srmm.learning.estimators import estimator_from_bytes, estimator_to_bytes
 from srmm.workflows import fit_workflow, made_by
 from srmm.workflows.pictures import noted_reading, open_noted
 from srmm.workflows.reproduce import reproduce_again

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from srmm.errors import InputError
+from srmm.errors import InputError, SrmmError
 from srmm.report import curves_figure, write_report
 from srmm.report.drawings import MAP_POINTS, class_look, confusion_svg, projection_svgs
 from srmm.report.findings import (
@@ -252,7 +252,7 @@ def test_a_failed_run_leaves_the_old_page(tmp_path):
     def broken(modality: str, raw: Any) -> bytes | None:
         raise RuntimeError("disk")
 
-    with pytest.raises(RuntimeError):
+    with pytest.raises(SrmmError, match=r"picture of a .* could not be made \(disk\)"):
         write_report(make_report(3, ["image", "text"]), path, thumbnail=broken)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["r.html"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.checks import array, finite, whole
-from srmm.errors import InputError
+from srmm.errors import InputError, damage_explained
 from srmm.learning.skops_bytes import plain_skops
 from srmm.learning.trees import check_boosted_nodes
 
@@ -35,10 +35,11 @@ def estimator_from_bytes(stored: np.ndarray, expected: type, n_classes: int | No
     from skops.io import loads
 
     data = array("the bytes of an estimator", stored, (None,), "uint8").tobytes()
-    estimator = loads(plain_skops(data, expected), trusted=_TRUSTED)
-    if type(estimator) is not expected:
-        raise InputError(f"it holds a {type(estimator).__name__}, not a {expected.__name__}.")
-    check_estimator(estimator, n_classes)
+    with damage_explained("A scikit-learn model in it", "Save the model again."):
+        estimator = loads(plain_skops(data, expected), trusted=_TRUSTED)
+        if type(estimator) is not expected:
+            raise InputError(f"it holds a {type(estimator).__name__}, not a {expected.__name__}.")
+        check_estimator(estimator, n_classes)
     return estimator
 
 

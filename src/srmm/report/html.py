@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from srmm.errors import InputError, damage_explained
+from srmm.errors import InputError, SrmmError, damage_explained
 from srmm.files import replacing_file
 from srmm.report import advice, data_words, drawings, figures, findings, trust_figures, words
 from srmm.report.style import PALETTE, line_styles
@@ -185,7 +185,7 @@ def _mistake(
     shown = []
     for modality in findings.modality_names(report):
         raw = (mistake.get("raw") or {}).get(modality)
-        picture = thumbnail(modality, raw) if thumbnail is not None and raw is not None else None
+        picture = None if raw is None else _picture(thumbnail, modality, raw)
         text = raw if isinstance(raw, str) else None
         shown.append(
             {
@@ -198,6 +198,14 @@ def _mistake(
             }
         )
     return {**mistake, "items": shown}
+
+
+def _picture(thumbnail: Thumbnail | None, modality: str, raw: Any) -> bytes | None:
+    try:
+        return None if thumbnail is None else thumbnail(modality, raw)
+    except Exception as error:  # of whoever's function it is; the report is not to blame
+        said = f"The picture of a {modality} item could not be made ({error})."
+        raise SrmmError(said) from error
 
 
 def data_uri(picture: bytes | None) -> str | None:
