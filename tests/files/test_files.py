@@ -81,8 +81,10 @@ def test_the_version_is_the_one_of_the_package() -> None:
 
 
 @pytest.mark.workflow
-def test_the_version_loads_nothing() -> None:
-    program = "import sys, srmm; srmm.__version__; print({'torch', 'numpy'} & set(sys.modules))"
+@pytest.mark.parametrize("what", ["srmm.__version__", "importlib.import_module('srmm.cli')"])
+def test_the_version_and_the_help_load_nothing(what: str) -> None:
+    heavy = "{'torch', 'numpy', 'pandas', 'sklearn', 'yaml', 'fastapi', 'huggingface_hub'}"
+    program = f"import importlib, sys, srmm; {what}; print({heavy} & set(sys.modules))"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert said.stdout.split() == [b"set()"]
 

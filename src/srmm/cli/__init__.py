@@ -26,7 +26,6 @@ from srmm.cli.predict import predict
 from srmm.cli.push import push
 from srmm.cli.reproduce import reproduce
 from srmm.cli.serve import serve
-from srmm.cli.settings_file import SettingsFile, read_settings
 from srmm.cli.streams import flushed, prepare_streams
 from srmm.cli.system_errors import explained, quiet_when_full
 from srmm.errors import SrmmError, shown
@@ -83,9 +82,12 @@ def _launch(
     config
         A YAML file with a section per command, e.g. `fit: {method: srmm-paper}`.
     """
+    app.config = ()
     if config is not None:
+        from srmm.cli.settings_file import SettingsFile, read_settings
+
         read_settings(config)  # what is wrong with it is said as any other error
-    app.config = () if config is None else (SettingsFile(config, must_exist=True),)
+        app.config = (SettingsFile(config, must_exist=True),)
     app(tokens, exit_on_error=False, print_error=True)
 
 

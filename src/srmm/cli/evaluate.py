@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from srmm.cli.options import Columns, Engine, Seed, Source, Talk
-from srmm.files import beside
 
 
 def evaluate(
@@ -47,6 +46,7 @@ def evaluate(
     overwrite
         Replace either file also where it is something else than a report of this command.
     """
+    from srmm.files import beside
     from srmm.workflows import evaluate_workflow
 
     report = evaluate_workflow(
