@@ -5,11 +5,14 @@ from __future__ import annotations
 import fnmatch
 import re
 import tomllib
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from srmm.serving.guard import OPEN
 from srmm.serving.limits import Limits
@@ -115,12 +118,32 @@ def test_no_key_is_baked_in() -> None:
     ]
 
 
-def test_extras_exist() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+def test_all_that_the_image_installs_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     build = next(stage for stage in STAGES if stage.name == "build")
     chosen = {k: v for one in build.all("ARG") for k, v in assigned(one.rest, {}).items()}
-    assert set(chosen["EXTRAS"].split(",")) <= set(extras["optional-dependencies"])
-    assert "serve" in chosen["EXTRAS"].split(",")
+    extras = chosen["EXTRAS"].split(",")
+    assert "serve" in extras
+    wanted = project["dependencies"] + [
+        one for extra in extras for one in project["optional-dependencies"][extra]
+    ]
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pins = {canonicalize_name(line.partition("==")[0]) for line in lines if "==" in line}
+    assert not needed(wanted) - pins
+
+
+def needed(requirements: list[str]) -> set[str]:
+    """The packages that these need, and what those need, as they are installed here."""
+    todo, found = [Requirement(one) for one in requirements], set()
+    while todo:
+        one = todo.pop()
+        for extra in one.extras or {""}:
+            if (name := (canonicalize_name(one.name), extra)) in found:
+                continue
+            found.add(name)
+            its = map(Requirement, distribution(one.name).requires or [])
+            todo += [r for r in its if r.marker is None or r.marker.evaluate({"extra": extra})]
+    return {name for name, _ in found}
 
 
 def test_compose_and_prometheus_agree_with_the_image() -> None:
