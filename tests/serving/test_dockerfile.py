@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import fnmatch
 import re
 import tomllib
@@ -14,8 +15,10 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from srmm.serving.guard import OPEN
+from srmm.cli import app
+from srmm.serving.guard import OPEN, PROBES
 from srmm.serving.limits import Limits
+from srmm.serving.process import KEYS
 from tests.serving.dockerfile import Stage, ancestry, assigned, read_dockerfile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,15 +37,15 @@ def pinned(image: str) -> bool:
 
 
 def ignored(path: str) -> bool:
-    """Whether .dockerignore, which has no exceptions, leaves a path out."""
-    patterns = [
-        line.strip().removeprefix("**/")
-        for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines()
-        if line.strip() and not line.startswith("#")
-    ]
-    assert not any(pattern.startswith("!") for pattern in patterns)
+    """Whether .dockerignore leaves a path out: a name at the root, or after **/ anywhere."""
     parts = Path(path).parts
-    return any(fnmatch.fnmatch(part, pattern) for part in parts for pattern in patterns)
+    for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines():
+        name = line.removeprefix("**/")
+        assert not re.search("[!/]", name), f"{line}: this test reads plain names only"
+        where = parts if line.startswith("**/") else parts[:1]
+        if line[:1] not in ("", "#") and any(fnmatch.fnmatch(part, name) for part in where):
+            return True
+    return False
 
 
 def test_images_are_pinned() -> None:
@@ -94,8 +97,8 @@ def test_nothing_comes_from_an_address_or_from_outside_the_context(stage: Stage)
 
 def test_what_is_sent_to_the_engine_is_little() -> None:
     assert all(map(ignored, [".git", ".venv", ".env", "docs", "src/srmm/__pycache__", "tests"]))
-    assert not ignored("src/srmm/data")  # a pattern for a folder of rows must not take the package
-    assert not ignored("model")
+    # Whatever model somebody bakes in, and all of the package.
+    assert not any(map(ignored, ["model", "demo/model", "src/srmm/serving/page/app.js"]))
 
 
 def test_all_that_is_written_goes_to_one_place() -> None:
@@ -164,3 +167,56 @@ def test_compose_and_prometheus_agree_with_the_image() -> None:
     # One key for both: what Prometheus sends is what the service takes.
     variable = compose["secrets"][secret]["environment"]
     assert service["environment"]["SRMM_API_KEYS"].startswith(f"${{{variable}:?")
+
+
+def docs_block(language: str, first: str) -> str:
+    """The block of docs/serving.md in this language that begins so."""
+    text = (ROOT / "docs/serving.md").read_text("utf-8")
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    (found,) = [block for block in blocks if block.startswith(first)]
+    return found
+
+
+def test_the_deployment_of_the_docs_asks_what_the_server_answers() -> None:
+    pod = yaml.safe_load(docs_block("yaml", "apiVersion"))["spec"]["template"]["spec"]
+    (one,) = pod["containers"]
+    (port,) = one["ports"]
+    assert str(port["containerPort"]) == last("EXPOSE").rest
+    probes = {name: one[f"{name}Probe"]["httpGet"] for name in ("startup", "readiness", "liveness")}
+    assert all(
+        probe["path"] in PROBES and probe["port"] == port["name"] for probe in probes.values()
+    )
+    # One that is busy must not be killed.
+    assert probes["readiness"]["path"] == "/ready"
+    assert probes["liveness"]["path"] == "/health"
+    variables = {variable["name"]: variable for variable in one["env"]}
+    assert variables["OMP_NUM_THREADS"]["value"] == one["resources"]["limits"]["cpu"]
+    assert "valueFrom" in variables[KEYS], "a key stands in no manifest"
+    sleep = re.search(r"sleep\((\d+)\)", one["lifecycle"]["preStop"]["exec"]["command"][-1])
+    assert sleep is not None
+    assert pod["terminationGracePeriodSeconds"] > Limits().answer_seconds + int(sleep[1])
+    assert one["securityContext"]["readOnlyRootFilesystem"]
+    assert [mount["mountPath"] for mount in one["volumeMounts"]] == [WRITABLE]
+
+
+def test_the_unit_of_the_docs_starts_what_there_is() -> None:
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read_string(docs_block("ini", "[Unit]"))
+    service = unit["Service"]
+    check_command(service["ExecStart"].split()[1:])
+    assert int(service["TimeoutStopSec"]) > Limits().answer_seconds
+    values = assigned(service["Environment"], {})
+    kept = f"/var/cache/{service['CacheDirectory']}"
+    assert values["SRMM_CACHE"] == kept  # all else is read-only
+
+
+def test_the_image_starts_what_there_is() -> None:
+    check_command(last("CMD").listed)
+
+
+def check_command(words: list[str]) -> None:
+    """Fail if `srmm` does not know an option."""
+    command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+    assert command.__name__ == "serve"
+    assert "model" in bound.arguments
