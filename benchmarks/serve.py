@@ -1,6 +1,6 @@
 """How fast `srmm serve` answers, and whether it grows: against `predict` in a loop of one process.
 
-    python benchmarks/serve.py [--store STORE] [--seconds 5] [--clients 1 8 64]
+    python benchmarks/serve.py [--store STORE] [--seconds 5] [--clients 1 8 64] [--memory 4000]
 
 A model of pictures and texts is fitted to the store of OpenMoji (STORE, or encoded first: some
 minutes), and served in a process of its own, on this machine's loopback alone. Requests have one
@@ -10,7 +10,9 @@ stays open. The clients are threads of this process: they take a share of the sa
 hands the same rows to `Predictor.predict_proba`, one by one, which is less than the server says:
 it adds what each modality says alone, shares and prediction sets.
 
-Two loops and two lines for each number of clients, `--seconds` each.
+Two loops and two lines for each number of clients, `--seconds` each. With --memory, so many
+requests of both kinds follow from eight clients, and the server's memory as they go by (its own
+and that of the process in which it decodes pictures); two minutes at most.
 """
 
 from __future__ import annotations
@@ -128,8 +130,8 @@ class Load:
     After `run`: `times`, seconds of each answer; `refused`, how many were no answer.
     """
 
-    def __init__(self, port: int, bodies: list[bytes]) -> None:
-        self.port, self.bodies = port, bodies
+    def __init__(self, port: int, bodies: list[bytes], most: int = MOST) -> None:
+        self.port, self.bodies, self.most = port, bodies, most
         self.times: list[float] = []
         self.refused = 0
         self._turns = itertools.count()
@@ -147,7 +149,7 @@ class Load:
 
     def _ask(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
-        while time.perf_counter() < self._until and (turn := next(self._turns)) < MOST:
+        while time.perf_counter() < self._until and (turn := next(self._turns)) < self.most:
             before = time.perf_counter()
             headers = {"Content-Type": "application/json"}
             connection.request("POST", "/predict", self.bodies[turn % len(self.bodies)], headers)
@@ -196,16 +198,20 @@ def main() -> None:
     parser.add_argument("--store", type=Path, help="a store of OpenMoji, as srmm encode writes it")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--memory", type=int, default=0, help="requests to watch memory over")
     given = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the start\n", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         model = fitted(Path(folder), given.store)
-        measure(model, raw_rows(ROWS, Path(folder)), given.clients, given.seconds)
+        raw = raw_rows(ROWS, Path(folder))
+        measure(model, raw, given.clients, given.seconds, min(given.memory, MOST))
     print(f"\nload {os.getloadavg()[0]:.1f} at the end")
 
 
-def measure(model: Path, raw: list[dict[str, str]], clients: list[int], seconds: float) -> None:
-    """Print the table."""
+def measure(
+    model: Path, raw: list[dict[str, str]], clients: list[int], seconds: float, watched: int
+) -> None:
+    """Print the tables."""
     predictor = srmm.load(model)
     vectors = vector_rows(predictor, raw)
     asked: dict[str, tuple[list[Any], list[bytes]]] = {
@@ -224,6 +230,21 @@ def measure(model: Path, raw: list[dict[str, str]], clients: list[int], seconds:
                 load = Load(port, bodies)
                 rate, memory = load.run(count, seconds), f"{resident(process):,.0f}"
                 line(f"{name}, {count} clients", rate, load.times, load.refused, memory)
+        if watched:
+            watch_memory(process, port, [body for _, bodies in asked.values() for body in bodies],
+                         watched)  # fmt: skip
+
+
+def watch_memory(process: int, port: int, bodies: list[bytes], requests: int) -> None:
+    """Print the server's memory at eighths of so many requests."""
+    print("\n| further requests | server, MB |\n| --- | --- |")
+    print(f"| 0 | {resident(process):,.0f} |", flush=True)
+    answered, until = 0, time.monotonic() + 120
+    for _ in range(8):
+        load = Load(port, bodies, most=requests // 8)
+        load.run(8, until - time.monotonic())
+        answered += len(load.times)
+        print(f"| {answered:,} | {resident(process):,.0f} |", flush=True)
 
 
 if __name__ == "__main__":
