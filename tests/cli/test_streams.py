@@ -92,7 +92,7 @@ def test_a_result_that_cannot_be_printed_is_an_error() -> None:
     done = srmm("methods", redirect=">/dev/full")
     assert done.returncode == 1
     assert done.stderr.startswith(b"error:")
-    assert b"No space left on device" in done.stderr
+    assert b"There is no space left" in done.stderr
     assert b"Exception ignored" not in done.stderr
 
 

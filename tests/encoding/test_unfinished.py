@@ -91,7 +91,7 @@ def test_the_second_job_is_told_who_has_the_output(tmp_path, holder):
 def test_a_job_that_was_killed_blocks_nobody(tmp_path, holder):
     holder.kill()
     assert holder.wait(60) == -signal.SIGKILL
-    assert (tmp_path / "store.partial" / "in-use.txt").exists()
+    assert (tmp_path / ".store.lock").exists()
     encoded(tmp_path / "store")
     encoded(tmp_path / "other")
     assert contents(tmp_path / "store") == contents(tmp_path / "other")
