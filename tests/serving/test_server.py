@@ -157,6 +157,9 @@ def test_other_sites_and_other_names_are_refused(serve: Any) -> None:
     client = serve(hosts=["testserver"])
     assert client.get("/model").status_code == 200
     assert client.get("/model", headers={"Host": "evil.example:8000"}).status_code == 421
+    assert client.get("/metrics", headers={"Host": "10.0.0.7:8000"}).status_code == 421
+    for probe in ("/health", "/ready", "/v2/health/live", "/v2/health/ready"):
+        assert client.get(probe, headers={"Host": "10.0.0.7:8000"}).status_code == 200, probe
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
                     {"Origin": "null"}, {"Origin": "http://evil.example"}):  # fmt: skip
         assert client.post("/predict", json={"text": "a"}, headers=headers).status_code == 403

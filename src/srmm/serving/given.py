@@ -130,10 +130,8 @@ def _numbers(one: ServedModality, cells: Mapping[str, Any], field: str) -> Given
 
 def _vector(one: ServedModality, value: Any, field: str) -> GivenVector:
     expected = f"expected an embedding of {one.embedding_dim:,} finite numbers"
-    plain = isinstance(value, list) and all(
-        isinstance(x, int | float) and not isinstance(x, bool) for x in value
-    )
-    if not plain:
+    # By type, and not by class: truth values are no numbers, and embeddings are long.
+    if not (isinstance(value, list) and set(map(type, value)) <= {int, float}):
         raise Refusal(422, f"{_named(value)}: {expected}.", field=field)
     if len(value) != one.embedding_dim:
         raise Refusal(422, f"A list of {len(value):,} numbers: {expected}.", field=field)

@@ -22,12 +22,13 @@ from srmm.serving.refusals import Refusal, later
 
 LOG = logging.getLogger("srmm.serving")
 
-OPEN = frozenset(
-    ("/", "/page/app.js", "/page/sound.js", "/page/style.css", "/page/colours.css",
-     "/page/icon.svg", "/health", "/ready", "/v2/health/live", "/v2/health/ready")
-)  # fmt: skip
+PROBES = frozenset(("/health", "/ready", "/v2/health/live", "/v2/health/ready"))
+"""Routes that are answered by whatever name the server is called."""
+OPEN = PROBES | {
+    "/", "/page/app.js", "/page/sound.js", "/page/style.css", "/page/colours.css", "/page/icon.svg"
+}  # fmt: skip
 """Routes that need no key: the page, which asks for one, and the probes."""
-_ALWAYS = frozenset(("/health", "/ready", "/metrics", "/v2/health/live", "/v2/health/ready"))
+_ALWAYS = PROBES | {"/metrics"}
 """Routes that are answered however much waits."""
 
 _POLICY = (
@@ -57,7 +58,8 @@ class Guard:
     keys : iterable of str
         API keys, any of which opens; none: everything is open.
     hosts : iterable of str
-        Names by which the server may be called, against DNS rebinding; none: any.
+        Names by which the server may be called, against DNS rebinding; none: any. Probes call it as
+        they like.
     """
 
     def __init__(
@@ -119,7 +121,9 @@ class Guard:
 
     def _check(self, scope: Scope, counted: bool) -> None:
         headers = Headers(scope=scope)
-        if self._hosts and _host(headers) not in self._hosts:
+        # Probes call a machine by its address, and tell no more than that it lives.
+        named = not self._hosts or _host(headers) in self._hosts
+        if not named and scope["path"] not in PROBES:
             raise Refusal(421, "The server is not called by this name (--allowed-host).")
         if scope["path"] != "/" and _is_from_elsewhere(headers):
             raise Refusal(403, "Pages of other sites may not ask this server.")
