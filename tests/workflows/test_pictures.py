@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import srmm
 from srmm.cli import run
 from srmm.errors import StoreError
 from srmm.report.findings import item_lists
 from srmm.workflows.pictures import note_source, noted_reading, open_noted, with_pictures
+from tests.tampering import edit_json
 
 pytestmark = pytest.mark.workflow
 CLASSES = ("dark", "light")
@@ -93,6 +95,22 @@ def test_the_source_is_noted_and_opened_again(table: Path, tmp_path: Path) -> No
     with pytest.raises(StoreError, match=r"_source\.json is not the note"):
         noted_reading(store)
     assert open_noted(store) is None
+
+
+def test_the_note_of_a_store_of_before_is_read(tmp_path: Path) -> None:
+    data = srmm.Embeddings.from_arrays({"a": np.ones((2, 2), dtype=np.float32)})
+    store = srmm.save_embeddings(data, tmp_path / "store")
+    old = {"source": "t.csv", "columns": {"missing": "auto,-"}, "root": None, "options": {}}
+    (store / "_source.json").write_text(json.dumps(old))
+    with pytest.raises(StoreError, match="is not the note"):
+        noted_reading(store)
+
+    def before(manifest: dict) -> None:
+        manifest["version"] = 1
+        del manifest["files"]
+
+    edit_json(store / "manifest.json", before)
+    assert noted_reading(store) == {"missing": "auto,-"}
 
 
 def test_training_items_do_not_get_the_pictures_of_a_test_table() -> None:

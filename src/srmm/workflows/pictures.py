@@ -8,17 +8,18 @@ it a report may read, `srmm.workflows.shown` decides.
 from __future__ import annotations
 
 import copy
+import json
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from srmm.data.sources import kept_name, local_file
-from srmm.data.store import load_embeddings
+from srmm.data.store import is_store, load_embeddings, read_manifest
 from srmm.data.table import Table
 from srmm.encoding.store import read_keys
 from srmm.encoding.unique_items import ItemKeys
-from srmm.errors import StoreError
+from srmm.errors import StoreError, damage_explained
 from srmm.files import json_ready, read_json, standing, write_json
 from srmm.report.findings import item_lists
 from srmm.workflows.data import is_table, open_data
@@ -27,6 +28,7 @@ from srmm.workflows.shown import is_proven, notes_on_left_out, picture_files, pr
 
 _SOURCE = "_source.json"  # no modality may be called so
 _FORMAT = "srmm-source"
+_AGAIN = "Delete it, and encode the table again."
 _PICTURES = ("image", "face")
 _FETCHING = ("download", "allow_private")  # a report fetches nothing; what was fetched is a file
 
@@ -72,16 +74,21 @@ def _noted(store: Path) -> dict[str, Any] | None:
     path = standing(store) / _SOURCE
     if not path.is_file():
         return None
-    noted = read_json(
-        path,
-        format=_FORMAT,
-        version=1,
-        what="the note of the table that a store was encoded from",
-        remedy="Delete it, and encode the table again.",
-        sealed_from=1,
-    )
-    if not isinstance(noted.get("columns"), dict) or not isinstance(noted.get("source"), str):
-        raise StoreError(f"{path} lacks the source or its columns. Delete it, and encode again.")
+    if is_store(store) and read_manifest(store)["version"] < 2:  # before notes were sealed
+        with damage_explained(path, _AGAIN):
+            noted = json.loads(path.read_text(encoding="utf-8"))
+    else:
+        noted = read_json(
+            path,
+            format=_FORMAT,
+            version=1,
+            what="the note of the table that a store was encoded from",
+            remedy=_AGAIN,
+            sealed_from=1,
+        )
+    known = isinstance(noted, dict) and isinstance(noted.get("columns"), dict)
+    if not known or not isinstance(noted.get("source"), str):
+        raise StoreError(f"{path} lacks the source or its columns. {_AGAIN}")
     return noted
 
 
