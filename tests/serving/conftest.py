@@ -31,7 +31,7 @@ def photo(colour: str) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _hash_is_an_encoder() -> Iterator[None]:
     kinds = {kind: partial(HashEncoder, kind) for kind in ("text", "image")}
     about = EncoderAbout(
@@ -43,7 +43,7 @@ def _hash_is_an_encoder() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop(tmp_path_factory: pytest.TempPathFactory, _hash_is_an_encoder: None) -> Path:
     """A folder with a model of photo, title, and price and size; with its store and pictures."""
     folder = tmp_path_factory.mktemp("shop")
