@@ -96,10 +96,33 @@ def check_parquet(path: str | Path, columns: Sequence[str] | None = None) -> Non
 
     path = Path(path)
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=True) as file:
+            _check_descriptions(file, path, columns)
             _check_columns(file.metadata, path, None if columns is None else set(columns))
-    except (OSError, pa.ArrowException):
+    except (OSError, pa.ArrowException, UnicodeDecodeError):  # of a name
         return
+
+
+def _check_descriptions(file: Any, path: Path, columns: Sequence[str] | None) -> None:
+    """Let the reader go through the description of every column before it is asked for one.
+
+    It raises at a damaged one; asked for it by its number, it would end the process.
+    """
+    groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
+    if columns is None:
+        sizes = sum(max(group.total_byte_size, 0) for group in groups)
+        check_unpacked(path.name, sizes, path.stat().st_size)
+    wanted = [
+        file.schema.column(number).path
+        for number in range(len(file.schema))
+        if columns is None or _is_wanted(file.schema.column(number).path, set(columns))
+    ]
+    for group in range(len(groups)):
+        next(file.iter_batches(1, row_groups=[group], columns=wanted, use_threads=False), None)
+
+
+def _is_wanted(name: str, columns: set[str]) -> bool:
+    return name in columns or name.split(".")[0] in columns
 
 
 def _check_columns(about: Any, path: Path, columns: set[str] | None) -> None:
@@ -107,10 +130,10 @@ def _check_columns(about: Any, path: Path, columns: set[str] | None) -> None:
     packed, size = path.stat().st_size, 0
     for group in range(about.num_row_groups):
         for number in range(about.num_columns):
-            chunk = about.row_group(group).column(number)
-            name = chunk.path_in_schema
-            if columns is not None and name.split(".")[0] not in columns and name not in columns:
+            name = about.schema.column(number).path
+            if columns is not None and not _is_wanted(name, columns):
                 continue
+            chunk = about.row_group(group).column(number)
             at_once = chunk.total_uncompressed_size
             if chunk.physical_type != "BYTE_ARRAY":
                 size += max(8 * chunk.num_values, at_once)
