@@ -17,6 +17,8 @@ from srmm.recipe import defaults
 METRICS = {"hateful_memes": "auroc"}
 """The name of the data → its metric (paper IV); accuracy elsewhere."""
 
+_MOST = 1_000_000  # trainings of one method, or epochs of one
+
 
 @dataclass(frozen=True)
 class Run:
@@ -122,8 +124,8 @@ def plan(
 ) -> Run:
     """The run of an experiment on one data set; the choices as in `reproduce`."""
     for what, number in (("seeds", seeds), ("max_epochs", max_epochs)):
-        if number is not None and number < 1:
-            raise InputError(f"{what} must be at least 1, got {number}.")
+        if number is not None and not 1 <= number <= _MOST:
+            raise InputError(f"{what} must be from 1 to {_MOST:,}, got {number}.")
     modalities = data.embeddings.modalities
     roles = roles_of(modalities, dropped)
     variants = chosen_variants(experiment, modalities, dropped, methods)

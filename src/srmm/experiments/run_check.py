@@ -28,6 +28,7 @@ def check_run(config: Mapping[str, Any]) -> None:
     for name in config["methods"]:
         _is("a method", name, str)
     config["versions"].setdefault("srmm", "unknown")
+    _is("revision", config.get("revision"), str | None)
 
 
 def _is(what: str, value: Any, kind: Any) -> None:

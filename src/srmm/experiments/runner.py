@@ -101,7 +101,7 @@ def check_same_plan(config: Mapping[str, Any], datas: Sequence[ExperimentData]) 
                 raise InputError(
                     f"The {what} of {experiment.name} are others in this version of srmm than in "
                     f"the one that made the run (srmm {config['versions']['srmm']}, revision "
-                    f"{config['revision']}). Install that one to run it again exactly."
+                    f"{config.get('revision')}). Install that one to run it again exactly."
                 )
 
 

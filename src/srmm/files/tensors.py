@@ -112,7 +112,7 @@ def _header(path: Path, remedy: str) -> tuple[dict[str, Any], int, int]:
 
 
 def _seal_of(tensors: Mapping[str, np.ndarray], about: str) -> str:
-    digest = hashlib.sha256(about.encode())
+    digest = hashlib.sha256(about.encode("utf-8", "surrogatepass"))
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(json.dumps([name, tensor.dtype.str, tensor.shape]).encode())
