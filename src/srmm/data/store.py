@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srmm.data.bombs import check_parquet
+from srmm.data.checks import mapping, text, whole
 from srmm.data.embeddings import Embeddings, packed_rows
 from srmm.data.modality import ABSENT
 from srmm.data.plain_columns import stored_column
@@ -181,29 +182,26 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         remedy=f"{folder} is not an embedding store: make one with `srmm encode TABLE -o FOLDER`.",
         sealed_from=_SEALED_FROM,
     )
-    fields = {"file": str, "embedding_dim": int, "n_items": int, "encoder": dict | None}
-    if manifest["version"] >= _SEALED_FROM:
-        check_type(path, manifest, "files", dict)
-        for name in manifest["files"]:
-            check_type(path, manifest["files"], name, dict)
-            check_type(path, manifest["files"][name], "bytes", int)
-    check_type(path, manifest, "n_instances", int)
-    check_type(path, manifest, "modalities", dict)
-    for name in manifest["modalities"]:
-        check_type(path, manifest["modalities"], name, dict)
-        for field, expected in fields.items():
-            check_type(path, manifest["modalities"][name], field, expected)
+    try:
+        _check_manifest(manifest)
+    except InputError as error:
+        raise StoreError(f"{path} is damaged: {error} {_AGAIN}") from None
     return manifest
 
 
-def check_type(path: Path, content: dict[str, Any], key: str, expected: Any) -> None:
-    """Raise `StoreError` unless `content`, of the file at `path`, has a value of this type."""
-    value = content.get(key)
-    if not isinstance(value, expected) or isinstance(value, bool):
-        name = getattr(expected, "__name__", str(expected))
-        raise StoreError(f"{path} has {key!r} = {value!r:.80}, expected {name}. {_AGAIN}")
-    if isinstance(value, int) and value < 0:
-        raise StoreError(f"{path} has {key!r} = {value}, expected a number from 0 on. {_AGAIN}")
+def _check_manifest(manifest: dict[str, Any]) -> None:
+    """Raise `InputError` for the first value that is not what `save_embeddings` writes."""
+    whole("n_instances", manifest.get("n_instances"))
+    if manifest["version"] >= _SEALED_FROM:
+        for name, entry in mapping("files", manifest.get("files")).items():
+            whole(f"files.{name}.bytes", mapping(f"files.{name}", entry).get("bytes"))
+    for name, entry in mapping("modalities", manifest.get("modalities")).items():
+        about = mapping(f"modalities.{name}", entry)
+        text(f"modalities.{name}.file", about.get("file"))
+        for field in ("embedding_dim", "n_items"):
+            whole(f"modalities.{name}.{field}", about.get(field))
+        if about.setdefault("encoder") is not None:
+            mapping(f"modalities.{name}.encoder", about["encoder"])
 
 
 def _read_modality(path: Path, about: dict[str, Any], n: int) -> tuple[np.ndarray, np.ndarray]:

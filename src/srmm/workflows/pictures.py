@@ -147,14 +147,7 @@ def with_stored_pictures(
         return table
 
     filled = with_pictures(content, kinds, opened, store, lists)
-    shown = [
-        (item, name)
-        for part, items in item_lists(filled).items()
-        if part in lists
-        for item in items
-        for name in item["present"]
-        if kinds.get(name) in _PICTURES
-    ]
+    shown = _pictures_in(filled, kinds, lists)
     folders = picture_folders(store, root, lambda: table or open_noted(store)) if shown else []
     left_out = picture_files(shown, folders, root or store)
     lacking = any((item.get("raw") or {}).get(name) is None for item, name in shown)
@@ -195,11 +188,8 @@ def with_pictures(
     filled = copy.deepcopy(dict(content))
     wanted = [
         (item, name)
-        for part, items in item_lists(filled).items()
-        if part in lists
-        for item in items
-        for name in item["present"]
-        if kinds.get(name) in _PICTURES and (item.get("raw") or {}).get(name) is None
+        for item, name in _pictures_in(filled, kinds, lists)
+        if (item.get("raw") or {}).get(name) is None
     ]
     table = open_table() if wanted else None
     if table is not None:
@@ -214,6 +204,20 @@ def with_pictures(
                 item = item.get("path")
             shown["raw"] = {**(shown.get("raw") or {}), name: item}
     return filled
+
+
+def _pictures_in(
+    content: dict[str, Any], kinds: Mapping[str, str], lists: Collection[str]
+) -> list[tuple[dict[str, Any], str]]:
+    """The items of these lists of a report, each with a modality that it has a picture of."""
+    return [
+        (item, name)
+        for part, items in item_lists(content).items()
+        if part in lists
+        for item in items
+        for name in item["present"]
+        if kinds.get(name) in _PICTURES
+    ]
 
 
 def _known_keys(store: Path) -> Callable[[str, Any, Any], bool]:

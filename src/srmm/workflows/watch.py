@@ -18,7 +18,7 @@ from srmm.evaluation.drift import KINDS
 from srmm.evaluation.sides import NewRows, Reference
 from srmm.evaluation.watch import FORMAT, LIMITS, VERSION, compare
 from srmm.files import beside, json_ready, write_json
-from srmm.learning.saving import Saved, open_saved
+from srmm.learning.saving import Saved
 from srmm.methods import method_name
 from srmm.report.watch import write_watch
 from srmm.version import versions
@@ -99,7 +99,7 @@ def watch_workflow(
         options=options,
         keep=[] if label is None else [label],
     )
-    saved = Saved(predictor.model, predictor.config, open_saved(model_folder).rows)
+    saved = Saved(predictor.model, predictor.config, predictor.rows)
     before = reference_of(Path(model_folder), saved)
     new = read_new_rows(
         predictor, rows, _trained(saved), label=label, size=ROWS, seed=seed, progress=progress
