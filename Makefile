@@ -34,7 +34,8 @@ test-all: $(STAMP) ## Run every test, in two processes
 	$(QUIET) $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 fuzz: $(STAMP) ## Give every reader damaged bytes for four minutes (SECONDS=… for longer)
-	$(QUIET) $(BIN)/python -m tests.fuzzing --seconds $(or $(SECONDS),240) 2>/dev/null
+	$(QUIET) $(BIN)/python -m tests.fuzzing --seconds $(or $(SECONDS),240) 2>$(VENV)/fuzz.log || \
+		{ echo "what was complained of last (all of it: $(VENV)/fuzz.log):"; tail -20 $(VENV)/fuzz.log; exit 1; }
 
 torture: $(STAMP) ## Kill, fill, damage and race everything: ten minutes, see docs/reliability.md
 	$(QUIET) $(BIN)/python -m tests.torture
