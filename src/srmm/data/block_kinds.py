@@ -19,7 +19,7 @@ import pandas as pd
 from srmm.data.block_cells import Column, distinct_cells
 from srmm.data.blocks import is_blank
 from srmm.data.dates import calendar, choose_formats, parse_dates
-from srmm.data.numerals import Notation, within_float32
+from srmm.data.numerals import Notation, floats_of, within_float32
 
 MOST = 0.8
 """The share of the cells that must be readable as numbers, or dates, for a column to be that."""
@@ -91,7 +91,7 @@ def _read_number(how: Mapping[str, Any], column: Column) -> Reading:
     values = np.full((len(column.cells), 1), np.nan)
     values[column.rows("text"), 0] = column.numerals.values(Notation(how["decimal"], how["unit"]))
     typed = column.rows("number", "yes or no")
-    values[typed, 0] = within_float32(column.cells[typed].astype(np.float64))
+    values[typed, 0] = within_float32(floats_of(column.cells[typed]))
     return _one_feature(values, column)
 
 

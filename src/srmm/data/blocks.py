@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from srmm.data.numerals import as_float
 from srmm.errors import InputError
 
 _DATES = (datetime.date, np.datetime64)
@@ -177,7 +178,7 @@ def _number(cell: Any) -> float:
     """As programs write numbers: what `float` takes, but no dates, which some can be made of."""
     if isinstance(cell, _DATES):
         raise TypeError
-    return float(cell)
+    return as_float(cell)
 
 
 def _is_number(text: str) -> bool:

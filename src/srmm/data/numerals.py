@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -163,6 +163,26 @@ def _unit(text: str) -> str:
     if folded in _SAME_UNITS:
         return _SAME_UNITS[folded]
     return bare[:-1] if len(bare) > 3 and folded.endswith("s") else bare
+
+
+def floats_of(numbers: np.ndarray) -> np.ndarray:
+    """float64 of shape (n,) of numbers as objects; an integer too large for one is infinite."""
+    try:
+        return numbers.astype(np.float64)
+    except OverflowError:
+        return np.array([as_float(number) for number in numbers])
+
+
+def as_float(number: Any) -> float:
+    """`float` of a number or a text, infinite where that is an integer too large for one.
+
+    >>> as_float(10**400), as_float("-1e400")
+    (inf, -inf)
+    """
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def within_float32(values: np.ndarray) -> np.ndarray:

@@ -63,6 +63,7 @@ def serve_model(
     options: dict[str, Any] = {
         "host": host,
         "port": port,
+        "http": "srmm.serving.connections:Connection",
         "log_level": "info",
         "server_header": False,
         "proxy_headers": False,
@@ -118,6 +119,9 @@ def application_of(settings: Settings) -> Any:
 
 def application_of_worker() -> Any:
     """The application of one of several processes, whose settings are in the environment."""
+    from srmm.serving.workers import begin_worker
+
+    begin_worker()
     packed = json.loads(os.environ[_SETTINGS])
     paths = {n: packed[n] and Path(packed[n]) for n in ("model", "store", "root", "report")}
     limits = Limits(**packed.pop("limits"))

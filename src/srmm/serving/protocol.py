@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from srmm.serving.answers import COVERAGE, Answer
 from srmm.serving.asked import Wanted
-from srmm.serving.bodies import check_count, read_json_body
+from srmm.serving.bodies import check_count, read_json
 from srmm.serving.contract import FILES, ServedModality
 from srmm.serving.desk import Desk
 from srmm.serving.refusals import Refusal
@@ -70,7 +70,7 @@ def protocol_routes(desk: Desk) -> APIRouter:
         _check_name(model, name)
         if request.headers.get("inference-header-content-length"):
             raise Refusal(400, "Binary tensors are not read: send their data as JSON.")
-        body = read_json_body(await request.body())
+        body = await read_json(request)
         if not isinstance(body, Mapping):
             raise Refusal(400, "Expected an object with inputs.")
         rows = _rows(body.get("inputs"))

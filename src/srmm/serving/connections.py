@@ -1,0 +1,70 @@
+"""One client's connection: how long it may be open and lead to nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from srmm.serving.limits import Limits
+
+_Protocol: Any = AutoHTTPProtocol
+"""uvicorn's own, with httptools where that is installed."""
+
+
+class Connection(_Protocol):  # type: ignore[misc]
+    """uvicorn's connection, ended where the client keeps it open for nothing.
+
+    uvicorn waits for ever for the rest of a head, for an answer to be read, and for what is left
+    of a body that was refused; and a few hundred such connections are all it has. Each of these
+    may take `body_seconds`. While a request is being answered, the guard's limits count.
+    """
+
+    def connection_made(self, transport: Any) -> None:
+        """A client has come."""
+        self._idle: asyncio.TimerHandle | None = None
+        self._deaf: asyncio.TimerHandle | None = None
+        super().connection_made(transport)
+        self._look()
+
+    def data_received(self, data: bytes) -> None:
+        """A client has sent something."""
+        super().data_received(data)
+        self._look()
+
+    def on_response_complete(self) -> None:
+        """A request was answered, as far as the server is concerned."""
+        super().on_response_complete()
+        self._look()
+
+    def pause_writing(self) -> None:
+        """The client does not read what was written."""
+        super().pause_writing()
+        self._deaf = self._deaf or self._ends_soon()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        super().resume_writing()
+        self._deaf = _cancelled(self._deaf)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._idle, self._deaf = _cancelled(self._idle), _cancelled(self._deaf)
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        """Let time run while no request is being answered; bytes alone do not stop it."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._idle = _cancelled(self._idle)
+        elif self._idle is None:
+            self._idle = self._ends_soon()
+
+    def _ends_soon(self) -> asyncio.TimerHandle:
+        seconds = getattr(self.app, "limits", Limits()).body_seconds
+        return self.loop.call_later(seconds, self.transport.abort)  # type: ignore[no-any-return]
+
+
+def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()
