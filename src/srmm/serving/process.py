@@ -78,18 +78,21 @@ def serve_model(
         server.run()
         return 0 if server.started else 1
     del application
+    from srmm.serving.workers import run_workers
+
     with tempfile.TemporaryDirectory(prefix="srmm-serve-") as counts:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
         os.environ[_SETTINGS] = _packed(settings)
         # Processes that each take all cores slow one another down.
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
-        uvicorn.run(
+        config = uvicorn.Config(
             "srmm.serving.process:application_of_worker",
             factory=True,
             workers=workers,
             timeout_worker_healthcheck=120,
             **options,
         )
+        run_workers(config)
     return 0
 
 

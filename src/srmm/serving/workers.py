@@ -1,4 +1,4 @@
-"""One of several processes of a server: what it has to do with the others."""
+"""The several processes of a server: how they are watched, and what each does about the others."""
 
 from __future__ import annotations
 
@@ -10,11 +10,33 @@ import signal
 import threading
 from pathlib import Path
 
+import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
+from uvicorn.supervisors import Multiprocess
 
 from srmm.serving.measures import SEVERAL
 
 _GAUGE = re.compile(r"gauge_live\w*_(\d+)\.db")
+
+
+class Watch(Multiprocess):
+    """uvicorn's watch over its processes, which notices at once when one dies over its question.
+
+    uvicorn keeps the far end of the pipe through which it asks a process whether it lives: if it
+    is killed before it answers, the pipe never ends, and uvicorn waits for as long as one that
+    hangs is given, in which it neither replaces it nor heeds a signal.
+    """
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace those that have died."""
+        for process in self.processes:
+            process.child_conn.close()  # the process has its own
+        super().keep_subprocess_alive()
+
+
+def run_workers(config: uvicorn.Config) -> None:
+    """Run as many processes as the configuration says until a signal ends them."""
+    Watch(config, sockets=[config.bind_socket()]).run()
 
 
 def begin_worker() -> None:
