@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from srmm.data.block_cells import Column
+from srmm.data.block_kinds import KINDS_OF_COLUMNS
+from srmm.data.blocks import Cells, numbers_of
 from srmm.data.dates import calendar, choose_formats, parse_dates
 from srmm.data.numeral_columns import Numerals
-from srmm.data.numerals import Notation, read_numeral
+from srmm.data.numerals import Notation, floats_of, read_numeral
 
 
 def column(*texts: str) -> Numerals:
@@ -155,3 +158,16 @@ def test_texts_of_one_shape_have_the_bits_that_they_have_alone() -> None:
             big = np.abs(expected) > np.finfo(np.float32).max
             np.testing.assert_array_equal(together, np.where(big, math.nan, expected), strict=True)
     assert column(*texts).readable == sum(read is not None for read in alone)
+
+
+def test_integers_that_no_float_holds_are_beyond_float32() -> None:
+    """JSON writes whole numbers of any length."""
+    found = floats_of(np.array([1, 10**400, -(10**400), True, 2.5], dtype=object))
+    assert found.tolist() == [1, np.inf, -np.inf, 1, 2.5]
+    cells = Cells(("a",), (10**400,))
+    with pytest.raises(ValueError, match="no finite number"):
+        numbers_of(cells)
+    reading = KINDS_OF_COLUMNS["number"].read(
+        {"decimal": ".", "unit": ""}, Column(np.array([1, 10**400], dtype=object))
+    )
+    assert reading.unread.tolist() == [False, True]

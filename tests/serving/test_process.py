@@ -22,6 +22,8 @@ import pytest
 
 from srmm.cli import run
 from srmm.workflows import fit_workflow
+from tests.torture.served import command_of, family, wait_until
+from tests.torture.service import described, slow
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
@@ -88,6 +90,33 @@ def test_several_processes_count_together(model: Path) -> None:
         assert "srmm_rows_total 12.0" in ask(f"{address}/metrics")
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+
+
+def test_a_worker_that_is_killed_is_replaced_and_none_outlives_the_server(model: Path) -> None:
+    with serving(model, "--workers", "2") as (process, address):
+        first = _workers(process.pid)
+        os.kill(first[0], signal.SIGKILL)  # perhaps while it still loads the model
+        assert wait_until(lambda: len(set(_workers(process.pid)) - set(first)) == 1, 30)
+        assert ask(f"{address}/predict", {"b": 1.0})["predictions"][0]["label"] in ("yes", "no")
+        last = _workers(process.pid)
+        process.kill()
+        assert wait_until(lambda: not any(Path(f"/proc/{one}").exists() for one in last), 60)
+
+
+def _workers(process: int) -> list[int]:
+    return [one for one in family(process) if b"spawn_main" in command_of(one)]
+
+
+def test_a_client_that_keeps_a_connection_for_nothing_loses_it(model: Path) -> None:
+    with serving(model, "--body-seconds", "1") as (_, address):
+        done = slow(int(address.rpartition(":")[2]), 1, patience=1)
+        assert done.total() == 5
+
+
+def test_the_description_is_kept(model: Path, tmp_path: Path) -> None:
+    """By requests that schemathesis makes from it, right ones and wrong ones."""
+    with serving(model) as (_, address):
+        assert described(int(address.rpartition(":")[2]), tmp_path, 3).total() > 50
 
 
 def test_a_folder_that_is_no_model_is_said_at_once(

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import torch
 
-from tests.torture import damage, kills, races
+from tests.torture import damage, kills, races, service
 from tests.torture.commands import make_workshop
 
 
-def main(loads: int = 10_000, damages: int = 3_000, every: int = 1) -> None:
+def main(loads: int = 10_000, damages: int = 3_000, every: int = 1, uploads: int = 10_000) -> None:
     """Try it, and print how often; any broken promise ends it with an error.
 
-    Commands are ended before each `every`-th of their file operations.
+    Commands are ended before each `every`-th of their file operations; a server gets so many
+    broken `uploads`, and all else that is rude in proportion (0: none of it).
     """
     torch.set_num_threads(1)  # a process that forks has used no other
     begun = time.monotonic()
@@ -29,6 +30,8 @@ def main(loads: int = 10_000, damages: int = 3_000, every: int = 1) -> None:
         readers.start()
         _say(kills.main(room / "kills", workshop, every))
         readers.join()
+        if uploads and not readers.exitcode:
+            _say(service.main(room / "service", uploads))
     if readers.exitcode:
         sys.exit("a promise of those who read was broken, see above")
     print(f"nothing was lost or changed in silence; {time.monotonic() - begun:.0f} s")
@@ -44,5 +47,16 @@ def _say(done: Counter[str]) -> None:
         print(f"{what}: {times:,}", flush=True)
 
 
+def only_service(uploads: int) -> None:
+    """The server's part alone."""
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        _say(service.main(Path(name) / "service", uploads))
+    print(f"no wrong answer, nothing kept, nothing let out; {time.monotonic() - begun:.0f} s")
+
+
 if __name__ == "__main__":
-    main(*(int(number) for number in sys.argv[1:]))
+    if sys.argv[1:2] == ["service"]:
+        only_service(int(sys.argv[2]) if sys.argv[2:] else 10_000)
+    else:
+        main(*(int(number) for number in sys.argv[1:]))

@@ -12,7 +12,6 @@ from srmm.encoders.base import EncoderAbout
 from tests.encoding.hash_encoder import HashEncoder
 
 
-
 class ForgetfulEncoder(HashEncoder):
     """As it is, but for the memory of what it has seen."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import io
 import json
@@ -165,10 +166,9 @@ def post(port: int, body: bytes, path: str = PREDICT, kind: str = "application/j
     """(status, answer) of a request; raises `OSError` if the connection is lost."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
-        try:
+        # Where it is refused before all of it was sent, the answer may be there all the same.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.request("POST", path, body, {"Content-Type": kind, **headers})
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # refused before all of it was sent: the answer may be there
         response = connection.getresponse()
         content = response.read()
     except http.client.HTTPException as error:
@@ -227,6 +227,14 @@ def family(process: int) -> list[int]:
         for children in Path(f"/proc/{one}/task").glob("*/children"):
             found += map(int, children.read_text().split())
     return [one for one in found if _lives(one)]
+
+
+def command_of(process: int) -> bytes:
+    """The command line of a process; nothing where it is gone."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _lives(process: int) -> bool:

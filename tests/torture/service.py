@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -17,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.torture import rude
-from tests.torture.served import PREDICT, ROOT, Server, Shop, make_shop, post, serving, wait_until
+from tests.torture import rude, served
+from tests.torture.served import PREDICT, ROOT, Server, Shop, post, serving, wait_until
 
 FAIR = {200, 400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 503}
 """What may be answered: whoever asked is told what is wrong with it, or to come again."""
@@ -134,32 +135,32 @@ def cuts(server: Server, shop: Shop, n: int) -> Counter[str]:
     return Counter({"cut connections": n})
 
 
-def slow(server: Server, n: int) -> Counter[str]:
+def slow(port: int, n: int, patience: float = PATIENCE) -> Counter[str]:
     """`n` clients of each slow kind at once: none holds its connection for long."""
     body = json.dumps({"text": "a shoe " * 500}).encode()
     start, end = rude.head(PREDICT, len(body)), body
-    longest = PATIENCE * 2 + HEALTH
+    longest = patience * 2 + HEALTH
 
     def body_drips(_: int) -> None:
-        found, _ = rude.drip(server.port, end, longest, first=start)
+        found, _ = rude.drip(port, end, longest, first=start)
         assert b" 408 " in found.split(b"\r\n")[0], found[:200]
 
     def head_drips(_: int) -> None:
-        found, _ = rude.drip(server.port, start * 20, longest)
+        found, _ = rude.drip(port, start * 20, longest)
         assert b" 200 " not in found
 
     def refused_drips(_: int) -> None:
         """It was refused at once, and goes on all the same."""
         first = rude.head(PREDICT, 99_000_000)
-        found, _ = rude.drip(server.port, b"x" * 99_000, longest, first=first)
+        found, _ = rude.drip(port, b"x" * 99_000, longest, first=first)
         assert b" 413 " in found.split(b"\r\n")[0], found[:200]
 
     def says_nothing(_: int) -> None:
-        with rude.connected(server.port, longest) as connection:
+        with rude.connected(port, longest) as connection:
             assert rude.everything(connection) == b""
 
     def is_deaf(_: int) -> None:
-        seconds = rude.deaf(server.port, "/page/app.js", 400, longest)
+        seconds = rude.deaf(port, "/page/app.js", 400, longest)
         assert seconds < longest, "a client that reads nothing is still served"
 
     kinds = (body_drips, head_drips, refused_drips, says_nothing, is_deaf)
@@ -179,15 +180,16 @@ def bombs(server: Server) -> Counter[str]:
     return done
 
 
-def described(server: Server, room: Path, examples: int) -> Counter[str]:
+def described(port: int, room: Path, examples: int) -> Counter[str]:
     """What schemathesis makes of the server's own description."""
     command = [sys.executable, "-m", "schemathesis.cli", "run",
-               f"http://127.0.0.1:{server.port}/openapi.json", "--max-examples", str(examples),
+               f"http://127.0.0.1:{port}/openapi.json", "--max-examples", str(examples),
                "--seed", "15", "--checks", "all", "--exclude-checks", "positive_data_acceptance",
                "--workers", "1", "--no-color"]  # fmt: skip
     done = subprocess.run(command, cwd=room, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    return Counter({"routes that schemathesis tried": 1})
+    (tried,) = re.findall(r"(\d+) generated", done.stdout)
+    return Counter({"requests of schemathesis": int(tried)})
 
 
 def kills(server: Server, shop: Shop, n: int) -> Counter[str]:
@@ -213,14 +215,7 @@ def kills(server: Server, shop: Shop, n: int) -> Counter[str]:
 
 def workers(server: Server) -> list[int]:
     """The processes that answer."""
-    return [one for one in server.processes() if b"spawn_main" in _command(one)]
-
-
-def _command(process: int) -> bytes:
-    try:
-        return Path(f"/proc/{process}/cmdline").read_bytes()
-    except OSError:
-        return b""
+    return [one for one in server.processes() if b"spawn_main" in served.command_of(one)]
 
 
 def _answer_all(server: Server) -> bool:
@@ -246,10 +241,11 @@ def _keeps_nothing(server: Server, work: Sequence[Callable[[], Counter[str]]]) -
     return done
 
 
-def main(room: Path, n: int = 10_000, examples: int = 40) -> Counter[str]:
+def main(room: Path, n: int = 10_000) -> Counter[str]:
     """All of it: `n` broken uploads, fewer of what takes longer."""
-    shop = make_shop(room / "shop")
-    return torture_one(room, shop, n, examples) + torture_several(room, shop, max(2, n // 1500))
+    shop = served.make_shop(room / "shop")
+    one = torture_one(room, shop, n, examples=max(5, n // 250))
+    return one + torture_several(room, shop, max(2, n // 1500))
 
 
 def torture_one(room: Path, shop: Shop, n: int, examples: int) -> Counter[str]:
@@ -260,12 +256,11 @@ def torture_one(room: Path, shop: Shop, n: int, examples: int) -> Counter[str]:
         with Asking(server, shop) as asking:
             done += _keeps_nothing(
                 server,
-                [lambda: slow(server, max(2, n // 500)), lambda: cuts(server, shop, n // 10),
+                [lambda: slow(server.port, max(2, n // 500)), lambda: cuts(server, shop, n // 10),
                  lambda: uploads(server, shop, n), lambda: bombs(server)],
             )  # fmt: skip
         assert asking.slowest < HEALTH, f"a probe waited {asking.slowest:.1f} s"
-        if examples:
-            done += described(server, room, examples)
+        done += described(server.port, room, examples)
         assert server.is_ready()
         assert "Traceback" not in server.said(), server.said()[-6000:]
     return done + Counter({f"meanwhile {what}": times for what, times in asking.done.items()})

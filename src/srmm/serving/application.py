@@ -11,10 +11,10 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from srmm.serving.bodies import read_rows
-from srmm.serving.described import predict_description
+from srmm.serving.described import predict_description, refusals
 from srmm.serving.desk import Desk
 from srmm.serving.guard import Guard, failed
 from srmm.serving.limits import Limits
@@ -71,6 +71,7 @@ def make_application(
         docs_url=None,  # their pages fetch scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
+        responses=refusals(),
     )
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _not_found)
@@ -88,6 +89,7 @@ def _add_routes(app: FastAPI, desk: Desk) -> None:
         "/predict",
         summary="Predict one row or many from whatever each has",
         openapi_extra=predict_description(desk.contract),
+        responses=refusals(400, 408, 413, 415, 422),
     )
     async def predict(request: Request) -> JSONResponse:
         """What is left out is absent. What is there and cannot be read counts as absent, too, and
@@ -114,7 +116,9 @@ def _add_routes(app: FastAPI, desk: Desk) -> None:
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": why}, 503, {"Retry-After": "1"})
 
-    @app.get("/metrics", summary="Counts, in Prometheus' text format")
+    @app.get(
+        "/metrics", summary="Counts, in Prometheus' text format", response_class=PlainTextResponse
+    )
     async def metrics() -> Response:
         return Response(desk.measures.text(), media_type="text/plain; version=0.0.4")
 

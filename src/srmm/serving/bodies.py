@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -90,8 +91,8 @@ def read_json_body(body: bytes) -> Any:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        seen: set[str] = set()  # looked through once: there may be a million
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+        names = Counter(name for name, _ in pairs)  # gone through once: there may be a million
+        twice = next(name for name, times in names.items() if times > 1)
         raise Refusal(400, f"{twice[:60]!r} stands twice in one object.", field=twice[:60])
     return found
 
@@ -143,9 +144,10 @@ async def _form_rows(
         row = rows.setdefault(place, {})
         if name in row:
             raise Refusal(
-                422, f"The field stands twice. Name several rows {name[:60]}[0], {name[:60]}[1], ….",
+                422,
+                f"The field stands twice. Name several rows {name[:60]}[0], {name[:60]}[1], ….",
                 field=key,
-            )  # fmt: skip
+            )
         row[name] = await _form_value(value, key, as_it_is=name in texts)
     if not rows:
         return [{}], ""
@@ -162,9 +164,7 @@ async def _form(request: Request, limits: Limits) -> FormData:
         if (await request.body()).count(b"&") > most["max_fields"]:  # empty ones take as long
             raise MultiPartException(f"it has more than {most['max_fields']:,} fields.")
         return await FormParser(request.headers, request.stream(), **most).parse()
-    parser = MultiPartParser(
-        request.headers, request.stream(), max_files=50 * limits.rows, **most
-    )
+    parser = MultiPartParser(request.headers, request.stream(), max_files=50 * limits.rows, **most)
     parser.spool_max_size = size + 1
     return await parser.parse()
 

@@ -13,7 +13,7 @@ _Protocol: Any = AutoHTTPProtocol
 """uvicorn's own, with httptools where that is installed."""
 
 
-class Connection(_Protocol):  # type: ignore[misc]
+class Connection(_Protocol):
     """uvicorn's connection, ended where the client keeps it open for nothing.
 
     uvicorn waits for ever for the rest of a head, for an answer to be read, and for what is left
@@ -46,25 +46,29 @@ class Connection(_Protocol):  # type: ignore[misc]
     def resume_writing(self) -> None:
         """The client reads again."""
         super().resume_writing()
-        self._deaf = _cancelled(self._deaf)
+        _cancel(self._deaf)
+        self._deaf = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
-        self._idle, self._deaf = _cancelled(self._idle), _cancelled(self._deaf)
+        _cancel(self._idle)
+        _cancel(self._deaf)
         super().connection_lost(exc)
 
     def _look(self) -> None:
         """Let time run while no request is being answered; bytes alone do not stop it."""
         if self.cycle is not None and not self.cycle.response_complete:
-            self._idle = _cancelled(self._idle)
+            _cancel(self._idle)
+            self._idle = None
         elif self._idle is None:
             self._idle = self._ends_soon()
 
     def _ends_soon(self) -> asyncio.TimerHandle:
         seconds = getattr(self.app, "limits", Limits()).body_seconds
-        return self.loop.call_later(seconds, self.transport.abort)  # type: ignore[no-any-return]
+        timer: asyncio.TimerHandle = self.loop.call_later(seconds, self.transport.abort)
+        return timer
 
 
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
     if timer is not None:
         timer.cancel()

@@ -1,12 +1,43 @@
-"""What OpenAPI says of `POST /predict`, made from what the model reads."""
+"""What OpenAPI says of `POST /predict`, made from what the model reads, and of refusals."""
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from srmm.serving.contract import FILES, Contract, ServedModality
+from srmm.serving.samples import picture, tone
 
 _CELLS = {"number": 12.5, "date": "2024-05-17", "yes or no": "yes", "tags": ["a", "b"]}
+
+_STATUSES = {
+    400: "What was sent cannot be read.",
+    401: "An API key is needed.",
+    403: "A page of another site asks.",
+    404: "There is nothing of this name.",
+    408: "The body took too long to arrive.",
+    413: "More than one request may hold.",
+    415: "The body is of a kind that is not read, or compressed.",
+    421: "The server is not called by this name.",
+    422: "Something in it is not what the model reads; or there is nothing to predict from.",
+    503: "The server has its hands full: come again after Retry-After seconds.",
+}
+
+
+def refusals(*statuses: int, as_text: bool = False) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI is to say of these answers; `as_text` as the Open Inference Protocol has them.
+
+    Any request may meet 401, 403, 421 and 503.
+    """
+    error: dict[str, Any] = {"type": "string"}
+    if not as_text:
+        field = {"type": ["string", "null"], "description": "where in the request"}
+        error = {"type": "object", "required": ["reason", "field"],
+                 "properties": {"reason": {"type": "string"}, "field": field}}  # fmt: skip
+    schema = {"type": "object", "required": ["error"], "properties": {"error": error}}
+    content = {"application/json": {"schema": schema}}
+    every = sorted({*statuses, 401, 403, 421, 503})
+    return {one: {"description": _STATUSES[one], "content": content} for one in every}
 
 
 def predict_description(contract: Contract) -> dict[str, Any]:
@@ -14,17 +45,19 @@ def predict_description(contract: Contract) -> dict[str, Any]:
     row = {
         "type": "object",
         "properties": {
-            "id": {"type": ["string", "integer"], "description": "what you call the row"},
+            "id": {"type": ["string", "integer", "null"], "description": "your name for it"},
             **{one.name: _schema(one) for one in contract},
         },
         "additionalProperties": False,
     }
+    rows = {"type": "array", "items": row, "minItems": 1}
     names = list(contract.modalities)
     whole = {one.name: _example(one) for one in contract}
     first = {names[0]: whole[names[0]]}
     json = {
-        "schema": {"oneOf": [row, {"type": "object", "properties": {
-            "rows": {"type": "array", "items": row}}}]},
+        "schema": {"oneOf": [row, rows, {
+            "type": "object", "properties": {"rows": rows}, "required": ["rows"],
+            "additionalProperties": False}]},
         "examples": {
             "everything": {"summary": "All modalities", "value": whole},
             "one": {"summary": f"Only {names[0]}", "value": first},
@@ -50,7 +83,7 @@ def _schema(one: ServedModality) -> dict[str, Any]:
         cells = {c.name: {"description": c.kind} for c in one.columns}
         choices.append({"type": "object", "properties": cells, "additionalProperties": False})
     elif one.kind == "text":
-        choices.append({"type": "string"})
+        choices.append({"type": ["string", "number"]})
     elif one.kind in FILES:
         choices.append({"type": "string", "description": "base64, or a data: URL"})
     return {"description": one.kind, "oneOf": [*choices, vector]}
@@ -61,7 +94,8 @@ def _example(one: ServedModality) -> Any:
         return {c.name: c.values[0] if c.values else _CELLS.get(c.kind, "…") for c in one.columns}
     if one.kind == "text":
         return "what it is called"
+    if one.kind in ("image", "face"):
+        return "data:image/png;base64," + base64.b64encode(picture(16)).decode()
     if one.kind in FILES:
-        kind = "image/png" if one.kind in ("image", "face") else "audio/wav"
-        return f"data:{kind};base64,…"
-    return [0.0] * min(one.embedding_dim, 3)
+        return "data:audio/wav;base64," + base64.b64encode(tone(0.15, 4000)).decode()
+    return [0.0] * one.embedding_dim

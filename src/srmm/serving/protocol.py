@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -14,6 +14,7 @@ from srmm.serving.answers import COVERAGE, Answer
 from srmm.serving.asked import Wanted
 from srmm.serving.bodies import check_count, read_json
 from srmm.serving.contract import FILES, ServedModality
+from srmm.serving.described import refusals
 from srmm.serving.desk import Desk
 from srmm.serving.refusals import Refusal
 from srmm.version import __version__
@@ -26,8 +27,12 @@ _OUTPUTS = ("label", "probability", "probabilities", "present", "set", "nothing_
 
 def protocol_routes(desk: Desk) -> APIRouter:
     """The routes under `/v2`."""
-    router = APIRouter(prefix="/v2", tags=["Open Inference Protocol v2"])
+    router = APIRouter(
+        prefix="/v2", tags=["Open Inference Protocol v2"], responses=refusals(as_text=True)
+    )
+    named = refusals(404, 422, as_text=True)
     name = desk.facts["name"]
+    known = {"enum": [name]}
 
     @router.get("", summary="The server")
     async def server() -> JSONResponse:
@@ -42,8 +47,8 @@ def protocol_routes(desk: Desk) -> APIRouter:
         why = desk.why_not_ready()
         return JSONResponse({"ready": why is None}, 200 if why is None else 503)
 
-    @router.get("/models/{model}", summary="The model's tensors")
-    async def metadata(model: str) -> JSONResponse:
+    @router.get("/models/{model}", summary="The model's tensors", responses=named)
+    async def metadata(model: str = Path(json_schema_extra=known)) -> JSONResponse:
         _check_name(model, name)
         return JSONResponse(
             {
@@ -55,18 +60,19 @@ def protocol_routes(desk: Desk) -> APIRouter:
             }
         )
 
-    @router.get("/models/{model}/ready", summary="Whether the model may be asked")
-    async def model_ready(model: str) -> JSONResponse:
+    @router.get("/models/{model}/ready", summary="Whether the model may be asked", responses=named)
+    async def model_ready(model: str = Path(json_schema_extra=known)) -> JSONResponse:
         _check_name(model, name)
         why = desk.why_not_ready()
         return JSONResponse({"name": name, "ready": why is None}, 200 if why is None else 503)
 
     @router.post(
         "/models/{model}/infer", summary="Predict rows given as tensors",
+        responses=refusals(400, 404, 408, 413, 422, as_text=True),
         openapi_extra={"requestBody": {"content": {"application/json": {
-            "schema": {"type": "object"}, "example": _example(desk)}}}},
+            "schema": _schema(desk), "example": _example(desk)}}}},
     )  # fmt: skip
-    async def infer(model: str, request: Request) -> JSONResponse:
+    async def infer(request: Request, model: str = Path(json_schema_extra=known)) -> JSONResponse:
         _check_name(model, name)
         if request.headers.get("inference-header-content-length"):
             raise Refusal(400, "Binary tensors are not read: send their data as JSON.")
@@ -223,6 +229,20 @@ def _output_tensors(desk: Desk) -> list[dict[str, Any]]:
         ("nothing_present", "BOOL", [-1]),
     ]
     return [{"name": name, "datatype": kind, "shape": shape} for name, kind, shape in tensors]
+
+
+def _schema(desk: Desk) -> dict[str, Any]:
+    """Of a request: what any tensor has to have; how much fits together no schema can say."""
+    names = [tensor["name"] for one in desk.contract for tensor in _tensors(one)]
+    sizes = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1,
+             "maxItems": 2}  # fmt: skip
+    tensor = {
+        "type": "object", "required": ["name", "shape", "datatype", "data"],
+        "properties": {"name": {"type": "string", "examples": names}, "shape": sizes,
+                       "datatype": {"enum": list(_TYPES)}, "data": {"type": "array"}},
+    }  # fmt: skip
+    inputs = {"type": "array", "items": tensor, "minItems": 1}
+    return {"type": "object", "required": ["inputs"], "properties": {"inputs": inputs}}
 
 
 def _example(desk: Desk) -> dict[str, Any]:

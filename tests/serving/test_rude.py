@@ -1,0 +1,102 @@
+"""What rude clients send, to an application in this process; `make torture` asks real servers."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from srmm.serving import bodies
+from srmm.serving.bodies import read_json_body
+from srmm.serving.refusals import Refusal
+from tests.serving.conftest import photo
+from tests.torture.rude import BOUNDARY, broken_uploads, form
+
+FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+JSON = {"Content-Type": "application/json"}
+
+
+def test_a_name_that_stands_twice_is_found_among_many() -> None:
+    body = json.dumps({str(i): 0 for i in range(200_000)})[:-1] + ', "199999": 1}'
+    started = time.process_time()
+    with pytest.raises(Refusal, match="'199999' stands twice"):
+        read_json_body(body.encode())
+    assert time.process_time() - started < 5  # hours, if each is compared with all
+
+
+def test_more_values_than_any_request_needs_are_refused(client: Any) -> None:
+    response = client.post("/predict", content=b"[" + b"{}," * 1_000_000 + b"{}]", headers=JSON)
+    assert response.status_code == 413
+    assert "1,000,000 values" in response.json()["error"]["reason"]
+
+
+def test_others_are_answered_while_a_large_body_is_read(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going, entered, original = threading.Event(), threading.Event(), bodies.read_json_body
+
+    def slow(body: bytes) -> Any:
+        entered.set()
+        assert going.wait(10)
+        return original(body)
+
+    large = json.dumps({"text": "a red shoe " * 10_000}).encode()
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(bodies, "read_json_body", slow)
+        waiting = pool.submit(client.post, "/predict", content=large, headers=JSON)
+        assert entered.wait(5)
+        monkeypatch.undo()
+        assert client.post("/predict", json={"text": "a red shoe"}).status_code == 200
+        going.set()
+        assert waiting.result().status_code == 200
+
+
+def test_no_upload_is_written_to_the_disk(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> None:
+        raise AssertionError("a temporary file is made")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", fails)
+    body = form({"image": photo("red") + b"\0" * 3_000_000, "text": "a red shoe"})
+    assert client.post("/predict", content=body, headers=FORM).status_code == 200
+
+
+@pytest.mark.parametrize("charset", ["undefined", "punycode"])
+def test_a_charset_that_is_none_is_refused(client: Any, charset: str) -> None:
+    headers = {"Content-Type": f"{FORM['Content-Type']}; charset={charset}"}
+    response = client.post("/predict", content=form({"text": "é"}), headers=headers)
+    assert response.status_code == 400
+    assert "The form cannot be read" in response.json()["error"]["reason"]
+
+
+def test_a_form_of_separators_is_refused(client: Any) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    response = client.post("/predict", content=b"&" * 5000, headers=headers)
+    assert response.status_code == 400
+    assert "more than 3,200 fields" in response.json()["error"]["reason"]
+
+
+def test_a_number_that_no_float_holds_is_noted(client: Any) -> None:
+    body = f'{{"price": {"9" * 400}, "text": "a red shoe"}}'.encode()
+    response = client.post("/predict", content=body, headers=JSON)
+    assert response.status_code == 200
+    (said,) = response.json()["predictions"]
+    assert "price: 1 cell that cannot be read" in said["notes"][0]
+
+
+@pytest.mark.workflow
+def test_broken_uploads_are_refused_or_answered(client: Any) -> None:
+    rows = [{"text": "a red shoe"}, {"info": {"price": "1,5", "size": "S"}, "text": "a blue shoe"}]
+    whole = client.post("/predict", json=rows[0]).json()
+    seen = set()
+    for _, (path, kind, body) in zip(range(300), broken_uploads(rows, 7), strict=False):
+        response = client.post(path, content=body, headers={"Content-Type": kind})
+        assert response.status_code in (200, 400, 413, 415, 422), (kind, body[:200])
+        assert "Traceback" not in response.text
+        seen.add(response.status_code)
+    assert {200, 400, 422} <= seen
+    assert client.post("/predict", json=rows[0]).json() == whole
