@@ -72,6 +72,15 @@ def test_rows_like_those_of_training_give_no_alarm(place: Path) -> None:
     assert low < content["accuracy"]["expected"]["expected"] < high
 
 
+def test_training_is_the_rows_that_taught_and_a_store_is_called_by_its_name(place: Path) -> None:
+    content = watch_workflow(place / "model", str(place / "model.embeddings")).content
+    learnt = srmm.load(place / "model").model.training_
+    assert content["training"]["rows"] == learnt["n_train"] + learnt["n_validation"]
+    assert content["training"]["rows"] < content["data"]["rows"] == 600
+    assert content["data"]["name"] == "model.embeddings"
+    assert content["title"].endswith(": model.embeddings")
+
+
 def test_a_modality_that_goes_missing(place: Path) -> None:
     content = watched(place, rows(300, 2, lacks=0.9))
     assert {"presence", "accuracy"} <= kinds(content)

@@ -53,7 +53,8 @@ def reference_of(folder: Path, saved: Saved) -> Reference:
     split = split_column(own, saved.rows)
     seen = model.as_seen(own)
     in_split = np.array([part is not None for part in split], dtype=bool)
-    present = np.asarray(seen.present)[in_split]
+    # Rows that were held out taught the model nothing, what they have or lack neither.
+    present = np.asarray(trained_on(seen, split).present)
     found = Reference(
         modalities=seen.modalities,
         n=len(present),

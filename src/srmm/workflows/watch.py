@@ -99,6 +99,7 @@ def watch_workflow(
         options=options,
         keep=[] if label is None else [label],
     )
+    name = Path(source).resolve().name if is_store(Path(source)) else rows.name
     saved = Saved(predictor.model, predictor.config, predictor.rows)
     before = reference_of(Path(model_folder), saved)
     new = read_new_rows(
@@ -110,10 +111,10 @@ def watch_workflow(
         {
             "format": FORMAT,
             "version": VERSION,
-            "title": f"New rows beside those of training: {rows.name}",
+            "title": f"New rows beside those of training: {name}",
             "created": datetime.now().astimezone().isoformat(timespec="seconds"),
             "model": _model(predictor),
-            "data": _described(rows.name, new),
+            "data": _described(name, new),
             "training": _training(before),
             "level": level,
             "fail_on": list(dict.fromkeys(fail_on)),
