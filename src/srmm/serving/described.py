@@ -82,11 +82,16 @@ def _schema(one: ServedModality) -> dict[str, Any]:
     if one.columns:
         cells = {c.name: {"description": c.kind} for c in one.columns}
         choices.append({"type": "object", "properties": cells, "additionalProperties": False})
+        if len(one.columns) == 1:  # whose cell may stand for it
+            words = {"type": "array", "items": {"type": "string"}}
+            choices += [{"type": ["string", "number", "boolean"]}, *([words] * one.as_cells)]
     elif one.kind == "text":
         choices.append({"type": ["string", "number"]})
+    elif one.kind == "features" and one.embedding_dim == 1:
+        choices.append({"type": "number"})
     elif one.kind in FILES:
         choices.append({"type": "string", "description": "base64, or a data: URL"})
-    return {"description": one.kind, "oneOf": [*choices, vector]}
+    return {"description": one.kind, "anyOf": [*choices, vector]}
 
 
 def _example(one: ServedModality) -> Any:
