@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,8 @@ from srmm.encoding.unique_items import (
     unique_items,
     valid_unicode,
 )
-from srmm.errors import InputError, MissingExtraError, one_of
+from srmm.errors import InputError, one_of
+from srmm.processes import check_daft
 
 ShownProgress = bool | Callable[[str, int, int], None]
 
@@ -85,16 +85,11 @@ def long_loop(engine: str, address: str | None) -> Callable[..., Iterator[Chunk]
 
     Raises `InputError` for another engine, `MissingExtraError` without Daft.
     """
-    if one_of("engine", engine, (*ENGINES, "daft")) == "daft":
-        if find_spec("daft") is None:
-            raise MissingExtraError("daft", "daft", "The engine 'daft'")
+    check_daft(address, one_of("engine", engine, (*ENGINES, "daft")))
+    if engine == "daft":
         from srmm.encoding.daft.driver import encode_in_chunks_on_daft
 
         return partial(encode_in_chunks_on_daft, address=address)
-    if address is not None:
-        raise InputError(
-            f"address is {address!r}, a cluster for engine='daft', but engine is {engine!r}."
-        )
     return encode_in_chunks
 
 
