@@ -125,7 +125,7 @@ def encode_modality(
     if len(new):
         network_engine = "auto" if options.engine == "daft" else options.engine
         encoder, note = with_engine(encoder, network_engine)
-    with _shown(options.progress, name, len(new)) as advance:
+    with shown(options.progress, name, len(new)) as advance:
         new_items = [unique.items[i] for i in new]
         for chunk in loop_for(encoder, new_items, options.encode_in_chunks)(
             new_items,
@@ -264,15 +264,15 @@ def _shown_path(table: Table, name: str, unique: UniqueItems, number: int) -> st
 
 
 @contextmanager
-def _shown(progress: ShownProgress, name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with a number of items done."""
+def shown(progress: ShownProgress, what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with a number of items, or rows, done."""
     if callable(progress):
         done = 0
 
         def report(n: int) -> None:
             nonlocal done
             done += n
-            progress(name, done, total)
+            progress(what, done, total)
 
         yield report
     elif progress and total:
@@ -280,8 +280,8 @@ def _shown(progress: ShownProgress, name: str, total: int) -> Iterator[Callable[
 
         with tqdm(
             total=total,
-            desc=f"encode {name}",
-            unit=" items",
+            desc=what,
+            unit="",
             leave=False,
             file=sys.stderr,
         ) as bar:

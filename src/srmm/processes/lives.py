@@ -26,7 +26,7 @@ class Lost(NamedTuple):
 
 def outcomes(
     run: Run, packed: Iterable[tuple[int, bytes]], workers: int
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any], None, None]:
     """Number and outcome of each piece of work, in the order in which they come.
 
     `packed` is read as far as `workers` can be kept busy for a while, not to its end. Raises the
