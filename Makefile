@@ -37,7 +37,7 @@ fuzz: $(STAMP) ## Give every reader damaged bytes for four minutes (SECONDS=… 
 	$(QUIET) $(BIN)/python -m tests.fuzzing --seconds $(or $(SECONDS),240) 2>$(VENV)/fuzz.log || \
 		{ echo "what was complained of last (all of it: $(VENV)/fuzz.log):"; tail -20 $(VENV)/fuzz.log; exit 1; }
 
-torture: $(STAMP) ## Kill, fill, damage and race everything: ten minutes, see docs/reliability.md
+torture: $(STAMP) ## Kill, fill, damage and race everything: fifteen minutes, see docs/reliability.md
 	$(QUIET) $(BIN)/python -m tests.torture
 
 lint: $(STAMP) ## Check style, and who imports whom
