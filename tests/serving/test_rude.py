@@ -88,6 +88,27 @@ def test_a_number_that_no_float_holds_is_noted(client: Any) -> None:
     assert "price: 1 cell that cannot be read" in said["notes"][0]
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [(rb'{"text": "a \ud800"}', "text"), (b'{"text": "a \xed\xa0\x80"}', "text"),
+     (rb'{"info": {"size": "\ud800"}}', "info.size"), (rb'{"price": "1\udfff"}', "price"),
+     (rb'{"size": ["a", "\ud800"]}', "size")],
+)  # fmt: skip
+def test_half_a_character_is_refused(client: Any, body: bytes, field: str) -> None:
+    response = client.post("/predict", content=body, headers=JSON)
+    assert response.status_code in (400, 422)  # JSON itself, or what is in it
+    error = response.json()["error"]
+    assert error["field"] in (field, None)
+    assert "Unicode" in error["reason"] or "UTF-8" in error["reason"]
+
+
+def test_a_name_of_a_request_with_half_a_character_comes_back_readable(client: Any) -> None:
+    inputs = [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a shoe"]}]
+    body = json.dumps({"id": "\ud800", "inputs": inputs}).encode()
+    answer = client.post("/v2/models/model/infer", content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["id"]) == (200, r"\ud800")
+
+
 @pytest.mark.workflow
 def test_broken_uploads_are_refused_or_answered(client: Any) -> None:
     rows = [{"text": "a red shoe"}, {"info": {"price": "1,5", "size": "S"}, "text": "a blue shoe"}]

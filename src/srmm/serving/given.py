@@ -57,7 +57,7 @@ def given_item(one: ServedModality, value: Any, field: str) -> Any:
         return str(value)
     if not isinstance(value, str):
         raise _unexpected(one, value, field, "a text")
-    return value
+    return _checked(value, field)
 
 
 def given_cell(value: Any, field: str) -> Any:
@@ -65,9 +65,9 @@ def given_cell(value: Any, field: str) -> Any:
     if isinstance(value, bytes):
         value = value.decode("utf-8", errors="replace")
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        size = sum(map(len, value))
+        size = sum(len(_checked(part, field)) for part in value)
     elif value is None or isinstance(value, str | bool | int | float):
-        size = len(value) if isinstance(value, str) else 0
+        size = len(_checked(value, field)) if isinstance(value, str) else 0
     else:
         raise Refusal(
             422,
@@ -80,6 +80,16 @@ def given_cell(value: Any, field: str) -> Any:
             field=field,
         )  # fmt: skip
     return value or None if isinstance(value, list) else value
+
+
+def _checked(text: str, field: str) -> str:
+    """The text; JSON can also hold halves of characters, which nothing can read."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Refusal(422, "The text is not valid Unicode: it has half a character.",
+                      field=field) from None  # fmt: skip
+    return text
 
 
 def _features(one: ServedModality, value: Any, field: str) -> Any:

@@ -16,7 +16,7 @@ from srmm.serving.bodies import check_count, read_json
 from srmm.serving.contract import FILES, ServedModality
 from srmm.serving.described import refusals
 from srmm.serving.desk import Desk
-from srmm.serving.refusals import Refusal
+from srmm.serving.refusals import Refusal, readable
 from srmm.version import __version__
 
 _NUMBERS = ("FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32",
@@ -89,7 +89,7 @@ def protocol_routes(desk: Desk) -> APIRouter:
             "outputs": _outputs(desk, answer, outputs),
         }
         id = body.get("id")
-        return JSONResponse(found if id is None else {**found, "id": str(id)[:200]})
+        return JSONResponse(found if id is None else {**found, "id": readable(str(id), 200)})
 
     return router
 
