@@ -68,7 +68,7 @@ def predict_description(contract: Contract) -> dict[str, Any]:
         "type": "object",
         "properties": {
             one.name: {"type": "string", "format": "binary"} if one.kind in FILES
-            else {"type": "string"} for one in contract
+            else {"description": "a text; of features, JSON, too"} for one in contract
         },
     }  # fmt: skip
     content = {"application/json": json, "multipart/form-data": {"schema": form}}
