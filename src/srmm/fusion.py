@@ -34,7 +34,7 @@ def fuse(outputs: np.ndarray, present: np.ndarray, fusion: str = "mean") -> np.n
     array of shape (n_instances, n_classes); rows with nothing present are NaN.
     """
     one_of("fusion", fusion, FUSIONS)
-    outputs = np.where(present[..., None], outputs, 1.0)
+    outputs = np.where(present[..., None], outputs, np.float64(1.0))  # doubles from here on
     count = present.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = present / count  # (n, M): equal weights; NaN where nothing is present
