@@ -124,6 +124,7 @@ class MaskedBatchNorm(nn.Module):
 
     mean: Tensor
     var: Tensor
+    eps = 1e-5
 
     def __init__(self, members: int, width: int, momentum: float = 0.1) -> None:
         super().__init__()
@@ -145,4 +146,4 @@ class MaskedBatchNorm(nn.Module):
                 unbiased = torch.where(enough, count / (count - 1).clamp_min(1), 1.0)
                 self.mean.lerp_(mean, self.momentum)
                 self.var.lerp_(var * unbiased, self.momentum)
-        return (x - mean) * (torch.rsqrt(var + 1e-5) * self.gain) + self.shift
+        return (x - mean) * (torch.rsqrt(var + self.eps) * self.gain) + self.shift

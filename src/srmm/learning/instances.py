@@ -13,6 +13,7 @@ from srmm.data.embeddings import Embeddings, together
 from srmm.learning.standardize import Standardizer
 
 _CHUNK = 4096  # instances per forward pass at prediction
+_LONE_CHUNK = 1024  # instances whose items pass alone: what comes out stays in the cache
 _AT_ONCE = 4_000_000  # numbers that come out of one
 
 
@@ -78,7 +79,7 @@ class Instances:
         Chunk by chunk in the order of instances; `width` numbers are to come out of each.
         """
         n, M = self._places.shape
-        step = max(1, min(_CHUNK, _AT_ONCE // (M * width)))
+        step = max(1, min(_LONE_CHUNK, _AT_ONCE // (M * width)))
         for start in range(0, n, step):
             places = self._places[start : start + step]
             rows = [np.flatnonzero(places[:, m] >= 0) for m in range(M)]
