@@ -107,7 +107,7 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
 
         NaN where there is none. The items of all modalities go in together, one below the other.
         """
-        device = next(self.network_.parameters()).device
+        device = self.network_.fc3.weight.device
         data = Instances(embeddings, self.standardizer_, device)
         out = np.full((*embeddings.present.shape, width), np.nan, dtype=np.float32)
         with evaluating(self.network_), torch.inference_mode():

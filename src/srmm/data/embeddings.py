@@ -225,6 +225,8 @@ class Embeddings(Interchange):
 
         Rows that lie together there are not copied.
         """
+        if all(map(self._is_compact, range(len(self.modalities)))):
+            return self
         values, columns = {}, []
         for m, name in enumerate(self.modalities):
             used, position = packed_rows(self.position[:, m])
@@ -233,6 +235,11 @@ class Embeddings(Interchange):
         compacted = self._with(position=np.column_stack(columns))
         compacted.values = values
         return compacted
+
+    def _is_compact(self, m: int) -> bool:
+        place = self.position[:, m]
+        place, n = place[place != ABSENT], len(self.values[self.modalities[m]])
+        return len(place) == n and (not n or together(place) == slice(0, n))
 
     def check(self) -> Embeddings:
         """Raise `InputError` naming modality and row if a present embedding is not finite."""

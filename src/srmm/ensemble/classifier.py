@@ -14,7 +14,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.split import draw_folds, linked
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.features import Features
-from srmm.ensemble.folded import folded
+from srmm.ensemble.folded import Folded, folded
 from srmm.ensemble.out_of_fold import OutOfFold
 from srmm.ensemble.state import arrays_of, check_folds, digest_of, restored
 from srmm.ensemble.table import FeatureTable
@@ -35,7 +35,7 @@ _MOST_ROWS = 20_000
 _TRUST_ROWS = 2_000
 _KEPT = 100_000_000  # numbers of vectors that a scorer keeps (0.4 GB)
 _AT_ONCE = 4_000_000  # logits
-_ROWS = 256
+_ROWS = 1024
 
 
 def _epochs(name: str, value: Any) -> None:
@@ -220,18 +220,20 @@ class SingleBranchClassifier(NetworkModel):
         return out
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
-        out = np.empty((len(embeddings), len(self.classes_)))
+        network, out = folded(self.network_), np.empty((len(embeddings), len(self.classes_)))
         for start in range(0, len(embeddings), self._step):
             some = embeddings[start : start + self._step]
-            entered = self._entered(some)
-            out[start : start + self._step] = self._fused(*entered, np.asarray(some.present))
+            entered = self._entered(network, some)
+            fused = self._fused(network, *entered, np.asarray(some.present))
+            out[start : start + self._step] = fused
         return out
 
     def _scorer(self, embeddings: Embeddings) -> Scorer:
         there = np.asarray(embeddings.present)
         if there.size * self.n_folds * self.hidden_dim > _KEPT:
             return lambda rows, present: self._probabilities(embeddings[rows].mask(present))
-        vectors, trust = self._entered(embeddings)
+        network = folded(self.network_)
+        vectors, trust = self._entered(network, embeddings)
 
         def score(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
             out = np.empty((len(rows), len(self.classes_)))
@@ -239,7 +241,7 @@ class SingleBranchClassifier(NetworkModel):
                 some = rows[start : start + self._step]
                 mask = present[start : start + self._step] & there[some]
                 kept = [vector[torch.from_numpy(some)] for vector in vectors]
-                out[start : start + self._step] = self._fused(kept, trust[some], mask)
+                out[start : start + self._step] = self._fused(network, kept, trust[some], mask)
             return out
 
         return score
@@ -250,12 +252,12 @@ class SingleBranchClassifier(NetworkModel):
         return max(1, min(_ROWS, _AT_ONCE // len(self.classes_)))
 
     @torch.inference_mode()
-    def _entered(self, embeddings: Embeddings) -> tuple[list[Tensor], np.ndarray]:
+    def _entered(self, network: Folded, embeddings: Embeddings) -> tuple[list[Tensor], np.ndarray]:
         """What enters the networks of each modality's items (n, K·h), and the trust in them (n, M).
 
         Zeros stand for what is absent.
         """
-        network, device = folded(self.network_), self.network_.fc2.weight.device
+        device = self.network_.fc2.weight.device
         vectors, trust = [], np.ones(embeddings.present.shape, dtype=np.float32)
         for m, (name, size) in enumerate(embeddings.embedding_dims.items()):
             rows, items = embeddings.items(name)
@@ -269,9 +271,11 @@ class SingleBranchClassifier(NetworkModel):
         return vectors, trust
 
     @torch.inference_mode()
-    def _fused(self, vectors: list[Tensor], trust: np.ndarray, present: np.ndarray) -> np.ndarray:
+    def _fused(
+        self, network: Folded, vectors: list[Tensor], trust: np.ndarray, present: np.ndarray
+    ) -> np.ndarray:
         """Probabilities (n, C) from M vectors (n, K·h), of what is present (n, M) and trusted."""
-        network, trust = folded(self.network_), trust * present
+        trust = trust * present
         weights = self.weights_.of(present) * np.hstack([trust, trust.max(axis=1, keepdims=True)])
         share = trust / np.maximum(trust.sum(axis=1, keepdims=True), 1e-6)
         experts, heard = [*vectors], weights.any(axis=0)

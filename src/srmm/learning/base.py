@@ -352,7 +352,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
     def _matched(self, X: Any) -> Embeddings:
         if not hasattr(self, "classes_"):  # which is asked sooner than scikit-learn's tags are made
             check_is_fitted(self)
-        if is_lone_array(X) and hasattr(self, "n_features_in_"):
+        if hasattr(self, "n_features_in_") and is_lone_array(X):
             X = as_lone(X)
             X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
         embeddings = without_left_out(

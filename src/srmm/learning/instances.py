@@ -84,7 +84,7 @@ class Instances:
             places = self._places[start : start + step]
             rows = [np.flatnonzero(places[:, m] >= 0) for m in range(M)]
             items = {
-                name: values[together(places[rows[m], m])]
+                name: _taken(values, places[rows[m], m])
                 for m, (name, values) in enumerate(self.values.items())
                 if len(rows[m])
             }
@@ -94,3 +94,9 @@ class Instances:
         """All instances in order, in batches of a size good for prediction; at least one."""
         for start in range(0, max(1, len(self.position)), _CHUNK):
             yield self.batch(slice(start, start + _CHUNK))
+
+
+def _taken(values: Tensor, places: np.ndarray) -> Tensor:
+    """The rows at these places; all of them without the time of an index."""
+    some = together(places)
+    return values if isinstance(some, slice) and len(places) == len(values) else values[some]
