@@ -239,7 +239,7 @@ class Embeddings(Interchange):
     def _is_compact(self, m: int) -> bool:
         place = self.position[:, m]
         place, n = place[place != ABSENT], len(self.values[self.modalities[m]])
-        return len(place) == n and (not n or together(place) == slice(0, n))
+        return len(place) == n and (not n or isinstance(together(place), slice))
 
     def check(self) -> Embeddings:
         """Raise `InputError` naming modality and row if a present embedding is not finite."""

@@ -12,7 +12,7 @@ from srmm.fusion import pattern_codes
 from srmm.learning.base import Scorer
 
 _MOST = 25_000_000  # probabilities kept (0.2 GB)
-_AT_ONCE = 8_000_000  # probabilities of one call (64 MB)
+_AT_ONCE = 1_000_000  # probabilities of one call (8 MB)
 
 
 class Remembered:

@@ -33,7 +33,7 @@ SIGMAS = (0.0, 0.1, 0.5, 1.0)
 
 _DRAWS = 20  # of masks, for metrics whose curve is no mixture of two patterns
 _NOISE_DRAWS = 3
-_AT_ONCE = 8_000_000  # probabilities (64 MB)
+_AT_ONCE = 1_000_000  # probabilities (8 MB)
 _ROWS = 4096
 
 

@@ -13,7 +13,7 @@ from srmm.evaluation.said import in_short
 
 _SHOWN = 12
 _MOST = 50_000_000  # probabilities kept (0.2 GB)
-_AT_ONCE = 8_000_000
+_AT_ONCE = 1_000_000
 
 
 def suspect_labels(model: Any, train: Embeddings) -> dict[str, Any]:

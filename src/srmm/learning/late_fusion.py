@@ -12,7 +12,8 @@ from srmm.learning.base import EmbeddingClassifier, Scorer
 from srmm.learning.probabilities import check_probabilities
 
 _KEPT = 50_000_000  # outputs that a scorer keeps (0.2 GB)
-_AT_ONCE = 4_000_000
+_AT_ONCE = 1_000_000  # probabilities on their way: what stays in a processor's cache
+_ROWS = 4096
 
 
 class LateFusionClassifier(EmbeddingClassifier):
@@ -44,8 +45,8 @@ class LateFusionClassifier(EmbeddingClassifier):
         return fused
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
-        n, M = embeddings.present.shape
-        step = max(1, _AT_ONCE // (M * len(self.classes_)))
+        n = len(embeddings)
+        step = max(1, min(_ROWS, _AT_ONCE // len(self.classes_)))
         if n <= step:
             return self._fuse(self._outputs(embeddings), embeddings.present)
         fused = np.empty((n, len(self.classes_)))
