@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -66,3 +68,10 @@ def test_changed_weights_are_folded_again() -> None:
         logits = network.classify(network.enter({"image": items.expand(2, 5, 3)}, there)[:, :, 0])
         found = folded(network).logits([folded(network).enter(0, items)], torch.ones(5, 1))
     torch.testing.assert_close(found, logits.mean(dim=0), atol=1e-5, rtol=1e-5)
+
+
+def test_streams_that_are_worth_nothing_leave_all_classes_alike() -> None:
+    model = SingleBranchClassifier(**DEFAULT).fit(problem())
+    model.weights_ = replace(model.weights_, weights=np.zeros_like(model.weights_.weights))
+    found = model.predict_proba(problem(4, seed=3))
+    np.testing.assert_array_equal(found, np.full(found.shape, 1 / found.shape[1]))

@@ -47,7 +47,7 @@ class Folded:
 
     def logits(self, vectors: Sequence[Tensor], weights: Tensor) -> Tensor:
         """Σ w_e · log p_e but for a constant: (n, C) of E experts (n, K·h), by weights (n, E)."""
-        total = torch.zeros_like(vectors[0])
+        total = weights.new_zeros((len(weights), self.width))  # of none: all classes alike
         for vector, weight in zip(vectors, weights.T, strict=True):
             total += self._embed(vector) * weight[:, None]
         return torch.addmm(weights.sum(dim=1, keepdim=True) * self.bias, total, self.third)
