@@ -88,7 +88,8 @@ class Instances:
                 for m, (name, values) in enumerate(self.values.items())
                 if len(rows[m])
             }
-            yield items, [start + here for here in rows]
+            if items:
+                yield items, [start + here for here in rows]
 
     def chunks(self) -> Iterator[Batch]:
         """All instances in order, in batches of a size good for prediction; at least one."""
