@@ -52,8 +52,9 @@ bench: $(STAMP) ## Measure speed: training, prediction, serving, in minutes; wri
 		$(ALONE) $(BIN)/python benchmarks/$$name.py --json $(BENCH)/$$name.json || exit 1; done
 	$(BIN)/python benchmarks/performance.py $(BENCH)
 
-bench-full: bench ## The same, and how time grows with rows, classes and modalities (an hour)
+bench-full: bench ## The same, how time grows, and many rows in batches (an hour and more)
 	$(ALONE) $(BIN)/python benchmarks/growth.py --json $(BENCH)/growth.json
+	$(ALONE) $(BIN)/python benchmarks/batch.py $(BENCH)/batch --json $(BENCH)/batch.json
 	$(BIN)/python benchmarks/performance.py $(BENCH)
 
 lint: $(STAMP) ## Check style, and who imports whom
