@@ -10,7 +10,6 @@ time is the same whatever the size. Training is the default's, for three epochs.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from machine import CLOCKS, described, table, timed, use_clock, write
+from machine import CLOCKS, command, described, table, timed, use_clock, write
 
 import srmm
 
@@ -96,7 +95,7 @@ def main() -> None:
     title = f"Growth; else {usual['rows']:,} rows, {usual['classes']} classes, " \
         f"{usual['modalities']} modalities of {WIDTH} numbers"  # fmt: skip
     tables = [table(title, rows)]
-    write({"machine": described(), "command": " ".join(sys.argv), "tables": tables}, given.json)
+    write({"machine": described(), "command": command(), "tables": tables}, given.json)
 
 
 if __name__ == "__main__":

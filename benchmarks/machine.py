@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +71,14 @@ def write(content: dict[str, Any], file: Path | None) -> None:
     """Write what was measured as JSON, from which `performance.py` makes the page."""
     if file:
         file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def command() -> str:
+    """What was typed, without the paths of this machine."""
+    words = Path(sys.argv[0]).name, *sys.argv[1:]
+    paths = {i + 1 for i, word in enumerate(words) if word in ("--json", "--against")}
+    kept = [word if i not in paths else "…" for i, word in enumerate(words)]
+    return shlex.join(["benchmarks/" + kept[0], *kept[1:]]).replace("'…'", "…")
 
 
 def table(title: str, rows: list[dict[str, Any]]) -> dict[str, Any]:

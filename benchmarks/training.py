@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import CLOCKS, described, has_bfloat16, peak, table, timed, use_clock, write
+from machine import CLOCKS, command, described, has_bfloat16, peak, table, timed, use_clock, write
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
@@ -275,7 +275,7 @@ def main() -> None:
         return
     use_clock(given.clock)
     rounds = 1 if given.tiny else given.rounds
-    content: dict[str, Any] = {"machine": described(), "command": " ".join(sys.argv), "tables": []}
+    content: dict[str, Any] = {"machine": described(), "command": command(), "tables": []}
     if given.against:
         arguments = ["--device", given.device, "--clock", given.clock, "--part", *given.part]
         arguments += ["--only", given.only]
