@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srmm.learning.gradients import normed, unit_length
+from srmm.learning.gradients import EPS, normed, unit_length
 
 _SURE = 0.9  # the probability that a unit-length embedding must be able to give its class
 
@@ -129,6 +129,7 @@ class MaskedBatchNorm(nn.Module):
 
     mean: Tensor
     var: Tensor
+    eps = EPS
 
     def __init__(self, members: int, width: int, momentum: float = 0.1) -> None:
         super().__init__()
@@ -140,7 +141,7 @@ class MaskedBatchNorm(nn.Module):
 
     def forward(self, x: Tensor, present: Tensor) -> Tensor:
         if not self.training:
-            return (x - self.mean) * (torch.rsqrt(self.var + 1e-5) * self.gain) + self.shift
+            return (x - self.mean) * (torch.rsqrt(self.var + self.eps) * self.gain) + self.shift
         with torch.no_grad():
             count = present.sum(dim=1)[:, None, None]  # (K, 1, 1)
             enough = count > 1

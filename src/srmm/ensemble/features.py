@@ -78,7 +78,7 @@ class Features:
         """(n, d_m) float32 in standard deviations from the mean of training."""
         with np.errstate(over="ignore"):  # what is too large for float32 is cut here anyway
             scaled = self.standardizer.apply(name, vectors)
-        return np.clip(scaled, -FARTHEST, FARTHEST)
+        return np.clip(scaled, -FARTHEST, FARTHEST, out=scaled)
 
     def _codes(self, name: str, vectors: np.ndarray) -> np.ndarray:
         """(n, d_m · N_BINS): how far each bin of each number is filled."""

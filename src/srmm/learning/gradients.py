@@ -13,7 +13,7 @@ from torch.autograd import Function
 from torch.nn import functional as F
 
 _SHORTEST = 1e-12  # as `F.normalize`
-_EPS = 1e-5  # as `nn.BatchNorm1d`
+EPS = 1e-5  # as `nn.BatchNorm1d`
 
 
 def unit_length(x: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class _Normed(Function):
     def forward(
         ctx: Any, x: Tensor, mean: Tensor, var: Tensor, share: Tensor, gain: Tensor, shift: Tensor
     ) -> Tensor:
-        centred, rate = x - mean, torch.rsqrt(var + _EPS)
+        centred, rate = x - mean, torch.rsqrt(var + EPS)
         ctx.save_for_backward(centred, rate, share, gain)
         return torch.addcmul(shift, centred, rate * gain)
 
