@@ -156,7 +156,7 @@ def joined_tables(tables: Sequence[Table]) -> Table:
 def _read(predictor: Predictor, contract: Contract, given: Sequence[Mapping[str, Any]]) -> Table:
     """The raw items as `read_table` reads them: what stands for nothing is absent."""
     raw = [one for one in contract if one.encoder is not None]
-    items = {name: object_array([None] * len(given)) for name in contract.modalities}
+    items = {name: np.full(len(given), None, dtype=object) for name in contract.modalities}
     kinds = {one.name: one.kind for one in contract}
     columns: dict[str, list[Any]] = {}
     choices: dict[str, list[str]] = {}
