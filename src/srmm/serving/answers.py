@@ -159,7 +159,9 @@ def _at(alone: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 def _numbers(values: np.ndarray) -> list[Any]:
     """The values as Python's, None where they are NaN."""
-    return np.where(np.isnan(values), None, values.astype(object)).tolist()
+    found = values.astype(object)
+    found[np.isnan(values)] = None
+    return found.tolist()
 
 
 def _answer(

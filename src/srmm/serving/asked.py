@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from srmm.data.blocks import Cells
 from srmm.data.sources import object_array
@@ -174,9 +173,10 @@ def _read(predictor: Predictor, contract: Contract, given: Sequence[Mapping[str,
             columns[names[0]] = cells
         choices.setdefault(one.kind, []).append(f"{one.name}={','.join(names)}")
     if choices:
-        frame = pd.DataFrame({name: object_array(cells) for name, cells in columns.items()})
+        values = zip(*columns.values(), strict=True)
+        table = [dict(zip(columns, cells, strict=True)) for cells in values]
         try:
-            (part,) = rows_to_predict(predictor.config, frame, columns=choices)
+            (part,) = rows_to_predict(predictor.config, table, columns=choices)
         except InputError as error:
             raise Refusal(422, str(error)) from None
         assert isinstance(part.data, Table)

@@ -68,6 +68,7 @@ def serve_model(
         "host": host,
         "port": port,
         "log_level": "info",
+        "log_config": _log_config(uvicorn.config.LOGGING_CONFIG),
         "access_log": settings.log_requests,
         "server_header": False,
         "proxy_headers": False,
@@ -96,6 +97,12 @@ def serve_model(
             **options,
         )
     return 0
+
+
+def _log_config(uvicorns: dict[str, Any]) -> dict[str, Any]:
+    """uvicorn's log, in which srmm writes, too: what a start waits for, and what failed."""
+    ours = {"handlers": ["default"], "level": "INFO", "propagate": False}
+    return {**uvicorns, "loggers": {**uvicorns["loggers"], "srmm": ours}}
 
 
 def application_of(settings: Settings) -> Any:
@@ -128,10 +135,12 @@ def leave_at_rest() -> None:
     """Take what is loaded by now out of the collections of garbage to come.
 
     It lives as long as the process, and looking through it, a million objects of libraries, halts
-    every request for some tenths of a second.
+    every request for some tenths of a second. With 64 requests under way, garbage was else looked
+    for at every sixth of them.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(5_000)
 
 
 def application_of_worker() -> Any:
