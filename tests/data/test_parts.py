@@ -37,12 +37,12 @@ def test_parts_make_the_whole(tmp_path: Path, form: str, size: int) -> None:
     source = FRAME if form == "frame" else path
     whole = read_table(source, text="t", features="u")
     parts = list(read_in_parts(open_source(source), size, keep=["k"], text="t", features="u"))
-    assert [len(table) for table, _ in parts] == [min(size, 7 - i) for i in range(0, 7, size)]
-    assert [str(k) for _, kept in parts for k in kept["k"]] == list("0123456")
+    assert [len(part.table) for part in parts] == [min(size, 7 - i) for i in range(0, 7, size)]
+    assert [str(k) for _, kept, *_ in parts for k in kept["k"]] == list("0123456")
     for name in ("text", "features"):
-        together = np.concatenate([table.items[name] for table, _ in parts])
+        together = np.concatenate([table.items[name] for table, *_ in parts])
         assert list(together) == list(whole.items[name])
-    places = [table.where(i) for table, _ in parts for i in range(len(table))]
+    places = [table.where(i) for table, *_ in parts for i in range(len(table))]
     assert places == [whole.where(i) for i in range(7)]
 
 

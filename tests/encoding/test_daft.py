@@ -20,16 +20,16 @@ import pytest
 from PIL import Image
 
 import srmm.encoding.chunks
-import srmm.encoding.one_modality
+import srmm.processes.workers
 from srmm.data.broken import UnreadableItem
 from srmm.data.items import ItemReader
 from srmm.data.table import Table, read_table
 from srmm.encoding.chunks import Chunk
-from srmm.encoding.daft.driver import _lost, _with_lost_workers
-from srmm.encoding.daft.worker import pack_items, unpack_encoder
-from srmm.encoding.daft.workers import Workers
+from srmm.encoding.daft.driver import _lost
+from srmm.encoding.daft.task import pack_items, unpack_encoder
 from srmm.encoding.encode import encode
 from srmm.errors import InputError, MissingExtraError, SrmmError
+from srmm.processes import outcomes
 from tests.encoding.deadly_encoder import DeadlyEncoder
 from tests.encoding.hash_encoder import HashEncoder
 
@@ -213,8 +213,7 @@ def test_a_chunk_that_kills_comes_last_and_a_second_one_ends_it(killers):
             raise RuntimeError("lost a worker")
         yield from ((number, Chunk(np.zeros((0, 2)), np.zeros(0, int))) for number, _ in packed)
 
-    wave = dict.fromkeys(range(6), b"")
-    came = list(_with_lost_workers(run, wave, Workers(2, 0, on_ray=False)))
+    came = list(outcomes(run, [(number, b"") for number in range(6)], 2))
     if len(killers) == 1:
         assert [number for number, _ in came][-1:] == list(killers)
         assert sorted(number for number, _ in came) == list(range(6))
@@ -283,7 +282,7 @@ def test_pictures_in_memory_are_sent_decoded(tmp_path):
 
 
 def test_without_daft_it_says_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setattr(srmm.encoding.one_modality, "find_spec", lambda name: None)
+    monkeypatch.setattr(srmm.processes.workers, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'srmm\[daft\]'"):
         encode(texts(3), {"text": HashEncoder("text")}, tmp_path / "store", engine="daft")
     assert not list(tmp_path.iterdir())

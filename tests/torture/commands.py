@@ -8,8 +8,9 @@ import io
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -36,21 +37,25 @@ class Command:
         What it writes: "store", "model", "table", "report" or "json".
     start : tuple of str
         Which names of the workshop are there before; an output among them is replaced.
+    instead : dict of str to value
+        What is set to another value while it runs, so that it has more to do.
     """
 
     name: str
     arguments: Callable[[Path], list[object]]
     outputs: dict[str, str]
     start: tuple[str, ...]
+    instead: dict[str, object] = field(default_factory=dict)
 
     def run(self, folder: Path) -> int:
         """Run it; what it prints is kept in `folder`/../said.txt."""
         said = folder.parent / "said.txt"
-        with (
-            said.open("w", encoding="utf-8") as file,
-            contextlib.redirect_stdout(file),
-            contextlib.redirect_stderr(file),
-        ):
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(said.open("w", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stdout(file))
+            stack.enter_context(contextlib.redirect_stderr(file))
+            for name, value in self.instead.items():
+                stack.enter_context(mock.patch(name, value))
             return run([*map(str, self.arguments(folder))])
 
     def prepare(self, workshop: Path, folder: Path) -> None:
@@ -95,6 +100,11 @@ def _table(path: Path) -> str:
     return GONE if not path.exists() else _digest(pd.read_csv(path).to_csv())
 
 
+def _folder(path: Path) -> str:
+    path = standing(path)
+    return GONE if not path.exists() else _digest(pd.read_parquet(path).to_csv())
+
+
 def _report(path: Path) -> str:
     if not path.exists():
         return GONE
@@ -117,8 +127,8 @@ def _cells(path: Path) -> str:
 
 
 READERS: dict[str, Callable[[Path], str]] = {
-    "store": _store, "model": _model, "table": _table, "report": _report, "json": _json,
-    "cells": _cells,
+    "store": _store, "model": _model, "table": _table, "folder": _folder, "report": _report,
+    "json": _json, "cells": _cells,
 }  # fmt: skip
 
 
@@ -150,6 +160,12 @@ COMMANDS = (
     Command("predict, Parquet",
             lambda f: [*_predict(f), "-o", f / "out.parquet"],
             {"model": "model"}, ("table.csv", "model")),
+    Command("predict, in parts", lambda f: [*_predict(f), "-o", f / "out.csv"],
+            {"out.csv": "table", "model": "model"}, ("table.csv", "model"),
+            {"srmm.workflows.predict.PART_ROWS": 16}),
+    Command("predict, in parts, a folder", lambda f: [*_predict(f), "-o", f / "out"],
+            {"out": "folder", "model": "model"}, ("table.csv", "model"),
+            {"srmm.workflows.predict.PART_ROWS": 16}),
     Command("evaluate", lambda f: ["evaluate", f / "model", "-o", f / "report.html",
                                    "--no-baselines"],
             {"report.html": "report", "report.json": "json", "model": "model"},

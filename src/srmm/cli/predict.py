@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Columns, Engine, Source, Talk
+from srmm.cli.options import Columns, Source, Talk
 
 if TYPE_CHECKING:
     from srmm.workflows import Predicted
@@ -27,7 +27,9 @@ def predict(
     coverage: float | None = None,
     explain: Annotated[bool, Parameter(negative="")] = False,
     when_nothing: Literal["error", "prior"] | None = None,
-    engine: Engine = "auto",
+    engine: Literal["auto", "torch", "onnx", "daft"] = "auto",
+    workers: int | None = None,
+    address: str | None = None,
     strict: Annotated[bool, Parameter(negative="")] = False,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),
@@ -36,7 +38,7 @@ def predict(
 
     The columns are those the model was trained on unless they are given; a column the table lacks,
     and a file that does not exist, is an absent item. What the rows have is printed beside what
-    those of training had.
+    those of training had. A killed run goes on where it stopped.
 
     Parameters
     ----------
@@ -46,7 +48,8 @@ def predict(
         A table, store or data set.
     output
         The file to write (.csv, .tsv, .parquet, .jsonl or .xlsx): id, label, probability, which
-        modalities were present, and what each alone would have said. "-" is CSV on standard output.
+        modalities were present, and what each alone would have said. A name without an ending is
+        a folder of Parquet files, "-" is CSV on standard output.
     keep
         A column of the table to carry through to the output; "all" is every column. Repeatable.
     probabilities
@@ -61,7 +64,12 @@ def predict(
         set's class shares. By default as the model was fitted (error).
     engine
         What runs the encoders' networks: ONNX Runtime is the faster one on a CPU, "auto" takes it
-        where it is installed and can.
+        where it is installed and can. "daft" is that in several processes, for many rows.
+    workers
+        With Daft, processes that predict.
+    address
+        With Daft, a Ray cluster to predict on: 'ray://head:10001', or 'auto' on one of its
+        machines.
     strict
         Make an unreadable item an error.
     overwrite
@@ -83,6 +91,8 @@ def predict(
         explain=explain,
         when_nothing_present=when_nothing,
         engine=engine,
+        workers=workers,
+        address=address,
         strict=strict,
         overwrite=overwrite,
         progress=talk.progress,

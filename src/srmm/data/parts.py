@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -20,14 +20,23 @@ class TablePart(NamedTuple):
     table: Table
     kept: dict[str, np.ndarray]
     """Column → object array (n,), None where a cell is empty."""
+    number: int
+    first_row: int
+    """The place of the part, and of its first row, in the whole."""
 
 
 def read_in_parts(
-    opened: OpenedTable, size: int, *, keep: Sequence[str] = (), **reading: Any
+    opened: OpenedTable,
+    size: int,
+    *,
+    keep: Sequence[str] = (),
+    but: Collection[int] = (),
+    **reading: Any,
 ) -> Iterator[TablePart]:
     """The table, `size` rows at a time, read as by `read_table(opened, **reading)`.
 
-    `keep` names further columns to hand out as they are. The notes of each part are those on its
+    `keep` names further columns to hand out as they are; parts with a number in `but` are passed
+    over. The notes of each part are those on its
     own rows; those on the whole table are `opened.notes`. Raises `InputError` as `read_table` does,
     but for rows without any item.
     """
@@ -35,9 +44,16 @@ def read_in_parts(
         check_column(opened, "The kept", column)
     following = _Following(opened, size, tuple(keep))
     part = replace(opened, read=following.read, chunks=None, notes=(), to_predict=True)
+    number = first_row = 0
     while True:
-        table = read_table(part, **reading)
-        yield TablePart(table, {column: following.now.cells[column] for column in keep})
+        if number == 0 or number not in but:  # the first says which columns are to be read
+            table = read_table(part, **reading)
+        else:
+            following.read(())
+        if number not in but:
+            kept = {column: following.now.cells[column] for column in keep}
+            yield TablePart(table, kept, number, first_row)
+        number, first_row = number + 1, first_row + following.now.n
         if following.ahead is None:
             return
 

@@ -43,8 +43,8 @@ from srmm.encoding.store import (
     write_store,
 )
 from srmm.encoding.summary import EncodingSummary
-from srmm.encoding.unfinished import remove_finished, unfinished_work
 from srmm.errors import InputError, did_you_mean, one_of
+from srmm.files import remove_finished, unfinished_work
 
 __all__ = ["EncodingResult", "EncodingSummary", "encode"]
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,8 @@ from srmm.encoding.unique_items import (
     unique_items,
     valid_unicode,
 )
-from srmm.errors import InputError, MissingExtraError, one_of
+from srmm.errors import InputError, one_of
+from srmm.processes import check_daft
 
 ShownProgress = bool | Callable[[str, int, int], None]
 
@@ -85,16 +85,11 @@ def long_loop(engine: str, address: str | None) -> Callable[..., Iterator[Chunk]
 
     Raises `InputError` for another engine, `MissingExtraError` without Daft.
     """
-    if one_of("engine", engine, (*ENGINES, "daft")) == "daft":
-        if find_spec("daft") is None:
-            raise MissingExtraError("daft", "daft", "The engine 'daft'")
+    check_daft(address, one_of("engine", engine, (*ENGINES, "daft")))
+    if engine == "daft":
         from srmm.encoding.daft.driver import encode_in_chunks_on_daft
 
         return partial(encode_in_chunks_on_daft, address=address)
-    if address is not None:
-        raise InputError(
-            f"address is {address!r}, a cluster for engine='daft', but engine is {engine!r}."
-        )
     return encode_in_chunks
 
 
@@ -130,7 +125,7 @@ def encode_modality(
     if len(new):
         network_engine = "auto" if options.engine == "daft" else options.engine
         encoder, note = with_engine(encoder, network_engine)
-    with _shown(options.progress, name, len(new)) as advance:
+    with shown(options.progress, name, len(new)) as advance:
         new_items = [unique.items[i] for i in new]
         for chunk in loop_for(encoder, new_items, options.encode_in_chunks)(
             new_items,
@@ -269,15 +264,15 @@ def _shown_path(table: Table, name: str, unique: UniqueItems, number: int) -> st
 
 
 @contextmanager
-def _shown(progress: ShownProgress, name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with a number of items done."""
+def shown(progress: ShownProgress, what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with a number of items, or rows, done."""
     if callable(progress):
         done = 0
 
         def report(n: int) -> None:
             nonlocal done
             done += n
-            progress(name, done, total)
+            progress(what, done, total)
 
         yield report
     elif progress and total:
@@ -285,8 +280,8 @@ def _shown(progress: ShownProgress, name: str, total: int) -> Iterator[Callable[
 
         with tqdm(
             total=total,
-            desc=f"encode {name}",
-            unit=" items",
+            desc=what,
+            unit="",
             leave=False,
             file=sys.stderr,
         ) as bar:

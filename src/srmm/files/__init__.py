@@ -10,6 +10,7 @@ from srmm.files.locks import only_writer
 from srmm.files.names import beside
 from srmm.files.reading import read_whole, standing
 from srmm.files.tensors import load_tensors, map_tensors, save_tensors
+from srmm.files.unfinished import remove_finished, unfinished_work
 from srmm.files.whole import (
     remove_interrupted,
     remove_litter,
@@ -29,11 +30,13 @@ __all__ = [
     "only_writer",
     "read_json",
     "read_whole",
+    "remove_finished",
     "remove_interrupted",
     "remove_litter",
     "replacing_file",
     "replacing_folder",
     "save_tensors",
     "standing",
+    "unfinished_work",
     "write_json",
 ]

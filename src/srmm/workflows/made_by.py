@@ -65,6 +65,14 @@ def predictions(path: Path) -> bool:
         return False
 
 
+def folder_of_predictions(path: Path) -> bool:
+    """Whether a folder holds predictions as Parquet files, and nothing else."""
+    return all(
+        entry.is_file() and entry.suffix == ".parquet" and predictions(entry)
+        for entry in path.iterdir()
+    )
+
+
 def predicted_columns(names: Sequence[str]) -> bool:
     """Whether these are the columns of predictions: id, those kept, label, probability and so on.
 

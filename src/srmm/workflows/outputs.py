@@ -1,4 +1,6 @@
-"""Writing predictions part by part: CSV, TSV, JSON Lines, Parquet, Excel, or standard output."""
+"""Writing predictions part by part: CSV, TSV, JSON Lines, Parquet (a file, or a folder of files),
+Excel, or standard output.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,14 @@ import pyarrow.parquet as pq
 
 from srmm.data.formulas import as_text_cell, is_formula
 from srmm.errors import InputError, MissingExtraError
-from srmm.files import json_ready, replacing_file
+from srmm.files import json_ready, replacing_file, replacing_folder
 from srmm.workflows.made_by import MARK, PARQUET_KEY
 from srmm.workflows.survey import Survey
 
 STANDARD_OUTPUT = "-"
 EXTENSIONS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".xlsx")
+PARQUET = (".parquet", ".pq", "")
+"""Endings of Parquet; an output without any is a folder of such files."""
 EXCEL_ROWS = 1_048_576
 
 Write = Callable[[pd.DataFrame], None]
@@ -41,9 +45,9 @@ class OutputColumns:
         self.rows, self.label = survey.n, pa.array(classes.tolist()).type
         self.kept = {"id": pa.int64(), "set": pa.list_(self.label), **survey.types}
         self.left_out: list[str] = []
-        form = _form(output)
+        form = form_of(output)
         for column, type in survey.types.items():
-            if type is None or (form not in (".parquet", ".pq") and _holds_bytes(type)):
+            if type is None or (form not in PARQUET and _holds_bytes(type)):
                 self.left_out.append(column)
         self.notes: tuple[str, ...] = ()
         if self.left_out:
@@ -81,25 +85,25 @@ def check_output(output: Path | str) -> Path | str:
             raise InputError("Standard output is closed. Name a file to write to (--output).")
         return STANDARD_OUTPUT
     output = Path(output)
-    if _form(output) not in EXTENSIONS:
+    if form_of(output) not in (*EXTENSIONS, ""):
         raise InputError(
-            f"Predictions are written as {', '.join(EXTENSIONS)}, or to standard output for '-', "
-            f"not as {output.name!r}."
+            f"Predictions are written as {', '.join(EXTENSIONS)}, to a folder of Parquet files for "
+            f"a name without an ending, or to standard output for '-', not as {output.name!r}."
         )
-    if _form(output) == ".xlsx":
+    if form_of(output) == ".xlsx":
         _openpyxl()
     return output
 
 
 def check_not_read(source: str | Path | None, *outputs: Path | str) -> None:
-    """Raise `InputError` if an output is a folder, or the table that is read."""
+    """Raise `InputError` if an output is the table that is read, or a folder in a file's place."""
     read = [] if source is None else [Path(source), Path(str(source).partition("#")[0])]
     for output in outputs:
         if output == STANDARD_OUTPUT or not Path(output).exists():
             continue
-        if Path(output).is_dir():
+        if Path(output).is_dir() and form_of(output):
             raise InputError(f"{output} is a folder. Name a file to write to (--output).")
-        if any(path.is_file() and path.samefile(output) for path in read):
+        if any(path.exists() and path.samefile(output) for path in read):
             raise InputError(
                 f"{output} is the table that is read, and would be replaced. Name another file "
                 "to write to (--output)."
@@ -108,26 +112,48 @@ def check_not_read(source: str | Path | None, *outputs: Path | str) -> None:
 
 @contextmanager
 def writing(output: Path | str, columns: OutputColumns) -> Iterator[Write]:
-    """Yield a function that writes the next rows; the file is there whole at the end, or not."""
+    """Yield a function that writes the next rows; the output is there whole at the end, or not."""
     if output == STANDARD_OUTPUT:
         with _standard_output() as file:
-            yield _text_writer(file, ".csv", columns)
-        return
-    form = _form(output)
-    with replacing_file(Path(output)) as temporary:
-        if form in (".parquet", ".pq"):
-            with _parquet_writer(temporary, columns) as write:
-                yield write
-        elif form == ".xlsx":
-            with _excel_writer(temporary, columns) as write:
-                yield write
-        else:
-            with temporary.open("w", encoding="utf-8", newline="") as file:
-                yield _text_writer(file, form, columns)
+            yield text_writer(file, ".csv", columns)
+    elif form_of(output):
+        with (
+            replacing_file(Path(output)) as temporary,
+            open_writer(temporary, form_of(output), columns) as write,
+        ):
+            yield write
+    else:
+        with (
+            replacing_folder(Path(output)) as folder,
+            open_writer(folder / part_name(0), ".parquet", columns) as write,
+        ):
+            yield write
 
 
-def _form(output: Path | str) -> str:
+@contextmanager
+def open_writer(
+    path: Path, form: str, columns: OutputColumns, *, header: bool = True
+) -> Iterator[Write]:
+    """Yield a function that writes the next rows to a file, in a form such as ".csv"."""
+    if form in PARQUET:
+        with _parquet_writer(path, columns) as write:
+            yield write
+    elif form == ".xlsx":
+        with _excel_writer(path, columns) as write:
+            yield write
+    else:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            yield text_writer(file, form, columns, header=header)
+
+
+def form_of(output: Path | str) -> str:
+    """The ending that says how an output is written; "" of a folder of Parquet files."""
     return ".csv" if output == STANDARD_OUTPUT else Path(output).suffix.lower()
+
+
+def part_name(number: int) -> str:
+    """What a file in a folder of Parquet files is called."""
+    return f"part-{number:05d}.parquet"
 
 
 @contextmanager
@@ -139,9 +165,8 @@ def _standard_output() -> Iterator[TextIO]:
     sys.stdout.flush()
 
 
-def _text_writer(file: TextIO, form: str, columns: OutputColumns) -> Write:
-    """Rows as lines of CSV, TSV or JSON."""
-    header = True
+def text_writer(file: TextIO, form: str, columns: OutputColumns, *, header: bool = True) -> Write:
+    """Rows as lines of CSV, TSV or JSON, with the names of the columns above as `header`."""
 
     def write(frame: pd.DataFrame) -> None:
         nonlocal header

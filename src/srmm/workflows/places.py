@@ -30,7 +30,7 @@ def check_place(path: Path | str, option: str = "--output") -> None:
 
     That is so through a link that leads nowhere, under a name that is too long, below a file, in a
     folder that is not ours to write to, in the place of a device, and inside a model, a store or
-    the unfinished work of an encoding job.
+    unfinished work.
     """
     path = Path(path)
     _check_name(path, option)
@@ -75,6 +75,22 @@ def check_file(
         f"{path} exists, and this command did not make it, or it was changed since. Name another "
         f"file ({option}), or replace it with --overwrite (overwrite=True)."
     )
+
+
+def check_folder(path: Path | str, made: Made, *, option: str = "--output") -> None:
+    """`check_place`, and `InputError` for a folder that the same command did not make.
+
+    It would be replaced whole, so that nothing overrides this.
+    """
+    check_place(path, option)
+    path = Path(path)
+    if path.is_file():
+        raise InputError(f"{path} is a file, and a folder is to be written ({option}).")
+    if path.exists() and not made(path):
+        raise InputError(
+            f"{path} exists, and holds what this command did not make, or what was changed since. "
+            f"Name another folder ({option}), or empty it."
+        )
 
 
 def check_files(paths: Iterable[Path], made: Made, *, overwrite: bool = False) -> None:
@@ -168,7 +184,7 @@ def _ours(folder: Path) -> tuple[str, Path] | None:
     if folder.name.endswith(".partial"):
         names = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
         if names & _UNFINISHED:
-            return "the unfinished work of an encoding job", folder
+            return "unfinished work", folder
     for name, format, what in _FOLDERS:
         head = head_of(folder / name)
         if re.search(rb'"format"\s*:\s*"' + format.encode() + b'"', head):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,21 +15,17 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.modality import ABSENT
 from srmm.data.table import Table
 from srmm.encoders import Encoder
-from srmm.encoders.engines import with_precision
+from srmm.encoders.engines import ENGINES, with_precision
 from srmm.encoding.encode import chosen_encoder, encode
-from srmm.encoding.summary import EncodingSummary, joined, without_encoding
-from srmm.errors import InputError
-from srmm.evaluation.shapley import check_players
+from srmm.encoding.summary import EncodingSummary
+from srmm.errors import InputError, one_of
 from srmm.learning.hub import on_this_machine
 from srmm.learning.places import said_of_encoders
-from srmm.learning.probabilities import nothing_there
 from srmm.learning.publishing import Pushed, push_folder
 from srmm.learning.saving import open_saved
 from srmm.workflows.data import precision_of
-from srmm.workflows.frames import predictions_frame
-from srmm.workflows.presence import presence_notes
-from srmm.workflows.rows import PART_ROWS, Rows, RowsPart, rows_to_predict, with_inputs
-from srmm.workflows.survey import Survey, survey
+from srmm.workflows.prediction_run import PredictionRun
+from srmm.workflows.rows import PART_ROWS, rows_to_predict, with_inputs
 from srmm.workflows.vectors import ready_vectors, with_ready
 
 
@@ -53,8 +48,8 @@ def load(
     ----------
     device : str, optional
         Where the classifier computes, by default the GPU if there is one.
-    engine : {"auto", "torch", "onnx", "daft"}
-        What runs the encoders, as in `srmm.encode`.
+    engine : {"auto", "torch", "onnx"}
+        What runs the encoders, as in `srmm.encode`. For several processes: `srmm predict`.
     root : path, optional
         Where relative paths start: by default the folder of a table, for rows in memory the current
         one.
@@ -107,7 +102,7 @@ class Predictor:
         revision: str | None = None,
     ) -> None:
         self.folder, hub = on_this_machine(folder, revision)
-        self.engine = engine
+        self.engine = one_of("engine", engine, ENGINES)
         self.root = None if root is None else Path(root)
         saved = open_saved(self.folder, device=device)
         self.model, self.config = saved.model, {**with_inputs(saved.config), "hub": hub}
@@ -158,7 +153,7 @@ class Predictor:
             "explain": explain,
         }
         run = PredictionRun(self, rows_to_predict(self.config, X, root=self.root, keep=keep))
-        frame = pd.concat(list(run.frames(**asked)), ignore_index=True)
+        frame = pd.concat([part.frame for part in run.predicted(**asked)], ignore_index=True)
         frame.attrs["notes"] = list(run.notes())
         return frame
 
@@ -237,105 +232,6 @@ class Predictor:
             encoder = chosen_encoder(name, kind, spec)
             self._encoders[name, kind] = with_precision(encoder, precision_of(self.config))
         return self._encoders[name, kind]
-
-
-class PredictionRun:
-    """One way through the rows: surveyed, then encoded and predicted part by part.
-
-    After it, `summary` says what there was, `incomplete` how many rows lacked something.
-
-    Raises `InputError` as `survey` does when it is made.
-    """
-
-    def __init__(self, predictor: Predictor, rows: Rows) -> None:
-        self.predictor, self.rows, self.started = predictor, rows, time.perf_counter()
-        self.survey: Survey = survey(
-            rows,
-            predictor.model.embedding_dims_,
-            when_nothing_present=predictor.model.when_nothing_present,
-        )
-        self.summary: EncodingSummary | None = None
-        self.incomplete = 0
-
-    def embeddings(
-        self, *, strict: bool = False, progress: Any = False
-    ) -> Iterator[tuple[RowsPart, Embeddings]]:
-        """Each part with its embeddings, as the classifier looks at them.
-
-        Raises `InputError` if a row turns out to have nothing that can be read.
-        """
-        model, started = self.predictor.model, self.started
-        for part in self.rows:
-            if isinstance(part.data, Embeddings):
-                embeddings, summary = part.data, EncodingSummary(len(part.data), 0.0, {})
-            else:
-                embeddings, summary = self.predictor.encode(
-                    part.data, strict=strict, progress=progress
-                )
-            embeddings = model.as_seen(embeddings)
-            summary = replace(summary, seconds=time.perf_counter() - started)
-            started = time.perf_counter()
-            self.summary = joined(self.summary, self._complete(summary, embeddings), part.first_row)
-            self.incomplete += int((~embeddings.present.all(axis=1)).sum())
-            self._refuse_nothing(embeddings, part.first_row)
-            yield part, embeddings
-
-    def frames(
-        self, *, strict: bool = False, progress: Any = False, **asked: Any
-    ) -> Iterator[pd.DataFrame]:
-        """The predictions of each part, with what is carried through.
-
-        `asked` are the options of `predictions_frame`.
-        """
-        model = self.predictor.model
-        if asked.get("coverage") is not None:
-            model.check_coverage(asked["coverage"])  # before hours of encoding
-        if asked.get("explain"):
-            check_players(model.modalities_)
-        for part, embeddings in self.embeddings(strict=strict, progress=progress):
-            frame = predictions_frame(model, embeddings, **asked)
-            numbers = part.first_row + np.arange(len(frame))
-            frame["id"] = part.kept.get("id", numbers)
-            others = [column for column in part.kept if column != "id"]
-            for place, column in enumerate(others, 1):
-                frame.insert(place, column, part.kept[column])
-            yield frame
-
-    def notes(self) -> tuple[str, ...]:
-        """What was taken for granted, and how the rows differ from those of training."""
-        notes = [*self.rows.notes, *self.survey.notes, *self.predictor.notes()]
-        if self.summary is not None:
-            notes += [*self.summary.notes, *self.summary.missing_files()]
-            notes += presence_notes(self.summary, self.predictor.model.training_)
-        return tuple(dict.fromkeys(notes))
-
-    def _complete(self, summary: EncodingSummary, embeddings: Embeddings) -> EncodingSummary:
-        """With the modalities that were not encoded, in the order of the model."""
-        there = dict(zip(embeddings.modalities, embeddings.present.sum(axis=0), strict=True))
-        kinds = {name: about["kind"] for name, about in self.predictor.config["inputs"].items()}
-        about = {
-            name: summary.modalities.get(name)
-            or without_encoding(kinds.get(name, "features"), len(embeddings), int(n))
-            for name, n in there.items()
-        }
-        return replace(summary, modalities=about)
-
-    def _refuse_nothing(self, embeddings: Embeddings, first_row: int) -> None:
-        nothing = first_row + np.flatnonzero(~embeddings.present.any(axis=1))
-        if not len(nothing) or self.predictor.model.when_nothing_present != "error":
-            return
-        assert self.summary is not None
-        reasons = self.summary.missing_files()
-        unreadable = self.summary.unreadable
-        if unreadable:
-            first, more = unreadable[0], len(unreadable) - 1
-            others = f" (and {more:,} more)" if more else ""
-            reasons.append(f"Unreadable: {first.where}, {first.modality}: {first.reason}{others}.")
-        if not reasons:
-            abouts = self.summary.modalities.values()
-            reasons = [f"Missing: {a.first_missing}." for a in abouts if a.first_missing]
-        message = nothing_there(nothing, first_row + len(embeddings))
-        raise InputError(" ".join([message, *reasons]))
 
 
 __all__ = ["PART_ROWS", "PredictionRun", "Predictor", "load"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +32,9 @@ class RowsPart(NamedTuple):
     data: Table | Embeddings
     kept: dict[str, np.ndarray]
     """Column → object array (n,); "id" is what names the rows, where they have a name."""
+    number: int
     first_row: int
+    """The place of the part, and of its first row, in the whole."""
 
 
 @dataclass
@@ -40,7 +42,8 @@ class Rows:
     """Rows to predict: each iteration reads them anew, part by part."""
 
     name: str
-    parts: Callable[[], Iterator[RowsPart]]
+    parts: Callable[[Collection[int]], Iterator[RowsPart]]
+    """Those whose numbers are not among the given ones."""
     notes: tuple[str, ...] = ()
     """What is taken for granted in reading all of them."""
     kept: tuple[str, ...] = ()
@@ -48,7 +51,13 @@ class Rows:
     """The one part there is, once that is known: it need not be read twice."""
 
     def __iter__(self) -> Iterator[RowsPart]:
-        return iter([self.only]) if self.only is not None else self.parts()
+        return self.without(())
+
+    def without(self, numbers: Collection[int]) -> Iterator[RowsPart]:
+        """The parts whose numbers are not among these."""
+        if self.only is None:
+            return self.parts(numbers)
+        return iter([] if self.only.number in numbers else [self.only])
 
 
 def rows_to_predict(
@@ -100,14 +109,12 @@ def rows_to_predict(
     others = opened.columns if "all" in keep and "all" not in opened.columns else tuple(keep)
     kept = dict.fromkeys(column for column in others if column != id or column != "id")
 
-    def parts() -> Iterator[RowsPart]:
-        first = 0
+    def parts(but: Collection[int]) -> Iterator[RowsPart]:
         wanted = list(dict.fromkeys([*kept, *([id] if id else [])]))
-        for table, cells in read_in_parts(opened, part_rows, keep=wanted, **reading):
-            carried = {"id": cells[id]} if id else {}
-            carried |= {kept_name(config, column): cells[column] for column in kept}
-            yield RowsPart(table, carried, first)
-            first += len(table)
+        for part in read_in_parts(opened, part_rows, keep=wanted, but=but, **reading):
+            carried = {"id": part.kept[id]} if id else {}
+            carried |= {kept_name(config, column): part.kept[column] for column in kept}
+            yield RowsPart(part.table, carried, part.number, part.first_row)
 
     return Rows(opened.name, parts, (*opened.notes, *notes), tuple(kept))
 
@@ -141,13 +148,15 @@ def _of_data(config: Mapping[str, Any], data: Table | Embeddings, part_rows: int
     data, notes = without_left_out(config, data)
     numbered = np.array_equal(data.ids, np.arange(len(data)))
 
-    def parts() -> Iterator[RowsPart]:
-        for start in range(0, len(data), part_rows):
+    def parts(but: Collection[int]) -> Iterator[RowsPart]:
+        for number, start in enumerate(range(0, len(data), part_rows)):
+            if number in but:
+                continue
             part = data[start : start + part_rows]
             ids = {} if numbered else {"id": object_array(part.ids.tolist())}
             if isinstance(part, Table):
                 part = replace(part, first_row=start)
-            yield RowsPart(part, ids, start)
+            yield RowsPart(part, ids, number, start)
 
     name = data.name if isinstance(data, Table) else "the embeddings"
     of_table = data.notes if isinstance(data, Table) else ()

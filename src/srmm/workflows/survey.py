@@ -22,8 +22,6 @@ class Survey:
     """The rows by what the table shows of them; files that it names may still be missing."""
 
     n: int = 0
-    nothing: list[int] = field(default_factory=list)
-    """The numbers of the rows without any item."""
     notes: tuple[str, ...] = ()
     types: dict[str, pa.DataType | None] = field(default_factory=dict)
     """Of each column that is carried through; None if no format could hold its cells."""
@@ -41,11 +39,13 @@ def survey(
     that the model does not know; for vectors of another length than the model's.
     """
     found, said, ids, parts = Survey(), list[str](), list[np.ndarray](), 0
+    rows_with_nothing: list[int] = []
     for part in rows:
         _check_modalities(part, embedding_dims, rows.name)
         known = [name in embedding_dims for name in part.data.modalities]
         nothing = ~np.asarray(part.data.present[:, known].any(axis=1))
-        found.nothing += (part.first_row + np.flatnonzero(nothing)).tolist()
+        if when_nothing_present == "error":
+            rows_with_nothing += (part.first_row + np.flatnonzero(nothing)).tolist()
         found.n += len(part.data)
         said += getattr(part.data, "notes", ())
         for column, cells in part.kept.items():
@@ -58,8 +58,8 @@ def survey(
         rows.only = part
     if parts > 1:
         rows.only = None
-    if found.nothing and when_nothing_present == "error":
-        raise InputError(nothing_there(np.array(found.nothing), found.n))
+    if rows_with_nothing:
+        raise InputError(nothing_there(np.array(rows_with_nothing), found.n))
     repeated = count_repeated(ids)
     if repeated:
         said.append(f"{repeated:,} ids stand in several rows: tell these by their place.")

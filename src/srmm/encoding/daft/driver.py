@@ -7,10 +7,10 @@ need no folder in common with this process: only the files to encode, and the en
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,11 @@ import numpy as np
 from srmm.data.items import ItemReader
 from srmm.encoders import Encoder
 from srmm.encoding.chunks import Chunk, PlannedChunk, plan_chunks, read_chunk, write_chunk
-from srmm.encoding.daft.worker import LIVES, absolute, pack_encoder, pack_items
-from srmm.encoding.daft.workers import Workers, open_workers, run_chunks
+from srmm.encoding.daft.task import ChunkTask, absolute, pack_encoder, pack_items
 from srmm.errors import SrmmError
-
-_WAVE_CHUNKS = 512
-_WAVE_BYTES = 1 << 30
-"""What is handed to Daft at a time: beyond this, a second copy of the items would fill memory."""
+from srmm.processes import LIVES, Lost, Run, open_workers, outcomes, pack_task, run_tasks
 
 _NAMED = 10
-
-_Run = Callable[[list[tuple[int, bytes]]], Generator[tuple[int, Any], None, None]]
-"""Packed items of chunks, by number → number and outcome of each, as they come."""
 
 
 def encode_in_chunks_on_daft(
@@ -101,93 +94,22 @@ def _encoded(
     if not todo:
         return
     with open_workers(count, address) as workers:
-        packed_encoder, folder = pack_encoder(encoder), absolute(reader.folder)
-
-        def run(packed: list[tuple[int, bytes]]) -> Generator[tuple[int, Any], None, None]:
-            return run_chunks(workers, packed_encoder, folder, batch_size, packed)
-
+        make = partial(ChunkTask, pack_encoder(encoder), absolute(reader.folder), batch_size)
+        run: Run = partial(run_tasks, workers, pack_task(make))
         plans = {plan.number: plan for plan in todo}
-        for wave in _waves(todo, items, encoder.kind, reader):
-            for number, outcome in _with_lost_workers(run, wave, workers):
-                plan = plans[number]
-                if not isinstance(outcome, Chunk):
-                    suspects = [items[i] for i in plan.span]
-                    raise _lost(run, suspects, encoder.kind, reader) from outcome
-                yield plan, outcome
+        packed = (
+            (plan.number, pack_items([items[i] for i in plan.span], encoder.kind, reader))
+            for plan in todo
+        )
+        for number, outcome in outcomes(run, packed, workers.count):
+            plan = plans[number]
+            if isinstance(outcome, Lost):
+                suspects = [items[i] for i in plan.span]
+                raise _lost(run, suspects, encoder.kind, reader) from outcome.cause
+            yield plan, outcome
 
 
-def _waves(
-    todo: list[PlannedChunk], items: list[Any], kind: str, reader: ItemReader
-) -> Iterator[dict[int, bytes]]:
-    wave: dict[int, bytes] = {}
-    size = 0
-    for plan in todo:
-        packed = pack_items([items[i] for i in plan.span], kind, reader)
-        if wave and (len(wave) == _WAVE_CHUNKS or size + len(packed) > _WAVE_BYTES):
-            yield wave
-            wave, size = {}, 0
-        wave[plan.number] = packed
-        size += len(packed)
-    yield wave
-
-
-def _with_lost_workers(
-    run: _Run,
-    wave: dict[int, bytes],
-    workers: Workers,
-) -> Iterator[tuple[int, Chunk | Exception | None]]:
-    """Number and chunk of each, however often a worker is lost; in the place of a chunk, the last
-    failure (or None) if it has cost all its lives: such a one comes last, so that the rest is kept.
-
-    Raises the exception that the encoder raised in a worker. A second chunk that costs all its
-    lives ends it, for then it is hardly the items.
-
-    Daft ends the whole run when it loses a worker of this machine, and does not say on which chunk.
-    The rest is run again, with those that may have been at work last. When nothing gets done any
-    more, one chunk is run at a time, which finds the one that kills.
-    """
-    left = dict(wave)
-    lost: Counter[int] = Counter()
-    dead: dict[int, Exception | None] = {}
-    alone = False
-    while left and len(dead) < 2:
-        tried = list(left.items())[: 1 if alone else None]
-        failure = None
-        advanced = False
-        with closing(run(tried)) as outcomes:
-            while True:
-                try:
-                    number, outcome = next(outcomes)
-                except StopIteration:
-                    break
-                except Exception as error:
-                    failure = error
-                    break
-                if isinstance(outcome, Exception):
-                    raise outcome
-                del left[number]
-                advanced = True
-                if outcome is None:
-                    dead[number] = None
-                else:
-                    yield number, outcome
-        if failure is None:
-            alone = False
-        elif advanced:
-            for number in list(left)[: 2 * workers.count]:
-                left[number] = left.pop(number)
-        elif len(tried) > 1:
-            alone = True
-        else:
-            number = tried[0][0]
-            lost[number] += 1
-            if lost[number] == LIVES:
-                dead[number] = failure
-                del left[number]
-    yield from dead.items()
-
-
-def _lost(run: _Run, items: list[Any], kind: str, reader: ItemReader) -> SrmmError:
+def _lost(run: Run, items: list[Any], kind: str, reader: ItemReader) -> SrmmError:
     """What to say of a chunk that has cost all its lives: which of its items it was, if it was one.
 
     It is found by halves, which costs a few more workers.

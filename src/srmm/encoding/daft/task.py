@@ -1,11 +1,8 @@
-"""One worker process of an encoding job: it is sent the items of a chunk, and returns the chunk."""
+"""What a worker process of an encoding job does: it is sent a chunk of items, and encodes it."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import pickle
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -17,79 +14,38 @@ from srmm.data.items import ItemReader
 from srmm.encoders import Encoder, FittableEncoder, encoder_kind, load_encoder
 from srmm.encoders.engines import engine_of, with_engine, with_precision
 from srmm.encoding.chunks import Chunk, encode_chunk, item_reader
-from srmm.errors import InputError, SrmmError
-
-LIVES = 3
-"""Workers that a chunk may cost before it is taken to be what kills them."""
-
-NAMESPACE = "srmm"
-"""Where in a Ray cluster the actor that counts lives is found."""
+from srmm.errors import InputError
 
 _THREADS = 2
 """Per worker: one opens an item while another waits for the disk."""
 
 
-class ChunkWorker:
-    """Encodes chunks, with an encoder that is loaded when the first one comes.
+class ChunkTask:
+    """Encodes chunks.
 
     Parameters
     ----------
     encoder : bytes
         From `pack_encoder`.
-    folder : str or None
+    folder : str
         What relative paths resolve against.
     batch_size : int
-    lives : str or None
-        The name of the Ray actor that counts how often each chunk was begun. Ray gives the chunk
-        of a worker that died to the next one, and the next, for ever: so a worker refuses it.
     """
 
-    def __init__(self, encoder: bytes, folder: str | None, batch_size: int, lives: str | None):
-        self.packed_encoder = encoder
+    def __init__(self, encoder: bytes, folder: str, batch_size: int):
+        self.encoder = unpack_encoder(encoder)
         self.reader = ItemReader(folder)
         self.batch_size = batch_size
-        self.lives = lives
-        self.encoder: Encoder | None = None
 
-    def encode(self, number: Any, items: Any) -> list[bytes]:
-        """Per chunk (two `daft.Series`, its number and its `pack_items`) its number and outcome."""
-        outcomes = zip(number.to_pylist(), items.to_pylist(), strict=True)
-        return [pickle.dumps((n, self._outcome(n, packed))) for n, packed in outcomes]
-
-    def _outcome(self, number: int, packed: bytes) -> Chunk | Exception | None:
-        """The chunk; what is wrong with the encoder; None if it has cost all its lives."""
-        # Daft prints what a worker says among the results that the command prints.
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            try:
-                if self.lives is not None and _begun(self.lives, number) > LIVES:
-                    return None
-                if self.encoder is None:
-                    self.encoder = unpack_encoder(self.packed_encoder)
-                return encode_chunk(
-                    pickle.loads(packed),
-                    self.encoder,
-                    self.reader,
-                    batch_size=self.batch_size,
-                    workers=_THREADS,
-                )
-            except Exception as error:  # as it is there: trying again elsewhere would not help
-                return _portable_error(error)
-
-
-def _begun(lives: str, number: int) -> int:
-    import ray
-
-    return ray.get(ray.get_actor(lives, namespace=NAMESPACE).begin.remote(number))
-
-
-def _portable_error(error: Exception) -> Exception:
-    if not isinstance(error, SrmmError):
-        error.add_note(f"In a worker process:\n{traceback.format_exc()}")
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # exceptions with arguments of their own often cannot be made again
-        return SrmmError(f"{type(error).__name__}: {error}")
-    return error
+    def __call__(self, items: bytes) -> Chunk:
+        """The chunk of some `pack_items`."""
+        return encode_chunk(
+            pickle.loads(items),
+            self.encoder,
+            self.reader,
+            batch_size=self.batch_size,
+            workers=_THREADS,
+        )
 
 
 def pack_encoder(encoder: Encoder) -> bytes:

@@ -1,6 +1,6 @@
-"""The unfinished work of an encoding job, `<output>.partial/`: one job at a time, and none lost.
+"""Unfinished work, `<output>.partial/`: one job at a time, and none lost.
 
-It holds chunks until the store is complete. A job holds the lock on writing its output from its
+It holds parts until the output is complete. A job holds the lock on writing its output from its
 beginning to its end.
 """
 
@@ -15,11 +15,13 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from srmm.errors import InputError, SrmmError
-from srmm.files import beside, only_writer, remove_interrupted, remove_litter
+from srmm.files.locks import only_writer
+from srmm.files.names import beside
+from srmm.files.whole import remove_interrupted, remove_litter
 
 _NOTE = "README.txt"
 _NOTE_TEXT = (
-    "Parts of an unfinished encoding job. The same command goes on from here and removes this "
+    "Parts of unfinished work. The same command goes on from here and removes this "
     "folder when it is done. It can be deleted: the work is then done again.\n"
 )
 
@@ -52,7 +54,7 @@ def unfinished_work(output: Path | None) -> Iterator[Path | None]:
 
 
 def remove_finished(partial: Path) -> None:
-    """Remove the chunks, which are in the store now."""
+    """Remove the parts, which are in the output now."""
     for path in partial.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -83,7 +85,7 @@ def _explaining_full_disk(partial: Path) -> Iterator[None]:
         if not _is_full(error):
             raise
         raise SrmmError(
-            f"There is no space left for {partial}. What is encoded so far is kept there: free "
+            f"There is no space left for {partial}. What is done so far is kept there: free "
             "some space and run the same command again, and it goes on."
         ) from error
 

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
-from srmm.encoding.daft.worker import NAMESPACE, ChunkWorker
 from srmm.errors import InputError, MissingExtraError
+from srmm.processes.worker import NAMESPACE, TaskWorker
 
 _QUIET = {
     # Nobody is told that, or how, Daft and Ray are used here.
@@ -34,6 +35,17 @@ class Workers:
     gpus: int
     """GPUs that each one needs for itself."""
     on_ray: bool
+
+
+def check_daft(address: str | None, engine: str) -> None:
+    """Raise `MissingExtraError` without Daft; `InputError` for a cluster with another engine."""
+    if engine == "daft":
+        if find_spec("daft") is None:
+            raise MissingExtraError("daft", "daft", "The engine 'daft'")
+    elif address is not None:
+        raise InputError(
+            f"address is {address!r}, a cluster for engine='daft', but engine is {engine!r}."
+        )
 
 
 @contextmanager
@@ -65,21 +77,19 @@ def open_workers(count: int | None, address: str | None) -> Iterator[Workers]:
             yield Workers(count, 0, on_ray=False)
 
 
-def run_chunks(
-    workers: Workers, encoder: bytes, folder: str, batch_size: int, packed: list[tuple[int, bytes]]
+def run_tasks(
+    workers: Workers, task: bytes, packed: list[tuple[int, bytes]]
 ) -> Generator[tuple[int, Any], None, None]:
-    """Number and outcome of each chunk, as they come; see `ChunkWorker`.
+    """Number and outcome of each piece of work, as they come; see `TaskWorker`.
 
     Raises whatever Daft does if a worker is lost on this machine; Ray starts another by itself.
     """
     import daft
 
-    class Udf(ChunkWorker):
-        encode = daft.method.batch(return_dtype=daft.DataType.binary(), batch_size=1)(
-            ChunkWorker.encode
-        )
+    class Udf(TaskWorker):
+        run = daft.method.batch(return_dtype=daft.DataType.binary(), batch_size=1)(TaskWorker.run)
 
-    frame = daft.from_pydict({"number": [n for n, _ in packed], "items": [p for _, p in packed]})
+    frame = daft.from_pydict({"number": [n for n, _ in packed], "work": [w for _, w in packed]})
     count = min(workers.count, len(packed))
     with contextlib.ExitStack() as stack:
         lives = None
@@ -96,10 +106,9 @@ def run_chunks(
             )
         else:
             udf = daft.cls(Udf, use_process=True, max_concurrency=count)
-        worker = udf(encoder, folder, batch_size, lives)
-        outcome = worker.encode(frame["number"], frame["items"])
+        outcome = udf(task, lives).run(frame["number"], frame["work"])
         rows = iter(frame.select(outcome.alias("outcome")).iter_rows())
-        # In order, a slow chunk would keep back those that are done, to be lost by a kill.
+        # In order, a slow piece would keep back those that are done, to be lost by a kill.
         with daft.execution_config_ctx(maintain_order=False):
             row = next(rows, None)
         while row is not None:
@@ -165,7 +174,7 @@ def _on_ray(count: int | None) -> Workers:
 
 @contextmanager
 def _counting_lives() -> Iterator[str]:
-    """Yield the name of an actor that counts how often each chunk is begun."""
+    """Yield the name of an actor that counts how often each piece of work is begun."""
     import ray
 
     class Lives:
