@@ -69,7 +69,7 @@ class Instances:
         for m, (name, values) in enumerate(self.values.items()):
             mine = torch.from_numpy(pairs[pairs[:, 1] == m, 0]).to(self.position.device)
             if len(mine):
-                items[name] = values[self.position[mine, m]]
+                items[name] = values.index_select(0, self.position[mine, m])
             rows.append(mine)
         return items, torch.cat(rows)
 
