@@ -5,10 +5,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Spinning OpenMP threads collapse where several processes share the cores; nothing may be fetched.
 QUIET := OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1
+ALONE := OMP_WAIT_POLICY=passive HF_HUB_OFFLINE=1
 CACHES := .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all torture fuzz lint types check format docs linkcheck clean distclean
+BENCH := $(VENV)/bench
+
+.PHONY: help install demo test test-all torture fuzz bench bench-full lint types check format docs linkcheck clean distclean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -39,6 +42,20 @@ fuzz: $(STAMP) ## Give every reader damaged bytes for four minutes (SECONDS=… 
 
 torture: $(STAMP) ## Kill, fill, damage and race everything: fifteen minutes, see docs/reliability.md
 	$(QUIET) $(BIN)/python -m tests.torture
+
+# Speed is measured with all cores, each script into a file of its own, of which performance.py makes
+# docs/performance.md. Run them on a machine that does nothing else.
+bench: $(STAMP) ## Measure speed: training, prediction, serving, in minutes; writes docs/performance.md
+	@mkdir -p $(BENCH)
+	@for name in training prediction serve; do \
+		! grep -qs -e '"--json"' benchmarks/$$name.py || \
+		$(ALONE) $(BIN)/python benchmarks/$$name.py --json $(BENCH)/$$name.json || exit 1; done
+	$(BIN)/python benchmarks/performance.py $(BENCH)
+
+bench-full: bench ## The same, how time grows, and many rows in batches (an hour and more)
+	$(ALONE) $(BIN)/python benchmarks/growth.py --json $(BENCH)/growth.json
+	$(ALONE) $(BIN)/python benchmarks/batch.py $(BENCH)/batch --json $(BENCH)/batch.json
+	$(BIN)/python benchmarks/performance.py $(BENCH)
 
 lint: $(STAMP) ## Check style, and who imports whom
 	$(BIN)/ruff check .

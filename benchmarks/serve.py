@@ -1,53 +1,61 @@
 """How fast `srmm serve` answers, and whether it grows: against `predict` in a loop of one process.
 
-    python benchmarks/serve.py [--store STORE] [--seconds 5] [--clients 1 8 64] [--memory 4000]
+    python benchmarks/serve.py [--store STORE] [--seconds 2] [--rounds 3] [--clients 1 8 64]
+                               [--workers 1] [--memory 50000] [--json FILE]
 
 A model of pictures and texts is fitted to the store of OpenMoji (STORE, or encoded first: some
 minutes), and served in a process of its own, on this machine's loopback alone. Requests have one
-row each: its embeddings, or the picture's file (PNG, 72 × 72 pixels) and the text. Each number of
-clients asks for so many seconds, each client again as soon as it is answered, on a connection that
-stays open. The clients are threads of this process: they take a share of the same cores. The loop
-hands the same rows to `Predictor.predict_proba`, one by one, which is less than the server says:
-it adds what each modality says alone, shares and prediction sets.
+row each: its embeddings, or the picture's file (PNG, 72 × 72 pixels) and the text. The clients are
+one thread of this process, which says what it takes of the processor, and what the server does.
 
-Two loops and two lines for each number of clients, `--seconds` each. With --memory, so many
-requests of both kinds follow from eight clients, and the server's memory as they go by (its own
-and that of the process in which it decodes pictures); two minutes at most.
+In each round come, one after the other and for `--seconds` each: `Predictor.predict_proba` on the
+same rows, one by one, in this process; of raw items the encoders alone, called directly in
+batches of their own size; a server of the same kind that reads the same bodies and answers each
+with the same 1,000 bytes, which is as fast as HTTP gets here; and the server with each number of
+clients. The ratios are of one round; shown is the median of rounds. The loop says less than the
+server: that adds what each modality says alone, shares and prediction sets.
+
+With --memory, so many requests follow from eight clients, one in 64 with a picture and a text, and
+the server's memory as they go by (its own and that of the process in which it decodes pictures);
+five minutes at most.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
-import http.client
-import itertools
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from light_client import ask, resident
 
 import srmm
 from srmm.data.items import ItemReader
+from srmm.encoders.engines import with_engine
 from srmm.workflows import fit_workflow
 from srmm.workflows.predictor import Predictor
 
 ROWS = 64
 """Different rows that are asked for, in turns."""
 MOST = 20_000
-"""Requests of one line of the table, however much time is left."""
+"""Requests of one line of a round, however much time is left."""
+LONGEST = 300
+"""Seconds that the memory is watched."""
+EMBEDDINGS, RAW = "embeddings", "picture and text"
 
 
 def fitted(folder: Path, store: Path | None) -> Path:
@@ -87,18 +95,30 @@ def vector_body(row: dict[str, np.ndarray]) -> bytes:
     return json.dumps({name: vector[0].tolist() for name, vector in row.items()}).encode()
 
 
+ECHO = """
+import sys, uvicorn
+async def app(scope, receive, send):
+    while scope["type"] == "http" and (await receive()).get("more_body"): pass
+    length = [(b"content-length", b"1000")]
+    await send({"type": "http.response.start", "status": 200, "headers": length})
+    await send({"type": "http.response.body", "body": b"." * 1000})
+uvicorn.run(app, port=int(sys.argv[1]), access_log=False, lifespan="off",
+            http="srmm.serving.heads:BoundedProtocol")
+"""
+SERVE = "import sys; from srmm.cli import main; main(sys.argv[1:])"
+
+
 @contextmanager
-def served(model: Path) -> Iterator[tuple[int, int]]:
-    """(process, port) of `srmm serve`, which is ready."""
+def started(code: str, *words: str) -> Iterator[tuple[int, int]]:
+    """(process, port) of a server that is ready; "PORT" among its words is the port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    code = "import sys; from srmm.cli import main; main(sys.argv[1:])"
-    command = [sys.executable, "-c", code, "serve", str(model), "--port", str(port)]
+    command = [sys.executable, "-c", code, *(str(port) if w == "PORT" else w for w in words)]
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen([*command, "--queue", "256"], stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            until = time.monotonic() + 180
+            until = time.monotonic() + 240
             while not is_ready(port):
                 if process.poll() is not None or time.monotonic() > until:
                     log.seek(0)
@@ -114,137 +134,154 @@ def served(model: Path) -> Iterator[tuple[int, int]]:
 
 
 def is_ready(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("GET", "/ready")
-        return connection.getresponse().status == 200
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=10) as answer:
+            return bool(answer.status == 200)
     except OSError:
         return False
-    finally:
-        connection.close()
 
 
-class Load:
-    """So many clients that ask at once, for so long.
+def bare_encoders(predictor: Predictor, raw: list[dict[str, str]]) -> Callable[[int], None]:
+    """A function that encodes some rows, 64 at a time, by the encoders alone."""
+    encoders = {name: with_engine(predictor.encoder(name), "auto")[0] for name in raw[0]}
+    contents = {"image": [Path(row["image"]).read_bytes() for row in raw],
+                "text": [row["text"] for row in raw]}  # fmt: skip
+    reader = ItemReader(None)
+    opened = {"image": reader.image, "text": reader.text}
 
-    After `run`: `times`, seconds of each answer; `refused`, how many were no answer.
-    """
+    def encode(_: int) -> None:
+        for name, encoder in encoders.items():
+            for start in range(0, len(raw), encoder.batch_size):
+                items = contents[name][start : start + encoder.batch_size]
+                encoder.encode([encoder.prepare(opened[name](item)) for item in items])
 
-    def __init__(self, port: int, bodies: list[bytes], most: int = MOST) -> None:
-        self.port, self.bodies, self.most = port, bodies, most
-        self.times: list[float] = []
-        self.refused = 0
-        self._turns = itertools.count()
-
-    def run(self, clients: int, seconds: float) -> float:
-        """Requests that were answered per second."""
-        started = time.perf_counter()
-        self._until = started + seconds
-        threads = [threading.Thread(target=self._ask) for _ in range(clients)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return len(self.times) / (time.perf_counter() - started)
-
-    def _ask(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
-        while time.perf_counter() < self._until and (turn := next(self._turns)) < self.most:
-            before = time.perf_counter()
-            headers = {"Content-Type": "application/json"}
-            connection.request("POST", "/predict", self.bodies[turn % len(self.bodies)], headers)
-            response = connection.getresponse()
-            response.read()
-            if response.status == 200:
-                self.times.append(time.perf_counter() - before)
-            else:
-                self.refused += 1
-        connection.close()
+    return encode
 
 
-def loop(work: Callable[[int], Any], seconds: float) -> tuple[float, list[float]]:
-    """(rows per second, seconds of each) of one row after the other in this process."""
+def loop(work: Callable[[int], Any], seconds: float, rows: int = 1) -> dict[str, float]:
+    """Rate of rows, and the processor's milliseconds for each, of calls one after the other."""
     work(0)
-    times: list[float] = []
-    started = time.perf_counter()
-    while time.perf_counter() - started < seconds and len(times) < MOST:
-        before = time.perf_counter()
-        work(len(times) % ROWS)
-        times.append(time.perf_counter() - before)
-    return len(times) / (time.perf_counter() - started), times
+    n, mine, started = 0, time.process_time(), time.perf_counter()
+    while time.perf_counter() - started < seconds and n < MOST:
+        work(n % ROWS)
+        n += 1
+    return {
+        "rate": n * rows / (time.perf_counter() - started),
+        "server_ms": (time.process_time() - mine) / (n * rows) * 1000,
+    }
 
 
-def resident(process: int) -> float:
-    """Memory of a process and of those it started, in MB."""
-    total = 0
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    for one in [str(process), *children]:
-        found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{one}/status").read_text())
-        total += int(found[1]) if found else 0
-    return total / 1000
-
-
-def line(what: str, rate: float, times: list[float], refused: int, memory: str) -> None:
-    middle, late = np.percentile(times, [50, 99]) * 1000 if times else (np.nan, np.nan)
-    print(
-        f"| {what} | {len(times):,} | {rate:,.0f} | {middle:,.1f} | {late:,.1f} | {refused} "
-        f"| {memory} |",
-        flush=True,
-    )
+def asked(process: int, port: int, bodies: list[bytes], clients: int, seconds: float) -> Any:
+    """What `loop` gives, of clients of a server, and how long they waited."""
+    load = ask(process, port, bodies, clients=clients, seconds=seconds, most=MOST)
+    middle, late = np.percentile(load.seconds, [50, 99]) * 1000 if load.seconds else (0.0, 0.0)
+    return {"rate": load.rate, "server_ms": load.server_ms, "client_ms": load.client_ms,
+            "p50_ms": middle, "p99_ms": late, "refused": load.refused}  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--store", type=Path, help="a store of OpenMoji, as srmm encode writes it")
-    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--model", type=Path, help="one that was fitted to it before")
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--memory", type=int, default=0, help="requests to watch memory over")
+    parser.add_argument("--json", type=Path, help="a file for the figures of every round")
     given = parser.parse_args()
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the start\n", flush=True)
+    found: dict[str, Any] = {"cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
     with tempfile.TemporaryDirectory() as folder:
-        model = fitted(Path(folder), given.store)
+        model = given.model or fitted(Path(folder), given.store)
         raw = raw_rows(ROWS, Path(folder))
-        measure(model, raw, given.clients, given.seconds, min(given.memory, MOST))
-    print(f"\nload {os.getloadavg()[0]:.1f} at the end")
+        words = [str(model), "--port", "PORT", "--queue", "256", "--workers", str(given.workers)]
+        with started(SERVE, "serve", *words) as server, started(ECHO, "PORT") as echo:
+            found |= measure(srmm.load(model), raw, server, echo, given)
+            found["load_after"] = os.getloadavg()[0]
+            print(f"\n{found['cores']} cores, load {found['load_before']:.1f} before, "
+                  f"{found['load_after']:.1f} after")  # fmt: skip
+            if given.memory:
+                found["memory"] = watch_memory(*server, found.pop("bodies"), given.memory)
+    found.pop("bodies", None)
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def measure(
-    model: Path, raw: list[dict[str, str]], clients: list[int], seconds: float, watched: int
-) -> None:
-    """Print the tables."""
-    predictor = srmm.load(model)
-    vectors = vector_rows(predictor, raw)
-    asked: dict[str, tuple[list[Any], list[bytes]]] = {
-        "embeddings": (vectors, [vector_body(row) for row in vectors]),
-        "picture and text": (raw, [raw_body(row) for row in raw]),
-    }
-    print("| what | answered | per second | p50, ms | p99, ms | refused | server, MB |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for name, (rows, _) in asked.items():
-        rate, times = loop(lambda i, rows=rows: predictor.predict_proba(rows[i]), seconds)
-        line(f"{name}, loop in one process", rate, times, 0, "")
-    with served(model) as (process, port):
-        print(f"| server, ready | | | | | | {resident(process):,.0f} |")
-        for name, (_, bodies) in asked.items():
-            for count in clients:
-                load = Load(port, bodies)
-                rate, memory = load.run(count, seconds), f"{resident(process):,.0f}"
-                line(f"{name}, {count} clients", rate, load.times, load.refused, memory)
-        if watched:
-            watch_memory(process, port, [body for _, bodies in asked.values() for body in bodies],
-                         watched)  # fmt: skip
+    predictor: Predictor,
+    raw: list[dict[str, str]],
+    server: tuple[int, int],
+    echo: tuple[int, int],
+    given: argparse.Namespace,
+) -> dict[str, Any]:
+    """Run the rounds, and print what came of them."""
+    vectors, seconds = vector_rows(predictor, raw), given.seconds
+    rows: dict[str, list[Any]] = {EMBEDDINGS: vectors, RAW: raw}
+    bodies = {EMBEDDINGS: [vector_body(row) for row in vectors], RAW: [raw_body(r) for r in raw]}
+    encoders, most = bare_encoders(predictor, raw), max(given.clients)
+    rounds: list[dict[str, dict[str, float]]] = []
+    for _ in range(given.rounds):
+        one: dict[str, dict[str, float]] = {}
+        for name, own in rows.items():
+            one[f"{name}: loop over predict_proba"] = loop(
+                lambda i, own=own: predictor.predict_proba(own[i]), seconds
+            )
+            if name == RAW:
+                one[f"{name}: encoders alone"] = loop(encoders, seconds, ROWS)
+            one[f"{name}: bare HTTP, {most} clients"] = asked(*echo, bodies[name], most, seconds)
+            for n in given.clients:
+                one[f"{name}: {n} clients"] = asked(*server, bodies[name], n, seconds)
+        rounds.append(one)
+    show_lines(rounds)
+    last = f"{most} clients"
+    ratios = {
+        f"{EMBEDDINGS}, {last}: server / loop": ratio(rounds, EMBEDDINGS, last,
+                                                     "loop over predict_proba"),
+        f"{EMBEDDINGS}, {last}: server / bare HTTP": ratio(rounds, EMBEDDINGS, last,
+                                                          f"bare HTTP, {last}"),
+        f"{RAW}, {last}: server / encoders alone": ratio(rounds, RAW, last, "encoders alone"),
+        f"{RAW}, {last}: server / loop": ratio(rounds, RAW, last, "loop over predict_proba"),
+    }  # fmt: skip
+    print("\n| ratio | of rates | of processor time |\n| --- | --- | --- |")
+    for name, (rate, time_) in ratios.items():
+        print(f"| {name} | {rate:.2f} | {time_:.2f} |")
+    mixed = [*bodies[EMBEDDINGS][1:], bodies[RAW][0]]
+    return {"rounds": rounds, "ratios": ratios, "bodies": mixed}
 
 
-def watch_memory(process: int, port: int, bodies: list[bytes], requests: int) -> None:
-    """Print the server's memory at eighths of so many requests."""
+def ratio(rounds: list[Any], name: str, server: str, other: str) -> tuple[float, float]:
+    """Medians of rounds: how often faster the server is, and how often less it takes."""
+    pairs = [(one[f"{name}: {server}"], one[f"{name}: {other}"]) for one in rounds]
+    return (
+        median(s["rate"] / o["rate"] for s, o in pairs),
+        median(o["server_ms"] / s["server_ms"] if s["server_ms"] else np.nan for s, o in pairs),
+    )
+
+
+def show_lines(rounds: list[dict[str, dict[str, float]]]) -> None:
+    names = {"rate": "per second", "server_ms": "processor, ms each", "client_ms": "the client's",
+             "p50_ms": "p50, ms", "p99_ms": "p99, ms", "refused": "refused"}  # fmt: skip
+    print(f"| what | {' | '.join(names.values())} |\n{'| --- ' * (len(names) + 1)}|")
+    for what in rounds[0]:
+        cells = []
+        for name in names:
+            values = [one[what][name] for one in rounds if name in one[what]]
+            digits = 0 if name in ("rate", "refused") else 1 if name[0] == "p" else 2
+            cells.append(f"{median(values):,.{digits}f}" if values else "")
+        print(f"| {what} | {' | '.join(cells)} |", flush=True)
+
+
+def watch_memory(process: int, port: int, bodies: list[bytes], requests: int) -> Any:
+    """Print the server's memory at tenths of so many requests."""
     print("\n| further requests | server, MB |\n| --- | --- |")
-    print(f"| 0 | {resident(process):,.0f} |", flush=True)
-    answered, until = 0, time.monotonic() + 120
-    for _ in range(8):
-        load = Load(port, bodies, most=requests // 8)
-        load.run(8, until - time.monotonic())
-        answered += len(load.times)
-        print(f"| {answered:,} | {resident(process):,.0f} |", flush=True)
+    found = [(0, resident(process))]
+    until = time.monotonic() + LONGEST
+    while found[-1][0] < requests and time.monotonic() < until:
+        load = ask(process, port, bodies, clients=8, seconds=until - time.monotonic(),
+                   most=requests // 10)  # fmt: skip
+        found.append((found[-1][0] + len(load.seconds) + load.refused, resident(process)))
+        print(f"| {found[-1][0]:,} | {found[-1][1]:,.0f} |", flush=True)
+    return found
 
 
 if __name__ == "__main__":

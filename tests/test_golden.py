@@ -12,9 +12,12 @@ import srmm
 from tests.golden.make_predictions import CASES, PRETRAINED, fitted, problem
 
 FOLDER = Path(__file__).parent / "golden"
-# The same bits on the machine that made the file; other processors round otherwise, and an epoch
-# may then be chosen differently, which these few epochs do not show.
+# Other processors, and other orders of the same sums, round otherwise, and an epoch may then be
+# chosen differently, which these few epochs do not show.
 ATOL = 1e-4
+# Adam divides by the size of a gradient: where that is nothing but rounding, a weight may go either
+# way by a whole step. Seen: 0.9e-3. Another draw, or another rate, moves them by hundredths.
+ATOL_TRAINED = 2e-3
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,9 @@ def golden() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("name", CASES)
 def test_a_method_predicts_what_it_did(name: str, golden: dict[str, np.ndarray]) -> None:
     X, _, _ = problem()
-    np.testing.assert_allclose(fitted(name).predict_proba(X[100:]), golden[name], atol=ATOL)
+    np.testing.assert_allclose(
+        fitted(name).predict_proba(X[100:]), golden[name], rtol=0, atol=ATOL_TRAINED
+    )
 
 
 def test_every_method_has_a_golden_prediction() -> None:

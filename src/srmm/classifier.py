@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from srmm.data.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings, together
 from srmm.fusion import fuse
-from srmm.learning.instances import Batch, Instances
+from srmm.learning.instances import Instances
 from srmm.learning.late_fusion import LateFusionClassifier
 from srmm.learning.method import MethodAbout
-from srmm.learning.network import NetworkClassifier
+from srmm.learning.network import NetworkClassifier, evaluating
 from srmm.recipe import BranchParameters, with_parameters
 from srmm.single_branch import SingleBranch
 from srmm.switching import STRATEGIES
@@ -103,17 +103,20 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
     def _alone(
         self, embeddings: Embeddings, network: Callable[[dict[str, Tensor]], Tensor], width: int
     ) -> np.ndarray:
-        """Every present item through `network` alone: (n_instances, n_modalities, width)."""
+        """Every present item through `network` alone: float32 (n_instances, n_modalities, width).
 
-        def each(batch: Batch) -> Tensor:
-            out = torch.full((*batch.present.shape, width), torch.nan, device=batch.present.device)
-            for m, (name, x) in enumerate(batch.items.items()):
-                rows = torch.nonzero(batch.present[:, m])[:, 0]
-                if len(rows):
-                    out[rows, m] = network({name: x[rows]})
-            return out
-
-        return self._forward(embeddings, each)
+        NaN where there is none. The items of all modalities go in together, one below the other.
+        """
+        device = self.network_.fc3.weight.device
+        data = Instances(embeddings, self.standardizer_, device)
+        out = np.full((*embeddings.present.shape, width), np.nan, dtype=np.float32)
+        with evaluating(self.network_), torch.inference_mode():
+            for items, rows in data.alone(width):
+                made = network(items).cpu().numpy()
+                ends = np.cumsum([len(here) for here in rows])
+                for m, here in enumerate(rows):
+                    out[together(here), m] = made[ends[m] - len(here) : ends[m]]
+        return out
 
     def transform(self, X: Any) -> np.ndarray:
         """Block-2 embeddings: (n_instances, hidden_dim), unit length (paper Fig. 5).
@@ -130,7 +133,7 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
     def transform_per_modality(self, X: Any) -> np.ndarray:
         """Block-2 embeddings, item by item: (n_instances, n_modalities, hidden_dim)."""
         matched = self._matched(X)
-        return self._alone(matched, self.network_.embed, self.hidden_dim)
+        return self._alone(matched, self.network_.embed, self.hidden_dim).astype(np.float64)
 
 
 ABOUT = MethodAbout("srmm-paper", PaperClassifier, SOURCE)

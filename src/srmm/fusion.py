@@ -34,13 +34,16 @@ def fuse(outputs: np.ndarray, present: np.ndarray, fusion: str = "mean") -> np.n
     array of shape (n_instances, n_classes); rows with nothing present are NaN.
     """
     one_of("fusion", fusion, FUSIONS)
-    outputs = np.where(present[..., None], outputs, 1.0)
     count = present.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = present / count  # (n, M): equal weights; NaN where nothing is present
-    if fusion == "mean":  # III-B: "average of the logits obtained from the softmax layer"
-        return np.einsum("nm,nmc->nc", share, outputs)
-    return softmax(np.einsum("nm,nmc->nc", share, _log(outputs)), axis=1)
+    total = np.zeros((outputs.shape[0], outputs.shape[2]))
+    for m in range(present.shape[1]):
+        here = present[:, m]
+        each = outputs[:, m] if here.all() else np.where(here[:, None], outputs[:, m], 1.0)
+        # III-B: "average of the logits obtained from the softmax layer"
+        total += share[:, m, None] * (each if fusion == "mean" else _log(each))
+    return total if fusion == "mean" else softmax(total, axis=1)
 
 
 def pattern_codes(present: np.ndarray) -> np.ndarray:
@@ -63,4 +66,4 @@ def pattern_counts(present: np.ndarray) -> dict[str, int]:
 
 
 def _log(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(probabilities, _SMALLEST))
+    return np.log(np.maximum(probabilities, _SMALLEST, dtype=np.float64))

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from srmm.data.modality import check_modalities
 from srmm.errors import InputError, did_you_mean, fraction
+from srmm.learning.gradients import unit_length
 from srmm.learning.layers import Dropout, lone_row_safe, start_as
 
 
@@ -81,11 +82,11 @@ class SingleBranch(nn.Module):
 
     def embed(self, embeddings: Mapping[str, Tensor]) -> Tensor:
         """Block-2 embeddings: `(n_items, hidden_dim)`, every row of unit length (Fig. 5)."""
-        items = [self.fc1(self._project(m, x)) for m, x in embeddings.items()]
-        hidden = lone_row_safe(self.norm, torch.cat(items))
+        items = torch.cat([self._project(m, x) for m, x in embeddings.items()])
+        hidden = lone_row_safe(self.norm, self.fc1(items))
         hidden = self.dropout(F.relu(hidden))  # (n_items, h): block 1
         # On the unit sphere, items of all modalities with one label come to lie together (Fig. 5).
-        return F.normalize(self.fc2(hidden), dim=1)  # (n_items, h): block 2
+        return unit_length(self.fc2(hidden))  # (n_items, h): block 2
 
     def _project(self, modality: str, x: Tensor) -> Tensor:
         size = self.embedding_dims.get(modality)

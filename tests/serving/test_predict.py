@@ -12,6 +12,7 @@ import pytest
 from tests.serving.conftest import photo
 
 RED = base64.b64encode(photo("red")).decode()
+BLUE = base64.b64encode(photo("blue")).decode()
 
 
 def ask(client: Any, rows: Any, **query: Any) -> Any:
@@ -60,6 +61,27 @@ def test_it_says_what_the_predictor_says(client: Any, shop: Path) -> None:
         by_label = {one["label"]: one["probability"] for one in said["probabilities"]}
         shown = [by_label[label] for label in client.predictor.classes_]
         np.testing.assert_allclose(shown, expected, atol=1e-6)
+
+
+def test_it_explains_as_the_predictor_does(client: Any) -> None:
+    """Also where rows of several requests, with other modalities each, are computed together."""
+    rows = [{"title": "a blue shoe"}, {"title": "a red shoe", "price": "11,50", "size": "S"},
+            {"price": "53,50"}, {"photo": photo("red"), "title": "a blue shoe", "price": "12,50"},
+            {"photo": photo("blue"), "price": "12,50"}]  # fmt: skip
+    frame = client.predictor.predict_frame(rows, explain=True)
+    sent = [{**row, "photo": RED if row.get("photo") == photo("red") else BLUE}
+            if "photo" in row else row for row in rows]  # fmt: skip
+    found = ask(client, {"rows": sent}).json()["predictions"]
+    for said, expected in zip(found, frame.to_dict("records"), strict=True):
+        assert said["label"] == expected["label"]
+        assert said["prior_share"] == pytest.approx(expected["prior_share"], abs=1e-6)
+        for name, about in said["modalities"].items():
+            if about["status"] != "present":
+                assert about["share"] is about["label"] is about["of_answer"] is None
+                continue
+            assert about["label"] == expected[f"{name}_label"]
+            for what in ("probability", "share"):
+                assert about[what] == pytest.approx(expected[f"{name}_{what}"], abs=1e-6)
 
 
 def test_embeddings_may_stand_in_for_items(client: Any) -> None:

@@ -28,6 +28,7 @@ def serve(
     when_nothing: Literal["error", "prior"] | None = None,
     engine: Engine = "auto",
     allowed_host: list[str] | None = None,
+    log_requests: bool = False,
     limits: Annotated[Limits, Parameter(name="*", group=LIMITS)] = Limits(),
 ) -> None:
     """Serve a model over HTTP, with a page to try it on.
@@ -80,5 +81,6 @@ def serve(
         when_nothing=when_nothing,
         hosts=allowed_hosts(host, allowed_host or ()),
         limits=limits,
+        log_requests=log_requests,
     )
     sys.exit(serve_model(settings, host=host, port=port, workers=workers))

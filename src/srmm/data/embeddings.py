@@ -209,7 +209,9 @@ class Embeddings(Interchange):
         """(rows, vectors): the instances with this modality and their (n_present, d_m) array."""
         position = self.position[:, self.modalities.index(modality)]
         rows = np.flatnonzero(position != ABSENT)
-        return rows, self.values[modality][position[rows]]
+        vectors = self.values[modality][together(position[rows])]
+        vectors.flags.writeable = False  # often the embeddings' own
+        return rows, vectors
 
     def to_array(self, modality: str) -> np.ndarray:
         """One modality as a dense (n_instances, d_m) array, NaN rows where absent."""
@@ -219,20 +221,32 @@ class Embeddings(Interchange):
         return dense
 
     def compact(self) -> Embeddings:
-        """The same instances with only the packed rows they need, copied out of a larger store."""
+        """The same instances with only the packed rows they need, out of a larger store.
+
+        Rows that lie together there are not copied.
+        """
+        if all(map(self._is_compact, range(len(self.modalities)))):
+            return self
         values, columns = {}, []
         for m, name in enumerate(self.modalities):
             used, position = packed_rows(self.position[:, m])
-            values[name] = self.values[name][used]
+            values[name] = self.values[name][together(used)]
             columns.append(position)
         compacted = self._with(position=np.column_stack(columns))
         compacted.values = values
         return compacted
 
+    def _is_compact(self, m: int) -> bool:
+        place = self.position[:, m]
+        place, n = place[place != ABSENT], len(self.values[self.modalities[m]])
+        return len(place) == n and (not n or isinstance(together(place), slice))
+
     def check(self) -> Embeddings:
         """Raise `InputError` naming modality and row if a present embedding is not finite."""
         for name in self.modalities:
             rows, vectors = self.items(name)
+            if np.isfinite([vectors.min(initial=0), vectors.max(initial=0)]).all():
+                continue
             finite = np.isfinite(vectors).all(axis=1)
             if not finite.all():
                 row = rows[np.argmin(finite)]
@@ -268,10 +282,20 @@ def concatenate(first: Embeddings, second: Embeddings) -> Embeddings:
 def packed_rows(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(used, position): the rows that some instance points to, in their order, and where each
     instance finds its own among them."""
-    used, renumbered = np.unique(position[position != ABSENT], return_inverse=True)
+    there = position[position != ABSENT]
+    if isinstance(together(there), slice):
+        return there, np.where(position == ABSENT, ABSENT, position - there[0])
+    used, renumbered = np.unique(there, return_inverse=True)
     packed = np.full(len(position), ABSENT, dtype=np.int64)
     packed[position != ABSENT] = renumbered
     return used, packed
+
+
+def together(rows: np.ndarray) -> np.ndarray | slice:
+    """Ascending row numbers without a gap as a slice, which copies nothing; others as they are."""
+    if not len(rows) or rows[-1] - rows[0] != len(rows) - 1 or (rows[1:] <= rows[:-1]).any():
+        return rows
+    return slice(int(rows[0]), int(rows[-1]) + 1)
 
 
 def same_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,9 +54,9 @@ def as_embeddings(X: Any) -> Embeddings:
 
 def is_lone_array(X: Any) -> bool:
     """True if `X` is one array or numeric frame, for which scikit-learn's own checks apply."""
-    if holds_raw_items(X):
-        return False
     if isinstance(X, Mapping) and not issparse(X):  # some sparse matrices are mappings, too
+        return False
+    if holds_raw_items(X):
         return False
     return not (isinstance(X, Embeddings) or has_vectors(X) or _is_dataset(X))
 
@@ -119,6 +119,8 @@ def match_modalities(
                 f"on those of {trained.get('spec')!r} (or its settings differ). Encode with the "
                 "encoder the model was trained with."
             )
+    if [*embeddings.embedding_dims.items()] == [*embedding_dims.items()]:
+        return embeddings
     values, position = {}, np.full((len(embeddings), len(embedding_dims)), ABSENT)
     for m, (name, size) in enumerate(embedding_dims.items()):
         given = bool(embeddings.embedding_dims.get(name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -45,9 +46,14 @@ def check_modality_name(name: object) -> str:
     return name
 
 
+_seen_before = lru_cache(maxsize=1024)(check_modality_name)
+
+
 def check_modalities(names: Sequence[object]) -> tuple[str, ...]:
     """Return the names as a tuple; raise `InputError` if there is none, or one twice."""
-    checked = tuple(check_modality_name(name) for name in names)
+    checked = tuple(
+        _seen_before(name) if type(name) is str else check_modality_name(name) for name in names
+    )
     if not checked:
         raise InputError("No modality given: expected at least one, e.g. {'image': array}.")
     twice = sorted(name for name, n in Counter(checked).items() if n > 1)

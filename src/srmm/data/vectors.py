@@ -11,6 +11,8 @@ import pandas as pd
 from srmm.data.holders import is_missing, opened
 from srmm.errors import InputError
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 def as_vectors(
     name: str, held: Any, shown: np.ndarray | None = None
@@ -51,14 +53,15 @@ def as_vectors(
 
 def present_rows(name: str, array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Boolean (n,): which of these `rows` have numbers; raise for partly NaN or infinite ones."""
+    # NaN and infinity pass through a minimum and a maximum: most arrays need no more than these.
+    if array.size and max(-array.min(), array.max()) <= _LARGEST:
+        return np.ones(len(array), dtype=bool)
     nan = np.isnan(array)
     absent = nan.all(axis=1) if array.shape[1] else np.zeros(len(array), dtype=bool)
     bad = {
         "is partly NaN": nan.any(axis=1) & ~absent,
         "holds an infinity": np.isinf(array).any(axis=1),
-        "holds a number beyond the range of float32": (
-            np.abs(array) > np.finfo(np.float32).max
-        ).any(axis=1),
+        "holds a number beyond the range of float32": (np.abs(array) > _LARGEST).any(axis=1),
     }
     for fault, of in bad.items():
         if of.any():

@@ -43,6 +43,8 @@ _NEEDED = ("onnxruntime", "onnx", "onnxscript")
 _RATE = 16_000
 _DIGITS = 16
 
+_LOG = logging.getLogger(__name__)
+
 Call = tuple[dict[str, np.ndarray], np.ndarray]
 """Named inputs, and PyTorch's output."""
 
@@ -106,6 +108,10 @@ def in_onnx_runtime(encoder: Encoder) -> dict[str, OnnxNetwork]:
             file = _cached(key)
             try:
                 if file is None:
+                    _LOG.info(
+                        "Exporting the %s encoder's network to ONNX, which takes up to a minute. "
+                        "It is done once, and kept in %s.", encoder.kind, cache_folder(),
+                    )  # fmt: skip
                     calls = calls or _watched(encoder)
                     file = _exported(network, calls[name], key)
                 known = OnnxNetwork(file)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from srmm.learning.gradients import EPS, normed, unit_length
+
 _SURE = 0.9  # the probability that a unit-length embedding must be able to give its class
 
 
@@ -76,12 +78,12 @@ class Branches(nn.Module):
         `share` (n, M) or (K, n, M) is at least 0; an item whose share is 0 takes no part.
         """
         total = share.sum(dim=-1, keepdim=True).clamp_min(1e-6)
-        return torch.einsum("knmh,knm->knh", vectors, (share / total).expand(vectors.shape[:3]))
+        return torch.matmul((share / total)[..., None, :], vectors)[..., 0, :]
 
     def embed(self, vectors: Tensor, rng: np.random.Generator | None = None) -> Tensor:
         """To the end of block 2: (K, …, h) → (K, …, h), every row of unit length."""
         hidden = self._drop(F.relu(vectors), self.dropout, rng)  # the end of block 1
-        return F.normalize(self.fc2(hidden.flatten(1, -2)), dim=-1).view(vectors.shape)
+        return unit_length(self.fc2(hidden.flatten(1, -2))).view(vectors.shape)
 
     def classify(self, vectors: Tensor, rng: np.random.Generator | None = None) -> Tensor:
         """To the end of block 3: vectors (K, …, h) of `enter` or `fused` → logits (K, …, C)."""
@@ -99,9 +101,12 @@ class Branches(nn.Module):
         cut = min(round(256 * share), 255)
         if rng is None or not cut:
             return x
-        drawn = np.frombuffer(bytearray(rng.bytes(x.numel())), dtype=np.uint8)
-        kept = torch.from_numpy(drawn).to(x.device).view(x.shape) >= cut
-        return x * kept * (256 / (256 - cut))
+        # The bytes of `rng.bytes`, without its three copies; NumPy compares them faster, too.
+        words = rng.integers(2**32, size=-(-x.numel() // 4), dtype=np.uint32)
+        drawn = words.astype("<u4", copy=False).view(np.uint8)[: x.numel()]
+        factor = (drawn >= cut).astype(np.float32)
+        factor *= 256 / (256 - cut)
+        return x * torch.from_numpy(factor).to(x.device).view(x.shape)
 
 
 class Linears(nn.Module):
@@ -124,6 +129,7 @@ class MaskedBatchNorm(nn.Module):
 
     mean: Tensor
     var: Tensor
+    eps = EPS
 
     def __init__(self, members: int, width: int, momentum: float = 0.1) -> None:
         super().__init__()
@@ -134,15 +140,15 @@ class MaskedBatchNorm(nn.Module):
         self.momentum = momentum
 
     def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        mean, var = self.mean, self.var
-        if self.training:
+        if not self.training:
+            return (x - self.mean) * (torch.rsqrt(self.var + self.eps) * self.gain) + self.shift
+        with torch.no_grad():
             count = present.sum(dim=1)[:, None, None]  # (K, 1, 1)
             enough = count > 1
-            share = present[..., None] / count.clamp_min(1)
-            mean = torch.where(enough, (share * x).sum(dim=1, keepdim=True), mean)
-            var = torch.where(enough, (share * (x - mean) ** 2).sum(dim=1, keepdim=True), var)
-            with torch.no_grad():
-                unbiased = torch.where(enough, count / (count - 1).clamp_min(1), 1.0)
-                self.mean.lerp_(mean, self.momentum)
-                self.var.lerp_(var * unbiased, self.momentum)
-        return (x - mean) * (torch.rsqrt(var + 1e-5) * self.gain) + self.shift
+            share = enough * present[..., None] / count.clamp_min(1)  # (K, n, 1)
+            mean = torch.where(enough, share.mT @ x, self.mean)
+            var = torch.where(enough, share.mT @ (x - mean).square(), self.var)
+            unbiased = torch.where(enough, count / (count - 1).clamp_min(1), 1.0)
+            self.mean.lerp_(mean, self.momentum)
+            self.var.lerp_(var * unbiased, self.momentum)
+        return normed(x, mean, var, share, self.gain, self.shift)

@@ -14,6 +14,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.split import draw_folds, linked
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.features import Features
+from srmm.ensemble.folded import Folded, folded
 from srmm.ensemble.out_of_fold import OutOfFold
 from srmm.ensemble.state import arrays_of, check_folds, digest_of, restored
 from srmm.ensemble.table import FeatureTable
@@ -33,7 +34,8 @@ _MOST_NUMBERS = 40_000_000  # log-probabilities from which weights are learnt
 _MOST_ROWS = 20_000
 _TRUST_ROWS = 2_000
 _KEPT = 100_000_000  # numbers of vectors that a scorer keeps (0.4 GB)
-_AT_ONCE = 20_000_000  # logits
+_AT_ONCE = 4_000_000  # logits
+_ROWS = 1024
 
 
 def _epochs(name: str, value: Any) -> None:
@@ -218,42 +220,80 @@ class SingleBranchClassifier(NetworkModel):
         return out
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
-        return self._scorer(embeddings)(np.arange(len(embeddings)), np.asarray(embeddings.present))
+        network, out = folded(self.network_), np.empty((len(embeddings), len(self.classes_)))
+        for start in range(0, len(embeddings), self._step):
+            some = embeddings[start : start + self._step]
+            entered = self._entered(network, some)
+            fused = self._fused(network, *entered, np.asarray(some.present))
+            out[start : start + self._step] = fused
+        return out
 
     def _scorer(self, embeddings: Embeddings) -> Scorer:
-        table = FeatureTable(embeddings, self.features_, self._device())
-        trust, there = self.trust_.of(embeddings, self.features_), np.asarray(embeddings.present)
-        K, M, C = self.n_folds, len(self.modalities_), len(self.classes_)
-        step = max(1, _AT_ONCE // (K * (M + 1) * max(C, self.hidden_dim)))
-        keep = K * M * self.hidden_dim * len(table) <= _KEPT and len(table) <= step
-        kept = self._vectors(table, np.arange(len(table))) if keep else None
+        there = np.asarray(embeddings.present)
+        if there.size * self.n_folds * self.hidden_dim > _KEPT:
+            return lambda rows, present: self._probabilities(embeddings[rows].mask(present))
+        network = folded(self.network_)
+        vectors, trust = self._entered(network, embeddings)
 
-        @torch.inference_mode()
         def score(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
-            out = np.empty((len(rows), C))
-            for start in range(0, len(rows), step):
-                some = rows[start : start + step]
-                mask = present[start : start + step] & there[some]
-                vectors = self._vectors(table, some) if kept is None else kept[:, some]
-                out[start : start + step] = self._fused(vectors, mask, trust[some] * mask)
+            out = np.empty((len(rows), len(self.classes_)))
+            for start in range(0, len(rows), self._step):
+                some = rows[start : start + self._step]
+                mask = present[start : start + self._step] & there[some]
+                kept = [vector[torch.from_numpy(some)] for vector in vectors]
+                out[start : start + self._step] = self._fused(network, kept, trust[some], mask)
             return out
 
         return score
+
+    @property
+    def _step(self) -> int:
+        """How many instances pass the networks at once: what stays in a processor's cache."""
+        return max(1, min(_ROWS, _AT_ONCE // len(self.classes_)))
+
+    @torch.inference_mode()
+    def _entered(self, network: Folded, embeddings: Embeddings) -> tuple[list[Tensor], np.ndarray]:
+        """What enters the networks of each modality's items (n, K·h), and the trust in them (n, M).
+
+        Zeros stand for what is absent.
+        """
+        device = self.network_.fc2.weight.device
+        vectors, trust = [], np.ones(embeddings.present.shape, dtype=np.float32)
+        for m, (name, size) in enumerate(embeddings.embedding_dims.items()):
+            rows, items = embeddings.items(name)
+            made = self.features_.apply(name, items)
+            trust[rows, m] = self.trust_.of_scaled(name, made[:, :size])
+            entered = network.enter(m, torch.from_numpy(made).to(device))
+            if len(rows) < len(embeddings):
+                entered, some = entered.new_zeros((len(embeddings), network.width)), entered
+                entered[torch.from_numpy(rows)] = some
+            vectors.append(entered)
+        return vectors, trust
+
+    @torch.inference_mode()
+    def _fused(
+        self, network: Folded, vectors: list[Tensor], trust: np.ndarray, present: np.ndarray
+    ) -> np.ndarray:
+        """Probabilities (n, C) from M vectors (n, K·h), of what is present (n, M) and trusted."""
+        trust = trust * present
+        weights = self.weights_.of(present) * np.hstack([trust, trust.max(axis=1, keepdims=True)])
+        share = trust / np.maximum(trust.sum(axis=1, keepdims=True), 1e-6)
+        experts, heard = [*vectors], weights.any(axis=0)
+        if heard[-1]:
+            parts = torch.from_numpy(share).to(vectors[0].device)
+            fused = vectors[0] * parts[:, :1]
+            for m, vector in enumerate(vectors[1:], 1):
+                fused.addcmul_(vector, parts[:, m : m + 1])
+            experts.append(fused)
+        said = [expert for expert, some in zip(experts, heard.tolist(), strict=False) if some]
+        of_each = torch.from_numpy(weights[:, heard].astype(np.float32)).to(vectors[0].device)
+        return network.logits(said, of_each).double().softmax(dim=1).cpu().numpy()
 
     @torch.inference_mode()
     def _vectors(self, table: FeatureTable, rows: np.ndarray) -> Tensor:
         """What enters the networks of these instances' items: (K, n, M, h)."""
         items, present = table.batch(rows)
         return self.network_.enter(items, present.expand(self.n_folds, *present.shape))
-
-    def _fused(self, vectors: Tensor, present: np.ndarray, trust: np.ndarray) -> np.ndarray:
-        """Probabilities (n, C) from vectors (K, n, M, h), of what is present (n, M) and trusted."""
-        share = torch.from_numpy(trust).to(vectors.device)
-        streams = torch.cat([vectors, self.network_.fused(vectors, share)[:, :, None]], dim=2)
-        # The networks' mean before the softmax: (n, M + 1, C).
-        logs = self.network_.classify(streams).mean(dim=0).log_softmax(dim=-1).double().cpu()
-        weights = self.weights_.of(present) * np.hstack([trust, trust.max(axis=1, keepdims=True)])
-        return torch.einsum("nec,ne->nc", logs, torch.from_numpy(weights)).softmax(-1).numpy()
 
     @property
     def _n_features_out(self) -> int:

@@ -61,8 +61,15 @@ class Features:
         """What `apply` would make (n, width) of the same items in noise, each in its own."""
         size = self.standardizer.mean[name].shape[-1]
         loud = rng.uniform(0, LOUDEST, size=(len(made), 1))
-        scaled = made[:, :size] + loud * rng.standard_normal((len(made), size), dtype=np.float32)
-        vectors = scaled * self.standardizer.std[name] + self.standardizer.mean[name]
+        noise = rng.standard_normal((len(made), size), dtype=np.float32)
+        std, mean = self.standardizer.std[name], self.standardizer.mean[name]
+        if name not in self.edges:  # to the embedding's own scale and back: it stays as it is
+            noise *= loud.astype(np.float32)
+            noise += made
+            noise *= (std / self.standardizer.scale(name)).astype(np.float32)
+            return np.clip(noise, -FARTHEST, FARTHEST, out=noise)
+        scaled = made[:, :size] + loud * noise
+        vectors = scaled * std + mean
         with np.errstate(over="ignore"):  # as in `scaled`
             vectors = vectors.astype(np.float32)
         return self.apply(name, vectors)
@@ -71,7 +78,7 @@ class Features:
         """(n, d_m) float32 in standard deviations from the mean of training."""
         with np.errstate(over="ignore"):  # what is too large for float32 is cut here anyway
             scaled = self.standardizer.apply(name, vectors)
-        return np.clip(scaled, -FARTHEST, FARTHEST)
+        return np.clip(scaled, -FARTHEST, FARTHEST, out=scaled)
 
     def _codes(self, name: str, vectors: np.ndarray) -> np.ndarray:
         """(n, d_m · N_BINS): how far each bin of each number is filled."""

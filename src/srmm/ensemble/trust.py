@@ -78,9 +78,12 @@ class Familiar:
         for start in range(0, len(x), _CHUNK):
             some = np.clip(x[start : start + _CHUNK], -FAR, FAR)
             along = some @ self.axes
-            parts = along / self.spread, (some - along @ self.axes.T) / self.rest
-            for i, part in enumerate(parts):
-                out[start : start + _CHUNK, i] = (np.clip(part, -CLIP, CLIP) ** 2).mean(axis=1)
+            some -= along @ self.axes.T
+            along /= self.spread
+            some /= self.rest
+            for i, part in enumerate((along, some)):
+                np.clip(part, -CLIP, CLIP, out=part)
+                out[start : start + _CHUNK, i] = np.square(part, out=part).mean(axis=1)
         return out
 
 
@@ -144,12 +147,16 @@ class Trust:
         trust = np.ones(embeddings.present.shape, dtype=np.float32)
         for m, name in enumerate(embeddings.modalities):
             rows, vectors = embeddings.items(name)
-            if name in self.familiar and len(rows):
-                for start in range(0, len(rows), _CHUNK):
-                    some = features.scaled(name, vectors[start : start + _CHUNK])
-                    strange = self.familiar[name].strangeness(some)
-                    trust[rows[start : start + _CHUNK], m] = strange ** -self.steepness[name]
+            for start in range(0, len(rows), _CHUNK):
+                some = features.scaled(name, vectors[start : start + _CHUNK])
+                trust[rows[start : start + _CHUNK], m] = self.of_scaled(name, some)
         return trust
+
+    def of_scaled(self, name: str, scaled: np.ndarray) -> np.ndarray | float:
+        """(n,): the trust in items of a modality, given as `Features.scaled` (n, d_m)."""
+        if name not in self.familiar or not len(scaled):
+            return 1.0
+        return self.familiar[name].strangeness(scaled) ** -self.steepness[name]
 
 
 def _some(vectors: np.ndarray) -> np.ndarray:

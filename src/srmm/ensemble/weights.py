@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -24,6 +25,7 @@ FUSED_SHARE = 0.2
 _PULL = 30.0  # strength of the pull, in instances
 _ALL_PATTERNS = 5  # modalities up to which every pattern has weights of its own
 _MOST_SEEN = 100  # patterns that training instances have, beyond that many modalities
+_MOST_KEPT = 10_000  # patterns whose weights are not made again
 _MOST_ROWS = 5_000  # instances a pattern's few weights are learnt from
 
 LogOutputs = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -90,9 +92,21 @@ class PatternWeights:
     def of(self, present: np.ndarray) -> np.ndarray:
         """Each instance's weights (n, M + 1); those of a pattern without any follow the pull."""
         wanted, inverse = np.unique(pattern_codes(present), return_inverse=True)
-        return np.stack([self._of_code(int(code)) for code in wanted])[inverse]
+        return np.stack([self._of_code(code) for code in wanted.tolist()])[inverse]
+
+    @cached_property
+    def _known(self) -> dict[int, np.ndarray]:
+        """What was asked for before, by pattern."""
+        return {}
 
     def _of_code(self, code: int) -> np.ndarray:
+        if len(self._known) > _MOST_KEPT:
+            self._known.clear()
+        if code not in self._known:
+            self._known[code] = self._made(code)
+        return self._known[code]
+
+    def _made(self, code: int) -> np.ndarray:
         at = int(np.searchsorted(self.codes, code))
         if at < len(self.codes) and self.codes[at] == code:
             return self.weights[at]

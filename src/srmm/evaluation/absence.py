@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import chi2_contingency
 
 from srmm.data.embeddings import Embeddings
+from srmm.evaluation.outputs import Remembered, remembering
 from srmm.evaluation.paired import holm
 from srmm.fusion import pattern_codes
 from srmm.learning.base import Scorer
@@ -33,6 +34,7 @@ def absence_scores(
     rows with and without it differ (chi-squared test), and how much (0 to 1).
     """
     rng = np.random.default_rng(seed)
+    scorer = remembering(scorer, len(test), y)
     found = []
     for m, name in enumerate(test.modalities):
         entry = _of_modality(scorer, np.asarray(test.present), y, m, rng)
@@ -44,7 +46,7 @@ def absence_scores(
 
 
 def _of_modality(
-    scorer: Scorer, present: np.ndarray, y: np.ndarray, m: int, rng: np.random.Generator
+    scorer: Remembered, present: np.ndarray, y: np.ndarray, m: int, rng: np.random.Generator
 ) -> dict[str, Any] | None:
     left = present & (np.arange(present.shape[1]) != m)
     codes, lacks = pattern_codes(left), ~present[:, m]
@@ -54,7 +56,7 @@ def _of_modality(
     codes, lacks = codes[rows], lacks[rows]
     if min(lacks.sum(), (~lacks).sum()) < _FEWEST:
         return None
-    right = scorer(rows, left[rows]).argmax(axis=1) == y[rows]
+    right = scorer.said(rows, left[rows]).predicted == y[rows]
     n_absent = int(lacks.sum())
     hidden, shuffled = 0.0, np.zeros(_DRAWS)
     for code in np.unique(codes):

@@ -71,30 +71,29 @@ def score_baseline(
         )
     known = [m for m, name in enumerate(test.modalities) if name in model.modalities_]
     seen = test.select([test.modalities[m] for m in known])
-    narrow = Remembered(model.scorer(seen), len(seen))
+    narrow, sees = model.scorer(seen), np.isin(test.modalities, seen.modalities)
     prior = align_classes(model.class_prior_[None], model.classes_, main.classes_)[0]
 
     def scorer(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
-        # A class that no instance with these modalities had in training has probability 0.
-        return align_classes(narrow(rows, present), model.classes_, main.classes_)
-
-    def wide(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
         out = np.tile(prior, (len(rows), 1))
         something = present[:, known].any(axis=1)
         if something.any():
-            out[something] = scorer(rows[something], present[something][:, known])
+            found = narrow(rows[something], present[something][:, known])
+            # A class that no instance with these modalities had in training has probability 0.
+            out[something] = align_classes(found, model.classes_, main.classes_)
         return out
 
-    there = np.asarray(test.present)
-    as_it_is = wide(np.arange(len(test)), there)
+    there, C = np.asarray(test.present), len(main.classes_)
+    wide = Remembered(scorer, len(test), y, n_classes=C, sees=sees)
+    as_it_is = wide.said(np.arange(len(test)), there)
     mine = [pattern for pattern in patterns if set(pattern) & set(seen.modalities)]
     return {
         "patterns": pattern_scores(wide, test, y, mine, seed),
-        "curves": missing_rate_curves(scorer, seen, y, seed),
+        "curves": missing_rate_curves(wide, test, y, seed, among=seen.modalities),
         "as_is": {
             **scores_with_intervals(y, as_it_is, seed=seed),
             "n_without": int((~there[:, known].any(axis=1)).sum()),
         },
-        "right": as_it_is.argmax(axis=1) == y,
+        "right": as_it_is.predicted == y,
         "means": pattern_means(wide, there, y, patterns, test.modalities),
     }

@@ -27,11 +27,34 @@ def add_noise(
     feature_std : dict of str to array of shape (d_m,), optional
         Each feature's standard deviation over the training set.
     """
+    return with_noise(embeddings, draw_noise(embeddings, rng), sigma, feature_std=feature_std)
+
+
+def draw_noise(embeddings: Embeddings, rng: np.random.Generator) -> Embeddings:
+    """N(0, 1) in the place of every number: what `with_noise` scales, and may scale often."""
+    values, position = {}, np.full_like(embeddings.position, ABSENT)
+    for m, name in enumerate(embeddings.modalities):
+        rows = np.flatnonzero(embeddings.present[:, m])
+        shape = len(rows), embeddings.embedding_dims[name]
+        values[name] = rng.standard_normal(shape, dtype=np.float32)
+        position[rows, m] = np.arange(len(rows))
+    return Embeddings(values, position)
+
+
+def with_noise(
+    embeddings: Embeddings,
+    noise: Embeddings,
+    sigma: float,
+    *,
+    feature_std: Mapping[str, np.ndarray] | None = None,
+) -> Embeddings:
+    """`add_noise` with the `noise` of `draw_noise` of these instances."""
     values, position = {}, np.full_like(embeddings.position, ABSENT)
     for m, name in enumerate(embeddings.modalities):
         rows, vectors = embeddings.items(name)
         scale = sigma if feature_std is None else sigma * feature_std[name]
-        noise = rng.standard_normal(vectors.shape, dtype=np.float32)
-        values[name] = vectors + noise * np.asarray(scale, dtype=np.float32)
+        noisy = noise.items(name)[1] * np.asarray(scale, dtype=np.float32)
+        noisy += vectors
+        values[name] = noisy
         position[rows, m] = np.arange(len(rows))
     return Embeddings(values, position, labels=embeddings.labels, ids=embeddings.ids)

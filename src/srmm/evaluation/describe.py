@@ -12,15 +12,27 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import pattern_mask
 from srmm.encoders import available_encoders
+from srmm.evaluation.outputs import remembering
+from srmm.evaluation.said import Said
 from srmm.evaluation.shapley import MOST, shapley_shares
 from srmm.learning.base import Scorer
 
 _MISTAKES = 24
 _RIGHT = 6
+_DRAWN_CLASSES = 1_000  # a million numbers; of more, nearly all are zeros
 
 
 def describe_confusion(y: np.ndarray, predicted: np.ndarray, classes: list[Any]) -> dict[str, Any]:
-    """The confusion matrix: rows are true classes, columns predicted ones."""
+    """The confusion matrix: rows are true classes, columns predicted ones.
+
+    Of more than 1,000 classes, "cells": [row, column, count] of those with an instance.
+    """
+    if len(classes) > _DRAWN_CLASSES:
+        known = y >= 0
+        cells, counts = np.unique(
+            np.column_stack([y[known], predicted[known]]), axis=0, return_counts=True
+        )
+        return {"labels": classes, "cells": np.column_stack([cells, counts]).tolist()}
     matrix = confusion_matrix(y, predicted, labels=range(len(classes)))
     return {"labels": classes, "matrix": matrix.tolist()}
 
@@ -29,7 +41,7 @@ def describe_classes(
     scorer: Scorer,
     test: Embeddings,
     y: np.ndarray,
-    probabilities: np.ndarray,
+    as_it_is: Said,
     classes: list[Any],
     patterns: Sequence[tuple[str, ...]],
 ) -> list[dict[str, Any]]:
@@ -39,31 +51,33 @@ def describe_classes(
     what the pattern loses of recall on the class's "n_same" items that have everything. A class
     that no item is of has no recall and no F1, one that is never predicted no precision: None.
     """
-    every = range(len(classes))
+    every, C = range(len(classes)), len(classes)
     precision, recall, f1, support = precision_recall_fscore_support(
-        y, probabilities.argmax(axis=1), labels=every, zero_division=0
+        y, as_it_is.predicted, labels=every, zero_division=0
     )
-    claimed = np.bincount(probabilities.argmax(axis=1), minlength=len(classes))
+    claimed = np.bincount(as_it_is.predicted, minlength=C)
+    scorer = remembering(scorer, len(test), y)
     by_pattern: list[list[dict[str, Any]]] = [[] for _ in classes]
     whole = np.asarray(test.present.all(axis=1))
     complete = np.zeros(len(test), dtype=bool)
     if whole.any():
-        complete[whole] = (
-            scorer(np.flatnonzero(whole), test.present[whole]).argmax(axis=1) == y[whole]
-        )
+        found = scorer.said(np.flatnonzero(whole), test.present[whole])
+        complete[whole] = found.predicted == y[whole]
     for pattern in patterns:
         mask = pattern_mask(pattern, test.modalities)
         rows = np.flatnonzero(test.present[:, mask].all(axis=1))
         if not len(rows):
             continue
-        right = scorer(rows, np.tile(mask, (len(rows), 1))).argmax(axis=1) == y[rows]
-        for c in every:
-            own = y[rows] == c
-            if own.any():
-                same = own & whole[rows]
-                lost = complete[rows][same].mean() - right[same].mean() if same.any() else None
-                entry = {"present": list(pattern), "n": own.sum(), "recall": right[own].mean()}
-                by_pattern[c].append(entry | {"n_same": same.sum(), "lost": lost})
+        found = scorer.said(rows, np.tile(mask, (len(rows), 1)))
+        own, right, same = y[rows], found.predicted == y[rows], whole[rows]
+        n, hits, n_same, kept, usual = (
+            np.bincount(own[some & (own >= 0)], minlength=C).tolist()
+            for some in (True, right, same, right & same, complete[rows] & same)
+        )
+        for c in np.flatnonzero(n).tolist():
+            lost = usual[c] / n_same[c] - kept[c] / n_same[c] if n_same[c] else None
+            entry = {"present": list(pattern), "n": n[c], "recall": hits[c] / n[c]}
+            by_pattern[c].append(entry | {"n_same": n_same[c], "lost": lost})
     return [
         {
             "label": classes[c],
@@ -77,15 +91,15 @@ def describe_classes(
     ]
 
 
-def mistaken_rows(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
+def mistaken_rows(as_it_is: Said, y: np.ndarray) -> np.ndarray:
     """The rows of the most confident wrong predictions, the most confident first."""
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != y)
-    return wrong[np.argsort(-probabilities.max(axis=1)[wrong], kind="stable")][:_MISTAKES]
+    wrong = np.flatnonzero(as_it_is.predicted != y)
+    return wrong[np.argsort(-as_it_is.confidence[wrong], kind="stable")][:_MISTAKES]
 
 
-def right_rows(probabilities: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+def right_rows(as_it_is: Said, y: np.ndarray, seed: int) -> np.ndarray:
     """A few rows that were predicted right, drawn at random."""
-    right = np.flatnonzero(probabilities.argmax(axis=1) == y)
+    right = np.flatnonzero(as_it_is.predicted == y)
     return np.sort(np.random.default_rng([seed, 7]).permutation(right)[:_RIGHT])
 
 
@@ -94,7 +108,7 @@ def describe_items(
     test: Embeddings,
     rows: np.ndarray,
     labels: np.ndarray,
-    probabilities: np.ndarray,
+    as_it_is: Said,
     classes: list[Any],
     prior: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
@@ -103,7 +117,8 @@ def describe_items(
     With the class shares of training as `prior`, "shares" says how much each modality has to do
     with the probability (Shapley), and "prior" what it would be if nothing were known.
     """
-    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    predicted, confidence = as_it_is.predicted, as_it_is.confidence
+    remembered = remembering(scorer, len(test), np.full(len(test), -1))
     shared = None
     if prior is not None and len(rows) and len(test.modalities) <= MOST:
         shared = shapley_shares(scorer, rows, np.asarray(test.present)[rows], prior)
@@ -112,8 +127,8 @@ def describe_items(
         there = [name for m, name in enumerate(test.modalities) if test.present[row, m]]
         alone = {}
         for name in there:
-            single = scorer(np.array([row]), pattern_mask([name], test.modalities)[None])[0]
-            alone[name] = {"label": classes[single.argmax()], "probability": single.max()}
+            said = remembered.said(np.array([row]), pattern_mask([name], test.modalities)[None])
+            alone[name] = {"label": classes[said.predicted[0]], "probability": said.confidence[0]}
         why = {}
         if shared is not None:
             parts = dict(zip(test.modalities, shared.shares[i].tolist(), strict=True))

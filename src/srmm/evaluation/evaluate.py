@@ -177,11 +177,17 @@ def evaluate(
             f"({type(classes[0]).__name__}). Choose another label column, or convert it."
         )
 
-    scorer = Remembered(model.scorer(embeddings), len(embeddings))
+    scorer = Remembered(
+        model.scorer(embeddings),
+        len(embeddings),
+        target,
+        n_classes=len(classes),
+        calibration=getattr(model, "calibration_", None),
+    )
     patterns = usable_patterns(model.modalities_)
     rows, present = np.arange(len(embeddings)), np.asarray(embeddings.present)
-    as_it_is = scorer(rows, present)
-    right = as_it_is.argmax(axis=1) == target
+    as_it_is = scorer.said(rows, present)
+    right = as_it_is.predicted == target
     means = pattern_means(scorer, present, target, patterns, embeddings.modalities)
     beside = {
         label: score_baseline(baseline, embeddings, target, patterns, model, seed)
@@ -222,7 +228,7 @@ def evaluate(
             label: scored["curves"] for label, scored in beside.items() if scored["curves"]
         },
         "classes": describe_classes(scorer, embeddings, target, as_it_is, classes, patterns),
-        "confusion": describe_confusion(target, as_it_is.argmax(axis=1), classes),
+        "confusion": describe_confusion(target, as_it_is.predicted, classes),
         "projection": project(model, embeddings, labels, seed) if projection else None,
         "mistakes": items(mistaken_rows(as_it_is, target)),
         "right": items(right_rows(as_it_is, target, seed)),

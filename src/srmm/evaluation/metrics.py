@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.metrics import roc_auc_score
+
+from srmm.evaluation.said import Said, said
 
 _CHUNK = 1 << 24  # numbers held at once while resampling
 
@@ -16,47 +20,50 @@ def metric_names(n_classes: int) -> list[str]:
     return ["accuracy", "macro_f1"] + (["auroc"] if n_classes == 2 else [])
 
 
-def point_scores(y: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
+def point_scores(y: np.ndarray, outputs: np.ndarray | Said) -> dict[str, float | None]:
     """Each metric's value.
 
     Parameters
     ----------
     y : int array of shape (n,)
         Class indices; −1 for a class the model has never seen, which is always wrong.
-    probabilities : array of shape (n, n_classes)
+    outputs : array of shape (n, n_classes), or Said
+        Probabilities, or what of them counts.
 
     Returns
     -------
     dict with "accuracy", "macro_f1" (over the classes that occur in `y` or are predicted) and,
     for two classes, "auroc" (None if only one of them occurs).
     """
-    predicted = probabilities.argmax(axis=1)
+    found = said(y, outputs)
+    right = found.predicted == y
     scores: dict[str, float | None] = {
-        "accuracy": float((predicted == y).mean()),
-        "macro_f1": float(_macro_f1(y, predicted, np.ones((1, len(y))))[0]),
+        "accuracy": float(right.mean()),
+        "macro_f1": _macro_f1_of(y, found.predicted, right, found.n_classes),
     }
-    if probabilities.shape[1] == 2:
+    if found.n_classes == 2:
         both = len(np.unique(y)) == 2 and y.min() >= 0
-        scores["auroc"] = float(roc_auc_score(y, probabilities[:, 1])) if both else None
+        scores["auroc"] = float(roc_auc_score(y, found.positive)) if both else None
     return scores
 
 
 def scores_with_intervals(
-    y: np.ndarray, probabilities: np.ndarray, *, n_resamples: int = 1000, seed: int = 0
+    y: np.ndarray, outputs: np.ndarray | Said, *, n_resamples: int = 1000, seed: int = 0
 ) -> dict[str, Any]:
     """`point_scores`, and for each metric `<metric>_ci`: a 95 % percentile bootstrap interval.
 
     Instances are resampled with replacement; the same seed gives the same resamples for every
     pattern and method with equally many instances, so their differences are paired.
     """
-    scores: dict[str, Any] = {"n": len(y), **point_scores(y, probabilities)}
+    found = said(y, outputs)
+    scores: dict[str, Any] = {"n": len(y), **point_scores(y, found)}
     samples: dict[str, list[np.ndarray]] = {"accuracy": [], "macro_f1": [], "auroc": []}
-    predicted = probabilities.argmax(axis=1)
+    predicted = found.predicted
     for counts in resample_counts(len(y), n_resamples, seed):
         samples["accuracy"].append(counts @ (predicted == y) / len(y))
         samples["macro_f1"].append(_macro_f1(y, predicted, counts))
         if scores.get("auroc") is not None:
-            samples["auroc"].append(_auroc(y, probabilities[:, 1], counts))
+            samples["auroc"].append(_auroc(y, found.positive, counts))
     for name, parts in samples.items():
         if parts:
             scores[f"{name}_ci"] = interval(np.concatenate(parts))
@@ -65,12 +72,25 @@ def scores_with_intervals(
 
 def resample_counts(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
     """How often each instance stands in each bootstrap sample: chunks (≤ n_resamples, n)."""
+    drawn = _drawn(n, n_resamples, seed) if n * n_resamples <= _CHUNK else None
+    for counts in _draw(n, n_resamples, seed) if drawn is None else [drawn]:
+        yield counts.astype(float)
+
+
+@lru_cache(maxsize=4)  # the parts of a report ask for the same: 67 MB at the most
+def _drawn(n: int, n_resamples: int, seed: int) -> np.ndarray | None:
+    """All of them in bytes, a quarter of the time of drawing; None if one does not fit a byte."""
+    counts = np.concatenate([*_draw(n, n_resamples, seed)])
+    return counts.astype(np.uint8) if counts.max(initial=0) < 256 else None
+
+
+def _draw(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(seed)
     step = max(1, _CHUNK // max(n, 1))
     for start in range(0, n_resamples, step):
         drawn = rng.integers(n, size=(min(step, n_resamples - start), n))
         drawn += np.arange(len(drawn))[:, None] * n
-        yield np.bincount(drawn.ravel(), minlength=len(drawn) * n).reshape(-1, n).astype(float)
+        yield np.bincount(drawn.ravel(), minlength=len(drawn) * n).reshape(-1, n)
 
 
 def interval(samples: np.ndarray) -> list[float]:
@@ -80,21 +100,29 @@ def interval(samples: np.ndarray) -> list[float]:
 
 def _macro_f1(y: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Macro-F1 of each resample (row of `counts`): F1 of a class is 2·hits / (true + predicted)."""
+    each = np.ascontiguousarray(counts.T)
     labels, index = np.unique(np.concatenate([y, predicted]), return_inverse=True)
     true, claimed = index[: len(y)], index[len(y) :]
 
-    def per_class(of: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """How often each class stands in each resample, as (n_resamples, n_labels)."""
-        n_rows, width = len(weights), len(labels)
-        cells = np.arange(n_rows)[:, None] * width + of
-        return np.bincount(
-            cells.ravel(), weights=weights.ravel(), minlength=n_rows * width
-        ).reshape(n_rows, width)
+    def per_class(of: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """How often each class stands among these rows of each resample: (n_labels, resamples)."""
+        where = csr_array((np.ones(len(rows)), (of[rows], rows)), shape=(len(labels), len(y)))
+        return np.asarray(where @ each)
 
-    total = per_class(true, counts) + per_class(claimed, counts)
-    hits = per_class(true, counts * (y == predicted))
+    everyone = np.arange(len(y))
+    total = per_class(true, everyone) + per_class(claimed, everyone)
+    hits = per_class(true, np.flatnonzero(y == predicted))
     f1 = np.divide(2 * hits, total, out=np.zeros_like(total), where=total > 0)
-    return f1.sum(axis=1) / (total > 0).sum(axis=1)
+    return np.ascontiguousarray(f1.T).sum(axis=1) / (total > 0).sum(axis=0)
+
+
+def _macro_f1_of(y: np.ndarray, predicted: np.ndarray, right: np.ndarray, n_classes: int) -> float:
+    """Macro-F1 of the instances as they are, each once."""
+    classes = n_classes + 1  # and that of no class of the model, −1, first
+    total = np.bincount(y + 1, minlength=classes) + np.bincount(predicted + 1, minlength=classes)
+    hits = np.bincount(y[right] + 1, minlength=classes)
+    there = total > 0
+    return float((2 * hits[there] / total[there]).sum() / there.sum())
 
 
 def _auroc(y: np.ndarray, score: np.ndarray, counts: np.ndarray) -> np.ndarray:

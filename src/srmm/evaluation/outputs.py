@@ -2,49 +2,116 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
+from srmm.evaluation.said import Said, in_short
 from srmm.fusion import pattern_codes
 from srmm.learning.base import Scorer
 
-_MOST = 100_000_000  # numbers kept (0.8 GB)
+_MOST = 25_000_000  # probabilities kept (0.2 GB)
+_AT_ONCE = 1_000_000  # probabilities of one call (8 MB)
 
 
 class Remembered:
     """A scorer that keeps what another gave, by row and presence pattern.
 
     A method without late fusion then runs once per pattern, however many parts of a report ask.
+    What was said is kept in short (`Said`); all probabilities only where they are few enough.
+
+    Parameters
+    ----------
+    scorer : callable (rows, present) → probabilities (len(rows), C)
+    n_rows : int
+    y : array of shape (n_rows,), optional
+        The rows' classes, −1 for one that the model does not know.
+    n_classes : int, optional
+        How many probabilities a row has; with it, many rows are asked for in blocks.
+    calibration : Calibration, optional
+        What prediction sets are made with.
+    sees : bool array of shape (M,), optional
+        The modalities that make a difference to the scorer; by default all.
     """
 
-    def __init__(self, scorer: Scorer, n_rows: int) -> None:
-        self.scorer = scorer
-        self.n_rows = n_rows
-        self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    def __init__(
+        self,
+        scorer: Scorer,
+        n_rows: int,
+        y: np.ndarray | None = None,
+        *,
+        n_classes: int | None = None,
+        calibration: Any = None,
+        sees: np.ndarray | None = None,
+    ) -> None:
+        self.scorer, self.n_rows = scorer, n_rows
+        self.y, self.calibration, self.sees = y, calibration, sees
+        self._step = n_rows if n_classes is None else max(1, _AT_ONCE // n_classes)
+        self._said: dict[int, tuple[np.ndarray, Said]] = {}
+        self._kept: dict[int, np.ndarray] = {}
 
     def __call__(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Probabilities (len(rows), n_classes), as of the other."""
-        codes = pattern_codes(present)
         found: np.ndarray | None = None
-        for code in np.unique(codes):
-            mine = codes == code
-            part = self._of(int(code), rows[mine], present[mine])
+        for code, mine, present_here in self._by_pattern(present):
+            here = rows[mine]
+            self._ask(code, here, present_here)
+            kept = self._kept.get(code)
+            part = self.scorer(here, present_here) if kept is None else kept[here]
             if found is None:
                 found = np.empty((len(rows), part.shape[1]))
             found[mine] = part
         return self.scorer(rows, present) if found is None else found
 
-    def _of(self, code: int, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
-        known, values = self._kept.get(code, (np.zeros(self.n_rows, dtype=bool), None))
+    def said(self, rows: np.ndarray, present: np.ndarray) -> Said:
+        """The same in short."""
+        found: Said | None = None
+        for code, mine, present_here in self._by_pattern(present):
+            self._ask(code, rows[mine], present_here)
+            part = self._said[code][1][rows[mine]]
+            found = part.empty(len(rows)) if found is None else found
+            found.put(mine, part)
+        if found is None:
+            return in_short(np.zeros((0, 1)), calibration=self.calibration, present=present)
+        return found
+
+    def _by_pattern(self, present: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        present = present if self.sees is None else present & self.sees
+        codes = pattern_codes(present)
+        for code in np.unique(codes).tolist():
+            mine = np.flatnonzero(codes == code)
+            yield code, mine, present[mine]
+
+    def _ask(self, code: int, rows: np.ndarray, present: np.ndarray) -> None:
+        """Have what the scorer gives these rows, all of one pattern."""
+        known = self._said[code][0] if code in self._said else np.zeros(self.n_rows, dtype=bool)
         new = ~known[rows]
-        if new.any():
-            fresh, first = np.unique(rows[new], return_index=True)
-            outputs = self.scorer(fresh, present[new][first])
-            if values is None:
-                values = np.empty((self.n_rows, outputs.shape[1]))
-                if (len(self._kept) + 1) * values.size > _MOST:
-                    self._kept.clear()
-            values[fresh] = outputs
-            known[fresh] = True
-            self._kept[code] = known, values
-        assert values is not None
-        return values[rows]
+        if not new.any():
+            return
+        fresh, first = np.unique(rows[new], return_index=True)
+        shown = present[new][first]
+        for start in range(0, len(fresh), self._step):
+            some = slice(start, start + self._step)
+            self._keep(code, known, fresh[some], shown[some])
+
+    def _keep(self, code: int, known: np.ndarray, rows: np.ndarray, shown: np.ndarray) -> None:
+        outputs = self.scorer(rows, shown)
+        own = None if self.y is None else self.y[rows]
+        part = in_short(outputs, own, shown, self.calibration)
+        if code not in self._said:
+            self._said[code] = known, part.empty(self.n_rows)
+            size = self.n_rows * outputs.shape[1]
+            if (len(self._kept) + 1) * size <= _MOST:
+                self._kept[code] = np.empty((self.n_rows, outputs.shape[1]))
+        self._said[code][1].put(rows, part)
+        known[rows] = True
+        if code in self._kept:
+            self._kept[code][rows] = outputs
+
+
+def remembering(scorer: Scorer, n_rows: int, y: np.ndarray, calibration: Any = None) -> Remembered:
+    """The scorer, if it remembers (sets too, given a calibration); else one that does."""
+    if isinstance(scorer, Remembered) and calibration in (None, scorer.calibration):
+        return scorer
+    return Remembered(scorer, n_rows, y, calibration=calibration)

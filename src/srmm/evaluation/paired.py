@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 
 from srmm.data.modality import Pattern, pattern_mask
 from srmm.evaluation.metrics import interval, resample_counts
+from srmm.evaluation.outputs import remembering
 from srmm.learning.base import Scorer
 
 _RESAMPLES = 1000
@@ -59,12 +60,13 @@ def pattern_means(
 ) -> np.ndarray:
     """How often each row (n,) is right over the presence patterns that it can be brought to."""
     right, count = np.zeros(len(y)), np.zeros(len(y))
+    scorer = remembering(scorer, len(y), y)
     for pattern in patterns:
         mask = pattern_mask(pattern, names)
         rows = np.flatnonzero(present[:, mask].all(axis=1))
         if len(rows):
-            found = scorer(rows, np.tile(mask, (len(rows), 1)))
-            right[rows] += found.argmax(axis=1) == y[rows]
+            found = scorer.said(rows, np.tile(mask, (len(rows), 1)))
+            right[rows] += found.predicted == y[rows]
             count[rows] += 1
     return right / np.maximum(count, 1)
 

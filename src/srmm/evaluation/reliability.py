@@ -9,6 +9,8 @@ import numpy as np
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import Pattern, pattern_mask
+from srmm.evaluation.outputs import remembering
+from srmm.evaluation.said import Said, said
 from srmm.evaluation.sets import set_scores
 from srmm.learning.base import Scorer
 
@@ -18,7 +20,7 @@ _LEAST = 1e-15
 _STEPS = 50
 
 
-def reliability(y: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+def reliability(y: np.ndarray, outputs: np.ndarray | Said) -> dict[str, Any]:
     """Log loss, calibration error, and the reliability diagram of outputs (n, C) for classes (n,).
 
     Returns
@@ -27,10 +29,11 @@ def reliability(y: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
     "high", "n", "confidence" (its mean) and "accuracy"; bins without rows are left out. Rows of a
     class the model does not know (−1) are wrong answers, but have no log loss.
     """
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == y
+    found = said(y, outputs)
+    confidence, right = found.confidence, found.predicted == y
     index = _bins(confidence, BINS)
     known = np.flatnonzero(y >= 0)
-    own = probabilities[known, y[known]]
+    own = found.own[known]
     return {
         "n": len(y),
         "log_loss": float(-np.log(np.maximum(own, _LEAST)).mean()) if len(known) else None,
@@ -59,13 +62,14 @@ def describe_trust(
     that have each pattern (with "present"), `selective` of all, and `set_scores`.
     """
     there, rows = np.asarray(test.present), np.arange(len(test))
-    as_it_is = scorer(rows, there)
+    scorer = remembering(scorer, len(test), y, getattr(model, "calibration_", None))
+    as_it_is = scorer.said(rows, there)
     by_pattern = []
     for pattern in patterns:
         mask = pattern_mask(pattern, test.modalities)
         mine = np.flatnonzero(there[:, mask].all(axis=1))
         if len(mine):
-            outputs = scorer(mine, np.tile(mask, (len(mine), 1)))
+            outputs = scorer.said(mine, np.tile(mask, (len(mine), 1)))
             by_pattern.append({"present": list(pattern), **reliability(y[mine], outputs)})
     return {
         "overall": reliability(y, as_it_is),
@@ -85,7 +89,7 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int) -> f
     return float(np.abs(gap).sum() / len(right))
 
 
-def selective(y: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+def selective(y: np.ndarray, outputs: np.ndarray | Said) -> dict[str, Any]:
     """Accuracy on the rows of highest probability, and how few must be left to a person.
 
     Returns
@@ -95,7 +99,8 @@ def selective(y: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
     the smallest share of rows, those of lowest probability, without which it is reached (None where
     it never is), and the probability below which a row is handed over.
     """
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == y
+    found = said(y, outputs)
+    confidence, right = found.confidence, found.predicted == y
     order = np.argsort(-confidence, kind="stable")
     sure, hits, n = confidence[order], right[order], len(y)
     accuracy = np.cumsum(hits) / np.arange(1, n + 1)

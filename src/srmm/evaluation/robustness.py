@@ -13,7 +13,7 @@ import numpy as np
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import Pattern, pattern_mask
-from srmm.evaluation.corrupt import add_noise
+from srmm.evaluation.corrupt import draw_noise, with_noise
 from srmm.evaluation.metrics import (
     interval,
     metric_names,
@@ -22,7 +22,9 @@ from srmm.evaluation.metrics import (
     scores_with_intervals,
 )
 from srmm.evaluation.missing import draw_missing, expected_accuracy, relative_drop
+from srmm.evaluation.outputs import Remembered, remembering
 from srmm.evaluation.paired import paired_difference
+from srmm.evaluation.said import Said, in_short
 from srmm.learning.base import Scorer
 
 MISSING_RATES = tuple(rate / 10 for rate in range(11))
@@ -31,6 +33,8 @@ SIGMAS = (0.0, 0.1, 0.5, 1.0)
 
 _DRAWS = 20  # of masks, for metrics whose curve is no mixture of two patterns
 _NOISE_DRAWS = 3
+_AT_ONCE = 1_000_000  # probabilities (8 MB)
+_ROWS = 4096
 
 
 def pattern_scores(
@@ -47,6 +51,7 @@ def pattern_scores(
     interval (paired), and "relative_drop". All None if no instance has everything.
     """
     scored: list[dict[str, Any]] = []
+    scorer = remembering(scorer, len(test), y)
     whole = np.flatnonzero(test.present.all(axis=1))
     complete = _right(scorer, whole, test.present[whole], y)
     for pattern in patterns:
@@ -54,10 +59,10 @@ def pattern_scores(
         rows = np.flatnonzero(test.present[:, mask].all(axis=1))
         if not len(rows):
             continue
-        probabilities = scorer(rows, np.tile(mask, (len(rows), 1)))
+        found = scorer.said(rows, np.tile(mask, (len(rows), 1)))
         entry = {
             "present": list(pattern),
-            **scores_with_intervals(y[rows], probabilities, seed=seed),
+            **scores_with_intervals(y[rows], found, seed=seed),
         }
         hidden = _right(scorer, whole, np.tile(mask, (len(whole), 1)), y)
         scored.append(entry | _on_the_same(hidden, complete, seed))
@@ -87,24 +92,26 @@ def missing_rate_curve(
     *,
     missing_rates: Sequence[float] = MISSING_RATES,
     seed: int = 0,
+    among: Sequence[str] | None = None,
 ) -> dict[str, Any] | None:
     """Metrics while one modality goes missing at random among the test instances (Fig. 4).
 
     Accuracy is the exact expectation over masks, with a bootstrap interval over instances.
     Macro-F1 and AUROC do not mix so: masks are drawn, the scores pooled, and the mean and
     standard deviation over draws given. The instances are those that have the modality and at
-    least one other; None if there are none.
+    least one other; None if there are none. Only modalities `among` these are looked at, if given.
     """
     m = test.modalities.index(modality)
-    others = np.delete(test.present, m, axis=1).any(axis=1)
-    rows = np.flatnonzero(test.present[:, m] & others)
+    there = test.present & np.isin(test.modalities, among or test.modalities)
+    others = np.delete(there, m, axis=1).any(axis=1)
+    rows = np.flatnonzero(there[:, m] & others)
     if not len(rows):
         return None
-    rates, y = np.asarray(missing_rates, dtype=float), y[rows]
-    present = test.present[rows]
+    rates, scorer = np.asarray(missing_rates, dtype=float), remembering(scorer, len(test), y)
+    present = there[rows]
     hidden = present & (np.arange(present.shape[1]) != m)
-    with_it, without = scorer(rows, present), scorer(rows, hidden)
-    correct_with, correct_without = (p.argmax(axis=1) == y for p in (with_it, without))
+    with_it, without, y = scorer.said(rows, present), scorer.said(rows, hidden), y[rows]
+    correct_with, correct_without = (said.predicted == y for said in (with_it, without))
     accuracy = expected_accuracy(correct_with, correct_without, rates)
     curve: dict[str, Any] = {
         "n": len(rows),
@@ -118,11 +125,18 @@ def missing_rate_curve(
 
 
 def missing_rate_curves(
-    scorer: Scorer, test: Embeddings, y: np.ndarray, seed: int
+    scorer: Scorer,
+    test: Embeddings,
+    y: np.ndarray,
+    seed: int,
+    *,
+    among: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """`missing_rate_curve` of every modality that has one."""
+    """`missing_rate_curve` of every modality that has one; of those `among` these, if given."""
+    scorer = remembering(scorer, len(test), y)
     curves = {
-        name: missing_rate_curve(scorer, test, y, name, seed=seed) for name in test.modalities
+        name: missing_rate_curve(scorer, test, y, name, seed=seed, among=among)
+        for name in among or test.modalities
     }
     return {name: curve for name, curve in curves.items() if curve}
 
@@ -133,58 +147,78 @@ def corruption_scores(
     """Metrics with N(0, σ²) noise on every present embedding (Table IX).
 
     "absolute": σ as in the paper. "relative": σ times each feature's standard deviation in the
-    training set, for models that know it (`feature_std_`). Mean and standard deviation over draws.
+    training set, for models that know it (`feature_std_`). Mean and standard deviation over draws,
+    whose noise is the same at every σ but for its size.
     """
     scales: dict[str, Any] = {"absolute": None}
     if hasattr(model, "feature_std_"):
         scales["relative"] = model.feature_std_
+    loud = [sigma for sigma in sigmas if sigma]
+    draws: dict[tuple[str, float], list[Any]] = {(s, x): [] for s in scales for x in sigmas}
+    clean = point_scores(y, _answers(model, test)) if len(loud) < len(sigmas) else {}
+    for draw in range(_NOISE_DRAWS if loud else 0):
+        noise = draw_noise(test, np.random.default_rng([seed, draw]))
+        for scale, feature_std in scales.items():
+            for sigma in loud:
+                found = _answers(model, test, noise, sigma, feature_std)
+                draws[scale, sigma].append(point_scores(y, found))
     table = []
-    for scale, feature_std in scales.items():
-        clean = None
+    for scale in scales:
+        first = None
         for sigma in sigmas:
-            draws = [
-                point_scores(
-                    y,
-                    model.predict_proba(
-                        add_noise(
-                            test,
-                            sigma,
-                            np.random.default_rng([seed, draw]),
-                            feature_std=feature_std,
-                        )
-                    ),
-                )
-                for draw in range(_NOISE_DRAWS if sigma else 1)
-            ]
             entry: dict[str, Any] = {"scale": scale, "sigma": float(sigma)}
-            entry |= _mean_and_sd(draws)
-            clean = entry["accuracy"] if clean is None else clean
-            table.append(entry | {"relative_drop": relative_drop(clean, entry["accuracy"])})
+            entry |= _mean_and_sd(draws[scale, sigma] or [clean])
+            first = entry["accuracy"] if first is None else first
+            table.append(entry | {"relative_drop": relative_drop(first, entry["accuracy"])})
     return table
 
 
-def _right(scorer: Scorer, rows: np.ndarray, present: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _answers(
+    model: Any,
+    test: Embeddings,
+    noise: Embeddings | None = None,
+    sigma: float = 0.0,
+    feature_std: Any = None,
+) -> Said:
+    """What the model says of all rows, in noise if there is any; so many at once as memory likes.
+
+    A row with nothing is left to the model, which names it by its number among all rows.
+    """
+    step = max(1, min(_ROWS, _AT_ONCE // len(model.classes_)))
+    step = step if test.present.any(axis=1).all() else len(test)
+    found: Said | None = None
+    for start in range(0, len(test), step):
+        rows = slice(start, start + step)
+        some = test[rows]
+        if noise is not None:
+            some = with_noise(some, noise[rows], sigma, feature_std=feature_std)
+        part = in_short(model.predict_proba(some))
+        found = part.empty(len(test)) if found is None else found
+        found.put(np.arange(len(test))[rows], part)
+    assert found is not None
+    return found
+
+
+def _right(scorer: Remembered, rows: np.ndarray, present: np.ndarray, y: np.ndarray) -> np.ndarray:
     if not len(rows):
         return np.zeros(0, dtype=bool)
-    return np.asarray(scorer(rows, present).argmax(axis=1) == y[rows])
+    return np.asarray(scorer.said(rows, present).predicted == y[rows])
 
 
 def _curve_intervals(
     correct_with: np.ndarray, correct_without: np.ndarray, rates: np.ndarray, seed: int
 ) -> list[list[float]]:
     n = len(correct_with)
-    samples = np.concatenate(
-        [
-            expected_accuracy(counts * correct_with, counts * correct_without, rates)
-            for counts in resample_counts(n, 1000, seed)
-        ]
-    )
+    each = np.column_stack([correct_with, correct_without]).astype(float)
+    # The mean of one number is that number: both accuracies of a resample, and the law of the mix.
+    accuracies = np.concatenate([counts @ each / n for counts in resample_counts(n, 1000, seed)])
+    samples = expected_accuracy(accuracies[:, :1], accuracies[:, 1:], rates)
     return [interval(samples[:, r]) for r in range(len(rates))]
 
 
 def _sampled_metrics(
-    with_it: np.ndarray,
-    without: np.ndarray,
+    with_it: Said,
+    without: Said,
     y: np.ndarray,
     present: np.ndarray,
     m: int,
@@ -192,13 +226,13 @@ def _sampled_metrics(
     seed: int,
 ) -> dict[str, list[Any]]:
     rng = np.random.default_rng(seed)
-    names = [name for name in metric_names(with_it.shape[1]) if name != "accuracy"]
+    names = [name for name in metric_names(with_it.n_classes) if name != "accuracy"]
     table: dict[str, list[Any]] = {key: [] for name in names for key in (name, f"{name}_sd")}
     for rate in rates:
         draws = []
         for _ in range(_DRAWS if 0 < rate < 1 else 1):  # the ends are one mask each
             left = draw_missing(present, m, float(rate), rng)[:, m]
-            draws.append(point_scores(y, np.where(left[:, None], with_it, without)))
+            draws.append(point_scores(y, with_it.where(left, without)))
         summary = _mean_and_sd(draws)
         for key, column in table.items():
             column.append(summary[key])

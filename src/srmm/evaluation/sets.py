@@ -10,9 +10,10 @@ from scipy.stats import binomtest
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import Pattern, pattern_mask
+from srmm.evaluation.outputs import Remembered, remembering
+from srmm.evaluation.said import COVERAGES
 from srmm.learning.base import Scorer
 
-COVERAGES = (0.8, 0.9, 0.95)
 _FEWEST = 30  # rows that really are so, for a pattern to be judged by these
 
 
@@ -49,7 +50,8 @@ def set_scores(
     if calibration is None:
         return []
     there, rows = np.asarray(test.present), np.arange(len(test))
-    found = [{"present": None, **_scored(calibration, scorer, rows, there, y, hidden=False)}]
+    scorer = remembering(scorer, len(test), y, calibration)
+    found = [{"present": None, **_scored(scorer, rows, there, hidden=False)}]
     for pattern in patterns:
         mask = pattern_mask(pattern, test.modalities)
         just_so = np.flatnonzero((there == mask).all(axis=1))
@@ -57,27 +59,18 @@ def set_scores(
         mine = np.flatnonzero(there[:, mask].all(axis=1)) if hidden else just_so
         if len(mine):
             shown = np.tile(mask, (len(mine), 1))
-            scored = _scored(calibration, scorer, mine, shown, y, hidden=hidden)
-            found.append({"present": list(pattern), **scored})
+            found.append({"present": list(pattern), **_scored(scorer, mine, shown, hidden=hidden)})
     return found
 
 
 def _scored(
-    calibration: Any,
-    scorer: Scorer,
-    rows: np.ndarray,
-    present: np.ndarray,
-    y: np.ndarray,
-    *,
-    hidden: bool,
+    scorer: Remembered, rows: np.ndarray, present: np.ndarray, *, hidden: bool
 ) -> dict[str, Any]:
-    probabilities, own = scorer(rows, present), y[rows]
+    found = scorer.said(rows, present)
     coverages = []
-    for promised in COVERAGES:
-        inside = calibration.sets(probabilities, present, promised)
-        hits = inside[np.arange(len(own)), own] & (own >= 0)
+    for k, promised in enumerate(COVERAGES):
+        hits, sizes = found.hits[:, k], found.sizes[:, k]
         interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
-        sizes = inside.sum(axis=1)
         coverages.append(
             {
                 "promised": promised,

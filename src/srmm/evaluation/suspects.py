@@ -9,8 +9,11 @@ import numpy as np
 from srmm.data.embeddings import Embeddings
 from srmm.ensemble.own_rows import OutOfFoldScorer, out_of_fold_scorer
 from srmm.evaluation.describe import describe_items
+from srmm.evaluation.said import in_short
 
 _SHOWN = 12
+_MOST = 50_000_000  # probabilities kept (0.2 GB)
+_AT_ONCE = 1_000_000
 
 
 def suspect_labels(model: Any, train: Embeddings) -> dict[str, Any]:
@@ -28,20 +31,58 @@ def suspect_labels(model: Any, train: Embeddings) -> dict[str, Any]:
     scorer = out_of_fold_scorer(model, train)
     if isinstance(scorer, str):
         return {"reason": scorer}
-    probabilities = scorer(np.arange(len(scorer.y)), scorer.present)
-    suspect = is_suspect(probabilities, scorer.y)
-    order = np.flatnonzero(suspect)
-    order = order[np.argsort(_margin(probabilities, scorer.y)[order], kind="stable")][:_SHOWN]
-    items = _items(scorer, order, probabilities, model)
-    return {"n": len(scorer.y), "n_suspect": int(suspect.sum()), "items": items}
+    found = _Contradicted(scorer, len(model.classes_))
+    order = np.flatnonzero(found.suspect)
+    order = order[np.argsort(found.margin[order], kind="stable")][:_SHOWN]
+    items = _items(scorer, order, found, model)
+    return {"n": len(scorer.y), "n_suspect": int(found.suspect.sum()), "items": items}
+
+
+class _Contradicted:
+    """Which labels are suspect, by how much, and what was said instead: (n,) each.
+
+    Out-of-fold outputs are asked for in blocks, twice where they are too many to keep: what is
+    usual in a class must be known before anything is unusual.
+    """
+
+    def __init__(self, scorer: OutOfFoldScorer, n_classes: int) -> None:
+        n, y = len(scorer.y), scorer.y
+        step = max(1, _AT_ONCE // n_classes)
+        blocks = [np.arange(start, min(start + step, n)) for start in range(0, n, step)]
+        keep = n * n_classes <= _MOST
+        kept: list[np.ndarray] = []
+        self.own, self.margin = np.empty(n), np.empty(n)
+        self.suspect = np.empty(n, dtype=bool)
+        parts = []
+        for rows in blocks:
+            outputs = scorer(rows, scorer.present[rows])
+            kept += [outputs] if keep else []
+            self.own[rows] = outputs[np.arange(len(rows)), y[rows]]
+            self.margin[rows] = _margin(outputs, y[rows])
+            parts.append(in_short(outputs, y[rows]))
+        self.said = parts[0].empty(n)
+        usual = _usual(self.own, y, n_classes)
+        for b, rows in enumerate(blocks):
+            self.said.put(rows, parts[b])
+            outputs = kept[b] if keep else scorer(rows, scorer.present[rows])
+            self.suspect[rows] = _contradicts(outputs, y[rows], usual)
 
 
 def is_suspect(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Boolean (n,): labels `y` that another class contradicts, from out-of-fold outputs (n, C)."""
-    n, C = probabilities.shape
-    own = probabilities[np.arange(n), y]
-    usual = np.bincount(y, own, minlength=C) / np.maximum(np.bincount(y, minlength=C), 1)
-    usual[np.bincount(y, minlength=C) == 0] = np.inf
+    own = probabilities[np.arange(len(y)), y]
+    return _contradicts(probabilities, y, _usual(own, y, probabilities.shape[1]))
+
+
+def _usual(own: np.ndarray, y: np.ndarray, n_classes: int) -> np.ndarray:
+    """(C,): how probable a class usually is for instances of it; infinite where there are none."""
+    count = np.bincount(y, minlength=n_classes)
+    usual = np.bincount(y, own, minlength=n_classes) / np.maximum(count, 1)
+    usual[count == 0] = np.inf
+    return usual
+
+
+def _contradicts(probabilities: np.ndarray, y: np.ndarray, usual: np.ndarray) -> np.ndarray:
     confident = np.where(probabilities >= usual, probabilities, -1.0)
     chosen = confident.argmax(axis=1)
     return (confident.max(axis=1) > 0) & (chosen != y)
@@ -54,11 +95,11 @@ def _margin(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _items(
-    scorer: OutOfFoldScorer, rows: np.ndarray, probabilities: np.ndarray, model: Any
+    scorer: OutOfFoldScorer, rows: np.ndarray, found: _Contradicted, model: Any
 ) -> list[dict[str, Any]]:
     classes = model.classes_.tolist()
     labels = model.classes_[scorer.y]
-    items = describe_items(scorer, scorer.embeddings, rows, labels, probabilities, classes)
+    items = describe_items(scorer, scorer.embeddings, rows, labels, found.said, classes)
     for item, row in zip(items, rows.tolist(), strict=True):
-        item["own"] = probabilities[row, scorer.y[row]]
+        item["own"] = found.own[row]
     return items

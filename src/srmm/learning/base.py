@@ -223,10 +223,13 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         """
         embeddings = self._matched(X)
         something = self._something(embeddings.present)
+        rows = np.flatnonzero(something)
+        if len(rows) == len(embeddings):
+            found = self._probabilities(embeddings)
+            return check_probabilities(self, found, rows, embeddings).astype(float, copy=False)
         probabilities = np.tile(self.class_prior_, (len(embeddings), 1))
-        if something.any():
+        if len(rows):
             found = self._probabilities(embeddings[something])
-            rows = np.flatnonzero(something)
             probabilities[something] = check_probabilities(self, found, rows, embeddings)
         return probabilities
 
@@ -242,6 +245,9 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         def with_prior(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
             present = present & there[rows]
             something = self._something(present)
+            if something.all():
+                found = check_probabilities(self, score(rows, present), rows, embeddings)
+                return found.astype(float, copy=False)
             probabilities = np.tile(self.class_prior_, (len(rows), 1))
             if something.any():
                 found = score(rows[something], present[something])
@@ -344,8 +350,9 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         return something
 
     def _matched(self, X: Any) -> Embeddings:
-        check_is_fitted(self)
-        if is_lone_array(X) and hasattr(self, "n_features_in_"):
+        if not hasattr(self, "classes_"):  # which is asked sooner than scikit-learn's tags are made
+            check_is_fitted(self)
+        if hasattr(self, "n_features_in_") and is_lone_array(X):
             X = as_lone(X)
             X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
         embeddings = without_left_out(

@@ -11,6 +11,10 @@ from srmm.data.embeddings import Embeddings
 from srmm.learning.base import EmbeddingClassifier, Scorer
 from srmm.learning.probabilities import check_probabilities
 
+_KEPT = 50_000_000  # outputs that a scorer keeps (0.2 GB)
+_AT_ONCE = 1_000_000  # probabilities on their way: what stays in a processor's cache
+_ROWS = 4096
+
 
 class LateFusionClassifier(EmbeddingClassifier):
     """`predict_per_modality` and `fuse`, from which evaluation gets every pattern in one pass.
@@ -24,7 +28,7 @@ class LateFusionClassifier(EmbeddingClassifier):
 
         NaN where the item is absent. Everything else is computed from this one pass.
         """
-        return self._outputs(self._matched(X))
+        return self._outputs(self._matched(X)).astype(np.float64, copy=False)
 
     def fuse(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Late fusion of `predict_per_modality` outputs under a mask (paper III-B).
@@ -41,11 +45,22 @@ class LateFusionClassifier(EmbeddingClassifier):
         return fused
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
-        return self._fuse(self._outputs(embeddings), embeddings.present)
+        n = len(embeddings)
+        step = max(1, min(_ROWS, _AT_ONCE // len(self.classes_)))
+        if n <= step:
+            return self._fuse(self._outputs(embeddings), embeddings.present)
+        fused = np.empty((n, len(self.classes_)))
+        for start in range(0, n, step):
+            some = embeddings[start : start + step]
+            fused[start : start + step] = self._fuse(self._outputs(some), some.present)
+        return fused
 
     def _scorer(self, embeddings: Embeddings) -> Scorer:
+        there = np.asarray(embeddings.present)
+        if there.size * len(self.classes_) > _KEPT:  # each pattern is then another pass
+            return lambda rows, present: self._probabilities(embeddings[rows].mask(present))
         outputs = self._outputs(embeddings)
-        return lambda rows, present: self._fuse(outputs[rows], present & embeddings.present[rows])
+        return lambda rows, present: self._fuse(outputs[rows], present & there[rows])
 
     def _outputs(self, embeddings: Embeddings) -> np.ndarray:
         raise NotImplementedError

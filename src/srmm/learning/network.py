@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -217,11 +218,9 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
     def _forward(self, embeddings: Embeddings, function: Callable[[Batch], Tensor]) -> np.ndarray:
         """`function` of all instances, chunk by chunk: float64 (n_instances, …)."""
         device = next(self.network_.parameters()).device
-        training = self.network_.training
-        self.network_.eval()
         chunks = Instances(embeddings, self.standardizer_, device).chunks()
-        outputs = [function(batch).double().cpu().numpy() for batch in chunks]
-        self.network_.train(training)
+        with evaluating(self.network_):
+            outputs = [function(batch).double().cpu().numpy() for batch in chunks]
         return np.concatenate(outputs)
 
     def _standardizes(self) -> bool:
@@ -251,6 +250,19 @@ class ComparisonNetworkClassifier(NetworkClassifier):
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         self._scale(train)
         self._fit_best(self._network, self.learning_rates, train, held, seed)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """In this block the network predicts; afterwards it trains again, if it did."""
+    training = network.training
+    if training:
+        network.eval()
+    try:
+        yield
+    finally:
+        if training:
+            network.train()
 
 
 def is_ours(model: Any) -> bool:

@@ -35,7 +35,8 @@ def check_probabilities(
             f"{type(model).__name__} gave probabilities of shape {probabilities.shape}, "
             f"expected {shape}: (instances, classes)."
         )
-    bad = ~((probabilities >= 0).all(axis=1) & (abs(probabilities.sum(axis=1) - 1) < 1e-3))
+    # A NaN is the least of its row, and not at least 0.
+    bad = ~((probabilities.min(axis=1) >= 0) & (abs(probabilities.sum(axis=1) - 1) < 1e-3))
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
         large = "" if embeddings is None else large_number(embeddings[rows[first]], "there")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from srmm.errors import InputError, shown
 _EPS = float(np.finfo(np.float32).eps)
 _TINY = float(np.sqrt(np.finfo(np.float32).tiny))  # 1e-19: a square of less is none in float32
 _LARGE = 1e6
+_AT_ONCE = 256  # vectors
 FARTHEST = 1e18
 """Standard deviations; beyond, the squares that a network takes are too large for float32."""
 
@@ -46,7 +48,25 @@ class Standardizer:
         if not self.active:
             # A memory-mapped store is read-only, which torch warns of.
             return vectors if vectors.flags.writeable else vectors.copy()
-        return ((vectors - self.mean[modality]) / self.scale(modality)).astype(np.float32)
+        made = np.empty_like(vectors, order="C")
+        mean, scale = self.mean[modality], self._scales[modality]
+        for start in range(0, len(vectors), _AT_ONCE):  # in double precision, within the cache
+            some = vectors[start : start + _AT_ONCE] - mean
+            some /= scale
+            made[start : start + _AT_ONCE] = some
+        return made
+
+    @cached_property
+    def _scales(self) -> dict[str, np.ndarray]:
+        return {name: self.scale(name) for name in self.std}
+
+    @cached_property
+    def _near(self) -> dict[str, float]:
+        """Per modality: no number up to this size is too far from those of training."""
+        return {
+            name: float((FARTHEST * scale - np.abs(self.mean[name])).min(initial=np.inf))
+            for name, scale in self._scales.items()
+        }
 
     def scale(self, modality: str) -> np.ndarray:
         """What features (d_m,) are divided by: 1 where one varies by rounding only, or not at all.
@@ -62,10 +82,10 @@ class Standardizer:
         """Raise `InputError` naming row and modality of a number too far from those of training."""
         for name in embeddings.modalities if self.active else ():
             rows, vectors = embeddings.items(name)
-            if not len(rows):
+            if max(-vectors.min(initial=0), vectors.max(initial=0)) < 0.99 * self._near[name]:
                 continue
             ends = np.stack([vectors.min(axis=0), vectors.max(axis=0)]).astype(np.float64)
-            far = np.abs(ends - self.mean[name]) / self.scale(name)
+            far = np.abs(ends - self.mean[name]) / self._scales[name]
             if far.max(initial=0) <= FARTHEST:
                 continue
             side, feature = np.unravel_index(far.argmax(), far.shape)

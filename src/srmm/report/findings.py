@@ -237,24 +237,27 @@ def majority_share(report: Report) -> float | None:
 
 def confused_pairs(confusion: Mapping[str, Any], limit: int = 12) -> list[dict[str, Any]]:
     """The off-diagonal cells with the most instances: true, predicted, n, share of the true."""
-    matrix, labels = np.asarray(confusion["matrix"]), confusion["labels"]
-    if matrix.size == 0:
-        return []
-    totals = matrix.sum(axis=1)
-    wrong = matrix * ~np.eye(len(matrix), dtype=bool)
+    labels = confusion["labels"]
+    if "cells" in confusion:
+        rows, columns, counts = np.asarray(confusion["cells"], dtype=int).reshape(-1, 3).T
+    else:
+        matrix = np.asarray(confusion["matrix"], dtype=int).reshape(len(labels), len(labels))
+        rows, columns = np.nonzero(matrix)
+        counts = matrix[rows, columns]
+    totals = np.bincount(rows, counts, minlength=len(labels))
+    share = counts / totals[rows]
+    wrong = np.flatnonzero(rows != columns)
     # Stable order: by count, then by share of the class, then as in the matrix.
-    share = wrong / np.maximum(totals, 1)[:, None]
-    order = np.lexsort((-share.ravel(), -wrong.ravel()))[:limit]
-    pairs = [np.unravel_index(flat, matrix.shape) for flat in order if wrong.ravel()[flat] > 0]
+    order = wrong[np.lexsort((-share[wrong], -counts[wrong]))][:limit]
     return [
         {
-            "true": labels[i],
-            "predicted": labels[j],
-            "n": int(matrix[i, j]),
-            "of": int(totals[i]),
-            "share": float(share[i, j]),
+            "true": labels[rows[i]],
+            "predicted": labels[columns[i]],
+            "n": int(counts[i]),
+            "of": int(totals[rows[i]]),
+            "share": float(share[i]),
         }
-        for i, j in pairs
+        for i in order
     ]
 
 

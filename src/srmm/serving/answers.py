@@ -13,6 +13,7 @@ from srmm.encoding.summary import UnreadableEntry
 from srmm.errors import InputError
 from srmm.evaluation.sets import ranked_sets
 from srmm.evaluation.shapley import MOST, shapley_shares
+from srmm.learning.base import Scorer
 from srmm.serving.asked import Asked, joined_tables
 from srmm.serving.neighbours import Neighbours
 from srmm.serving.refusals import Refusal
@@ -94,59 +95,106 @@ def _with_given(made: Embeddings, given: dict[str, dict[int, np.ndarray]]) -> Em
 
 
 class _Spoken:
-    """What the model says to all rows of a batch that have something."""
+    """What the model says to all rows of a batch that have something, as plain Python values."""
 
     def __init__(self, model: Any, embeddings: Embeddings, batch: Sequence[Asked]) -> None:
-        self.embeddings, self.present = embeddings, np.asarray(embeddings.present)
+        self.present = np.asarray(embeddings.present)
         n, M, C = *self.present.shape, len(model.classes_)
-        self.fused = np.tile(model.class_prior_, (n, 1))
-        self.alone = np.full((n, M, C), np.nan)
-        self.shares, self.prior = np.full((n, M), np.nan), np.full(n, np.nan)
+        self.fused, alone = np.tile(model.class_prior_, (n, 1)), np.full((n, M, C), np.nan)
+        shares, prior = np.full((n, M), np.nan), np.full(n, np.nan)
         rows = np.flatnonzero(self.present.any(axis=1))
-        if not len(rows):
-            return
-        scorer = model.scorer(embeddings)
-        self.fused[rows] = scorer(rows, self.present[rows])
-        for m in range(M):
-            there = np.flatnonzero(self.present[:, m])
-            if len(there):
-                mask = np.tile(np.arange(M) == m, (len(there), 1))
-                self.alone[there, m] = scorer(there, mask)
-        explained = np.repeat([a.wanted.explain for a in batch], [len(a) for a in batch])
-        rows = rows[explained[rows]] if M <= MOST else rows[:0]
         if len(rows):
-            found = shapley_shares(scorer, rows, self.present[rows], model.class_prior_)
-            self.shares[rows], self.prior[rows] = found.shares, found.prior
+            explained = np.repeat([a.wanted.explain for a in batch], [len(a) for a in batch])
+            scorer = model.scorer(embeddings)
+            self.fused[rows] = scorer(rows, self.present[rows])
+            alone[self.present] = _each_alone(scorer, self.present)
+            rows = rows[explained[rows]] if M <= MOST else rows[:0]
+        if len(rows):
+            known = _known(scorer, self.present, self.fused, alone)
+            found = shapley_shares(known, rows, self.present[rows], model.class_prior_)
+            shares[rows], prior[rows] = found.shares, found.prior
+        self.classes: list[Any] = model.classes_.tolist()
+        most = max(C if a.wanted.top is None else a.wanted.top for a in batch)
+        order = np.argsort(-self.fused, axis=1, kind="stable")[:, :most]
+        self.order = order.tolist()
+        self.probabilities = np.take_along_axis(self.fused, order, axis=1).tolist()
+        self.own = np.where(self.present, _best(alone), -1).tolist()
+        self.own_probability = _at(alone, _best(alone)).tolist()
+        self.of_answer = _at(alone, self.fused.argmax(axis=1)[:, None]).tolist()
+        self.shares, self.prior = _numbers(shares), _numbers(prior)
+        self.has = self.present.tolist()
+
+
+def _each_alone(scorer: Scorer, present: np.ndarray) -> np.ndarray:
+    """(n_items, C): what each item says alone, in the order of `present`, from one pass."""
+    rows, columns = np.nonzero(present)
+    return scorer(rows, columns[:, None] == np.arange(present.shape[1]))
+
+
+def _known(scorer: Scorer, present: np.ndarray, fused: np.ndarray, alone: np.ndarray) -> Scorer:
+    """`scorer`, but what all of a row's items say, and what each alone, is not asked again."""
+
+    def known(rows: np.ndarray, shown: np.ndarray) -> np.ndarray:
+        found, rest = fused[rows], (shown != present[rows]).any(axis=1)
+        single = np.flatnonzero(rest & (shown.sum(axis=1) == 1))
+        found[single] = alone[rows[single], shown[single].argmax(axis=1)]
+        rest[single] = False
+        if rest.any():
+            found[rest] = scorer(rows[rest], shown[rest])
+        return found
+
+    return known
+
+
+def _best(alone: np.ndarray) -> np.ndarray:
+    """(n, M): the class that each item alone speaks for; of an absent one any."""
+    return np.nan_to_num(alone, nan=-1).argmax(axis=2)
+
+
+def _at(alone: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """(n, M): what `alone` (n, M, C) gives the class of each item."""
+    classes = np.broadcast_to(classes, alone.shape[:2])
+    return np.take_along_axis(alone, classes[..., None], axis=2)[..., 0]
+
+
+def _numbers(values: np.ndarray) -> list[Any]:
+    """The values as Python's, None where they are NaN."""
+    found = values.astype(object)
+    found[np.isnan(values)] = None
+    return found.tolist()
 
 
 def _answer(
     model: Any, spoken: _Spoken, asked: Asked, start: int, broken: Sequence[UnreadableEntry]
 ) -> Answer | Refusal:
-    rows = slice(start, start + len(asked))
+    rows, wanted = slice(start, start + len(asked)), asked.wanted
     present, fused = spoken.present[rows], spoken.fused[rows]
     reasons = {(entry.row - start, entry.modality): entry.reason for entry in broken}
-    nothing = np.flatnonzero(~present.any(axis=1))
-    if len(nothing) and model.when_nothing_present == "error":
-        return _nothing(asked, nothing.tolist(), reasons)
-    sets = _sets(model, fused, present, asked.wanted.coverage)
+    nothing = [i for i, has in enumerate(spoken.has[rows]) if not any(has)]
+    if nothing and model.when_nothing_present == "error":
+        return _nothing(asked, nothing, reasons)
+    sets = _sets(model, fused, present, wanted.coverage)
     predictions = []
     for i in range(len(asked)):
-        best = int(fused[i].argmax())
         row = start + i
+        order, probabilities = spoken.order[row], spoken.probabilities[row]
         said: dict[str, Any] = {
-            "label": _plain(model.classes_[best]),
-            "probability": float(fused[i, best]),
-            "nothing_present": bool(i in nothing),
-            "probabilities": _ranked(model.classes_, fused[i], asked.wanted.top),
-            "set": None if sets is None else {"coverage": asked.wanted.coverage, "labels": sets[i]},
+            "label": spoken.classes[order[0]],
+            "probability": probabilities[0],
+            "nothing_present": i in nothing,
+            "probabilities": [
+                {"label": spoken.classes[c], "probability": probability}
+                for c, probability in list(zip(order, probabilities, strict=True))[: wanted.top]
+            ],
+            "set": None if sets is None else {"coverage": wanted.coverage, "labels": sets[i]},
             "modalities": {
                 name: {
-                    **_status(asked, i, name, bool(present[i, m]), reasons),
-                    **_says(model, spoken.alone[row, m], spoken.shares[row, m], best),
+                    **_status(asked, i, name, spoken.has[row][m], reasons),
+                    **_says(spoken, row, m),
                 }
                 for m, name in enumerate(model.modalities_)
             },
-            "prior_share": _number(spoken.prior[row]),
+            "prior_share": spoken.prior[row],
             "notes": asked.notes[i],
         }
         predictions.append({"id": asked.ids[i], **said} if asked.ids[i] is not None else said)
@@ -187,16 +235,15 @@ def _status(
     return {"status": "absent"}
 
 
-def _says(model: Any, alone: np.ndarray, share: float, best: int) -> dict[str, Any]:
+def _says(spoken: _Spoken, row: int, m: int) -> dict[str, Any]:
     """What a modality alone says, and what it has to do with the answer."""
-    if np.isnan(alone).any():
+    if not spoken.has[row][m]:
         return {"label": None, "probability": None, "of_answer": None, "share": None}
-    own = int(alone.argmax())
     return {
-        "label": _plain(model.classes_[own]),
-        "probability": float(alone[own]),
-        "of_answer": float(alone[best]),
-        "share": _number(share),
+        "label": spoken.classes[spoken.own[row][m]],
+        "probability": spoken.own_probability[row][m],
+        "of_answer": spoken.of_answer[row][m],
+        "share": spoken.shares[row][m],
     }
 
 
@@ -207,19 +254,6 @@ def _sets(
         return None
     inside = model.check_coverage(coverage).sets(fused, present, coverage)
     return ranked_sets(model.classes_, inside, fused)
-
-
-def _ranked(classes: np.ndarray, probabilities: np.ndarray, top: int | None) -> list[Any]:
-    order = np.argsort(-probabilities, kind="stable")[:top]
-    return [{"label": _plain(classes[c]), "probability": float(probabilities[c])} for c in order]
-
-
-def _plain(label: Any) -> Any:
-    return label.item() if isinstance(label, np.generic) else label
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def as_refusal(error: Exception) -> Exception:

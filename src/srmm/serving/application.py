@@ -12,11 +12,13 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
 from srmm.serving.bodies import read_rows
 from srmm.serving.described import predict_description, refusals
 from srmm.serving.desk import Desk
 from srmm.serving.guard import Guard, failed
+from srmm.serving.json_values import JsonAnswer
 from srmm.serving.limits import Limits
 from srmm.serving.pages import page_routes
 from srmm.serving.protocol import protocol_routes
@@ -58,6 +60,7 @@ def make_application(
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(desk.warm_up)
+        desk.warmed()
         desk.gatherer.start()
         yield
         desk.is_stopping = True
@@ -91,15 +94,20 @@ def _add_routes(app: FastAPI, desk: Desk) -> None:
         openapi_extra=predict_description(desk.contract),
         responses=refusals(400, 408, 413, 415, 422),
     )
-    async def predict(request: Request) -> JSONResponse:
+    async def predict(request: Request) -> Response:
         """What is left out is absent. What is there and cannot be read counts as absent, too, and
         the answer names it. The query may hold `coverage` (of the prediction set; 0.9, or none),
         `explain` (Shapley shares; true), `top` (classes listed; 10, or all) and `nearest`
         (training items listed; 0)."""
+        request.scope["route"] = route  # as FastAPI would; the guard counts by it
         wanted = desk.wanted(request)
         rows, where = await read_rows(request, desk.contract, desk.limits)
         answer = await desk.ask(rows, wanted, where)
-        return JSONResponse({"model": desk.facts["name"], "predictions": answer.predictions})
+        return JsonAnswer({"model": desk.facts["name"], "predictions": answer.predictions})
+
+    # Asked first, and without what FastAPI does for parameters, of which there are none.
+    route = Route("/predict", predict, methods=["POST"])
+    app.router.routes.insert(0, route)
 
     @app.get("/model", summary="What the model reads, knows and is worth")
     async def model() -> JSONResponse:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from srmm.data.blocks import Cells
 from srmm.data.sources import object_array
@@ -156,7 +155,7 @@ def joined_tables(tables: Sequence[Table]) -> Table:
 def _read(predictor: Predictor, contract: Contract, given: Sequence[Mapping[str, Any]]) -> Table:
     """The raw items as `read_table` reads them: what stands for nothing is absent."""
     raw = [one for one in contract if one.encoder is not None]
-    items = {name: object_array([None] * len(given)) for name in contract.modalities}
+    items = {name: np.full(len(given), None, dtype=object) for name in contract.modalities}
     kinds = {one.name: one.kind for one in contract}
     columns: dict[str, list[Any]] = {}
     choices: dict[str, list[str]] = {}
@@ -174,9 +173,10 @@ def _read(predictor: Predictor, contract: Contract, given: Sequence[Mapping[str,
             columns[names[0]] = cells
         choices.setdefault(one.kind, []).append(f"{one.name}={','.join(names)}")
     if choices:
-        frame = pd.DataFrame({name: object_array(cells) for name, cells in columns.items()})
+        values = zip(*columns.values(), strict=True)
+        table = [dict(zip(columns, cells, strict=True)) for cells in values]
         try:
-            (part,) = rows_to_predict(predictor.config, frame, columns=choices)
+            (part,) = rows_to_predict(predictor.config, table, columns=choices)
         except InputError as error:
             raise Refusal(422, str(error)) from None
         assert isinstance(part.data, Table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import re
@@ -16,6 +17,7 @@ from starlette.formparsers import FormParser, MultiPartException, MultiPartParse
 from starlette.requests import Request
 
 from srmm.serving.contract import Contract
+from srmm.serving.json_values import NotPlainError, read_plain
 from srmm.serving.limits import Limits
 from srmm.serving.refusals import Refusal
 
@@ -76,6 +78,8 @@ async def read_json(request: Request) -> Any:
 
 def read_json_body(body: bytes) -> Any:
     """The value of a JSON body; `Refusal` (400) for what is none, with a name twice, or NaN."""
+    with contextlib.suppress(NotPlainError):
+        return read_plain(body)
     try:
         return json.loads(body, object_pairs_hook=_once, parse_constant=_no_number,
                           parse_float=_finite)  # fmt: skip

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from srmm.serving.limits import Limits
 
-_Protocol: Any = AutoHTTPProtocol
-"""uvicorn's own, with httptools where that is installed."""
 
-
-class Connection(_Protocol):
+class Connection(HttpToolsProtocol):
     """uvicorn's connection, ended where the client keeps it open for nothing.
 
     uvicorn waits for ever for the rest of a head, for an answer to be read, and for what is left
@@ -23,7 +20,7 @@ class Connection(_Protocol):
 
     def connection_made(self, transport: Any) -> None:
         """A client has come."""
-        self._idle: asyncio.TimerHandle | None = None
+        self._aimless: asyncio.TimerHandle | None = None
         self._deaf: asyncio.TimerHandle | None = None
         super().connection_made(transport)
         self._look()
@@ -51,17 +48,17 @@ class Connection(_Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
-        _cancel(self._idle)
+        _cancel(self._aimless)
         _cancel(self._deaf)
         super().connection_lost(exc)
 
     def _look(self) -> None:
         """Let time run while no request is being answered; bytes alone do not stop it."""
         if self.cycle is not None and not self.cycle.response_complete:
-            _cancel(self._idle)
-            self._idle = None
-        elif self._idle is None:
-            self._idle = self._ends_soon()
+            _cancel(self._aimless)
+            self._aimless = None
+        elif self._aimless is None:
+            self._aimless = self._ends_soon()
 
     def _ends_soon(self) -> asyncio.TimerHandle:
         seconds = getattr(self.app, "limits", Limits()).body_seconds

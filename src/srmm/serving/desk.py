@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from srmm.serving.answers import COVERAGE, Answer, answer_batch, as_refusal
 from srmm.serving.asked import Asked, Wanted, read_asked
 from srmm.serving.contract import FILES, Contract
 from srmm.serving.facts import model_facts, read_report
-from srmm.serving.gatherer import Gatherer, each_on_its_own
+from srmm.serving.gatherer import Gatherer, Work, each_on_its_own
 from srmm.serving.limits import Limits
 from srmm.serving.measures import Measures
 from srmm.serving.neighbours import open_neighbours
@@ -23,6 +24,7 @@ from srmm.serving.refusals import Refusal
 from srmm.workflows.predictor import Predictor
 
 _MOST_NEAREST = 50
+_FEW = 4
 
 
 class Desk:
@@ -63,14 +65,17 @@ class Desk:
         content = None if report is None else read_report(report, self.contract)
         self.facts = model_facts(predictor, self.contract, limits, content)
         self.facts["nearest"] = self.neighbours is not None
-        self.gatherer = Gatherer(each_on_its_own(self._work), limits, self.measures.batch)
+        work = self._counted(each_on_its_own(self._work))
+        self.gatherer = Gatherer(work, limits, self.measures.batch)
         self.is_stopping = False
+        self.warmed: Callable[[], Any] = lambda: None
+        """Called once all is loaded; for who owns the process."""
 
     async def ask(self, rows: Sequence[Mapping[str, Any]], wanted: Wanted, where: str) -> Answer:
         """The answer to some rows; raises `Refusal`."""
-        asked = await asyncio.to_thread(
-            read_asked, self.predictor, self.contract, rows, wanted, where=where
-        )
+        reading = partial(read_asked, self.predictor, self.contract, rows, wanted, where=where)
+        # Handing a few embeddings to a thread takes longer than reading them.
+        asked = reading() if _are_few_vectors(rows) else await asyncio.to_thread(reading)
         self.measures.waiting.set(self.gatherer.waiting + 1)
         try:
             answer: Answer = await self.gatherer.ask(asked)
@@ -81,7 +86,6 @@ class Desk:
             raise as_refusal(error) from None
         finally:
             self.measures.waiting.set(self.gatherer.waiting)
-        self.measures.answered(answer, self.predictor.modalities)
         return answer
 
     def wanted(self, request: Request) -> Wanted:
@@ -142,6 +146,28 @@ class Desk:
 
     def _work(self, batch: Sequence[Asked]) -> list[Any]:
         return answer_batch(self.predictor, batch, self.neighbours)
+
+    def _counted(self, work: Work) -> Work:
+        """`work`, whose answers are counted a batch at a time."""
+
+        def counted(batch: Sequence[Asked]) -> list[Any]:
+            answers = work(batch)
+            given = [answer for answer in answers if isinstance(answer, Answer)]
+            self.measures.answered(given, self.predictor.modalities)
+            return answers
+
+        return counted
+
+
+def _are_few_vectors(rows: Sequence[Any]) -> bool:
+    """Whether rows are a few, and hold embeddings alone."""
+    if len(rows) > _FEW or not all(isinstance(row, Mapping) for row in rows):
+        return False
+    items = [item for row in rows for name, item in row.items() if name != "id"]
+    return all(
+        item is None or (isinstance(item, list) and not isinstance((item or [0])[0], str))
+        for item in items
+    )
 
 
 def _within(text: str) -> float:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from srmm.serving.asked import Asked
@@ -24,7 +26,6 @@ class _Waiting:
 
     asked: Asked
     answer: asyncio.Future[Any]
-    since: float = field(default_factory=time.monotonic)
 
 
 class Gatherer:
@@ -45,10 +46,12 @@ class Gatherer:
         self, work: Work, limits: Limits, seen: Callable[[int, int, float], None] | None = None
     ) -> None:
         self.limits, self._work, self._seen = limits, work, seen
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
+        self._queue: deque[_Waiting] = deque()
+        self._some, self._enough, self._none = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._none.set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._loop: asyncio.Task[None] | None = None
-        self._ahead: _Waiting | None = None
+        self._rows = 0
         self._busy_since: float | None = None
 
     def start(self) -> None:
@@ -59,7 +62,7 @@ class Gatherer:
         """Answer what waits, then stop."""
         if self._loop is None:
             return
-        await self._queue.join()
+        await self._none.wait()
         self._loop.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._loop = None
@@ -67,7 +70,7 @@ class Gatherer:
     @property
     def waiting(self) -> int:
         """How many requests wait for the model."""
-        return self._queue.qsize()
+        return len(self._queue)
 
     @property
     def stuck_for(self) -> float:
@@ -82,10 +85,15 @@ class Gatherer:
         """
         if self._loop is None:
             raise later("The server is stopping.")
-        if self._queue.qsize() >= self.limits.queue:
+        if len(self._queue) >= self.limits.queue:
             raise later("Too many requests are waiting.")
         waiting = _Waiting(asked, asyncio.get_running_loop().create_future())
-        self._queue.put_nowait(waiting)
+        self._queue.append(waiting)
+        self._rows += len(asked)
+        self._none.clear()
+        self._some.set()
+        if self._rows >= self.limits.batch_rows:
+            self._enough.set()
         try:
             return await asyncio.wait_for(waiting.answer, self.limits.answer_seconds)
         except TimeoutError:
@@ -100,35 +108,25 @@ class Gatherer:
                 if wanted:
                     await self._compute(wanted)
             finally:
-                for _ in batch:
-                    self._queue.task_done()
+                if not self._queue:
+                    self._none.set()
 
     async def _next_batch(self) -> list[_Waiting]:
-        first = self._ahead or await self._queue.get()
-        self._ahead = None
-        batch, rows = [first], len(first.asked)
-        until = time.monotonic() + self.limits.wait_ms / 1000
-        while rows < self.limits.batch_rows:
-            one = await self._one_more(until - time.monotonic())
-            if one is None:
-                break
-            if rows + len(one.asked) > self.limits.batch_rows:
-                self._ahead = one
-                break
-            batch.append(one)
-            rows += len(one.asked)
+        await self._some.wait()
+        if self._rows < self.limits.batch_rows and self.limits.wait_ms:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._enough.wait(), self.limits.wait_ms / 1000)
+        batch = [self._queue.popleft()]
+        rows = len(batch[0].asked)
+        while self._queue and rows + len(self._queue[0].asked) <= self.limits.batch_rows:
+            batch.append(self._queue.popleft())
+            rows += len(batch[-1].asked)
+        self._rows -= rows
+        if not self._queue:
+            self._some.clear()
+        if self._rows < self.limits.batch_rows:
+            self._enough.clear()
         return batch
-
-    async def _one_more(self, seconds: float) -> _Waiting | None:
-        """What waits, or comes within so many seconds."""
-        if not self._queue.empty():
-            return self._queue.get_nowait()
-        if seconds <= 0:
-            return None
-        try:
-            return await asyncio.wait_for(self._queue.get(), seconds)
-        except TimeoutError:
-            return None
 
     async def _compute(self, batch: Sequence[_Waiting]) -> None:
         self._busy_since = time.monotonic()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter as Counted
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -65,17 +67,23 @@ class Measures:
         self.batch_rows.observe(rows)
         self.batch_seconds.observe(seconds)
 
-    def answered(self, answer: Answer, modalities: tuple[str, ...]) -> None:
-        """Count the rows of one answer."""
-        self.rows.inc(len(answer.present))
-        self.nothing.inc(int((~answer.present.any(axis=1)).sum()))
-        for name, there in zip(modalities, answer.present.sum(axis=0).tolist(), strict=True):
+    def answered(self, answers: Sequence[Answer], modalities: tuple[str, ...]) -> None:
+        """Count the rows of some answers."""
+        if not answers:
+            return
+        present = np.concatenate([answer.present for answer in answers])
+        self.rows.inc(len(present))
+        self.nothing.inc(int((~present.any(axis=1)).sum()))
+        for name, there in zip(modalities, present.sum(axis=0).tolist(), strict=True):
             self.present.labels(name).inc(there)
-        for name, n in answer.broken.items():
-            self.broken.labels(name).inc(n)
-        for said in answer.predictions:
-            self.labels.labels(str(said["label"])).inc()
-        for value in relative_entropy(answer.probabilities).tolist():
+        for answer in answers:
+            for name, n in answer.broken.items():
+                self.broken.labels(name).inc(n)
+        labels = Counted(str(said["label"]) for answer in answers for said in answer.predictions)
+        for label, n in labels.items():
+            self.labels.labels(label).inc(n)
+        probabilities = np.concatenate([answer.probabilities for answer in answers])
+        for value in relative_entropy(probabilities).tolist():
             self.entropy.observe(value)
 
     def text(self) -> bytes:

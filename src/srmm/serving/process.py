@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -34,6 +35,7 @@ class Settings:
     when_nothing: str | None = None
     hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    log_requests: bool = False
 
 
 def serve_model(
@@ -52,6 +54,8 @@ def serve_model(
     """
     try:
         import fastapi  # noqa: F401
+        import httptools  # noqa: F401
+        import orjson  # noqa: F401
         import prometheus_client  # noqa: F401
         import python_multipart  # noqa: F401
         import uvicorn
@@ -63,12 +67,14 @@ def serve_model(
     options: dict[str, Any] = {
         "host": host,
         "port": port,
-        "http": "srmm.serving.connections:Connection",
         "log_level": "info",
+        "log_config": _log_config(uvicorn.config.LOGGING_CONFIG),
+        "access_log": settings.log_requests,
         "server_header": False,
         "proxy_headers": False,
         "timeout_keep_alive": 10,
         "limit_concurrency": 256 + 4 * settings.limits.queue,
+        "http": "srmm.serving.heads:BoundedProtocol",
     }
     application = application_of(settings)  # of several processes, too: what is wrong is said once
     for note in application.app.state.desk.notes:
@@ -96,6 +102,12 @@ def serve_model(
     return 0
 
 
+def _log_config(uvicorns: dict[str, Any]) -> dict[str, Any]:
+    """uvicorn's log, in which srmm writes, too: what a start waits for, and what failed."""
+    ours = {"handlers": ["default"], "level": "INFO", "propagate": False}
+    return {**uvicorns, "loggers": {**uvicorns["loggers"], "srmm": ours}}
+
+
 def application_of(settings: Settings) -> Any:
     """The ASGI application, with the keys of the environment."""
     from srmm.serving.application import make_application
@@ -109,7 +121,7 @@ def application_of(settings: Settings) -> Any:
         engine=settings.engine,
         when_nothing_present=settings.when_nothing,
     )
-    return make_application(
+    application = make_application(
         predictor,
         limits=settings.limits,
         report=settings.report,
@@ -118,6 +130,20 @@ def application_of(settings: Settings) -> Any:
         keys=api_keys(),
         hosts=settings.hosts,
     )
+    application.app.state.desk.warmed = leave_at_rest
+    return application
+
+
+def leave_at_rest() -> None:
+    """Take what is loaded by now out of the collections of garbage to come.
+
+    It lives as long as the process, and looking through it, a million objects of libraries, halts
+    every request for some tenths of a second. With 64 requests under way, garbage was else looked
+    for at every sixth of them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000)
 
 
 def application_of_worker() -> Any:

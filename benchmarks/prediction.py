@@ -1,0 +1,160 @@
+"""How near prediction and reports come to what the machine can do: ratios within one run.
+
+    python benchmarks/prediction.py [--tiny] [--classes 101] [--rows 4000] [--json FILE]
+
+Embeddings are drawn (2 × 768 numbers, a tenth of the items absent), the models trained for two
+epochs: what they say does not matter here. Everything is measured in turns, in processor time, and
+given as its median and as a ratio to what it cannot go below:
+
+- many rows: the share of this machine's peak (float32 products of matrices, in the same run) at
+  which the products that the model needs are made;
+- one row: to the paper's bare network (a call of the module and a softmax) on the same row;
+- the report of the paper's method, without t-SNE and baselines: to passes of its network.
+
+With --tiny, seconds instead of minutes, and numbers that mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import srmm
+from srmm.ensemble.distil import distil
+
+TURNS = 5
+NOISE_PASSES = 19
+"""Passes that a report cannot do without: three draws of three sizes in two scales, and one."""
+
+
+def drawn(n: int, n_classes: int, size: int, seed: int = 0) -> srmm.Embeddings:
+    """Instances of two modalities, a tenth of whose items are absent."""
+    centres = np.random.default_rng(1).normal(size=(2, n_classes, size)).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % n_classes
+    arrays = {
+        name: 0.15 * centres[m][y] + rng.standard_normal((n, size), dtype=np.float32)
+        for m, name in enumerate(("image", "text"))
+    }
+    present = rng.random((n, 2)) > 0.1
+    present[~present.any(axis=1)] = True
+    return srmm.Embeddings.from_arrays(arrays, present=present, labels=y)
+
+
+def tensors(rows: srmm.Embeddings) -> dict[str, torch.Tensor]:
+    """The items that are there, as the network takes them."""
+    return {name: torch.tensor(rows.items(name)[1]) for name in rows.modalities}
+
+
+def bare(network: Any, items: dict[str, torch.Tensor]) -> Callable[[], object]:
+    """A call of the network and a softmax, and nothing else."""
+
+    def call() -> object:
+        with torch.inference_mode():
+            return network(items).softmax(dim=1)
+
+    return call
+
+
+def in_turns(calls: dict[str, Callable[[], object]], times: int, turns: int) -> dict[str, float]:
+    """Median processor seconds of each, one after the other in every turn."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for call in calls.values():
+        call()
+    for _ in range(turns):
+        for name, call in calls.items():
+            start = time.process_time()
+            for _ in range(times):
+                call()
+            seconds[name].append((time.process_time() - start) / times)
+    return {name: float(np.median(found)) for name, found in seconds.items()}
+
+
+def products(model: Any, test: srmm.Embeddings) -> float:
+    """Multiplications and additions of the products that prediction needs."""
+    items, h, C = int(test.present.sum()), model.hidden_dim, len(model.classes_)
+    size = next(iter(test.embedding_dims.values()))
+    if isinstance(model, srmm.PaperClassifier):
+        return 2.0 * items * (size * h + h * h + h * C)
+    pairs, K = int(test.present.all(axis=1).sum()), model.n_folds
+    streams = len(test) if K == 1 else items + pairs  # distilled: one stream an instance
+    return 2.0 * K * (items * size * h + streams * h * h + len(test) * h * C)
+
+
+def measured(rows: int, n_classes: int, size: int, turns: int) -> dict[str, Any]:
+    """All figures."""
+    train, test = drawn(max(n_classes * 2, 400), n_classes, size), drawn(rows, n_classes, size, 1)
+    default = srmm.SingleBranchClassifier(max_epochs=2, random_state=0).fit(train)
+    models = {
+        "paper": srmm.PaperClassifier(max_epochs=2, random_state=0).fit(train),
+        "default": default,
+        "distilled": distil(default, train),
+    }
+    network, square = models["paper"].network_, torch.randn(2048, 2048)
+    calls: dict[str, Callable[[], object]] = {
+        "peak": lambda: square @ square,
+        "bare": bare(network, tensors(test)),
+    }
+    calls |= {name: lambda m=model: m.predict_proba(test) for name, model in models.items()}
+    many = in_turns(calls, 1, turns)
+    peak = 2 * 2048**3 / many["peak"]
+    one = drawn(1, n_classes, size, 2).mask(np.ones((1, 2), dtype=bool))
+    arrays = {name: one.to_array(name) for name in one.modalities}
+    calls = {"bare": bare(network, tensors(one))}
+    calls |= {name: lambda m=model: m.predict_proba(arrays) for name, model in models.items()}
+    single = in_turns(calls, 20, 3 * turns)
+    calls = {
+        "bare": bare(network, tensors(test)),
+        "report": lambda: srmm.evaluate(models["paper"], test, projection=False),
+    }
+    report = in_turns(calls, 1, 1 if turns < TURNS else 3)
+    return {
+        "rows": rows,
+        "classes": n_classes,
+        "threads": torch.get_num_threads(),
+        "peak_gflops": peak / 1e9,
+        "many_rows": {
+            name: {
+                "rows_per_second": rows / many[name],
+                "share_of_peak": products(model, test) / many[name] / peak,
+            }
+            for name, model in models.items()
+        },
+        "one_row": {
+            name: {"milliseconds": 1e3 * single[name], "times_bare": single[name] / single["bare"]}
+            for name in single
+        },
+        "report": {
+            "seconds": report["report"],
+            "passes": report["report"] / report["bare"],
+            "times_needed": report["report"] / report["bare"] / NOISE_PASSES,
+        },
+        "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--rows", type=int, default=4000)
+    parser.add_argument("--classes", type=int, default=101)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    found = (
+        measured(60, 3, 16, 1) if asked.tiny else measured(asked.rows, asked.classes, 768, TURNS)
+    )
+    print(json.dumps(found, indent=2))
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The networks as they predict: what needs no step of its own is folded into the step before.
+
+Batch norm becomes part of the first FC, all members' first FCs one product. Late fusion is
+softmax(Σ w_e · log p_e), and log p_e is linear in an expert's block-2 embedding but for a constant,
+which a softmax does not see: so the experts' embeddings are weighed and added first, and the
+last FC is one product of all members, once for an instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from srmm.ensemble.branches import Branches
+
+
+class Folded:
+    """What `Branches` says, with fewer and larger products; equal to it but for rounding.
+
+    **Shape**: K members, n instances, E experts, h = `hidden_dim`; the members' vectors lie side by
+    side, (n, K·h).
+    """
+
+    def __init__(self, network: Branches) -> None:
+        self.members, self.hidden_dim = network.members, network.hidden_dim
+        self.width = self.members * self.hidden_dim
+        self.first = []
+        layers: Any = zip(network.fc1, network.norms, strict=True)
+        for fc1, norm in layers:
+            gain = torch.rsqrt(norm.var + norm.eps) * norm.gain
+            weight = (fc1.weight * gain).permute(1, 0, 2).reshape(-1, self.width)
+            self.first.append((weight, ((fc1.bias - norm.mean) * gain + norm.shift).flatten()))
+        self.second = [*zip(network.fc2.weight, network.fc2.bias.flatten(1), strict=True)]
+        share = network.scale / self.members  # of each member in the mean of their logits
+        self.third = (network.fc3.weight * share).reshape(self.width, -1)
+        self.bias = network.fc3.bias.mean(dim=0)  # (1, C)
+
+    def enter(self, m: int, items: Tensor) -> Tensor:
+        """FC and batch norm of block 1 of items (n, width) of modality `m`: (n, K·h)."""
+        weight, bias = self.first[m]
+        return torch.addmm(bias, items, weight)
+
+    def logits(self, vectors: Sequence[Tensor], weights: Tensor) -> Tensor:
+        """Σ w_e · log p_e but for a constant: (n, C) of E experts (n, K·h), by weights (n, E)."""
+        total = weights.new_zeros((len(weights), self.width))  # of none: all classes alike
+        for vector, weight in zip(vectors, weights.T, strict=True):
+            total += self._embed(vector) * weight[:, None]
+        return torch.addmm(weights.sum(dim=1, keepdim=True) * self.bias, total, self.third)
+
+    def _embed(self, vectors: Tensor) -> Tensor:
+        """To the end of block 2, every member's part of unit length."""
+        hidden, out = F.relu(vectors), torch.empty_like(vectors)
+        for k, (weight, bias) in enumerate(self.second):
+            part = slice(k * self.hidden_dim, (k + 1) * self.hidden_dim)
+            torch.addmm(bias, hidden[:, part], weight, out=out[:, part])
+        members = out.view(len(out), self.members, self.hidden_dim)
+        members /= members.norm(dim=2, keepdim=True).clamp_min_(1e-12)
+        return out
+
+
+_FOLDED: WeakKeyDictionary[Branches, tuple[list[tuple[int, int]], Folded]] = WeakKeyDictionary()
+
+
+@torch.inference_mode()
+def folded(network: Branches) -> Folded:
+    """`Folded` of the network as it is now; made again only where its numbers were changed."""
+    layers = (*network.fc1, *network.norms, network.fc2, network.fc3)
+    tensors = [
+        tensor
+        for layer in layers
+        for tensor in (*layer._parameters.values(), *layer._buffers.values())
+        if tensor is not None
+    ]
+    now = [(x.data_ptr(), 0 if x.is_inference() else x._version) for x in tensors]
+    before = _FOLDED.get(network)
+    if before is None or before[0] != now:
+        before = _FOLDED[network] = now, Folded(network)
+    return before[1]

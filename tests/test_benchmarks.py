@@ -1,0 +1,85 @@
+"""The scripts that measure speed run, at a tiny size, and the page is made of what they leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BENCHMARKS = ROOT / "benchmarks"
+WITH_TINY = sorted(
+    file.stem for file in BENCHMARKS.glob("*.py") if '"--tiny"' in file.read_text(encoding="utf-8")
+)
+TOO_LONG = {"batch"}
+"""Starts Daft several times, which takes minutes: `make bench-full` alone runs it."""
+
+
+def python(script: str, *arguments: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, str(BENCHMARKS / f"{script}.py"), *arguments],
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+@pytest.mark.workflow
+@pytest.mark.slow
+@pytest.mark.parametrize("script", sorted(set(WITH_TINY) - TOO_LONG))
+def test_a_benchmark_runs_and_its_file_becomes_a_section(script: str, tmp_path: Path) -> None:
+    python(script, "--tiny", "--json", str(tmp_path / f"{script}.json"))
+    content = json.loads((tmp_path / f"{script}.json").read_text(encoding="utf-8"))
+    assert content
+    python("performance", str(tmp_path), "--output", str(tmp_path / "page.md"))
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "{{" not in page
+    assert page.count("\n|") > 3
+    for measured in content.get("tables", ()):
+        assert f"**{measured['title']}**" in page
+
+
+@pytest.mark.workflow
+def test_the_page_shows_tables_of_any_shape_in_order(tmp_path: Path) -> None:
+    training = {
+        "machine": {"cores": 2, "GPU": False},
+        "command": "benchmarks/training.py",
+        "tables": [{"title": "Epochs", "rows": [{"a|b": "x|y", "s": 1234.5}, {"s": 0.12345}]}],
+    }
+    other = {"requests": [{"clients": 8, "ms": 2.0}], "by_name": {"one": {"ms": 1}}, "peak": 71}
+    (tmp_path / "training.json").write_text(json.dumps(training), encoding="utf-8")
+    (tmp_path / "another.json").write_text(json.dumps(other), encoding="utf-8")
+    python("performance", str(tmp_path), "--output", str(tmp_path / "page.md"))
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert page.index("### Training") < page.index("### another")
+    assert "cores: 2; GPU: no." in page
+    assert "| x\\|y | 1,234 |\n|  | 0.123 |" in page
+    assert "| 8 | 2 |" in page
+    assert "|  | ms |\n| --- | --- |\n| one | 1 |" in page
+    assert "| 71 |" in page
+
+
+@pytest.mark.workflow
+def test_a_folder_without_figures_makes_no_page(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "performance.py"), str(tmp_path),
+         "--output", str(tmp_path / "page.md")],
+        capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert "run `make bench` first" in ran.stderr
+    assert not (tmp_path / "page.md").exists()
+
+
+def test_make_bench_runs_every_script_with_a_tiny_size() -> None:
+    rules = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert {"training", "growth"} <= set(WITH_TINY)
+    for script in WITH_TINY:
+        assert script in rules, f"make bench and bench-full leave benchmarks/{script}.py out"
