@@ -45,8 +45,8 @@ def share_difference(k: int, n: int, k_before: int, n_before: int) -> dict[str, 
     >>> round(found["difference"], 2), [round(end, 2) for end in found["difference_ci"]]
     (-0.5, [-0.6, -0.38])
     """
-    share, ends = _wilson(k, n)
-    before, ends_before = _wilson(k_before, n_before)
+    share, ends = wilson(k, n)
+    before, ends_before = wilson(k_before, n_before)
     found: dict[str, Any] = {
         "n": n,
         "share": share,
@@ -164,7 +164,8 @@ def judge(tests: Iterable[dict[str, Any]], level: float) -> int:
     return len(known)
 
 
-def _wilson(k: int, n: int) -> tuple[float | None, list[float] | None]:
+def wilson(k: int, n: int) -> tuple[float | None, list[float] | None]:
+    """k of n as a share, and its 95 % interval by Wilson; None of none."""
     if not n:
         return None, None
     ends = binomtest(k, n).proportion_ci(method="wilson")

@@ -226,7 +226,7 @@ def _check_origin(origin: Any) -> None:
     for key in ("name", "attribution", "store", "folder", "query"):
         if origin.get(key) is not None:
             text(f"origin.{key}", origin[key])
-    for key in ("roles", "reading", "rare", "dataset"):
+    for key in ("roles", "reading", "rare", "dataset", "expected"):
         mapping(f"origin.{key}", origin.get(key) or {})
     texts("origin.notes", origin.get("notes", []))
     for role, column in (origin.get("roles") or {}).items():

@@ -18,7 +18,7 @@ from srmm.version import __version__
 
 HANDLER = "handler.py"
 _ENDPOINT = Path(__file__).with_name("endpoint.py")
-_PUBLIC = ("name", "roles", "notes", "reading", "rare")
+_PUBLIC = ("name", "roles", "notes", "reading", "rare", "expected")
 """What is told of the training data; where it lay is not."""
 
 

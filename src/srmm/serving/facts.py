@@ -12,6 +12,7 @@ from srmm.evaluation.shapley import MOST
 from srmm.serving.contract import Contract
 from srmm.serving.limits import Limits
 from srmm.version import __version__
+from srmm.workflows.expected import expected_accuracy
 from srmm.workflows.predictor import Predictor
 from srmm.workflows.presence import training_shares
 
@@ -52,26 +53,9 @@ def model_facts(
         "when_nothing_present": model.when_nothing_present,
         "prediction_sets": getattr(model, "calibration_", None) is not None,
         "shapley_shares": len(contract.modalities) <= MOST,
-        "accuracy": expected_accuracy(report, contract) if report else None,
+        "accuracy": expected_accuracy(report, config, predictor.modalities),
         "limits": {"rows": limits.rows, "body_mb": limits.body_mb},
     }
-
-
-def expected_accuracy(report: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
-    """Accuracy by presence pattern, of the test rows of a report."""
-    patterns = []
-    for entry in report["patterns"]:
-        if isinstance(entry.get("accuracy"), int | float):
-            interval = entry.get("accuracy_ci")
-            patterns.append(
-                {
-                    "present": list(entry["present"]),
-                    "n": entry.get("n"),
-                    "accuracy": float(entry["accuracy"]),
-                    "interval": interval if isinstance(interval, list) else None,
-                }
-            )
-    return {"of": (report.get("data") or {}).get("name"), "patterns": patterns}
 
 
 def read_report(path: Path, contract: Contract) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def distil_workflow(
             "'srmm': fit that first."
         )
     origin = dict(config.get("origin") or {})
+    origin.pop("expected", None)  # which is of the large one
     own = own_embeddings(model_folder, origin, rows)
     if own is None:
         raise InputError(

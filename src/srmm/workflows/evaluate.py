@@ -35,6 +35,7 @@ from srmm.workflows.made_by import json_of, page_of
 from srmm.workflows.outputs import check_not_read
 from srmm.workflows.pictures import TRAINED, with_pictures, with_stored_pictures
 from srmm.workflows.places import check_file, check_place
+from srmm.workflows.splits import trained_on
 from srmm.workflows.thumbnails import Thumbnails
 
 
@@ -168,12 +169,6 @@ def _notes_of(training: Sequence[str], table: Table | None) -> list[str]:
         return list(training)
     said = list(dict.fromkeys(table.notes))
     return [*said, *(f"In training: {note}" for note in training if note not in said)]
-
-
-def trained_on(own: Embeddings, split: np.ndarray) -> Embeddings:
-    """The instances a model learnt from, in the order of training: validation came last."""
-    order = [np.flatnonzero(split == part) for part in ("train", "validation")]
-    return own[np.concatenate(order)]
 
 
 def _store_of(model_folder: Path, origin: Mapping[str, Any], source: str | None) -> Path | None:

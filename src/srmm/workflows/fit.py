@@ -26,9 +26,10 @@ from srmm.files import beside
 from srmm.learning.saving import check_writable, save_pretrained
 from srmm.methods import make_method
 from srmm.workflows.data import group_names, open_data, row_digests
+from srmm.workflows.expected import expected_out_of_fold
 from srmm.workflows.pictures import note_source, noted_reading
 from srmm.workflows.places import check_not_inside, check_place
-from srmm.workflows.splits import Split, choose_split
+from srmm.workflows.splits import Split, choose_split, trained_on
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ def fit_workflow(
     if (columns or {}).get("query"):
         origin["query"] = (columns or {})["query"]
     origin["reading"] = noted_reading(store)
+    origin["expected"] = expected_out_of_fold(model, trained_on(embeddings, split))
     notes = data.notes if isinstance(data, Table) else ()
     for name in model.training_.get("left_out", ()):
         notes += (f"No training row has {name}: it is left out of the model, in prediction, too.",)

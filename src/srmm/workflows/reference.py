@@ -19,8 +19,8 @@ from srmm.evaluation.sides import Reference
 from srmm.fusion import pattern_codes, pattern_counts
 from srmm.learning.saving import Saved
 from srmm.workflows.data import own_embeddings, split_column
-from srmm.workflows.evaluate import trained_on
 from srmm.workflows.left_out import without_left_out
+from srmm.workflows.splits import trained_on
 
 FEWEST = 30
 """Held-out rows; with fewer, those of training are judged by networks that never saw them."""

@@ -85,3 +85,9 @@ def _repeated(data: Table | Embeddings) -> np.ndarray | None:
         unique = unique_items(data, name)
         codes[unique.rows, m] = unique.index
     return groups_of_codes(codes)
+
+
+def trained_on(own: Embeddings, split: np.ndarray) -> Embeddings:
+    """The instances a model learnt from, in the order of training: validation came last."""
+    order = [np.flatnonzero(split == part) for part in ("train", "validation")]
+    return own[np.concatenate(order)]

@@ -425,10 +425,10 @@ function showExpected(said) {
         "p",
         { class: "expected" },
         make("b", {}, percent(mine.accuracy)),
-        ` of ${mine.n == null ? "the" : mine.n.toLocaleString("en")} test rows were right from ${listed(now)} alone`.replace(now.length > 1 ? / alone$/ : /$^/, ""),
+        ` of ${mine.n == null ? "the" : mine.n.toLocaleString("en")} ${accuracy.rows} were right from ${listed(now)} alone`.replace(now.length > 1 ? / alone$/ : /$^/, ""),
         mine.interval ? ` (95 %: ${percent(mine.interval[0]).replace(" %", "")} to ${percent(mine.interval[1])}).` : ".",
       )
-    : make("p", { class: "expected" }, "How often the model is right with just this is not in its report.");
+    : make("p", { class: "expected" }, "How often the model is right with just this is not known.");
   const rows = accuracy.patterns.map((pattern) =>
     make("li", { class: same(pattern) ? "now" : null, "aria-current": same(pattern) ? "true" : null }, make("span", {}, pattern.present.join(" + ")), make("span", { class: "n" }, percent(pattern.accuracy))),
   );
