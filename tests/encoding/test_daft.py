@@ -396,3 +396,20 @@ def test_a_ray_cluster_makes_the_same_store_and_survives_the_same_losses(tmp_pat
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert contents(tmp_path / "alone") == contents(tmp_path / "shared")
+
+
+def test_work_is_read_as_it_can_be_done():
+    """A wave holds some pieces for each worker, however large, and no more than memory takes."""
+    waves, read = [], []
+
+    def packed() -> Iterator[tuple[int, bytes]]:
+        for number in range(30):
+            read.append(number)
+            yield number, bytes(1 << (26 if number < 10 else 3))
+
+    def run(wave: list[tuple[int, bytes]]) -> Iterator[tuple[int, object]]:
+        waves.append((len(wave), len(read)))
+        yield from ((number, "done") for number, _ in wave)
+
+    assert [number for number, _ in outcomes(run, packed(), 1)] == list(range(30))
+    assert waves == [(4, 5), (4, 9), (4, 13), (18, 30)]

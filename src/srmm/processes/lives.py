@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from srmm.processes.worker import LIVES
 
 _WAVE_PIECES = 512
-_WAVE_BYTES = 1 << 29
-"""What is handed to Daft at a time: beyond this, a second copy of the work would fill memory."""
+_WAVE_BYTES = 1 << 27
+_WAVE_EACH = 4
+"""What is handed to Daft at a time, which holds it several times over: so many pieces, or bytes if
+these are at least some pieces for each worker. Every wave starts its workers anew."""
 
 Run = Callable[[list[tuple[int, bytes]]], Generator[tuple[int, Any], None, None]]
 """Packed pieces of work, by number → number and outcome of each, as they come."""
@@ -33,15 +35,16 @@ def outcomes(
     exception that was raised in a worker. A piece that costs `LIVES` workers comes as `Lost`, after
     others, so that these are kept; the second such ends it, for then it is hardly the work.
     """
-    for wave in _waves(packed):
+    for wave in _waves(packed, _WAVE_EACH * workers):
         yield from _with_lost_workers(run, wave, workers)
 
 
-def _waves(packed: Iterable[tuple[int, bytes]]) -> Iterator[dict[int, bytes]]:
+def _waves(packed: Iterable[tuple[int, bytes]], least: int) -> Iterator[dict[int, bytes]]:
     wave: dict[int, bytes] = {}
     size = 0
     for number, piece in packed:
-        if wave and (len(wave) == _WAVE_PIECES or size + len(piece) > _WAVE_BYTES):
+        full = len(wave) >= least and size + len(piece) > _WAVE_BYTES
+        if full or len(wave) == _WAVE_PIECES:
             yield wave
             wave, size = {}, 0
         wave[number] = piece
