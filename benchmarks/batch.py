@@ -12,7 +12,6 @@ again.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -24,6 +23,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from machine import described, table, write
+
+from srmm.workflows.rows import PART_ROWS
 
 SIZES = {"motion": 12, "sound": 16}
 LACKING = {"motion": 0.2, "sound": 0.1}
@@ -141,22 +143,41 @@ def main() -> None:
     write_table(folder / f"{few}.parquet", few, labels=False)
     write_table(folder / f"{rows}.parquet", rows, labels=False)
     daft = ["--engine", "daft", "--workers", str(asked.workers)]
-    found: dict[str, Any] = {"rows": rows, "few": few, "workers": asked.workers}
-    found["few, one process"] = predicted(folder, f"{few}.parquet", "one")
-    found["few, workers"] = predicted(folder, f"{few}.parquet", "several", *daft)
-    found["the same bits"] = same(folder, "one", "several")
-    until = max(1, rows * 2 // 5 // 16_384)
-    found["killed"] = predicted(folder, f"{rows}.parquet", "all", *daft, until=until)
-    found["gone on"] = predicted(folder, f"{rows}.parquet", "all", *daft)
-    seconds = found["killed"]["seconds"] + found["gone on"]["seconds"]
-    found["rows_per_second"] = round(rows / seconds)
-    found["rows written"] = sum(
-        pq.read_metadata(path).num_rows for path in (folder / "all").iterdir()
-    )
-    text = json.dumps(found, indent=1)
-    print(text)
-    if asked.json:
-        asked.json.write_text(text)
+    begun = described()
+    lines = [
+        line("one process", few, predicted(folder, f"{few}.parquet", "one")),
+        line(
+            f"{asked.workers} workers", few, predicted(folder, f"{few}.parquet", "several", *daft)
+        ),
+    ]
+    until = max(1, rows * 2 // 5 // PART_ROWS)
+    killed = predicted(folder, f"{rows}.parquet", "all", *daft, until=until)
+    lines.append(line(f"{asked.workers} workers, killed", killed["parts"] * PART_ROWS, killed))
+    gone_on = predicted(folder, f"{rows}.parquet", "all", *daft)
+    left = rows - killed["parts"] * PART_ROWS
+    lines.append(line("the same command again", left, gone_on))
+    written = sum(pq.read_metadata(path).num_rows for path in (folder / "all").iterdir())
+    whole = {
+        "rows": f"{written:,}",
+        "rows/s, the kill included": round(rows / (killed["seconds"] + gone_on["seconds"])),
+        "one process and several say the same bits": same(folder, "one", "several"),
+    }
+    title = "`srmm predict`, with starting, and a first look at all rows"
+    tables = [table(title, lines), table("All of it", [whole])]
+    content = {"machine": begun, "command": "benchmarks/batch.py FOLDER", "tables": tables}
+    write(content, asked.json)
+
+
+def line(what: str, rows: int, found: dict[str, Any]) -> dict[str, Any]:
+    """A line of the table: what a run took."""
+    return {
+        "what": what,
+        "rows": f"{rows:,}",
+        "seconds": round(found["seconds"]),
+        "rows/s": round(rows / found["seconds"]),
+        "peak, MB": found["peak_mb"]["this"],
+        "peak of a worker, MB": found["peak_mb"]["workers"],
+    }
 
 
 if __name__ == "__main__":
