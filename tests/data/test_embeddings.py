@@ -76,6 +76,16 @@ def test_present_hides_rows_that_hold_numbers() -> None:
     ]
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("odd", [np.inf, -np.inf])
+def test_an_infinity_is_refused_in_any_width(dtype: type, odd: float) -> None:
+    """In 16 bits the largest number of 32 bits is infinite itself."""
+    array = np.ones((2, 3), dtype)
+    array[1, 1] = odd
+    with pytest.raises(InputError, match="Row 1 of modality 'x' holds an infinity"):
+        Embeddings.from_arrays({"x": array})
+
+
 @pytest.mark.parametrize(
     ("row", "fault"),
     [([1.0, np.nan], "partly NaN"), ([1.0, np.inf], "infinity"), ([1.0, 1e300], "float32")],

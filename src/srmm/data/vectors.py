@@ -54,7 +54,8 @@ def as_vectors(
 def present_rows(name: str, array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Boolean (n,): which of these `rows` have numbers; raise for partly NaN or infinite ones."""
     # NaN and infinity pass through a minimum and a maximum: most arrays need no more than these.
-    if array.size and max(-array.min(), array.max()) <= _LARGEST:
+    # As Python numbers: in 16 bits the bound itself would be infinite.
+    if array.size and max(-float(array.min()), float(array.max())) <= _LARGEST:
         return np.ones(len(array), dtype=bool)
     nan = np.isnan(array)
     absent = nan.all(axis=1) if array.shape[1] else np.zeros(len(array), dtype=bool)

@@ -125,7 +125,7 @@ def encode_modality(
     if len(new):
         network_engine = "auto" if options.engine == "daft" else options.engine
         encoder, note = with_engine(encoder, network_engine)
-    with shown(options.progress, name, len(new)) as advance:
+    with shown(options.progress, name, len(new), "encode") as advance:
         new_items = [unique.items[i] for i in new]
         for chunk in loop_for(encoder, new_items, options.encode_in_chunks)(
             new_items,
@@ -264,7 +264,9 @@ def _shown_path(table: Table, name: str, unique: UniqueItems, number: int) -> st
 
 
 @contextmanager
-def shown(progress: ShownProgress, what: str, total: int) -> Iterator[Callable[[int], None]]:
+def shown(
+    progress: ShownProgress, what: str, total: int, verb: str = ""
+) -> Iterator[Callable[[int], None]]:
     """Yield a function to call with a number of items, or rows, done."""
     if callable(progress):
         done = 0
@@ -280,7 +282,7 @@ def shown(progress: ShownProgress, what: str, total: int) -> Iterator[Callable[[
 
         with tqdm(
             total=total,
-            desc=what,
+            desc=f"{verb} {what}".strip(),
             unit="",
             leave=False,
             file=sys.stderr,

@@ -177,7 +177,7 @@ def _in_parts(
 ) -> None:
     """Keep every part as it comes, then count all of them in their order."""
     parts.begin(run.survey)
-    with shown(progress, "rows", run.survey.n) as advance, closing(todo):
+    with shown(progress, "rows", run.survey.n, "predict") as advance, closing(todo):
         advance(sum(facts.rows for facts in parts.done.values()))
         for predicted in todo:
             parts.keep(predicted, written)
