@@ -125,3 +125,4 @@ def test_a_folder_that_is_no_model_is_said_at_once(
     assert run(["serve", str(tmp_path), "--port", "0", "--workers", "2"]) == 1
     assert "config.json" in capsys.readouterr().err
     assert run(["serve", str(tmp_path), "--queue", "0"]) != 0
+    assert "SRMM_MAX_PIXELS" not in os.environ, "what is set for a server ends with it"

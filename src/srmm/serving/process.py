@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,13 @@ def serve_model(
         "limit_concurrency": 256 + 4 * settings.limits.queue,
         "http": "srmm.serving.heads:BoundedProtocol",
     }
+    with _environment_put_back():
+        return _run(settings, workers, options)
+
+
+def _run(settings: Settings, workers: int, options: dict[str, Any]) -> int:
+    import uvicorn
+
     application = application_of(settings)  # of several processes, too: what is wrong is said once
     for note in application.app.state.desk.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -100,6 +108,17 @@ def serve_model(
         )
         run_workers(config)
     return 0
+
+
+@contextlib.contextmanager
+def _environment_put_back() -> Iterator[None]:
+    """What is set for the server, and those it starts, ends with it."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _log_config(uvicorns: dict[str, Any]) -> dict[str, Any]:
