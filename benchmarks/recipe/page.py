@@ -50,6 +50,7 @@ def write_page(runs: Path, methods: list[str]) -> None:
         seeds = sorted(set.intersection(*(set(one) for one in found.values())))
         if not seeds:
             continue
+        _check_rows(case.name, found, seeds)
         for pattern in found[DEFAULT][seeds[0]]["patterns"]:
             accuracy = {
                 label: np.array([of[s]["patterns"][pattern]["accuracy"] for s in seeds])
@@ -62,6 +63,21 @@ def write_page(runs: Path, methods: list[str]) -> None:
         noise.append((case.name, {m: _noise(of, seeds) for m, of in found.items()}))
     (DOCS / "default.md").write_text(_text(lines, noise, seconds, methods), encoding="utf-8")
     _figure(lines, DOCS / "default.svg")
+
+
+def _check_rows(case: str, found: dict[str, Any], seeds: list[int]) -> None:
+    """End if methods were measured on other rows, as runs of before a split changed would be."""
+    for seed in seeds:
+        rows = {}
+        for label, of in found.items():
+            counts = {name: about["n"] for name, about in of[seed]["patterns"].items()}
+            rows[label] = {"training": of[seed]["n_train"], **counts}
+        for label, counts in rows.items():
+            if counts != rows[DEFAULT]:
+                raise SystemExit(
+                    f"{case}, seed {seed}: {label} has rows {counts}, {DEFAULT} {rows[DEFAULT]}. "
+                    "Remove the runs of an earlier split."
+                )
 
 
 def _text(lines: list[Line], noise: list[Any], seconds: list[Any], methods: list[str]) -> str:
