@@ -425,7 +425,7 @@ function showExpected(said) {
         "p",
         { class: "expected" },
         make("b", {}, percent(mine.accuracy)),
-        ` of ${mine.n == null ? "the" : mine.n.toLocaleString("en")} ${accuracy.rows} were right from ${listed(now)} alone`.replace(now.length > 1 ? / alone$/ : /$^/, ""),
+        ` of ${mine.n == null ? "the" : mine.n.toLocaleString("en")} ${accuracy.rows.replace(/, .*/, "$&,")} were right from ${listed(now)} alone`.replace(now.length > 1 ? / alone$/ : /$^/, ""),
         mine.interval ? ` (95 %: ${percent(mine.interval[0]).replace(" %", "")} to ${percent(mine.interval[1])}).` : ".",
       )
     : make("p", { class: "expected" }, "How often the model is right with just this is not known.");
