@@ -25,7 +25,7 @@ TITLES = {
     "growth": "How time grows", "batch": "Many rows in batches",
     "against": "What the last change brought",
 }  # fmt: skip
-LEFT_OUT = ("machine", "command", "about", "format")
+LEFT_OUT = ("machine", "command", "about", "format", "rounds")
 
 
 def page(folder: Path) -> str:
@@ -57,11 +57,18 @@ def section(name: str, content: dict[str, Any]) -> str:
 
 
 def tables(content: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The tables of a file, with their titles."""
+    """The tables of a file, with their titles; single values stand in one line of the first."""
+    single = {
+        name.replace("_", " "): value
+        for name, value in content.items()
+        if name not in LEFT_OUT and not isinstance(value, dict | list)
+    }
+    if single:
+        yield "", [single]
     for name, value in content.items():
         if name == "tables":
             yield from ((table["title"], table["rows"]) for table in value)
-        elif name not in LEFT_OUT:
+        elif name not in LEFT_OUT and isinstance(value, dict | list):
             yield name.replace("_", " "), as_rows(value)
 
 
@@ -72,7 +79,8 @@ def as_rows(value: Any) -> list[dict[str, Any]]:
     if isinstance(value, dict) and value and all(isinstance(row, dict) for row in value.values()):
         return [{"": name, **row} for name, row in value.items()]
     if isinstance(value, dict):
-        return [{"": name, "value": one} for name, one in value.items()]
+        pairs = {name: one if isinstance(one, list) else [one] for name, one in value.items()}
+        return [{"": name, "value": " / ".join(map(shown, some))} for name, some in pairs.items()]
     return [{"value": value}]
 
 

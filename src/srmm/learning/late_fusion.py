@@ -33,7 +33,7 @@ class LateFusionClassifier(EmbeddingClassifier):
     def fuse(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Late fusion of `predict_per_modality` outputs under a mask (paper III-B).
 
-        `present` (n_instances, n_modalities) may hide items that `outputs` has, which is how any
+        The mask (n_instances, n_modalities) may hide items that `outputs` has, which is how any
         presence pattern is evaluated without another forward pass. Rows with nothing present are
         treated as in `predict_proba`.
         """
