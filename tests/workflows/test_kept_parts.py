@@ -13,23 +13,12 @@ import pytest
 
 import srmm.data.parts
 from srmm.errors import InputError
-from srmm.workflows import fit_workflow, predict_workflow
+from srmm.workflows import predict_workflow
 from srmm.workflows.kept_parts import KeptParts
 from tests.tampering import edit_json
 
 N = 22  # rows, of four a part: six parts
 FORMS = ("p.csv", "p.tsv", "p.jsonl", "p.parquet", "p")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, rng = tmp_path_factory.mktemp("kept"), np.random.default_rng(0)
-    y = rng.integers(2, size=60)
-    frame = pd.DataFrame({"w": y + rng.normal(size=60), "h": y + rng.normal(size=60), "y": y})
-    frame.to_csv(folder / "t.csv", index=False)
-    columns = {"features": ["a=w", "b=h"], "label": "y"}
-    fit_workflow(str(folder / "t.csv"), folder / "m", columns=columns, method="logreg")
-    return folder / "m"
 
 
 @pytest.fixture

@@ -26,17 +26,6 @@ def anything(_: Path) -> bool:
     return True
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, rng = tmp_path_factory.mktemp("places"), np.random.default_rng(0)
-    y = rng.integers(2, size=60)
-    frame = pd.DataFrame({"w": y + rng.normal(size=60), "h": y + rng.normal(size=60), "y": y})
-    frame.to_csv(folder / "t.csv", index=False)
-    columns = {"features": ["a=w", "b=h"], "label": "y"}
-    fit_workflow(str(folder / "t.csv"), folder / "m", columns=columns, method="logreg")
-    return folder / "m"
-
-
 def test_nothing_is_written_into_what_is_ours(model: Path, tmp_path: Path) -> None:
     store = model.parent / "m.embeddings"
     (tmp_path / "link").symlink_to(model)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -161,7 +160,7 @@ class KeptParts:
 
 def digest_of_model(folder: Path) -> str:
     """What tells a model from every other: its config names the digests of all its files."""
-    return hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()
+    return digest_of_file(folder / "config.json")
 
 
 def _in_files(paths: list[Path], rows: list[int]) -> Iterator[list[Path]]:
