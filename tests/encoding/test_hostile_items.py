@@ -1,5 +1,6 @@
 """One table with everything that lies in real folders, through the whole encoding job."""
 
+import gc
 import importlib.util
 import json
 import os
@@ -7,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+import weakref
 import zlib
 from pathlib import Path
 
@@ -17,8 +19,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from srmm.cli import run
+from srmm.data.items import ItemReader
 from srmm.data.store import load_embeddings
 from srmm.data.table import Table, read_table
+from srmm.encoding.chunks import encode_chunk
 from srmm.encoding.encode import encode
 from srmm.encoding.unique_items import valid_unicode
 from tests.encoding.hash_encoder import HashEncoder
@@ -276,3 +280,19 @@ def test_the_list_follows_the_table_and_the_files(tmp_path):
 
 def test_valid_unicode_keeps_what_is():
     assert valid_unicode("naïve 𝄞\n") == "naïve 𝄞\n"
+
+
+def test_what_could_not_be_read_is_let_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure is kept as a value: with its traceback it would hold the item, in a circle."""
+    monkeypatch.setenv("SRMM_MAX_TEXT_BYTES", "100")
+    text = type("Text", (str,), {})("x" * 1000)
+    known = weakref.ref(text)
+    gc.disable()
+    try:
+        with ItemReader() as reader:
+            chunk = encode_chunk([text], HashEncoder("text"), reader, batch_size=1, workers=1)
+            del text
+            assert known() is None
+    finally:
+        gc.enable()
+    assert "more than the limit" in chunk.failures[0]

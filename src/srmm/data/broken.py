@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from srmm.data.limits import limit, raised_by
+
+F = TypeVar("F", bound=Exception)
 
 
 class AbsentFile(Exception):  # noqa: N818 - an absence is no error
@@ -11,6 +15,14 @@ class AbsentFile(Exception):  # noqa: N818 - an absence is no error
 
 class UnreadableItem(Exception):  # noqa: N818 - reads as what it is in `except`
     """The item is there but broken; `str(error)` is the reason, one line such as "is a folder"."""
+
+
+def at_rest(failure: F) -> F:
+    """A failure that is kept, without the calls it came through: these hold the item, and each
+    other, so that large ones would fill memory until the next collection of garbage.
+    """
+    failure.__cause__ = failure.__context__ = None
+    return failure.with_traceback(None)
 
 
 def check_size(size: int) -> None:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from srmm.data.broken import AbsentFile, UnreadableItem
+from srmm.data.broken import AbsentFile, UnreadableItem, at_rest
 from srmm.data.embeddings import same_settings
 from srmm.data.items import ItemReader
 from srmm.encoders import Encoder
@@ -192,7 +192,7 @@ def _opener(encoder: Encoder, reader: ItemReader) -> Callable[[Any], Any]:
             read_item = read(item)
             return encoder.prepare(read_item), is_cut(read_item)
         except (AbsentFile, UnreadableItem) as failure:
-            return failure
+            return at_rest(failure)
         except Exception as error:  # the encoder's own fault, or an item that it did not foresee
             error.add_note(
                 f"In {type(encoder).__name__}.prepare, of {item!r:.100}. For a broken item it "

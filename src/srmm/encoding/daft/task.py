@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from srmm.data.broken import AbsentFile, UnreadableItem
+from srmm.data.broken import AbsentFile, UnreadableItem, at_rest
 from srmm.data.embeddings import same_settings
 from srmm.data.items import ItemReader
 from srmm.encoders import Encoder, FittableEncoder, encoder_kind, load_encoder
@@ -113,7 +113,7 @@ def _portable(item: Any, kind: str, reader: ItemReader) -> Any:
     try:
         return item_reader(kind, reader)(item)
     except UnreadableItem as failure:
-        return failure
+        return at_rest(failure)
 
 
 def _or_unreadable(item: Any, kind: str, reader: ItemReader) -> Any:
@@ -123,7 +123,7 @@ def _or_unreadable(item: Any, kind: str, reader: ItemReader) -> Any:
         try:
             item_reader(kind, reader)(item)
         except (AbsentFile, UnreadableItem) as failure:
-            return failure
+            return at_rest(failure)
         return UnreadableItem(f"cannot be sent to a worker process ({type(error).__name__})")
     return item
 
