@@ -76,3 +76,41 @@ def test_large_bodies_and_many_requests_are_taken() -> None:
     answer = asyncio.run(said(CHUNKS, *body, b"0\r\n\r\n", *several, closing))
     assert answer.count(b" 200 ") == 6
     assert str(4 * MOST + 5).encode() in answer
+
+
+def test_answers_over_a_connection_that_was_ended_are_no_failure() -> None:
+    """Not of requests that came at once either, of which uvicorn knows the last."""
+    uvloop = pytest.importorskip("uvloop", reason="a closed connection refuses what is written")
+    gone, asked, failures, protocols = asyncio.Event(), [], [], []
+
+    async def waiting(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        await gone.wait()
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"late"})
+        except Exception as error:
+            failures.append(error)
+
+    async def scene() -> None:
+        config = uvicorn.Config(waiting, log_level="critical")
+        config.load()
+        loop, state = asyncio.get_running_loop(), ServerState()
+
+        def protocol() -> BoundedProtocol:
+            protocols.append(BoundedProtocol(config=config, server_state=state, app_state={}))
+            return protocols[0]
+
+        server = await loop.create_server(protocol, "127.0.0.1", 0)
+        async with server:
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.write(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+            while not asked:
+                await asyncio.sleep(0.01)
+            protocols[0]._end()
+            gone.set()
+            await asyncio.sleep(0.05)
+
+    uvloop.run(scene())
+    assert asked == ["/1"]
+    assert failures == []

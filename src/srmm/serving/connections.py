@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from srmm.serving.limits import Limits
 
@@ -22,6 +22,7 @@ class Connection(HttpToolsProtocol):
         """A client has come."""
         self._aimless: asyncio.TimerHandle | None = None
         self._deaf: asyncio.TimerHandle | None = None
+        self._answering: set[RequestResponseCycle] = set()
         super().connection_made(transport)
         self._look()
 
@@ -30,9 +31,16 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         self._look()
 
+    def on_headers_complete(self) -> None:
+        """A request has begun; others of this connection may still be waiting for their answer."""
+        super().on_headers_complete()
+        if self.cycle is not None:
+            self._answering.add(self.cycle)
+
     def on_response_complete(self) -> None:
         """A request was answered, as far as the server is concerned."""
         super().on_response_complete()
+        self._answering = {cycle for cycle in self._answering if not cycle.response_complete}
         self._look()
 
     def pause_writing(self) -> None:
@@ -50,6 +58,7 @@ class Connection(HttpToolsProtocol):
         """The client is gone."""
         _cancel(self._aimless)
         _cancel(self._deaf)
+        self._tell_all()
         super().connection_lost(exc)
 
     def _look(self) -> None:
@@ -62,8 +71,17 @@ class Connection(HttpToolsProtocol):
 
     def _ends_soon(self) -> asyncio.TimerHandle:
         seconds = getattr(self.app, "limits", Limits()).body_seconds
-        timer: asyncio.TimerHandle = self.loop.call_later(seconds, self.transport.abort)
+        timer: asyncio.TimerHandle = self.loop.call_later(seconds, self._end)
         return timer
+
+    def _end(self) -> None:
+        self._tell_all()
+        self.transport.abort()
+
+    def _tell_all(self) -> None:
+        """Nobody reads the answers any more; uvicorn tells that to the last request alone."""
+        for cycle in self._answering:
+            cycle.disconnected = True
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:
