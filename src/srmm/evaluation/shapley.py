@@ -42,7 +42,8 @@ def shapley_shares(
 
     Parameters
     ----------
-    scorer : callable (rows, present) → probabilities (len(rows), C)
+    scorer : callable
+        Row numbers, and which of their items count (len(rows), M) → probabilities (len(rows), C).
         `model.scorer(X)`.
     rows : int array of shape (n,)
     present : bool array of shape (n, M)
