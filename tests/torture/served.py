@@ -225,7 +225,8 @@ def family(process: int) -> list[int]:
     found = [process]
     for one in found:
         for children in Path(f"/proc/{one}/task").glob("*/children"):
-            found += map(int, children.read_text().split())
+            with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+                found += map(int, children.read_text().split())
     return [one for one in found if _lives(one)]
 
 
