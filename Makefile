@@ -54,6 +54,7 @@ bench: $(STAMP) ## Measure speed: training, prediction, serving, in minutes; wri
 
 bench-full: bench ## The same, how time grows, and many rows in batches (an hour and more)
 	$(ALONE) $(BIN)/python benchmarks/growth.py --json $(BENCH)/growth.json
+	$(ALONE) $(BIN)/python benchmarks/prediction.py --many-classes --json $(BENCH)/classes.json
 	$(ALONE) $(BIN)/python benchmarks/batch.py $(BENCH)/batch --json $(BENCH)/batch.json
 	$(BIN)/python benchmarks/performance.py $(BENCH)
 
