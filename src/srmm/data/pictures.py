@@ -97,8 +97,7 @@ def pixel_limit() -> int | None:
 def as_rgb(image: Image.Image, transparent: Any = None) -> Image.Image:
     """`image` as RGB, or `UnreadableItem`: pixels are decoded here, and may turn out broken.
 
-    The very picture, not a copy, where it is RGB and upright already: a copy of 512 × 512 pixels
-    takes a third of the time of decoding them.
+    The very picture, not a copy, where it is RGB and upright already.
 
     `transparent` is the colour that stands for transparency, where `image.info` has it in another
     scale than the pixels.
