@@ -157,7 +157,7 @@ class SingleBranchClassifier(NetworkModel):
         """Train the networks at once, each on all folds but its own."""
         target = torch.from_numpy(train.y).to(self._device())
         weight = torch.from_numpy(train.weight).to(self._device(), torch.float32)
-        rows_of = [np.flatnonzero(self.folds_ != k) for k in range(self.n_folds)]
+        rows_of = [np.flatnonzero(self.folds_ != k).astype(np.int32) for k in range(self.n_folds)]
         self.history_ = train_branches(
             self.network_,
             rows_of,

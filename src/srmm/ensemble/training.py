@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,16 +52,32 @@ def train_branches(
     return history
 
 
-def draw_batches(
-    rows_of: list[np.ndarray], batch_size: int, rng: np.random.Generator
-) -> list[np.ndarray]:
+def draw_batches(rows_of: list[np.ndarray], batch_size: int, rng: np.random.Generator) -> Batches:
     """The batches of one epoch: rows (K, batch_size), each member's in an order of its own.
 
     Members with fewer rows than the longest begin anew, so that all make the same steps.
     """
     n_steps = -(-max(map(len, rows_of)) // batch_size)
-    orders = [np.resize(rng.permutation(rows), n_steps * batch_size) for rows in rows_of]
-    return np.split(np.stack(orders), n_steps, axis=1)
+    order = np.empty((len(rows_of), n_steps * batch_size), dtype=np.int32)  # of many rows, half
+    for k, rows in enumerate(rows_of):
+        order[k] = np.resize(rng.permutation(rows), n_steps * batch_size)
+    return Batches(order, batch_size)
+
+
+class Batches(Sequence[np.ndarray]):
+    """The rows (K, n_steps · batch_size) of an epoch, cut as they are asked for."""
+
+    def __init__(self, order: np.ndarray, batch_size: int) -> None:
+        self.order, self.batch_size = order, batch_size
+
+    def __len__(self) -> int:
+        return self.order.shape[1] // self.batch_size
+
+    def __getitem__(self, step: Any) -> Any:
+        if not 0 <= step < len(self):
+            raise IndexError(step)
+        start = step * self.batch_size
+        return self.order[:, start : start + self.batch_size].astype(np.int64)
 
 
 def draw_parts(present: Tensor, rng: np.random.Generator) -> Tensor:
