@@ -20,7 +20,7 @@ _MOST_EPOCHS = 200  # of very small data, whatever the steps
 
 def train_branches(
     network: Branches,
-    rows_of: list[np.ndarray],
+    rows_of: Sequence[np.ndarray],
     loss_of: Callable[[np.ndarray], Tensor],
     rng: np.random.Generator,
     *,
@@ -52,7 +52,24 @@ def train_branches(
     return history
 
 
-def draw_batches(rows_of: list[np.ndarray], batch_size: int, rng: np.random.Generator) -> Batches:
+class AllButOne(Sequence[np.ndarray]):
+    """The rows of each member, all but its fold, found when they are asked for."""
+
+    def __init__(self, folds: np.ndarray, members: int) -> None:
+        self.folds, self.members = folds, members
+
+    def __len__(self) -> int:
+        return self.members
+
+    def __getitem__(self, k: Any) -> Any:
+        if not 0 <= k < self.members:
+            raise IndexError(k)
+        return np.flatnonzero(self.folds != k).astype(np.int32)
+
+
+def draw_batches(
+    rows_of: Sequence[np.ndarray], batch_size: int, rng: np.random.Generator
+) -> Batches:
     """The batches of one epoch: rows (K, batch_size), each member's in an order of its own.
 
     Members with fewer rows than the longest begin anew, so that all make the same steps.

@@ -188,11 +188,13 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             groups_held = None if groups is None else groups[held_out]
             embeddings, y, weight = embeddings[kept], y[kept], weight[kept]
             groups = None if groups is None else groups[kept]
+            del kept, held_out  # of many rows they take room
         else:
             held, y_held, weight_held, groups_held = self._validation(validation)
         self._describe(embeddings, y, len(held))
         mean = weight.mean()
-        train = Labelled(embeddings, y, weight / mean, groups)
+        weight = weight / mean
+        train = Labelled(embeddings, y, weight, groups)
         self.chosen_: dict[str, Any] = {}
         self.calibration_ = None
         start = time.perf_counter()
