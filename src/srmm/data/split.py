@@ -61,10 +61,12 @@ def draw_folds(
     n_groups, n_classes = int(group.max()) + 1, int(y.max()) + 1
     pairs, counts = np.unique(group * n_classes + y, return_counts=True)
     by_count = np.lexsort([counts, pairs // n_classes])
-    own, usual = pairs[by_count] // n_classes, pairs[by_count] % n_classes
-    last = np.flatnonzero(np.append(np.diff(own) > 0, True))
-    label = usual[last]  # (n_groups,): the most frequent class of each
-    size = np.bincount(group, minlength=n_groups)
+    pairs = pairs[by_count]
+    del by_count, counts  # of very many groups each of these takes room
+    last = np.flatnonzero(np.append(np.diff(pairs // n_classes) > 0, True))
+    label = (pairs[last] % n_classes).astype(np.int32)  # (n_groups,): each one's most frequent
+    del pairs, last
+    size = np.bincount(group, minlength=n_groups).astype(np.int32)
     order = np.lexsort([rng.random(n_groups), -size, label])
     # One deal over all classes, so that the small ones do not all begin at the first fold.
     forth = np.arange(n_groups) % (2 * n_folds)
@@ -81,7 +83,9 @@ def held_out_split(
     Groups come in random order, and one is held out where that brings the classes nearer to their
     share. A class keeps at least one row. Where no group does, the one that misses least is taken.
     """
-    if groups is None or not share:
+    if not share:
+        return np.arange(len(y)), np.arange(0)
+    if groups is None:
         return stratified_split(y, share, rng)
     y = np.unique(y, return_inverse=True)[1]
     group = _numbered(groups)
@@ -171,9 +175,11 @@ def identical(vectors: np.ndarray) -> np.ndarray:
 
 def identical_items(embeddings: Embeddings, modality: str) -> np.ndarray:
     """`identical` of the items of a modality, in the order of `Embeddings.items`."""
-    hashed = [_hashed(vectors) for _, vectors in embeddings.blocks(modality)]
-    none = np.empty(0, dtype=np.uint64)
-    return np.unique(np.concatenate([none, *hashed]), return_inverse=True)[1]
+    hashed, done = np.empty(len(embeddings.places(modality)[0]), dtype=np.uint64), 0
+    for _, vectors in embeddings.blocks(modality):
+        hashed[done : done + len(vectors)] = _hashed(vectors)
+        done += len(vectors)
+    return np.unique(hashed, return_inverse=True)[1]
 
 
 def _hashed(vectors: np.ndarray) -> np.ndarray:

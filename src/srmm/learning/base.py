@@ -24,7 +24,7 @@ from srmm.data.inputs import (
     is_lone_array,
     match_modalities,
 )
-from srmm.data.labels import as_labels, check_label_types
+from srmm.data.labels import as_labels, check_label_types, class_numbers
 from srmm.data.split import held_out_split
 from srmm.errors import InputError, shown
 from srmm.fusion import pattern_counts
@@ -166,7 +166,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         embeddings, y, weight, groups = labelled(as_embeddings(X), y, sample_weight, groups)
         given, embeddings = embeddings.modalities, with_items(embeddings)
         left_out = [name for name in given if name not in embeddings.modalities]
-        self.classes_, y = np.unique(y, return_inverse=True)
+        self.classes_, y = class_numbers(y)
         if len(self.classes_) < 2:
             raise InputError(
                 f"There is only one class, {shown(self.classes_[0])}, in the labels: a classifier "
