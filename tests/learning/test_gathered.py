@@ -7,15 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import srmm
 from srmm.data.embeddings import Embeddings
+from srmm.data.labels import check_label_types, class_numbers
 from srmm.ensemble.features import Features, _edges
+from srmm.ensemble.own_rows import OutOfFoldScorer, out_of_fold_scorer
+from srmm.errors import InputError
 from srmm.learning import gathered
 from srmm.learning.gathered import Kept, Made
+from srmm.learning.held_out import held_out_figures
 from srmm.learning.instances import Instances
+from srmm.learning.labelled import Labelled
 from srmm.learning.standardize import Standardizer
 from srmm.switching import s1
+from srmm.workflows.data import row_digests
 
 
 def some_embeddings(n: int = 90) -> Embeddings:
@@ -85,3 +93,85 @@ def test_edges_are_the_same_however_many_features_are_sorted_at_once(
     monkeypatch.setattr("srmm.ensemble.features._MOST", 30)
     few = Features.fit(Embeddings.from_arrays({"a": x})).edges["a"]
     assert np.array_equal(few, _edges(x, np.arange(0, 100, 4)))
+
+
+def test_held_out_figures_do_not_depend_on_how_many_rows_are_asked_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    embeddings = some_embeddings()
+    rng = np.random.default_rng(0)
+    table = rng.dirichlet(np.ones(3), size=(90, 4))  # by presence pattern
+    held = Labelled(embeddings, rng.integers(3, size=90), rng.random(90))
+
+    def scorer(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
+        return np.asarray(table[rows, present @ np.array([1, 2])])
+
+    whole = held_out_figures(scorer, held)
+    monkeypatch.setattr("srmm.learning.held_out._ROWS", 7)
+    assert held_out_figures(scorer, held) == whole
+
+
+@pytest.mark.workflow
+def test_outputs_out_of_fold_are_the_same_if_items_enter_when_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    embeddings = some_embeddings()
+    model = srmm.SingleBranchClassifier(max_epochs=2, random_state=0).fit(embeddings)
+    found = []
+    for most in (10**9, 0):
+        monkeypatch.setattr("srmm.ensemble.out_of_fold._KEPT", most)
+        scorer = out_of_fold_scorer(model, embeddings)
+        assert isinstance(scorer, OutOfFoldScorer)
+        found.append(scorer(np.arange(90), scorer.present))
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+
+
+@given(
+    st.one_of(
+        st.lists(st.text(st.characters(codec="utf-8"), max_size=3), min_size=1, max_size=20),
+        st.lists(st.integers(-5, 5), min_size=1, max_size=20),
+        st.lists(st.booleans(), min_size=1, max_size=20),
+    ),
+    st.integers(1, 6),
+)
+def test_classes_are_numbered_as_by_unique(labels: list[object], at_once: int) -> None:
+    array = np.array(labels)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("srmm.data.labels._AT_ONCE", at_once)
+        classes, numbers = class_numbers(array)
+    expected = np.unique(array, return_inverse=True)
+    assert classes.dtype == expected[0].dtype
+    assert np.array_equal(classes, expected[0])
+    assert np.array_equal(numbers, expected[1])
+
+
+def test_labels_of_several_kinds_are_refused_though_they_are_equal() -> None:
+    with pytest.raises(InputError, match="mix numbers and truth values"):
+        check_label_types(np.array([1, 1, True], dtype=object))
+    with pytest.raises(InputError, match="list cannot name"):
+        check_label_types(np.array(["a", ["b"]], dtype=object))
+
+
+def test_rows_that_lie_together_are_views_and_others_are_as_before() -> None:
+    embeddings = some_embeddings()
+    assert np.shares_memory(embeddings[np.arange(5, 20)].position, embeddings.position)
+    assert np.shares_memory(embeddings[np.ones(90, dtype=bool)].ids, embeddings.ids)
+    for rows in (
+        np.array([-2, -1]),
+        np.array([3, 2]),
+        np.array([], dtype=int),
+        np.arange(90) % 7 == 3,
+    ):
+        assert np.array_equal(embeddings[rows].position, embeddings.position[rows])
+    for wrong in (np.arange(88, 92), np.ones(89, dtype=bool)):
+        with pytest.raises(IndexError):
+            embeddings[wrong]
+
+
+def test_digests_of_rows_do_not_depend_on_how_many_are_made_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = row_digests(some_embeddings())
+    monkeypatch.setattr("srmm.workflows.data._ROWS", 7)
+    assert row_digests(some_embeddings()) == whole
+    assert len(set(whole)) == 90

@@ -287,6 +287,8 @@ def _read_rows(path: Path) -> dict[str, np.ndarray]:
             columns[name] = _shared(column)
         else:
             columns[name] = np.array(column.to_pylist(), dtype=object)
+    del table, column
+    pa.default_memory_pool().release_unused()  # as much again, which Arrow would keep
     return columns
 
 

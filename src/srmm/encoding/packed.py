@@ -15,6 +15,7 @@ LARGEST = 65504.0
 """The largest number that half precision has."""
 LOST = 0.01
 """What rounding may take of a number's spread (standard deviation) without a word."""
+_LAST_DIGITS, _TINY = 1e-6, 1e-19
 _COPIED_ROWS = 4096
 
 
@@ -72,9 +73,11 @@ class Packed:
         if self._sums is None:
             return None
         total, squares, lost = self._sums
-        spread = np.sqrt(np.maximum(squares / self.length - (total / self.length) ** 2, 0))
-        off = np.sqrt(lost / self.length)
-        share = np.divide(off, spread, out=np.zeros_like(off), where=spread > 0)
+        mean, off = total / self.length, np.sqrt(lost / self.length)
+        spread = np.sqrt(np.maximum(squares / self.length - mean**2, 0))
+        # What varies in the last digits of single precision only says nothing, then as now.
+        varies = spread > np.maximum(_LAST_DIGITS * np.abs(mean), _TINY)
+        share = np.divide(off, spread, out=np.zeros_like(off), where=varies)
         many, worst = int((share > LOST).sum()), int(share.argmax())
         if not many:
             return None

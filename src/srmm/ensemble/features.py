@@ -36,7 +36,7 @@ class Features:
 
     @classmethod
     def fit(cls, embeddings: Embeddings) -> Features:
-        """Statistics over the items that are there."""
+        """Statistics over the items that are there; quantiles, of a million of them at the most."""
         edges = {}
         for name, size in embeddings.embedding_dims.items():
             _, places = embeddings.places(name)
