@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import srmm
-from srmm.data.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings, concatenate
 from srmm.data.labels import check_label_types, class_numbers
 from srmm.ensemble.features import Features, _edges
 from srmm.ensemble.own_rows import OutOfFoldScorer, out_of_fold_scorer
@@ -175,3 +175,13 @@ def test_digests_of_rows_do_not_depend_on_how_many_are_made_at_once(
     monkeypatch.setattr("srmm.workflows.data._ROWS", 7)
     assert row_digests(some_embeddings()) == whole
     assert len(set(whole)) == 90
+
+
+def test_parts_of_one_store_are_joined_without_their_vectors() -> None:
+    embeddings = some_embeddings()
+    first, second = embeddings[10:40], embeddings[np.array([80, 3, 50])]
+    joined = concatenate(first, second)
+    assert all(joined.values[name] is x for name, x in embeddings.values.items())
+    apart = concatenate(first.compact(), second.compact())
+    for name in joined.modalities:
+        assert np.array_equal(joined.to_array(name), apart.to_array(name), equal_nan=True)
