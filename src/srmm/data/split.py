@@ -67,7 +67,7 @@ def draw_folds(
     label = (pairs[last] % n_classes).astype(np.int32)  # (n_groups,): each one's most frequent
     del pairs, last
     size = np.bincount(group, minlength=n_groups).astype(np.int32)
-    order = np.lexsort([rng.random(n_groups), -size, label])
+    order = np.lexsort((rng.random(n_groups), -size, label))
     # One deal over all classes, so that the small ones do not all begin at the first fold.
     forth = np.arange(n_groups) % (2 * n_folds)
     fold = np.empty(n_groups, dtype=np.int64)
