@@ -157,6 +157,7 @@ def main() -> None:
         return
     if given.tiny:
         given.gb, given.width, given.part, given.rounds = 0.0005, 64, 500, 1
+        given.methods = ["default"]
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
