@@ -94,8 +94,7 @@ class ItemReader:
         if isinstance(item, (np.ndarray, list)):
             item = picture_of_array(item)
         if isinstance(item, Image.Image):
-            picture = as_rgb(item)
-            return picture.copy() if picture is item else picture  # theirs stays as it is
+            return as_rgb(item)
         raise UnreadableItem(
             f"is no picture: expected a path, bytes, an array or a PIL image, got "
             f"{type(item).__name__}"

@@ -43,7 +43,7 @@ _ORDINARY_BYTES, _ORDINARY_SCANS = 16 << 20, 100
 
 _POSTSCRIPT = (b"%!PS", b"\xc5\xd0\xd3\xc6")
 _SVG = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
-_REDUCED, _DNG_VERSION, _SUBFILE_TYPE, _ORIENTATION = 1, 0xC612, 0xFE, 0x0112
+_REDUCED, _DNG_VERSION, _SUBFILE_TYPE = 1, 0xC612, 0xFE
 
 
 def decode_picture(data: bytes) -> Image.Image:
@@ -96,8 +96,6 @@ def pixel_limit() -> int | None:
 
 def as_rgb(image: Image.Image, transparent: Any = None) -> Image.Image:
     """`image` as RGB, or `UnreadableItem`: pixels are decoded here, and may turn out broken.
-
-    The very picture, not a copy, where it is RGB and upright already.
 
     `transparent` is the colour that stands for transparency, where `image.info` has it in another
     scale than the pixels.
@@ -158,8 +156,7 @@ def _too_large(pixels: int) -> str:
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
-        turned = image.getexif().get(_ORIENTATION, 1) != 1
-        return ImageOps.exif_transpose(image) if turned else image
+        return ImageOps.exif_transpose(image)
     except Exception:  # damaged EXIF: the picture itself is fine
         return image
 
@@ -175,7 +172,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return image.convert("RGB")
 
 
 def _grey_of_16_bits(image: Image.Image) -> Image.Image:
