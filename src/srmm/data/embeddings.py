@@ -115,11 +115,11 @@ class Embeddings(Interchange):
         if len(set(lengths.values())) > 1:
             raise InputError(f"All modalities must have one row per instance, got {lengths} rows.")
         n = next(iter(lengths.values()))
-        there = np.column_stack(columns)
-        position = np.where(there, np.cumsum(there, axis=0) - 1, ABSENT)
+        there = np.array(columns)  # (M, n)
+        position = np.where(there, there.cumsum(axis=1) - 1, ABSENT).T
         values = {
-            name: np.ascontiguousarray(array[there[:, m]], dtype=np.float32)
-            for m, (name, array) in enumerate(dense.items())
+            name: np.ascontiguousarray(array[here], dtype=np.float32)
+            for (name, array), here in zip(dense.items(), columns, strict=True)
         }
         assert tuple(values) == modalities
         return cls(
@@ -208,7 +208,7 @@ class Embeddings(Interchange):
     def items(self, modality: str) -> tuple[np.ndarray, np.ndarray]:
         """(rows, vectors): the instances with this modality and their (n_present, d_m) array."""
         position = self.position[:, self.modalities.index(modality)]
-        rows = np.flatnonzero(position != ABSENT)
+        rows = (position != ABSENT).nonzero()[0]
         vectors = self.values[modality][together(position[rows])]
         vectors.flags.writeable = False  # often the embeddings' own
         return rows, vectors

@@ -9,12 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srmm.data.embeddings import Embeddings, together
+from srmm.data.embeddings import Embeddings
 from srmm.learning.standardize import Standardizer
 
 _CHUNK = 4096  # instances per forward pass at prediction
-_LONE_CHUNK = 1024  # instances whose items pass alone: what comes out stays in the cache
-_AT_ONCE = 4_000_000  # numbers that come out of one
 
 
 class Batch(NamedTuple):
@@ -46,8 +44,7 @@ class Instances:
             for name, array in embeddings.values.items()
         }
         self.present = np.asarray(embeddings.present)
-        self._places = np.asarray(embeddings.position)
-        self.position = torch.from_numpy(self._places).to(device)
+        self.position = torch.from_numpy(np.asarray(embeddings.position)).to(device)
 
     def batch(self, rows: np.ndarray | slice) -> Batch:
         """Whole instances."""
@@ -73,31 +70,7 @@ class Instances:
             rows.append(mine)
         return items, torch.cat(rows)
 
-    def alone(self, width: int) -> Iterator[tuple[dict[str, Tensor], list[np.ndarray]]]:
-        """The items that are there, {modality: (n_m, d_m)}, and the instances (n_m,) they are of.
-
-        Chunk by chunk in the order of instances; `width` numbers are to come out of each.
-        """
-        n, M = self._places.shape
-        step = max(1, min(_LONE_CHUNK, _AT_ONCE // (M * width)))
-        for start in range(0, n, step):
-            places = self._places[start : start + step]
-            rows = [np.flatnonzero(places[:, m] >= 0) for m in range(M)]
-            items = {
-                name: _taken(values, places[rows[m], m])
-                for m, (name, values) in enumerate(self.values.items())
-                if len(rows[m])
-            }
-            if items:
-                yield items, [start + here for here in rows]
-
     def chunks(self) -> Iterator[Batch]:
         """All instances in order, in batches of a size good for prediction; at least one."""
         for start in range(0, max(1, len(self.position)), _CHUNK):
             yield self.batch(slice(start, start + _CHUNK))
-
-
-def _taken(values: Tensor, places: np.ndarray) -> Tensor:
-    """The rows at these places; all of them without the time of an index."""
-    some = together(places)
-    return values if isinstance(some, slice) and len(places) == len(values) else values[some]
