@@ -114,18 +114,17 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
         out = np.full((n, M, width), np.nan, dtype=np.float32)
         step = max(1, min(_ROWS, _AT_ONCE // (M * width)))
         with evaluating(self.network_), torch.inference_mode():
-            for start in range(0, n, step):
-                some = embeddings if n <= step else embeddings[start : start + step]
+            for block, some in embeddings.in_blocks(step):
                 items, rows = {}, {}
                 for m, name in enumerate(some.modalities):
-                    here, vectors = some.items(name)
+                    here, packed = some.places(name)
                     if len(here):
-                        scaled = self.standardizer_.apply(name, vectors)
-                        items[name], rows[m] = torch.from_numpy(scaled).to(device), start + here
+                        scaled = self.standardizer_.apply(name, some.values[name][packed])
+                        items[name], rows[m] = torch.from_numpy(scaled).to(device), here
                 if items:
                     made = network(items).cpu().numpy()
                     for m, here in rows.items():
-                        out[here, m], made = made[: len(here)], made[len(here) :]
+                        out[block][here, m], made = made[: len(here)], made[len(here) :]
         return out
 
     def transform(self, X: Any) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -178,6 +178,15 @@ class Embeddings(Interchange):
             rows = [rows]
         return self._with(position=self.position[rows], rows=rows)
 
+    def in_blocks(self, size: int) -> Iterator[tuple[slice, Embeddings]]:
+        """All instances in their order, at most `size` at once, and where each block lies."""
+        if 0 < len(self) <= size:
+            yield slice(0, len(self)), self
+            return
+        for start in range(0, len(self), size):
+            rows = slice(start, start + size)
+            yield rows, self[rows]
+
     def rows_in(self, split: str) -> np.ndarray:
         """Boolean (n_instances,): True for the instances of that split ("train", "test", …)."""
         if self.split is None:
@@ -207,11 +216,19 @@ class Embeddings(Interchange):
 
     def items(self, modality: str) -> tuple[np.ndarray, np.ndarray]:
         """(rows, vectors): the instances with this modality and their (n_present, d_m) array."""
-        position = self.position[:, self.modalities.index(modality)]
-        rows = (position != ABSENT).nonzero()[0]
-        vectors = self.values[modality][together(position[rows])]
+        rows, packed = self.places(modality)
+        vectors = self.values[modality][packed]
         vectors.flags.writeable = False  # often the embeddings' own
         return rows, vectors
+
+    def places(self, modality: str) -> tuple[np.ndarray, np.ndarray | slice]:
+        """(rows, packed): the instances with this modality, and where `values` has their vectors.
+
+        A slice where these lie together, which copies nothing.
+        """
+        position = self.position[:, self.modalities.index(modality)]
+        rows = (position != ABSENT).nonzero()[0]
+        return rows, together(position[rows])
 
     def to_array(self, modality: str) -> np.ndarray:
         """One modality as a dense (n_instances, d_m) array, NaN rows where absent."""

@@ -66,9 +66,10 @@ def present_rows(name: str, array: np.ndarray, rows: np.ndarray | None = None) -
     for fault, of in bad.items():
         if of.any():
             first = int(np.argmax(of))
+            row = first if rows is None else int(rows[first])
             raise InputError(
-                f"Row {first if rows is None else int(rows[first])} of modality {name!r} {fault}. A row must hold "
-                "finite numbers only, or be entirely NaN, which means that the item is absent."
+                f"Row {row} of modality {name!r} {fault}. A row must hold finite numbers only, or "
+                "be entirely NaN, which means that the item is absent."
             )
     return ~absent
 

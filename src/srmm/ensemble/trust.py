@@ -83,8 +83,8 @@ class Familiar:
             some /= self.rest
             for i, part in enumerate((along, some)):
                 np.minimum(np.square(part, out=part), CLIP**2, out=part)
-                out[start : start + _CHUNK, i] = part.mean(axis=1)
-        return out
+                out[start : start + _CHUNK, i] = part.sum(axis=1)
+        return out / np.array([len(self.spread), len(self.rest)], dtype=np.float32)
 
 
 @dataclass(frozen=True)

@@ -45,14 +45,10 @@ class LateFusionClassifier(EmbeddingClassifier):
         return fused
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
-        n = len(embeddings)
+        fused = np.empty((len(embeddings), len(self.classes_)))
         step = max(1, min(_ROWS, _AT_ONCE // len(self.classes_)))
-        if n <= step:
-            return self._fuse(self._outputs(embeddings), embeddings.present)
-        fused = np.empty((n, len(self.classes_)))
-        for start in range(0, n, step):
-            some = embeddings[start : start + step]
-            fused[start : start + step] = self._fuse(self._outputs(some), some.present)
+        for rows, some in embeddings.in_blocks(step):
+            fused[rows] = self._fuse(self._outputs(some), some.present)
         return fused
 
     def _scorer(self, embeddings: Embeddings) -> Scorer:

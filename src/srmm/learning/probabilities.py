@@ -43,8 +43,8 @@ def check_probabilities(
         raise SrmmError(
             f"{type(model).__name__} gave row {rows[first]} the probabilities "
             f"{np.array2string(probabilities[first], precision=3, threshold=6)}, which are no "
-            f"distribution ({(~fine).sum()} of {len(rows)} rows).{large} Look at that row for numbers "
-            "far from those of training, and at how training went (history_)."
+            f"distribution ({(~fine).sum()} of {len(rows)} rows).{large} Look at that row for "
+            "numbers far from those of training, and at how training went (history_)."
         )
     return probabilities
 
