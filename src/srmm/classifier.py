@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from srmm.data.embeddings import Embeddings, together
+from srmm.data.embeddings import Embeddings
 from srmm.fusion import fuse
 from srmm.learning.instances import Instances
 from srmm.learning.late_fusion import LateFusionClassifier
@@ -24,6 +24,8 @@ SOURCE = (
     "M. S. Saeed et al., Modality Invariant Multimodal Learning to Handle Missing Modalities: "
     "A Single-Branch Approach, 2024"
 )
+_ROWS = 1024  # instances whose items pass at once: what comes out stays in the cache
+_AT_ONCE = 4_000_000  # numbers that come out of one pass
 
 
 @with_parameters
@@ -108,14 +110,21 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
         NaN where there is none. The items of all modalities go in together, one below the other.
         """
         device = self.network_.fc3.weight.device
-        data = Instances(embeddings, self.standardizer_, device)
-        out = np.full((*embeddings.present.shape, width), np.nan, dtype=np.float32)
+        n, M = embeddings.shape
+        out = np.full((n, M, width), np.nan, dtype=np.float32)
+        step = max(1, min(_ROWS, _AT_ONCE // (M * width)))
         with evaluating(self.network_), torch.inference_mode():
-            for items, rows in data.alone(width):
-                made = network(items).cpu().numpy()
-                ends = np.cumsum([len(here) for here in rows])
-                for m, here in enumerate(rows):
-                    out[together(here), m] = made[ends[m] - len(here) : ends[m]]
+            for block, some in embeddings.in_blocks(step):
+                items, rows = {}, {}
+                for m, name in enumerate(some.modalities):
+                    here, vectors = some.items(name)
+                    if len(here):
+                        scaled = self.standardizer_.apply(name, vectors)
+                        items[name], rows[m] = torch.from_numpy(scaled).to(device), here
+                if items:
+                    made = network(items).cpu().numpy()
+                    for m, here in rows.items():
+                        out[block][here, m], made = made[: len(here)], made[len(here) :]
         return out
 
     def transform(self, X: Any) -> np.ndarray:

@@ -37,10 +37,9 @@ def fuse(outputs: np.ndarray, present: np.ndarray, fusion: str = "mean") -> np.n
     count = present.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = present / count  # (n, M): equal weights; NaN where nothing is present
-    total = np.zeros((outputs.shape[0], outputs.shape[2]))
+    whole, total = present.all(), np.zeros((outputs.shape[0], outputs.shape[2]))
     for m in range(present.shape[1]):
-        here = present[:, m]
-        each = outputs[:, m] if here.all() else np.where(here[:, None], outputs[:, m], 1.0)
+        each = outputs[:, m] if whole else np.where(present[:, m, None], outputs[:, m], 1.0)
         # III-B: "average of the logits obtained from the softmax layer"
         total += share[:, m, None] * (each if fusion == "mean" else _log(each))
     return total if fusion == "mean" else softmax(total, axis=1)

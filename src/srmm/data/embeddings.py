@@ -118,11 +118,11 @@ class Embeddings(Interchange):
         if len(set(lengths.values())) > 1:
             raise InputError(f"All modalities must have one row per instance, got {lengths} rows.")
         n = next(iter(lengths.values()))
-        there = np.column_stack(columns)
-        position = np.where(there, np.cumsum(there, axis=0) - 1, ABSENT)
+        there = np.array(columns)  # (M, n)
+        position = np.where(there, there.cumsum(axis=1) - 1, ABSENT).T
         values = {
-            name: np.ascontiguousarray(array[there[:, m]], dtype=np.float32)
-            for m, (name, array) in enumerate(dense.items())
+            name: np.ascontiguousarray(array[here], dtype=np.float32)
+            for (name, array), here in zip(dense.items(), columns, strict=True)
         }
         assert tuple(values) == modalities
         return cls(
@@ -181,6 +181,15 @@ class Embeddings(Interchange):
             rows = [rows]
         rows = self._as_slice(rows)
         return self._with(position=self.position[rows], rows=rows)
+
+    def in_blocks(self, size: int) -> Iterator[tuple[slice, Embeddings]]:
+        """All instances in their order, at most `size` at once, and where each block lies."""
+        if 0 < len(self) <= size:
+            yield slice(0, len(self)), self
+            return
+        for start in range(0, len(self), size):
+            rows = slice(start, start + size)
+            yield rows, self[rows]
 
     def rows_in(self, split: str) -> np.ndarray:
         """Boolean (n_instances,): True for the instances of that split ("train", "test", …)."""

@@ -56,9 +56,9 @@ def check_modalities(names: Sequence[object]) -> tuple[str, ...]:
     )
     if not checked:
         raise InputError("No modality given: expected at least one, e.g. {'image': array}.")
-    twice = sorted(name for name, n in Counter(checked).items() if n > 1)
-    if twice:
-        raise InputError(f"Modality {twice[0]!r} is given more than once; give each another name.")
+    if len(set(checked)) < len(checked):
+        twice = min(name for name, n in Counter(checked).items() if n > 1)
+        raise InputError(f"Modality {twice!r} is given more than once; give each another name.")
     return checked
 
 

@@ -46,10 +46,10 @@ def holds_raw_items(X: Any) -> bool:
 
 def _is_raw(column: Any) -> bool:
     """Whether the first cell that is not empty is an item; numbers as text are numbers."""
-    if _is_item(column):
-        return True
     if isinstance(column, np.ndarray | pd.Series) and column.dtype.kind in "biufc":
         return False
+    if _is_item(column):
+        return True
     if not isinstance(column, list | tuple | np.ndarray | pd.Series):
         return False
     return _is_item(next((cell for cell in column if not is_empty(cell)), None))

@@ -37,21 +37,20 @@ def as_vectors(
         raise InputError(f"{what} has vectors of length 0. Leave it out, or pass None.")
     if shown is not None and len(shown) != len(array):
         raise InputError(f"present has {len(shown)} rows, modality {name!r} has {len(array)}.")
-    there = np.ones(len(array), dtype=bool) if shown is None else shown.copy()
     if isinstance(array, np.ma.MaskedArray):
-        there &= _unmasked(what, array, there)
-        array = array.data
-    if there.all():
+        shown = np.ones(len(array), dtype=bool) if shown is None else shown
+        shown, array = shown & _unmasked(what, array, shown), array.data
+    if shown is None or shown.all():
         numbers = _numbers(what, array)
-        return numbers, present_rows(name, numbers, np.arange(len(array)))
-    rows = np.flatnonzero(there)
+        return numbers, present_rows(name, numbers)
+    there, rows = shown.copy(), np.flatnonzero(shown)
     numbers = np.full(array.shape, np.nan)
     numbers[rows] = _numbers(what, array[rows])
     there[rows] = present_rows(name, numbers[rows], rows)
     return numbers, there
 
 
-def present_rows(name: str, array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def present_rows(name: str, array: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
     """Boolean (n,): which of these `rows` have numbers; raise for partly NaN or infinite ones."""
     # NaN and infinity pass through a minimum and a maximum: most arrays need no more than these.
     # As Python numbers: in 16 bits the bound itself would be infinite.
@@ -66,9 +65,11 @@ def present_rows(name: str, array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     }
     for fault, of in bad.items():
         if of.any():
+            first = int(np.argmax(of))
+            row = first if rows is None else int(rows[first])
             raise InputError(
-                f"Row {int(rows[np.argmax(of)])} of modality {name!r} {fault}. A row must hold "
-                "finite numbers only, or be entirely NaN, which means that the item is absent."
+                f"Row {row} of modality {name!r} {fault}. A row must hold finite numbers only, or "
+                "be entirely NaN, which means that the item is absent."
             )
     return ~absent
 

@@ -225,11 +225,9 @@ class SingleBranchClassifier(NetworkModel):
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         network, out = folded(self.network_), np.empty((len(embeddings), len(self.classes_)))
-        for start in range(0, len(embeddings), self._step):
-            some = embeddings[start : start + self._step]
+        for rows, some in embeddings.in_blocks(self._step):
             entered = self._entered(network, some)
-            fused = self._fused(network, *entered, np.asarray(some.present))
-            out[start : start + self._step] = fused
+            out[rows] = self._fused(network, *entered, np.asarray(some.present))
         return out
 
     def _scorer(self, embeddings: Embeddings) -> Scorer:

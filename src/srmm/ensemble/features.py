@@ -51,12 +51,13 @@ class Features:
 
     def apply(self, name: str, vectors: np.ndarray) -> np.ndarray:
         """(n, d_m) → (n, width) float32, all finite."""
+        if name not in self.edges:
+            return self.scaled(name, vectors)
         made = np.empty((len(vectors), self.width(name, vectors.shape[1])), dtype=np.float32)
         for start in range(0, len(vectors), _CHUNK):
             some = slice(start, start + _CHUNK)
             made[some, : vectors.shape[1]] = self.scaled(name, vectors[some])
-            if name in self.edges:
-                made[some, vectors.shape[1] :] = self._codes(name, vectors[some])
+            made[some, vectors.shape[1] :] = self._codes(name, vectors[some])
         return made
 
     def noisy(self, name: str, made: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -80,7 +81,7 @@ class Features:
         """(n, d_m) float32 in standard deviations from the mean of training."""
         with np.errstate(over="ignore"):  # what is too large for float32 is cut here anyway
             scaled = self.standardizer.apply(name, vectors)
-        return np.clip(scaled, -FARTHEST, FARTHEST, out=scaled)
+        return scaled.clip(-FARTHEST, FARTHEST, out=scaled)
 
     def _codes(self, name: str, vectors: np.ndarray) -> np.ndarray:
         """(n, d_m · N_BINS): how far each bin of each number is filled."""

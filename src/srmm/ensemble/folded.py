@@ -59,14 +59,13 @@ class Folded:
             part = slice(k * self.hidden_dim, (k + 1) * self.hidden_dim)
             torch.addmm(bias, hidden[:, part], weight, out=out[:, part])
         members = out.view(len(out), self.members, self.hidden_dim)
-        members /= members.norm(dim=2, keepdim=True).clamp_min_(1e-12)
+        members /= torch.linalg.vector_norm(members, dim=2, keepdim=True).clamp_min_(1e-12)
         return out
 
 
 _FOLDED: WeakKeyDictionary[Branches, tuple[list[tuple[int, int]], Folded]] = WeakKeyDictionary()
 
 
-@torch.inference_mode()
 def folded(network: Branches) -> Folded:
     """`Folded` of the network as it is now; made again only where its numbers were changed."""
     layers = (*network.fc1, *network.norms, network.fc2, network.fc3)
@@ -79,5 +78,6 @@ def folded(network: Branches) -> Folded:
     now = [(x.data_ptr(), 0 if x.is_inference() else x._version) for x in tensors]
     before = _FOLDED.get(network)
     if before is None or before[0] != now:
-        before = _FOLDED[network] = now, Folded(network)
+        with torch.inference_mode():
+            before = _FOLDED[network] = now, Folded(network)
     return before[1]

@@ -76,15 +76,15 @@ class Familiar:
         """(n, 2), along the axes and off them: means of squares in standard deviations."""
         out = np.empty((len(x), 2), dtype=np.float32)
         for start in range(0, len(x), _CHUNK):
-            some = np.clip(x[start : start + _CHUNK], -FAR, FAR)
+            some = x[start : start + _CHUNK].clip(-FAR, FAR)
             along = some @ self.axes
             some -= along @ self.axes.T
             along /= self.spread
             some /= self.rest
             for i, part in enumerate((along, some)):
-                np.clip(part, -CLIP, CLIP, out=part)
-                out[start : start + _CHUNK, i] = np.square(part, out=part).mean(axis=1)
-        return out
+                np.minimum(np.square(part, out=part), CLIP**2, out=part)
+                out[start : start + _CHUNK, i] = part.sum(axis=1)
+        return out / np.array([len(self.spread), len(self.rest)], dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class Trust:
 
     def of_scaled(self, name: str, scaled: np.ndarray) -> np.ndarray | float:
         """(n,): the trust in items of a modality, given as `Features.scaled` (n, d_m)."""
-        if name not in self.familiar or not len(scaled):
+        if not self.steepness.get(name) or not len(scaled):
             return 1.0
         return self.familiar[name].strangeness(scaled) ** -self.steepness[name]
 

@@ -91,8 +91,10 @@ class PatternWeights:
 
     def of(self, present: np.ndarray) -> np.ndarray:
         """Each instance's weights (n, M + 1); those of a pattern without any follow the pull."""
-        wanted, inverse = np.unique(pattern_codes(present), return_inverse=True)
-        return np.stack([self._of_code(code) for code in wanted.tolist()])[inverse]
+        codes = pattern_codes(present)
+        wanted = sorted({*codes.tolist()})
+        of_each = np.array([self._of_code(code) for code in wanted])
+        return of_each[np.searchsorted(wanted, codes)]
 
     @cached_property
     def _known(self) -> dict[int, np.ndarray]:

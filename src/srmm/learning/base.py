@@ -225,7 +225,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         """
         embeddings = self._matched(X)
         something = self._something(embeddings.present)
-        rows = np.flatnonzero(something)
+        rows = something.nonzero()[0]
         if len(rows) == len(embeddings):
             found = self._probabilities(embeddings)
             return check_probabilities(self, found, rows, embeddings).astype(float, copy=False)
@@ -346,9 +346,8 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
     def _something(self, present: np.ndarray) -> np.ndarray:
         """Boolean (n,): rows with an item; raises listing the others if they are an error."""
         something = np.asarray(present.any(axis=1))
-        nothing = np.flatnonzero(~something)
-        if len(nothing) and self.when_nothing_present == "error":
-            raise InputError(nothing_there(nothing, len(present)))
+        if self.when_nothing_present == "error" and not something.all():
+            raise InputError(nothing_there(np.flatnonzero(~something), len(present)))
         return something
 
     def _matched(self, X: Any) -> Embeddings:

@@ -14,8 +14,6 @@ from srmm.learning.gathered import gathered
 from srmm.learning.standardize import Standardizer
 
 _CHUNK = 4096  # instances per forward pass at prediction
-_LONE_CHUNK = 1024  # instances whose items pass alone: what comes out stays in the cache
-_AT_ONCE = 4_000_000  # numbers that come out of one
 _MOST = 50_000_000  # numbers of `Instances.some` (0.2 GB)
 
 
@@ -81,24 +79,6 @@ class Instances:
         of_all = list(self._items.values())[m]
         step = -(-len(places) * of_all.width // _MOST)
         return of_all.rows(places[:: max(1, step)]).cpu().numpy()
-
-    def alone(self, width: int) -> Iterator[tuple[dict[str, Tensor], list[np.ndarray]]]:
-        """The items that are there, {modality: (n_m, d_m)}, and the instances (n_m,) they are of.
-
-        Chunk by chunk in the order of instances; `width` numbers are to come out of each.
-        """
-        n, M = self._places.shape
-        step = max(1, min(_LONE_CHUNK, _AT_ONCE // (M * width)))
-        for start in range(0, n, step):
-            places = self._places[start : start + step]
-            rows = [np.flatnonzero(places[:, m] >= 0) for m in range(M)]
-            items = {
-                name: of_all.rows(places[rows[m], m])
-                for m, (name, of_all) in enumerate(self._items.items())
-                if len(rows[m])
-            }
-            if items:
-                yield items, [start + here for here in rows]
 
     def chunks(self) -> Iterator[Batch]:
         """All instances in order, in batches of a size good for prediction; at least one."""

@@ -50,13 +50,9 @@ class LateFusionClassifier(EmbeddingClassifier):
         return fused
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
-        n, step = len(embeddings), rows_at_once(len(self.classes_))
-        if n <= step:
-            return self._fuse(self._outputs(embeddings), embeddings.present)
-        fused = np.empty((n, len(self.classes_)))
-        for start in range(0, n, step):
-            some = embeddings[start : start + step]
-            fused[start : start + step] = self._fuse(self._outputs(some), some.present)
+        fused = np.empty((len(embeddings), len(self.classes_)))
+        for rows, some in embeddings.in_blocks(rows_at_once(len(self.classes_))):
+            fused[rows] = self._fuse(self._outputs(some), some.present)
         return fused
 
     def _scorer(self, embeddings: Embeddings) -> Scorer:

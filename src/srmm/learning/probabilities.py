@@ -36,15 +36,15 @@ def check_probabilities(
             f"expected {shape}: (instances, classes)."
         )
     # A NaN is the least of its row, and not at least 0.
-    bad = ~((probabilities.min(axis=1) >= 0) & (abs(probabilities.sum(axis=1) - 1) < 1e-3))
-    if bad.any():
-        first = int(np.flatnonzero(bad)[0])
+    fine = (probabilities.min(axis=1) >= 0) & (abs(probabilities.sum(axis=1) - 1) < 1e-3)
+    if not fine.all():
+        first = int(fine.argmin())
         large = "" if embeddings is None else large_number(embeddings[rows[first]], "there")
         raise SrmmError(
             f"{type(model).__name__} gave row {rows[first]} the probabilities "
             f"{np.array2string(probabilities[first], precision=3, threshold=6)}, which are no "
-            f"distribution ({bad.sum()} of {len(rows)} rows).{large} Look at that row for numbers "
-            "far from those of training, and at how training went (history_)."
+            f"distribution ({(~fine).sum()} of {len(rows)} rows).{large} Look at that row for "
+            "numbers far from those of training, and at how training went (history_)."
         )
     return probabilities
 
