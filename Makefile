@@ -52,9 +52,13 @@ bench: $(STAMP) ## Measure speed: training, prediction, serving, in minutes; wri
 		$(ALONE) $(BIN)/python benchmarks/$$name.py --json $(BENCH)/$$name.json || exit 1; done
 	$(BIN)/python benchmarks/performance.py $(BENCH)
 
-bench-full: bench ## The same, how time grows, and many rows in batches (an hour and more)
+bench-full: bench ## The same, how time grows, many rows in batches, a large store (hours; 30 GB)
 	$(ALONE) $(BIN)/python benchmarks/growth.py --json $(BENCH)/growth.json
+	$(ALONE) $(BIN)/python benchmarks/prediction.py --many-classes --json $(BENCH)/classes.json
 	$(ALONE) $(BIN)/python benchmarks/batch.py $(BENCH)/batch --json $(BENCH)/batch.json
+	$(ALONE) $(BIN)/python benchmarks/larger_than_memory.py $(BENCH)/large \
+		--json $(BENCH)/larger_than_memory.json
+	rm -rf $(BENCH)/large
 	$(BIN)/python benchmarks/performance.py $(BENCH)
 
 lint: $(STAMP) ## Check style, and who imports whom

@@ -22,7 +22,8 @@ FRAME = HERE / "performance.md"
 PLACE = "{{measured}}"
 TITLES = {
     "training": "Training", "prediction": "Prediction and evaluation", "serve": "Serving",
-    "growth": "How time grows", "batch": "Many rows in batches",
+    "classes": "Reports of 10,000 classes", "growth": "How time grows",
+    "batch": "Many rows in batches", "larger_than_memory": "A store larger than memory",
     "against": "What the last change brought",
 }  # fmt: skip
 LEFT_OUT = ("machine", "command", "about", "format", "rounds")

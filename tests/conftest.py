@@ -103,6 +103,13 @@ def _networks_are_exported_once(request: pytest.FixtureRequest) -> Iterator[None
         yield
 
 
+@pytest.fixture
+def brief_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default is trained for a few steps, where it matters that it is and not how well."""
+    monkeypatch.setattr("srmm.ensemble.training._EPOCHS", 4)
+    monkeypatch.setattr("srmm.ensemble.training._STEPS", 40)
+
+
 @pytest.fixture(scope="session")
 def make_two_towers() -> Callable[..., Path]:
     """`write_tiny_two_towers`, for a test that needs a model of its own."""

@@ -47,6 +47,16 @@ def test_a_benchmark_runs_and_its_file_becomes_a_section(script: str, tmp_path: 
 
 
 @pytest.mark.workflow
+@pytest.mark.slow
+def test_reports_of_many_classes_are_measured_alone(tmp_path: Path) -> None:
+    file = tmp_path / "classes.json"
+    python("prediction", "--tiny", "--many-classes", "--json", str(file))
+    reports = json.loads(file.read_text(encoding="utf-8"))["reports"]
+    assert [report["model"] for report in reports] == ["paper", "default"]
+    assert all(report["peak memory, GB"] > 0.1 and report["page, MB"] > 0.1 for report in reports)
+
+
+@pytest.mark.workflow
 def test_the_page_shows_tables_of_any_shape_in_order(tmp_path: Path) -> None:
     training = {
         "machine": {"cores": 2, "GPU": False},

@@ -13,6 +13,8 @@ from srmm.cli import run
 from tests.cli.test_cli import shop  # noqa: F401 - the fixture
 
 README = Path(__file__).resolve().parents[1] / "README.md"
+pytestmark = pytest.mark.usefixtures("brief_training")
+
 BLOCK = re.compile(r"<!-- test: (\w+) -->\n```\w+\n(.*?)```", re.DOTALL)
 
 

@@ -51,6 +51,7 @@ CASES = (
     Case("article types, 1,000", "fashion", train=1_000),
     Case("article types, 3,000", "fashion", train=3_000),
     Case("article types, 12,000", "fashion", train=12_000),
+    Case("article types, all", "fashion"),
     Case("seasons, 3,000", "fashion:season", train=3_000),
 )
 

@@ -44,7 +44,7 @@ class Line:
 
 def write_page(runs: Path, methods: list[str]) -> None:
     """Write page and figure of all that is there; a seed counts once every method has it."""
-    lines, noise, seconds = [], [], []
+    lines, noise, seconds, sizes = [], [], [], []
     for case in CASES:
         found = {label: _found(runs, case.name, label) for label in methods}
         seeds = sorted(set.intersection(*(set(one) for one in found.values())))
@@ -61,7 +61,10 @@ def write_page(runs: Path, methods: list[str]) -> None:
         times = {m: np.median([of[s]["seconds"] for s in seeds]) for m, of in found.items()}
         seconds.append((case.name, found[DEFAULT][seeds[0]]["n_train"], times))
         noise.append((case.name, {m: _noise(of, seeds) for m, of in found.items()}))
-    (DOCS / "default.md").write_text(_text(lines, noise, seconds, methods), encoding="utf-8")
+        if all("megabytes" in one for of in found.values() for one in of.values()):
+            sizes.append((case.name, {m: _size(of, seeds) for m, of in found.items()}))
+    parts = {"lines": lines, "noise": noise, "seconds": seconds, "sizes": sizes}
+    (DOCS / "default.md").write_text(_text(methods, **parts), encoding="utf-8")
     _figure(lines, DOCS / "default.svg")
 
 
@@ -80,7 +83,9 @@ def _check_rows(case: str, found: dict[str, Any], seeds: list[int]) -> None:
                 )
 
 
-def _text(lines: list[Line], noise: list[Any], seconds: list[Any], methods: list[str]) -> str:
+def _text(
+    methods: list[str], lines: list[Line], noise: list[Any], seconds: list[Any], sizes: list[Any]
+) -> str:
     return "\n".join(
         [
             "# The default beside other methods",
@@ -122,6 +127,13 @@ def _text(lines: list[Line], noise: list[Any], seconds: list[Any], methods: list
                 methods,
                 [(f"{name} ({n:,})", row, "{:.0f}") for name, n, row in seconds],
             ),
+            "",
+            "## Size, and time to predict",
+            "",
+            "Megabytes of the saved model, and rows predicted in a second on one core from their "
+            "embeddings, with other work beside it.",
+            "",
+            *_grid("data", methods, [(name, row, "{}") for name, row in sizes]),
             "",
         ]
     )
@@ -166,6 +178,13 @@ def _grid(
 def _noise(of: dict[int, Any], seeds: list[int]) -> float | None:
     means = [np.mean(list(of[s]["noise"].values())) for s in seeds if of[s]["noise"]]
     return float(np.mean(means)) if means else None
+
+
+def _size(of: dict[int, Any], seeds: list[int]) -> str:
+    megabytes, rate = (
+        np.median([of[s][key] for s in seeds]) for key in ("megabytes", "rows_per_second")
+    )
+    return f"{megabytes:.1f} MB, {rate:,.0f}/s"
 
 
 def _figure(lines: list[Line], path: Path) -> None:

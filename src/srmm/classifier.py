@@ -117,9 +117,9 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
             for block, some in embeddings.in_blocks(step):
                 items, rows = {}, {}
                 for m, name in enumerate(some.modalities):
-                    here, packed = some.places(name)
+                    here, vectors = some.items(name)
                     if len(here):
-                        scaled = self.standardizer_.apply(name, some.values[name][packed])
+                        scaled = self.standardizer_.apply(name, vectors)
                         items[name], rows[m] = torch.from_numpy(scaled).to(device), here
                 if items:
                     made = network(items).cpu().numpy()

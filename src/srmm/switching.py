@@ -27,7 +27,7 @@ def s1(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batche
 
     `present` is boolean of shape (n_instances, n_modalities).
     """
-    return cut(rng.permutation(np.argwhere(present)), batch_size)
+    return cut(rng.permutation(_pairs(present)), batch_size)
 
 
 def s2(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batches:
@@ -42,7 +42,7 @@ def s3(present: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batche
     """S-3: every batch holds one modality only; the batches come in random order."""
     batches: Batches = []
     for m in range(present.shape[1]):
-        pairs = np.argwhere(present)
+        pairs = _pairs(present)
         batches += cut(rng.permutation(pairs[pairs[:, 1] == m]), batch_size)
     return _shuffled(batches, rng)
 
@@ -74,9 +74,17 @@ def cut(pairs: np.ndarray, batch_size: int) -> Batches:
     return batches
 
 
+def _pairs(present: np.ndarray) -> np.ndarray:
+    """The present pairs (n, 2), as integers of half the usual size: there may be very many."""
+    rows, modalities = np.nonzero(present)
+    pairs = np.empty((len(rows), 2), dtype=np.int32)
+    pairs[:, 0], pairs[:, 1] = rows, modalities
+    return pairs
+
+
 def _draw_half(present: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Boolean (n, M): a random half of the present pairs."""
-    pairs = rng.permutation(np.argwhere(present))
+    pairs = rng.permutation(_pairs(present))
     half = np.zeros_like(present)
     half[tuple(pairs[: len(pairs) // 2].T)] = True
     return half

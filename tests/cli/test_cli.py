@@ -18,6 +18,8 @@ from srmm import load_embeddings, save_embeddings
 from srmm.cli import COMMANDS, run
 from tests.test_classifier import problem
 
+pytestmark = pytest.mark.usefixtures("brief_training")
+
 SHAPES = ("circle", "square", "cross")
 
 

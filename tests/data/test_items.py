@@ -264,6 +264,13 @@ def test_exif_orientation_is_applied(reader: ItemReader) -> None:
     np.testing.assert_array_equal(np.asarray(read), np.rot90(np.asarray(picture), -1))
 
 
+def test_a_picture_of_the_users_own_is_not_handed_on(reader: ItemReader) -> None:
+    mine = Image.new("RGB", (30, 20), "red")
+    read = reader.image(mine)
+    read.putpixel((0, 0), (0, 0, 255))
+    assert mine.getpixel((0, 0)) == (255, 0, 0)
+
+
 def test_transparent_parts_are_white(reader: ItemReader) -> None:
     rgba = np.zeros((2, 3, 4), dtype=np.uint8)  # transparent black
     rgba[0] = [200, 100, 50, 255]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from srmm import Embeddings, load_embeddings
 from srmm.cli import run
-from srmm.data.split import draw_folds, held_out_split, linked, several
+from srmm.data.split import _numbered, draw_folds, held_out_split, linked, several
 from srmm.errors import InputError
 
 
@@ -130,3 +130,9 @@ def test_a_class_of_one_group_is_never_held_out() -> None:
     for seed in range(5):
         kept, _ = held_out_split(y, 0.25, np.arange(60), np.random.default_rng(seed))
         assert set(y[kept].tolist()) == {0, 1, 2}
+
+
+@given(st.lists(st.one_of(st.integers(0, 120), st.integers(0, 2**63 - 1)), min_size=1, max_size=40))
+def test_whole_numbers_are_numbered_as_their_names_are(groups: list[int]) -> None:
+    as_text = np.array(groups, dtype=object)
+    assert np.array_equal(_numbered(np.array(groups, dtype=np.int64)), _numbered(as_text))

@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 import srmm.encoding.chunks
-from srmm.data.store import load_embeddings, save_embeddings
+from srmm.data.store import load_embeddings, read_manifest, save_embeddings
 from srmm.data.table import Table, read_table
 from srmm.encoders import load_encoder
 from srmm.encoding.encode import encode
@@ -849,3 +849,65 @@ def test_sounds_are_told_apart_and_equal_ones_encoded_once():
         {"array": tone, "sampling_rate": 16000}
     ) == keys((tone.copy(), 16000))
     assert len({keys((tone, 16000)), keys((other, 16000)), keys((tone, 8000))}) == 3
+
+
+class Scaled(HashEncoder):
+    """Embeddings of another size."""
+
+    def __init__(self, factor: float, offset: float = 0.0):
+        super().__init__("text")
+        self.factor, self.offset = np.float32(factor), np.float32(offset)
+
+    def encode(self, prepared):
+        return self.offset + self.factor * super().encode(prepared)
+
+
+def test_a_store_of_half_precision_is_read_as_single(tmp_path, small_chunks):
+    table = texts(*"abcdefg")
+    half = encode(table, {"text": HashEncoder("text")}, tmp_path / "half", dtype="float16")
+    whole = encode(table, {"text": HashEncoder("text")}).embeddings.to_array("text")
+    stored = half.embeddings
+    assert read_manifest(tmp_path / "half")["modalities"]["text"]["dtype"] == "float16"
+    assert stored.values["text"].dtype == np.float16
+    expected = whole.astype(np.float16).astype(np.float32)
+    (rows, block), = stored[::2].blocks("text")  # fmt: skip
+    for found in (stored.items("text")[1][::2], block, stored.to_array("text")[::2]):
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, expected[::2])
+    assert rows.tolist() == [0, 1, 2, 3]
+    assert half.summary.notes == ()
+    in_memory = encode(table, {"text": HashEncoder("text")}, dtype="float16").embeddings
+    np.testing.assert_array_equal(in_memory.values["text"], stored.values["text"])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_what_is_added_to_a_store_is_kept_as_what_is_there(dtype, tmp_path):
+    output, other = tmp_path / "store", "float16" if dtype == "float32" else "float32"
+    encode(texts("a", "b"), {"text": HashEncoder("text")}, output, dtype=dtype)
+    more = encode(texts("a", "b", "c"), {"text": HashEncoder("text")}, output).embeddings
+    assert more.values["text"].dtype == dtype
+    assert len(more.values["text"]) == 3
+    before = contents(output)
+    with pytest.raises(InputError, match=rf"of {dtype}, and {other} is asked for"):
+        encode(texts(*"abcd"), {"text": HashEncoder("text")}, output, dtype=other)
+    assert contents(output) == before
+    with pytest.raises(InputError, match="dtype"):
+        encode(texts("a"), {"text": HashEncoder("text")}, dtype="float8")
+
+
+@pytest.mark.parametrize("output", [True, False])
+def test_half_precision_refuses_what_it_cannot_hold(output, tmp_path):
+    place = tmp_path / "store" if output else None
+    with pytest.raises(InputError, match=r"'text' is -?\d.*float16 ends at 65,504"):
+        encode(texts(*"abcdefg"), {"text": Scaled(1e5)}, place, dtype="float16")
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("factor", "offset", "word"),
+    [(1, 1000, "8 of the 8 numbers of 'text' lost"), (1e-7, 0, "lost"), (1000, 3000, None)],
+)
+def test_half_precision_says_what_it_takes(factor, offset, word):
+    made = encode(texts(*"abcdefgh"), {"text": Scaled(factor, offset)}, dtype="float16")
+    assert (word is None) == (made.summary.notes == ())
+    assert word is None or word in made.summary.notes[0]

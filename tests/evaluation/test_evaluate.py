@@ -8,10 +8,11 @@ import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
 from srmm import Embeddings, PaperClassifier, RobustnessReport, evaluate, fit_baselines
-from srmm.data.modality import presence_patterns, usable_patterns
+from srmm.data.modality import pattern_mask, presence_patterns, usable_patterns
 from srmm.errors import InputError, StoreError
 from srmm.evaluation.metrics import interval, point_scores, resample_counts, scores_with_intervals
 from srmm.evaluation.missing import draw_missing
+from srmm.evaluation.outputs import Remembered
 from srmm.evaluation.robustness import corruption_scores, missing_rate_curve
 from srmm.recipe import network_parameters
 from tests.test_classifier import SMALL, problem
@@ -137,6 +138,48 @@ def test_corruption_table(model: PaperClassifier) -> None:
     for absolute in (table[2], table[5]):  # noise this loud leaves chance
         assert absolute["accuracy"] < 0.55
         assert absolute["relative_drop"] > 0.3
+
+
+def test_of_very_many_rows_and_classes_some_rows_get_noise_and_it_is_said(
+    model: PaperClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = problem(200, missing=0, seed=6)
+    y = classes_of(model, whole.labels)
+    all_of_them = corruption_scores(model, whole, y)
+    assert {(entry["n"], entry["of"]) for entry in all_of_them} == {(200, 200)}
+    monkeypatch.setattr("srmm.evaluation.robustness._NOISY", 50 * len(model.classes_))
+    some = corruption_scores(model, whole, y)
+    assert {(entry.pop("n"), entry.pop("of")) for entry in some} == {(50, 200)}
+    rows = np.sort(np.random.default_rng([0, 8]).permutation(200)[:50])
+    alone = corruption_scores(model, whole[rows], y[rows])
+    assert [{k: v for k, v in entry.items() if k not in ("n", "of")} for entry in alone] == some
+
+
+def test_outputs_too_many_to_keep_are_made_once_for_all_patterns(
+    model: PaperClassifier, test_set: Embeddings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    y = classes_of(model, test_set.labels)
+    there, names = np.asarray(test_set.present), test_set.modalities
+    masks = [pattern_mask(pattern, names) for pattern in usable_patterns(names)]
+    kept = Remembered(model.scorer(test_set), len(test_set), y, n_classes=len(model.classes_))
+    monkeypatch.setattr("srmm.learning.late_fusion._KEPT", 0)
+    monkeypatch.setattr("srmm.learning.late_fusion._AT_ONCE", 40 * len(model.classes_))
+    passed: list[int] = []
+    outputs = model._outputs
+    monkeypatch.setattr(model, "_outputs", lambda x: (passed.append(len(x)), outputs(x))[1])
+    blocks = Remembered(model.scorer(test_set), len(test_set), y, n_classes=len(model.classes_))
+    blocks.ahead(there, masks)
+    assert passed == [40, 40, 40, 30]
+    for mask in masks:
+        rows = np.flatnonzero(there[:, mask].all(axis=1))
+        shown = np.tile(mask, (len(rows), 1))
+        found, wanted = blocks.said(rows, shown), kept.said(rows, shown)
+        np.testing.assert_array_equal(found.predicted, wanted.predicted)
+        np.testing.assert_allclose(found.confidence, wanted.confidence, atol=1e-6)
+    assert sum(passed) == len(test_set)
+    rows = np.arange(len(test_set))[::-3]  # of many blocks: asked for as they are
+    again = model.scorer(test_set)(rows, there[rows])
+    np.testing.assert_allclose(again, model.predict_proba(test_set)[rows], atol=1e-6)
 
 
 def test_baselines_stand_beside_the_model(report: RobustnessReport) -> None:

@@ -11,6 +11,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.features import FARTHEST, Features
 from srmm.ensemble.table import FeatureTable
+from srmm.learning import gathered
 from srmm.learning.gradients import normed, unit_length
 from srmm.learning.layers import Dropout
 
@@ -110,12 +111,15 @@ def test_noise_in_long_embeddings_is_noise_in_what_they_are_made_of() -> None:
     assert far.max() <= FARTHEST
 
 
-def test_an_absent_item_is_the_row_of_zeros() -> None:
+@pytest.mark.parametrize("made_once", [0, gathered.MADE_ONCE])
+def test_an_absent_item_is_a_row_of_zeros(made_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathered, "MADE_ONCE", made_once)
     x = np.arange(6, dtype=np.float32).reshape(3, 2)
     x[1] = np.nan
     embeddings = Embeddings.from_arrays({"a": x, "b": x[:, ::-1].copy() * 0 + 1})
-    table = FeatureTable(embeddings, Features.fit(embeddings), torch.device("cpu"))
+    features = Features.fit(embeddings)
+    table = FeatureTable(embeddings, features, torch.device("cpu"))
     items, present = table.batch(np.array([[1, 0], [2, 1]]))
     assert present[..., 0].tolist() == [[False, True], [True, False]]
     assert not items["a"][~present[..., 0]].any()
-    torch.testing.assert_close(items["a"][0, 1], table.values["a"][0])
+    assert np.array_equal(items["a"][0, 1], features.apply("a", x[:1])[0])

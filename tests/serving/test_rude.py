@@ -65,7 +65,20 @@ def test_no_upload_is_written_to_the_disk(client: Any, monkeypatch: pytest.Monke
     assert client.post("/predict", content=body, headers=FORM).status_code == 200
 
 
-@pytest.mark.parametrize("charset", ["undefined", "punycode"])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [("multipart/form-data", form({"text": "a red shoe"}).replace(b"oe", b"o\xe9")),
+     ("application/x-www-form-urlencoded", b"text=a+red+sho%E9"),
+     ("application/x-www-form-urlencoded", b"text=a red sho\xe9")],
+)  # fmt: skip
+def test_a_text_of_a_form_that_is_not_utf_8_is_refused(client: Any, kind: str, body: bytes) -> None:
+    headers = {"Content-Type": FORM["Content-Type"] if "multi" in kind else kind}
+    response = client.post("/predict", content=body, headers=headers)
+    assert response.status_code == 400
+    assert "'utf-8' codec can't decode byte 0xe9" in response.json()["error"]["reason"]
+
+
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "klingon"])
 def test_a_charset_that_is_none_is_refused(client: Any, charset: str) -> None:
     headers = {"Content-Type": f"{FORM['Content-Type']}; charset={charset}"}
     response = client.post("/predict", content=form({"text": "é"}), headers=headers)

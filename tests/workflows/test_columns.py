@@ -13,6 +13,8 @@ from srmm.cli import main
 from srmm.data.store import load_embeddings
 from srmm.learning.saving import read_config
 
+pytestmark = pytest.mark.usefixtures("brief_training")
+
 
 def run(*arguments: object) -> int:
     """The exit status of the command."""

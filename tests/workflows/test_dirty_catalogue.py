@@ -13,6 +13,8 @@ from PIL import Image
 
 from srmm.cli import run
 
+pytestmark = pytest.mark.usefixtures("brief_training")
+
 FASHION = Path(__file__).resolve().parents[3] / "shared" / "data" / "fashion"
 COLOURS = {"shirt": "red", "hat": "blue", "shoe": "green"}
 CHOICE = ["--image", "photo", "--text", "title", "--label", "kind", "--id", "sku", "-q"]

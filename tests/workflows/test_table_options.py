@@ -14,7 +14,7 @@ from srmm.experiments.data import open_experiment_data, split_for
 from srmm.learning.saving import open_saved, read_config
 from srmm.workflows import evaluate_workflow, fit_workflow, predict_workflow
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.usefixtures("brief_training")]
 
 COLUMNS = {"features": ["size=w", "rest=u,v"], "label": "y", "id": "id"}
 

@@ -20,7 +20,7 @@ from srmm.workflows.watch import watch_workflow
 from tests.tampering import edit_json
 
 NAMES = ("seen", "heard")
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.usefixtures("brief_training")]
 
 
 def rows(n: int, seed: int, *, lacks: float = 0.2) -> pd.DataFrame:

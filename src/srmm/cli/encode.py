@@ -25,6 +25,7 @@ def encode(
     strict: Annotated[bool, Parameter(negative="")] = False,
     workers: int | None = None,
     address: str | None = None,
+    dtype: Literal["float32", "float16"] | None = None,
     talk: Talk = Talk(),
 ) -> None:
     """Turn a table's raw items into a store of embeddings.
@@ -54,6 +55,9 @@ def encode(
         Threads that open items; with Daft, processes that encode them.
     address
         With Daft, a Ray cluster to encode on: 'ray://head:10001', or 'auto' on one of its machines.
+    dtype
+        How vectors are kept on disk: float16 takes half the room of float32, the default. A store
+        that is there keeps its own.
     """
     from srmm.data.embeddings import Embeddings
     from srmm.encoding.encode import encode as run
@@ -84,6 +88,7 @@ def encode(
         progress=talk.progress,
         workers=workers,
         address=address,
+        dtype=dtype,
     )
     note_source(output, table, columns.choices(), source.root, source.options())
     notes = (*data.notes, *result.summary.notes)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.split import held_out_split, identical
+from srmm.data.split import held_out_split, identical_items
 
 _COMMON = 0.05
 """What more rows than this share have in common is a category, and no repetition."""
@@ -22,9 +22,7 @@ def repeated_rows(embeddings: Embeddings) -> np.ndarray | None:
     """
     codes = np.full(embeddings.position.shape, -1, dtype=np.int64)
     for m, name in enumerate(embeddings.modalities):
-        rows, vectors = embeddings.items(name)
-        if len(rows):
-            codes[rows, m] = identical(vectors)
+        codes[embeddings.places(name)[0], m] = identical_items(embeddings, name)
     return groups_of_codes(codes)
 
 

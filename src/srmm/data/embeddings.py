@@ -16,6 +16,8 @@ from srmm.data.splits import as_split
 from srmm.data.vectors import as_vectors
 from srmm.errors import InputError, did_you_mean, shown
 
+_BLOCK, _LARGEST = 4096, 1 << 24  # vectors, and numbers, of a block
+
 
 class Embeddings(Interchange):
     """n instances with one embedding per modality, any of which may be absent.
@@ -23,6 +25,7 @@ class Embeddings(Interchange):
     Only present embeddings are stored. `values[modality]` packs them, one row each, and
     `position[i, m]` says which packed row belongs to instance `i` (−1: absent). Selecting rows or
     hiding items therefore moves integers, never vectors, and a memory-mapped store stays on disk.
+    What is kept as float16 is float32 for whoever asks for it (`items`, `blocks`, `to_array`).
 
     Build one with `from_arrays`, another `from_…`, or `srmm.load_embeddings`; not with the
     constructor.
@@ -176,6 +179,7 @@ class Embeddings(Interchange):
             )
         if isinstance(rows, (int, np.integer)):
             rows = [rows]
+        rows = self._as_slice(rows)
         return self._with(position=self.position[rows], rows=rows)
 
     def in_blocks(self, size: int) -> Iterator[tuple[slice, Embeddings]]:
@@ -216,25 +220,31 @@ class Embeddings(Interchange):
 
     def items(self, modality: str) -> tuple[np.ndarray, np.ndarray]:
         """(rows, vectors): the instances with this modality and their (n_present, d_m) array."""
-        rows, packed = self.places(modality)
-        vectors = self.values[modality][packed]
+        rows, places = self.places(modality)
+        vectors = taken(self.values[modality], together(places))
         vectors.flags.writeable = False  # often the embeddings' own
         return rows, vectors
 
-    def places(self, modality: str) -> tuple[np.ndarray, np.ndarray | slice]:
-        """(rows, packed): the instances with this modality, and where `values` has their vectors.
-
-        A slice where these lie together, which copies nothing.
-        """
+    def places(self, modality: str) -> tuple[np.ndarray, np.ndarray]:
+        """(rows, places): the instances with this modality, and their rows of `values`."""
         position = self.position[:, self.modalities.index(modality)]
-        rows = (position != ABSENT).nonzero()[0]
-        return rows, together(position[rows])
+        rows = np.flatnonzero(position != ABSENT)
+        return rows, position[rows]
+
+    def blocks(self, modality: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """`items`, some at a time and in the same order: what a store larger than memory allows."""
+        rows, places = self.places(modality)
+        values = self.values[modality]
+        step = max(1, min(_BLOCK, _LARGEST // max(1, values.shape[1])))
+        for start in range(0, len(rows), step):
+            some = slice(start, start + step)
+            yield rows[some], taken(values, together(places[some]))
 
     def to_array(self, modality: str) -> np.ndarray:
         """One modality as a dense (n_instances, d_m) array, NaN rows where absent."""
         dense = np.full((len(self), self.embedding_dims[modality]), np.nan, dtype=np.float32)
-        rows, vectors = self.items(modality)
-        dense[rows] = vectors
+        for rows, vectors in self.blocks(modality):
+            dense[rows] = vectors
         return dense
 
     def compact(self) -> Embeddings:
@@ -261,18 +271,29 @@ class Embeddings(Interchange):
     def check(self) -> Embeddings:
         """Raise `InputError` naming modality and row if a present embedding is not finite."""
         for name in self.modalities:
-            rows, vectors = self.items(name)
-            if np.isfinite([vectors.min(initial=0), vectors.max(initial=0)]).all():
-                continue
-            finite = np.isfinite(vectors).all(axis=1)
-            if not finite.all():
-                row = rows[np.argmin(finite)]
-                raise InputError(
-                    f"The {name} embedding of row {row} (id {shown(self.ids[row])}) holds NaN or "
-                    "infinity. Absent items must be left out (None or a row entirely NaN); "
-                    "repair or remove this one."
-                )
+            for rows, vectors in self.blocks(name):
+                if np.isfinite([vectors.min(initial=0), vectors.max(initial=0)]).all():
+                    continue
+                finite = np.isfinite(vectors).all(axis=1)
+                if not finite.all():
+                    row = rows[np.argmin(finite)]
+                    raise InputError(
+                        f"The {name} embedding of row {row} (id {shown(self.ids[row])}) holds NaN "
+                        "or infinity. Absent items must be left out (None or a row entirely NaN); "
+                        "repair or remove this one."
+                    )
         return self
+
+    def _as_slice(self, rows: Any) -> Any:
+        """Rows that lie together as a slice, which copies nothing; others as they are."""
+        if not isinstance(rows, np.ndarray) or rows.ndim != 1:
+            return rows
+        numbers = np.flatnonzero(rows) if rows.dtype == bool and len(rows) == len(self) else rows
+        within = len(numbers) and numbers.dtype.kind in "iu" and numbers[0] >= 0
+        if not within or numbers[-1] >= len(self):
+            return rows
+        found = together(numbers)
+        return found if isinstance(found, slice) else rows
 
     def _with(self, *, position: np.ndarray, rows: Any = slice(None)) -> Embeddings:
         return Embeddings(
@@ -289,11 +310,19 @@ class Embeddings(Interchange):
 
 def concatenate(first: Embeddings, second: Embeddings) -> Embeddings:
     """The instances of both, which have the same modalities, as training data: items only."""
+    if all(second.values[name] is x for name, x in first.values.items()):  # parts of one store
+        return Embeddings(first.values, np.concatenate([first.position, second.position]))
     first, second = first.compact(), second.compact()
     values = {name: np.concatenate([x, second.values[name]]) for name, x in first.values.items()}
     offset = [len(array) for array in first.values.values()]
     moved = np.where(second.present, second.position + offset, ABSENT)
     return Embeddings(values, np.concatenate([first.position, moved]))
+
+
+def taken(values: np.ndarray, places: np.ndarray | slice) -> np.ndarray:
+    """The vectors at these places, in single precision at least; a view where it can be one."""
+    vectors = values[places]
+    return vectors.astype(np.float32) if vectors.dtype.itemsize < 4 else vectors
 
 
 def packed_rows(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -61,11 +61,13 @@ def draw_folds(
     n_groups, n_classes = int(group.max()) + 1, int(y.max()) + 1
     pairs, counts = np.unique(group * n_classes + y, return_counts=True)
     by_count = np.lexsort([counts, pairs // n_classes])
-    own, usual = pairs[by_count] // n_classes, pairs[by_count] % n_classes
-    last = np.flatnonzero(np.append(np.diff(own) > 0, True))
-    label = usual[last]  # (n_groups,): the most frequent class of each
-    size = np.bincount(group, minlength=n_groups)
-    order = np.lexsort([rng.random(n_groups), -size, label])
+    pairs = pairs[by_count]
+    del by_count, counts  # of very many groups each of these takes room
+    last = np.flatnonzero(np.append(np.diff(pairs // n_classes) > 0, True))
+    label = (pairs[last] % n_classes).astype(np.int32)  # (n_groups,): each one's most frequent
+    del pairs, last
+    size = np.bincount(group, minlength=n_groups).astype(np.int32)
+    order = np.lexsort((rng.random(n_groups), -size, label))
     # One deal over all classes, so that the small ones do not all begin at the first fold.
     forth = np.arange(n_groups) % (2 * n_folds)
     fold = np.empty(n_groups, dtype=np.int64)
@@ -81,7 +83,9 @@ def held_out_split(
     Groups come in random order, and one is held out where that brings the classes nearer to their
     share. A class keeps at least one row. Where no group does, the one that misses least is taken.
     """
-    if groups is None or not share:
+    if not share:
+        return np.arange(len(y)), np.arange(0)
+    if groups is None:
         return stratified_split(y, share, rng)
     y = np.unique(y, return_inverse=True)[1]
     group = _numbered(groups)
@@ -113,10 +117,29 @@ def several(groups: np.ndarray | None) -> np.ndarray | None:
 
 
 def _numbered(groups: np.ndarray) -> np.ndarray:
-    """A number (n,) per group; an instance whose group is None or NaN is one by itself."""
+    """A number (n,) per group; an instance whose group is None or NaN is one by itself.
+
+    They are numbered in the order of their names as text.
+    """
+    if groups.dtype.kind == "i" and groups.min(initial=0) >= 0:
+        known, number = np.unique(groups, return_inverse=True)
+        return _places_as_text(known)[number]
     none = pd.isna(pd.Series(groups, dtype=object)).to_numpy()
     names = [f"row {i}" if none[i] else f"group {g}" for i, g in enumerate(groups.tolist())]
     return np.unique(names, return_inverse=True)[1]
+
+
+def _places_as_text(numbers: np.ndarray) -> np.ndarray:
+    """Where each of these whole numbers, none below 0, comes if they are sorted as text: 0, 10, 9.
+
+    They have up to 19 digits.
+    """
+    digits = np.searchsorted(10 ** np.arange(1, 20, dtype=np.uint64), numbers, side="right")
+    # Filled up to one length they sort as numbers do; of equal ones the shorter is first.
+    filled = numbers.astype(np.uint64) * 10 ** (digits.max(initial=0) - digits).astype(np.uint64)
+    place = np.empty(len(numbers), dtype=np.int64)
+    place[np.lexsort([digits, filled])] = np.arange(len(numbers))
+    return place
 
 
 def linked(embeddings: Embeddings, n_folds: int) -> np.ndarray:
@@ -129,12 +152,12 @@ def linked(embeddings: Embeddings, n_folds: int) -> np.ndarray:
     n, none = len(embeddings), np.arange(0)
     rows, items, offset, group = none, none, n, np.arange(n)
     for name in embeddings.modalities:
-        mine, vectors = embeddings.items(name)
-        if not len(mine):
-            continue
-        code = identical(vectors)
+        mine, _ = embeddings.places(name)
+        code = identical_items(embeddings, name)
         shared = np.bincount(code)
         useful = (shared[code] > 1) & (shared[code] <= max(2, _COMMON * n))
+        if not useful.any():
+            continue
         i = np.concatenate([rows, mine[useful]])
         j = np.concatenate([items, code[useful] + offset])
         offset += len(shared)
@@ -147,9 +170,22 @@ def linked(embeddings: Embeddings, n_folds: int) -> np.ndarray:
 
 def identical(vectors: np.ndarray) -> np.ndarray:
     """A number (n,) per distinct row: their bits, hashed to 64 (multiply and add, without loss)."""
+    return np.unique(_hashed(vectors), return_inverse=True)[1]
+
+
+def identical_items(embeddings: Embeddings, modality: str) -> np.ndarray:
+    """`identical` of the items of a modality, in the order of `Embeddings.items`."""
+    hashed, done = np.empty(len(embeddings.places(modality)[0]), dtype=np.uint64), 0
+    for _, vectors in embeddings.blocks(modality):
+        hashed[done : done + len(vectors)] = _hashed(vectors)
+        done += len(vectors)
+    return np.unique(hashed, return_inverse=True)[1]
+
+
+def _hashed(vectors: np.ndarray) -> np.ndarray:
     factors = np.random.default_rng(0).integers(2**64, size=vectors.shape[1], dtype=np.uint64) | 1
     hashed = np.empty(len(vectors), dtype=np.uint64)
     for start in range(0, len(vectors), _CHUNK):
         some = np.ascontiguousarray(vectors[start : start + _CHUNK], dtype=np.float32)
         hashed[start : start + _CHUNK] = some.view(np.uint32).astype(np.uint64) @ factors
-    return np.unique(hashed, return_inverse=True)[1]
+    return hashed

@@ -51,6 +51,7 @@ _SEALED_FROM = 2
 _SMALL = 1 << 26
 _AGAIN = "The store is damaged: encode it again."
 _RAW = "raw:"
+_REPEATED = ("label", "split", "group")
 _ROWS_AT_ONCE = 4096
 
 
@@ -280,5 +281,21 @@ def _read_rows(path: Path) -> dict[str, np.ndarray]:
     for name in table.column_names:
         column = table.column(name)
         numeric = not column.null_count and not pa.types.is_string(column.type)
-        columns[name] = column.to_numpy() if numeric else np.array(column.to_pylist(), dtype=object)
+        if numeric:
+            columns[name] = column.to_numpy()
+        elif name in _REPEATED:
+            columns[name] = _shared(column)
+        else:
+            columns[name] = np.array(column.to_pylist(), dtype=object)
+    del table, column
+    pa.default_memory_pool().release_unused()  # as much again, which Arrow would keep
     return columns
+
+
+def _shared(column: pa.ChunkedArray) -> np.ndarray:
+    """An object array in which equal values are one object; None where there is none."""
+    parts = [np.empty(0, dtype=object)]
+    for chunk in column.dictionary_encode().chunks:
+        known = np.array([*chunk.dictionary.to_pylist(), None], dtype=object)
+        parts.append(known[chunk.indices.fill_null(len(known) - 1).to_numpy()])
+    return np.concatenate(parts)

@@ -12,14 +12,28 @@ import pandas as pd
 
 from srmm.data.blocks import holds_cells
 from srmm.data.cells import read_groups, read_ids, read_items, read_labels, read_splits
-from srmm.data.columns import PATH_KINDS, check_column, check_roles, name_modalities, parse_choice
+from srmm.data.columns import (
+    PATH_KINDS,
+    ModalityColumns,
+    check_column,
+    check_roles,
+    name_modalities,
+    parse_choice,
+)
 from srmm.data.download import fetch_items
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import check_label_types, known_labels
-from srmm.data.missing import blank_markers, parse_missing, repeated_text_note, without_markers
+from srmm.data.missing import (
+    IsMarker,
+    blank_markers,
+    parse_missing,
+    repeated_text_note,
+    without_markers,
+)
 from srmm.data.odd_numbers import odd_number_notes
 from srmm.data.slashes import with_slashes
 from srmm.data.sources import open_source
+from srmm.data.sources.base import LoadedColumns, OpenedTable
 from srmm.data.targets import check_targets, label_notes, tidy_names
 from srmm.data.usual import with_usual
 from srmm.errors import InputError
@@ -221,28 +235,66 @@ def read_table(
     columns = table.read(list(dict.fromkeys(wanted)))
     if not columns.n:
         raise InputError(f"{table.name} has no rows, only column names.")
-    cells, lines = columns.cells, columns.lines
-    follow = lines is not None and bool((np.diff(lines) == 1).all())
-    read = Table(
-        items={},
+    read = _without_items(
+        table,
+        columns,
         kinds={modality.name: modality.kind for modality in modalities},
+        folder=Path(folder) if folder is not None else table.folder,
+        notes=table.notes + assumed_notes + columns.notes,
+        assumed=assumed,
+    )
+    read, notes = _with_roles(read, columns.cells, roles, is_marker, to_predict=table.to_predict)
+    others = [column for column in roles.values() if column]
+    for modality in modalities:
+        clean, said = without_markers(modality, columns.cells, is_marker, others)
+        items, seen = _items(read, modality, clean, modality.name in as_cells, table.to_predict)
+        read.items[modality.name] = items
+        notes += [*said, *seen]
+    read = replace(read, notes=(*read.notes, *dict.fromkeys(notes)))
+    if not (table.to_predict or read.present.any()):
+        used = ", ".join(repr(modality.choice) for modality in modalities)
+        raise InputError(
+            f"No row of {read.name} has an item: {used} is empty in all {len(read):,} rows. "
+            "Choose other columns." + "".join(f" {note}" for note in notes)
+        )
+    if download is not None:
+        fetched = fetch_items(read.items, read.kinds, Path(download), allow_private=allow_private)
+        read = replace(read, notes=read.notes + fetched)
+    return read
+
+
+def _without_items(table: OpenedTable, columns: LoadedColumns, **rest: Any) -> Table:
+    """The rows, numbered, and the lines they stand in."""
+    lines = columns.lines
+    follow = lines is not None and bool((np.diff(lines) == 1).all())
+    return Table(
+        items={},
         ids=columns.first_row + np.arange(columns.n),
         labels=None,
         split=None,
-        folder=Path(folder) if folder is not None else table.folder,
         name=table.name,
         first_line=int(lines[0]) if lines is not None and follow else None,
         lines=None if follow else lines,
-        notes=table.notes + assumed_notes + columns.notes,
-        assumed=assumed,
         first_row=columns.first_row,
+        **rest,
     )
+
+
+def _with_roles(
+    read: Table,
+    cells: dict[str, np.ndarray],
+    roles: Mapping[str, str | None],
+    is_marker: IsMarker,
+    *,
+    to_predict: bool,
+) -> tuple[Table, list[str]]:
+    """The table with labels, ids, split and groups, and what is to say of them."""
     label, id, split, group = (roles[role] for role in ("label", "id", "split", "group"))
-    if table.to_predict:
+    if to_predict:
         if id is not None:  # may be repeated or empty: a prediction is found by its row
             ids = np.array(cells[id], dtype=object)
             read = replace(read, ids=np.where(pd.isna(ids), read.ids, ids))
-        label = id = split = group = None
+        return read, []
     notes: list[str] = []
     if label is not None:
         found = read_labels(read.where, label, cells[label])
@@ -259,30 +311,27 @@ def read_table(
         groups, said = tidy_names(group, read_groups(cells[group]), "group")
         notes += said
         read = replace(read, groups=groups)
-    for modality in modalities:
-        clean, said = without_markers(modality, cells, is_marker, filter(None, roles.values()))
-        notes += said
-        items = read_items(read.where, modality, clean, as_cells=modality.name in as_cells)
-        if modality.kind in PATH_KINDS:
-            items, said = with_slashes(modality.name, items, read.folder)
-            notes += said
-        elif modality.kind == "features" and not table.to_predict:
-            # Of cells, their encoder says how it reads them.
-            notes += odd_number_notes(modality.columns, clean, thousands=not holds_cells(items))
-        read.items[modality.name] = items
-        if modality.kind == "text" and (repeated := repeated_text_note(modality.name, items)):
-            notes.append(repeated)
-    read = replace(read, notes=(*read.notes, *dict.fromkeys(notes)))
-    if not (table.to_predict or read.present.any()):
-        used = ", ".join(repr(modality.choice) for modality in modalities)
-        raise InputError(
-            f"No row of {read.name} has an item: {used} is empty in all {len(read):,} rows. "
-            "Choose other columns." + "".join(f" {note}" for note in notes)
-        )
-    if download is not None:
-        fetched = fetch_items(read.items, read.kinds, Path(download), allow_private=allow_private)
-        read = replace(read, notes=read.notes + fetched)
-    return read
+    return read, notes
+
+
+def _items(
+    read: Table,
+    modality: ModalityColumns,
+    cells: dict[str, np.ndarray],
+    as_cells: bool,
+    to_predict: bool,
+) -> tuple[Any, list[str]]:
+    """One modality's items, and what is to say of them."""
+    items = read_items(read.where, modality, cells, as_cells=as_cells)
+    notes: list[str] = []
+    if modality.kind in PATH_KINDS:
+        items, notes = with_slashes(modality.name, items, read.folder)
+    elif modality.kind == "features" and not to_predict:
+        # Of cells, their encoder says how it reads them.
+        notes = odd_number_notes(modality.columns, cells, thousands=not holds_cells(items))
+    elif modality.kind == "text" and (repeated := repeated_text_note(modality.name, items)):
+        notes = [repeated]
+    return items, notes
 
 
 def check_labels(labels: Table | Embeddings | Sequence[Any] | np.ndarray | None) -> np.ndarray:

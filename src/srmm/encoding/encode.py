@@ -32,11 +32,13 @@ from srmm.encoding.one_modality import (
     encode_modality,
     long_loop,
 )
+from srmm.encoding.packed import DTYPES
 from srmm.encoding.store import (
     CUT,
     UNREADABLE,
     Earlier,
     check_encoders,
+    kept_dtype,
     open_earlier,
     same_content,
     same_unreadable,
@@ -70,6 +72,7 @@ def encode(
     workers: int | None = None,
     prune: bool = False,
     address: str | None = None,
+    dtype: str | None = None,
     for_prediction: bool = False,
 ) -> EncodingResult:
     """Embed every present item of `table`; what is absent stays absent.
@@ -119,6 +122,10 @@ def encode(
         it, rather than being an error; "columns" is then fitted again.
     address : str, optional
         With Daft, a Ray cluster such as "ray://head:10001"; by default this machine.
+    dtype : {"float32", "float16"}, optional
+        How the vectors are kept: by default as in the store at `output`, or as float32. As float16
+        they take half the room; whatever reads them gets float32. A number of more than 65,504 is
+        an error, and a note says of which numbers more than a hundredth of the spread is lost.
     for_prediction : bool
         Whether rows may lack what training cannot do without: all files of a modality, or any item
         at all. The summary still counts what is missing.
@@ -138,6 +145,8 @@ def encode(
         if value is not None and value < 1:
             raise InputError(f"{option} must be at least 1, got {value}.")
     one_of("precision", precision, PRECISIONS)
+    if dtype is not None:
+        one_of("dtype", dtype, DTYPES)
     loop = long_loop(engine, address)
     chosen = named_encoders(table, encoders or {})
     for name in chosen:
@@ -151,7 +160,7 @@ def encode(
         batch_size, engine, precision, workers, strict, progress, loop, for_prediction
     )
     with unfinished_work(output) as partial:
-        return _encode(table, chosen, output, partial, options, prune=prune)
+        return _encode(table, chosen, output, partial, options, dtype, prune=prune)
 
 
 def _encode(
@@ -160,12 +169,14 @@ def _encode(
     output: Path | None,
     partial: Path | None,
     options: Options,
+    dtype: str | None,
     *,
     prune: bool,
 ) -> EncodingResult:
     """`encode`, once it is certain that nobody else writes to `output`."""
     started = time.perf_counter()
     earlier = open_earlier(output, table, prune=prune)
+    options = replace(options, dtype=kept_dtype(earlier, output, dtype))
     loaded = {
         name: with_precision(chosen_encoder(name, kind, chosen.get(name)), options.precision)
         for name, kind in table.kinds.items()
@@ -206,7 +217,10 @@ def _encode(
         },
         unreadable=unreadable,
         unreadable_file=output / UNREADABLE if output is not None and unreadable else None,
-        notes=_notes(table, loaded, unfitted),
+        notes=(
+            *_notes(table, loaded, unfitted),
+            *(part.note for part in done.values() if part.note),
+        ),
     )
     return EncodingResult(embeddings, summary)
 

@@ -19,7 +19,8 @@ from srmm.encoders import Encoder
 from srmm.encoders.engines import ENGINES, engine_of, with_engine
 from srmm.encoding.at_once import loop_for
 from srmm.encoding.chunks import Chunk, encode_in_chunks
-from srmm.encoding.store import Earlier, Packed
+from srmm.encoding.packed import Packed
+from srmm.encoding.store import Earlier
 from srmm.encoding.summary import ModalitySummary, UnreadableEntry
 from srmm.encoding.unique_items import (
     KEY_BYTES,
@@ -47,8 +48,10 @@ class Options:
     strict: bool
     progress: ShownProgress
     encode_in_chunks: Callable[..., Iterator[Chunk]] = encode_in_chunks
-    for_prediction: bool = False
     """How the long loop is run: in this process, or on Daft."""
+    for_prediction: bool = False
+    dtype: str = "float32"
+    """How the vectors are kept."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class EncodedModality:
 
     Parameters
     ----------
-    values : float32 array of shape (n_items, d)
+    values : float32 or float16 array of shape (n_items, d)
         The embedding of each unique item that has one.
     position : int array of shape (n_rows,)
         Row of `values`, or −1.
@@ -78,6 +81,8 @@ class EncodedModality:
     as_before: bool
     summary: ModalitySummary
     unreadable: list[UnreadableEntry]
+    note: str | None = None
+    """What half precision took from the values, if that is worth a word."""
 
 
 def long_loop(engine: str, address: str | None) -> Callable[..., Iterator[Chunk]]:
@@ -110,7 +115,8 @@ def encode_modality(
     stored_row = np.full(len(unique.keys), ABSENT)
     if known:
         stored_row[:] = [known.get(key.tobytes(), ABSENT) for key in unique.keys]
-    packed = Packed(None if partial is None else partial / f"{name}.values")
+    file = None if partial is None else partial / f"{name}.values"
+    packed = Packed(file, options.dtype, name)
 
     note = None
     new, reused = np.flatnonzero(stored_row == ABSENT), np.flatnonzero(stored_row != ABSENT)
@@ -190,7 +196,9 @@ def encode_modality(
         first_missing=_shown_path(table, name, unique, missing[0]) if len(missing) else None,
     )
     raw = _raw(table, name, unique, row)
-    return EncodedModality(values, position, keys, raw, cut_rows, as_before, summary, unreadable)
+    return EncodedModality(
+        values, position, keys, raw, cut_rows, as_before, summary, unreadable, packed.note()
+    )
 
 
 def _raw(table: Table, name: str, unique: UniqueItems, row: np.ndarray) -> np.ndarray | None:

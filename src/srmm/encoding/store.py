@@ -30,7 +30,6 @@ _ITEMS = "_items.safetensors"  # no modality may be called so
 ENCODERS = "_encoders"  # nor so
 UNREADABLE = "unreadable.parquet"
 CUT = "/cut"  # behind a modality, which has no slash
-_COPIED_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -101,6 +100,22 @@ def check_encoders(earlier: Earlier, output: Path, encoders: Mapping[str, Encode
             )
 
 
+def kept_dtype(earlier: Earlier | None, output: Path | None, asked: str | None) -> str:
+    """How vectors are kept: as in the store that is there, else as asked, else as float32.
+
+    Raises `InputError` if something else than is there is asked for.
+    """
+    there = [] if earlier is None else [str(x.dtype) for x in earlier.embeddings.values.values()]
+    for dtype in there:
+        if asked not in (None, dtype):
+            raise InputError(
+                f"{output} holds embeddings of {dtype}, and {asked} is asked for. What is added "
+                "to a store is kept as what is there: leave dtype (--dtype) out, choose another "
+                "output, or delete it to encode everything again."
+            )
+    return there[0] if there else asked or "float32"
+
+
 def write_store(
     embeddings: Embeddings,
     keys: dict[str, np.ndarray],
@@ -151,51 +166,6 @@ def same_unreadable(output: Path, unreadable: Sequence[UnreadableEntry]) -> bool
     except (OSError, pa.ArrowException):
         return False  # damaged, and written again
     return before.equals(pa.Table.from_pandas(unreadable_frame(unreadable), preserve_index=False))
-
-
-class Packed:
-    """Grows an (n, d) float32 array block by block: in memory, or in a file that is then mapped."""
-
-    def __init__(self, file: Path | None) -> None:
-        self.file = file
-        self.blocks: list[np.ndarray] = []
-        self.length = 0
-        self.dim: int | None = None
-        if file is not None:
-            file.write_bytes(b"")
-
-    def append(self, block: np.ndarray) -> None:
-        """Add rows of the length of the rows before."""
-        if not len(block):
-            return
-        if self.dim not in (None, block.shape[1]):
-            raise InputError(
-                f"The embeddings of one modality must have one length, got {self.dim} and "
-                f"{block.shape[1]}."
-            )
-        self.dim = block.shape[1]
-        self.length += len(block)
-        block = np.ascontiguousarray(block, dtype=np.float32)
-        if self.file is None:
-            self.blocks.append(block)
-        else:
-            with self.file.open("ab") as opened:
-                opened.write(block.data)
-
-    def append_rows(self, source: np.ndarray | None, rows: np.ndarray) -> None:
-        """Add these rows of an array, which may be larger than memory; None has none."""
-        for start in range(0, len(rows) if source is not None else 0, _COPIED_ROWS):
-            assert source is not None
-            self.append(source[rows[start : start + _COPIED_ROWS]])
-
-    def array(self, dim: int | None) -> np.ndarray:
-        """All rows; `dim` is their length if there is none."""
-        if not self.length:
-            return np.empty((0, dim or 0), dtype=np.float32)
-        if self.file is None:
-            return np.concatenate(self.blocks)
-        assert self.dim is not None
-        return np.memmap(self.file, np.float32, "r", shape=(self.length, self.dim))
 
 
 def read_keys(store: Path) -> dict[str, np.ndarray]:

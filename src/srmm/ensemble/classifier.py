@@ -18,7 +18,7 @@ from srmm.ensemble.folded import Folded, folded
 from srmm.ensemble.out_of_fold import OutOfFold
 from srmm.ensemble.state import arrays_of, check_folds, digest_of, restored
 from srmm.ensemble.table import FeatureTable
-from srmm.ensemble.training import batch_loss, train_branches
+from srmm.ensemble.training import AllButOne, batch_loss, train_branches
 from srmm.ensemble.trust import Trust
 from srmm.ensemble.weights import PatternWeights
 from srmm.errors import fraction
@@ -132,8 +132,7 @@ class SingleBranchClassifier(NetworkModel):
         rng = np.random.default_rng([seed, 2])
         data, y = train.embeddings, train.y
         self.training_["digest"] = digest_of(data, y)
-        groups = linked(data, self.n_folds) if train.groups is None else train.groups
-        self.folds_ = draw_folds(y, groups, self.n_folds, rng)
+        self.folds_ = self._drawn_folds(train, rng)
         self.features_ = Features.fit(data)
         self.network_ = self._network()
         self.network_.start(rng)
@@ -141,6 +140,12 @@ class SingleBranchClassifier(NetworkModel):
         table = FeatureTable(data, self.features_, self._device())
         self._train(table, train, rng)
         self._weigh(table, train, rng)
+
+    def _drawn_folds(self, train: Labelled, rng: np.random.Generator) -> np.ndarray:
+        """Which network does not learn from each instance (n,)."""
+        data = train.embeddings
+        groups = linked(data, self.n_folds) if train.groups is None else train.groups
+        return draw_folds(train.y, groups, self.n_folds, rng).astype(np.int16)
 
     def _network(self) -> Branches:
         widths = {n: self.features_.width(n, d) for n, d in self.embedding_dims_.items()}
@@ -157,10 +162,9 @@ class SingleBranchClassifier(NetworkModel):
         """Train the networks at once, each on all folds but its own."""
         target = torch.from_numpy(train.y).to(self._device())
         weight = torch.from_numpy(train.weight).to(self._device(), torch.float32)
-        rows_of = [np.flatnonzero(self.folds_ != k) for k in range(self.n_folds)]
         self.history_ = train_branches(
             self.network_,
-            rows_of,
+            AllButOne(self.folds_, self.n_folds),
             lambda rows: batch_loss(self.network_, table, rows, target, weight, rng),
             rng,
             batch_size=self.batch_size,

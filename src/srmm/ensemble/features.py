@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from srmm.data.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings, together
 from srmm.learning.standardize import Standardizer
 
 N_BINS = 8
@@ -22,6 +22,8 @@ LOUDEST = 1.5
 FARTHEST = 50.0
 """Standard deviations; what lies farther out counts as that far."""
 _CHUNK = 4096  # items whose codes are made at once
+_MOST = 1_000_000  # items, evenly spaced, that quantiles are taken of
+_AT_ONCE = 4_000_000  # numbers that are sorted at once
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,13 @@ class Features:
 
     @classmethod
     def fit(cls, embeddings: Embeddings) -> Features:
-        """Statistics over the items that are there."""
+        """Statistics over the items that are there; quantiles, of a million of them at the most."""
         edges = {}
         for name, size in embeddings.embedding_dims.items():
-            _, vectors = embeddings.items(name)
-            if size <= LONGEST and len(vectors):
-                quantiles = np.linspace(0, 1, N_BINS + 1)
-                edges[name] = np.quantile(vectors.astype(np.float64), quantiles, axis=0).T
+            _, places = embeddings.places(name)
+            if size <= LONGEST and len(places):
+                places = places[:: -(-len(places) // _MOST)]
+                edges[name] = _edges(embeddings.values[name], places)
         return cls(Standardizer.fit(embeddings, active=True), edges)
 
     def width(self, name: str, size: int) -> int:
@@ -88,3 +90,14 @@ class Features:
         x = vectors[:, :, None].astype(np.float64)
         filled = (x - low) / np.where(wide, high - low, 1.0)
         return np.where(wide, np.clip(filled, 0, 1), x >= high).reshape(len(vectors), -1)
+
+
+def _edges(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The bins' edges (d, N_BINS + 1) of the vectors at these places, some features at a time."""
+    quantiles, step = np.linspace(0, 1, N_BINS + 1), max(1, _AT_ONCE // len(places))
+    rows = together(places)
+    parts = [
+        np.quantile(values[rows, start : start + step].astype(np.float64), quantiles, axis=0)
+        for start in range(0, values.shape[1], step)
+    ]
+    return np.concatenate(parts, axis=1).T

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from scipy.special import softmax
@@ -12,12 +14,14 @@ from srmm.ensemble.table import FeatureTable
 from srmm.ensemble.weights import LEAST_LOG, PatternWeights
 
 _CHUNK = 2048
+_KEPT = 100_000_000  # numbers of what enters (0.4 GB)
 
 
 class OutOfFold:
     """Out-of-fold outputs of the instances `rows` of a table; `fold` (n,) says who never saw them.
 
-    Items enter once, here; every presence pattern is then its fused stream, through what follows.
+    Items enter once, here, if there are not too many; every presence pattern is then its fused
+    stream, through what follows.
     """
 
     @torch.inference_mode()
@@ -26,11 +30,21 @@ class OutOfFold:
     ) -> None:
         self.fold = fold
         self.members = [network.member(k) for k in range(network.members)]
+        self._table, self._rows = table, rows
+        self._kept: Tensor | None = None
         shape = len(rows), len(network.widths), network.hidden_dim
-        self.vectors = torch.empty(shape, device=network.fc2.weight.device)
-        for member, mine in self._chunks(np.arange(len(rows))):
-            items, present = table.batch(rows[mine])
-            self.vectors[mine] = member.enter(items, present[None])[0]
+        if math.prod(shape) <= _KEPT:
+            kept = torch.empty(shape, device=network.fc2.weight.device)
+            for member, mine in self._chunks(np.arange(len(rows))):
+                kept[mine] = self._entered(member, mine)
+            self._kept = kept
+
+    def _entered(self, member: Branches, rows: np.ndarray) -> Tensor:
+        """What enters a network of these rows' items: (len(rows), M, h)."""
+        if self._kept is not None:
+            return self._kept[rows]
+        items, present = self._table.batch(self._rows[rows])
+        return member.enter(items, present[None])[0]
 
     @torch.inference_mode()
     def logs(self, rows: np.ndarray, modalities: np.ndarray) -> np.ndarray:
@@ -63,7 +77,7 @@ class OutOfFold:
         C = self.members[0].n_classes
         out = np.empty((len(rows), len(modalities) + 1, C), dtype=np.float32)
         for member, mine in self._chunks(rows):
-            vectors = self.vectors[rows[mine]][None, :, modalities]
+            vectors = self._entered(member, rows[mine])[None, :, modalities]
             fused = member.fused(vectors, torch.from_numpy(share[mine]).to(vectors.device))
             streams = torch.cat([vectors, fused[:, :, None]], dim=2)
             out[mine] = _log_softmax(member.classify(streams))

@@ -19,6 +19,7 @@ from srmm.learning.checked import standardizer_from
 from srmm.learning.state import Arrays, nested, part
 
 _SMALLEST = 1e-12  # of what distances are divided by
+_AT_ONCE = 1 << 20  # items
 
 
 def arrays_of(model: Any) -> dict[str, np.ndarray]:
@@ -44,8 +45,10 @@ def digest_of(embeddings: Embeddings, y: np.ndarray) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(y, dtype=np.int64).tobytes())
     digest.update(np.ascontiguousarray(embeddings.present).tobytes())
     for name in embeddings.modalities:
-        _, vectors = embeddings.items(name)
-        digest.update(np.ascontiguousarray(vectors[:, 0], dtype=np.float32).tobytes())
+        places, values = embeddings.places(name)[1], embeddings.values[name]
+        for start in range(0, len(places), _AT_ONCE):
+            first = values[places[start : start + _AT_ONCE], 0]
+            digest.update(np.ascontiguousarray(first, dtype=np.float32).tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -5,30 +5,25 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from srmm.data.embeddings import Embeddings
 from srmm.ensemble.features import Features
+from srmm.learning.gathered import gathered
 
 
 class FeatureTable:
     """All instances of a training or a prediction, as the first layers see them.
 
-    **Shape**: `values` {modality: (n_m + 1, width)}, whose last row is zeros and stands for what is
-    absent; `position` (n, M), −1 where an item is absent.
+    **Shape**: `position` (n, M), −1 where an item is absent, else its place among `items`.
     """
 
     _NOISY = 0.2  # share of a training batch's items
 
     def __init__(self, embeddings: Embeddings, features: Features, device: torch.device) -> None:
-        embeddings = embeddings.compact()
         self.features = features
-        self.values = {}
-        for name, vectors in embeddings.values.items():
-            made = torch.from_numpy(features.apply(name, vectors))
-            nothing = made.new_zeros((1, made.shape[1]))
-            self.values[name] = torch.cat([made, nothing]).to(device)
-        self.position = torch.from_numpy(np.asarray(embeddings.position)).to(device)
+        widths = {name: features.width(name, d) for name, d in embeddings.embedding_dims.items()}
+        self.items, position = gathered(embeddings, features.apply, widths, device, zeros=True)
+        self.position = torch.from_numpy(position).to(device)
 
     def __len__(self) -> int:
         return len(self.position)
@@ -38,14 +33,14 @@ class FeatureTable:
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Items {modality: (…, width)} of these rows, and which of them are there (…, M).
 
-        With a generator one item in five has noise in it, from which training learns not to lean
-        on single numbers.
+        Zeros stand for what is absent. With a generator one item in five has noise in it, from
+        which training learns not to lean on single numbers.
         """
         at = rows if isinstance(rows, slice) else torch.from_numpy(rows).to(self.position.device)
         position = self.position[at]
-        items = {  # rows by `embedding`, in a fraction of the time of indexing; −1 is the last one
-            name: F.embedding(position[..., m] % len(made), made)
-            for m, (name, made) in enumerate(self.values.items())
+        items = {
+            name: of_all.padded(position[..., m])
+            for m, (name, of_all) in enumerate(self.items.items())
         }
         if rng is not None:
             items = {name: self._noisy(name, x, rng) for name, x in items.items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ _MOST_EPOCHS = 200  # of very small data, whatever the steps
 
 def train_branches(
     network: Branches,
-    rows_of: list[np.ndarray],
+    rows_of: Sequence[np.ndarray],
     loss_of: Callable[[np.ndarray], Tensor],
     rng: np.random.Generator,
     *,
@@ -51,16 +52,49 @@ def train_branches(
     return history
 
 
+class AllButOne(Sequence[np.ndarray]):
+    """The rows of each member, all but its fold, found when they are asked for."""
+
+    def __init__(self, folds: np.ndarray, members: int) -> None:
+        self.folds, self.members = folds, members
+
+    def __len__(self) -> int:
+        return self.members
+
+    def __getitem__(self, k: Any) -> Any:
+        if not 0 <= k < self.members:
+            raise IndexError(k)
+        return np.flatnonzero(self.folds != k).astype(np.int32)
+
+
 def draw_batches(
-    rows_of: list[np.ndarray], batch_size: int, rng: np.random.Generator
-) -> list[np.ndarray]:
+    rows_of: Sequence[np.ndarray], batch_size: int, rng: np.random.Generator
+) -> Batches:
     """The batches of one epoch: rows (K, batch_size), each member's in an order of its own.
 
     Members with fewer rows than the longest begin anew, so that all make the same steps.
     """
     n_steps = -(-max(map(len, rows_of)) // batch_size)
-    orders = [np.resize(rng.permutation(rows), n_steps * batch_size) for rows in rows_of]
-    return np.split(np.stack(orders), n_steps, axis=1)
+    order = np.empty((len(rows_of), n_steps * batch_size), dtype=np.int32)  # of many rows, half
+    for k, rows in enumerate(rows_of):
+        order[k] = np.resize(rng.permutation(rows), n_steps * batch_size)
+    return Batches(order, batch_size)
+
+
+class Batches(Sequence[np.ndarray]):
+    """The rows (K, n_steps · batch_size) of an epoch, cut as they are asked for."""
+
+    def __init__(self, order: np.ndarray, batch_size: int) -> None:
+        self.order, self.batch_size = order, batch_size
+
+    def __len__(self) -> int:
+        return self.order.shape[1] // self.batch_size
+
+    def __getitem__(self, step: Any) -> Any:
+        if not 0 <= step < len(self):
+            raise IndexError(step)
+        start = step * self.batch_size
+        return self.order[:, start : start + self.batch_size].astype(np.int64)
 
 
 def draw_parts(present: Tensor, rng: np.random.Generator) -> Tensor:

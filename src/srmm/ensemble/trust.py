@@ -100,11 +100,10 @@ class Trust:
         """Where the items lie; `held_out` (n,) says which instances are compared with the rest."""
         familiar = {}
         for name in train.modalities:
-            rows, vectors = train.items(name)
+            rows, _ = train.places(name)
             out = held_out[rows]
-            found = Familiar.fit(
-                *(features.scaled(name, _some(vectors[part])) for part in (~out, out))
-            )
+            chosen = (train[_some(rows[part])] for part in (~out, out))
+            found = Familiar.fit(*(features.scaled(name, some.items(name)[1]) for some in chosen))
             if found is not None:
                 familiar[name] = found
         return cls(familiar, dict.fromkeys(familiar, 0.0))
@@ -146,10 +145,8 @@ class Trust:
         """(n, M): each item's trust; 1 where nothing is known, or nothing there."""
         trust = np.ones(embeddings.present.shape, dtype=np.float32)
         for m, name in enumerate(embeddings.modalities):
-            rows, vectors = embeddings.items(name)
-            for start in range(0, len(rows), _CHUNK):
-                some = features.scaled(name, vectors[start : start + _CHUNK])
-                trust[rows[start : start + _CHUNK], m] = self.of_scaled(name, some)
+            for rows, vectors in embeddings.blocks(name):
+                trust[rows, m] = self.of_scaled(name, features.scaled(name, vectors))
         return trust
 
     def of_scaled(self, name: str, scaled: np.ndarray) -> np.ndarray | float:
@@ -159,6 +156,6 @@ class Trust:
         return self.familiar[name].strangeness(scaled) ** -self.steepness[name]
 
 
-def _some(vectors: np.ndarray) -> np.ndarray:
+def _some(rows: np.ndarray) -> np.ndarray:
     """At most `_MOST` of them, evenly spaced."""
-    return vectors[:: max(1, -(-len(vectors) // _MOST))]
+    return rows[:: max(1, -(-len(rows) // _MOST))]

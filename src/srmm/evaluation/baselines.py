@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.modality import Pattern
+from srmm.data.modality import Pattern, pattern_mask
 from srmm.errors import InputError, shown
 from srmm.evaluation.metrics import scores_with_intervals
 from srmm.evaluation.outputs import Remembered
@@ -85,6 +85,7 @@ def score_baseline(
 
     there, C = np.asarray(test.present), len(main.classes_)
     wide = Remembered(scorer, len(test), y, n_classes=C, sees=sees)
+    wide.ahead(there, [pattern_mask(pattern, test.modalities) for pattern in patterns])
     as_it_is = wide.said(np.arange(len(test)), there)
     mine = [pattern for pattern in patterns if set(pattern) & set(seen.modalities)]
     return {

@@ -13,7 +13,7 @@ import pandas as pd
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import as_labels, known_labels
-from srmm.data.modality import usable_patterns
+from srmm.data.modality import pattern_mask, usable_patterns
 from srmm.errors import InputError, damage_explained, shown
 from srmm.evaluation.absence import absence_scores
 from srmm.evaluation.baselines import score_baseline
@@ -186,6 +186,7 @@ def evaluate(
     )
     patterns = usable_patterns(model.modalities_)
     rows, present = np.arange(len(embeddings)), np.asarray(embeddings.present)
+    scorer.ahead(present, [pattern_mask(pattern, embeddings.modalities) for pattern in patterns])
     as_it_is = scorer.said(rows, present)
     right = as_it_is.predicted == target
     means = pattern_means(scorer, present, target, patterns, embeddings.modalities)

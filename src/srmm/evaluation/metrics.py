@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,8 @@ from sklearn.metrics import roc_auc_score
 
 from srmm.evaluation.said import Said, said
 
-_CHUNK = 1 << 24  # numbers held at once while resampling
+_CHUNK = 1 << 22  # numbers held at once while resampling (32 MB)
+_REMEMBERED = 1 << 25  # of one byte
 
 
 def metric_names(n_classes: int) -> list[str]:
@@ -72,21 +73,30 @@ def scores_with_intervals(
 
 def resample_counts(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
     """How often each instance stands in each bootstrap sample: chunks (≤ n_resamples, n)."""
-    drawn = _drawn(n, n_resamples, seed) if n * n_resamples <= _CHUNK else None
-    for counts in _draw(n, n_resamples, seed) if drawn is None else [drawn]:
+    drawn = _drawn(n, n_resamples, seed) if n * n_resamples <= _REMEMBERED else None
+    step = max(1, _CHUNK // max(n, 1))
+    parts: Iterable[np.ndarray] = _draw(n, n_resamples, seed, step)
+    if drawn is not None:
+        parts = (drawn[start : start + step] for start in range(0, n_resamples, step))
+    for counts in parts:
         yield counts.astype(float)
 
 
-@lru_cache(maxsize=4)  # the parts of a report ask for the same: 67 MB at the most
+@lru_cache(maxsize=4)  # the parts of a report ask for the same: 134 MB at the most
 def _drawn(n: int, n_resamples: int, seed: int) -> np.ndarray | None:
     """All of them in bytes, a quarter of the time of drawing; None if one does not fit a byte."""
-    counts = np.concatenate([*_draw(n, n_resamples, seed)])
-    return counts.astype(np.uint8) if counts.max(initial=0) < 256 else None
+    counts = np.empty((n_resamples, n), dtype=np.uint8)
+    step, start = max(1, _CHUNK // max(n, 1)), 0
+    for part in _draw(n, n_resamples, seed, step):
+        if part.max(initial=0) > 255:
+            return None
+        counts[start : start + len(part)] = part
+        start += len(part)
+    return counts
 
 
-def _draw(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
+def _draw(n: int, n_resamples: int, seed: int, step: int) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(seed)
-    step = max(1, _CHUNK // max(n, 1))
     for start in range(0, n_resamples, step):
         drawn = rng.integers(n, size=(min(step, n_resamples - start), n))
         drawn += np.arange(len(drawn))[:, None] * n

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,9 @@ import numpy as np
 from srmm.evaluation.said import Said, in_short
 from srmm.fusion import pattern_codes
 from srmm.learning.base import Scorer
+from srmm.learning.late_fusion import rows_at_once
 
 _MOST = 25_000_000  # probabilities kept (0.2 GB)
-_AT_ONCE = 1_000_000  # probabilities of one call (8 MB)
 
 
 class Remembered:
@@ -47,7 +47,7 @@ class Remembered:
     ) -> None:
         self.scorer, self.n_rows = scorer, n_rows
         self.y, self.calibration, self.sees = y, calibration, sees
-        self._step = n_rows if n_classes is None else max(1, _AT_ONCE // n_classes)
+        self._step = max(1, n_rows) if n_classes is None else rows_at_once(n_classes)
         self._said: dict[int, tuple[np.ndarray, Said]] = {}
         self._kept: dict[int, np.ndarray] = {}
 
@@ -63,6 +63,20 @@ class Remembered:
                 found = np.empty((len(rows), part.shape[1]))
             found[mine] = part
         return self.scorer(rows, present) if found is None else found
+
+    def ahead(self, there: np.ndarray, masks: Iterable[np.ndarray]) -> None:
+        """Ask for all rows as they are (n_rows, M), and with just each mask (M,) if they have it.
+
+        Block by block: a method with late fusion then runs once for all patterns of a block.
+        """
+        masks = list(masks)
+        for start in range(0, self.n_rows, self._step):
+            rows = np.arange(start, min(start + self._step, self.n_rows))
+            self.said(rows, there[rows])
+            for mask in masks:
+                mine = rows[there[rows][:, mask].all(axis=1)]
+                if len(mine):
+                    self.said(mine, np.tile(mask, (len(mine), 1)))
 
     def said(self, rows: np.ndarray, present: np.ndarray) -> Said:
         """The same in short."""

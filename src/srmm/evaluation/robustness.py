@@ -26,6 +26,7 @@ from srmm.evaluation.outputs import Remembered, remembering
 from srmm.evaluation.paired import paired_difference
 from srmm.evaluation.said import Said, in_short
 from srmm.learning.base import Scorer
+from srmm.learning.late_fusion import rows_at_once
 
 MISSING_RATES = tuple(rate / 10 for rate in range(11))
 SIGMAS = (0.0, 0.1, 0.5, 1.0)
@@ -33,8 +34,7 @@ SIGMAS = (0.0, 0.1, 0.5, 1.0)
 
 _DRAWS = 20  # of masks, for metrics whose curve is no mixture of two patterns
 _NOISE_DRAWS = 3
-_AT_ONCE = 1_000_000  # probabilities (8 MB)
-_ROWS = 4096
+_NOISY = 25_000_000  # probabilities of a pass with noise, of which there are 18
 
 
 def pattern_scores(
@@ -149,7 +149,13 @@ def corruption_scores(
     "absolute": σ as in the paper. "relative": σ times each feature's standard deviation in the
     training set, for models that know it (`feature_std_`). Mean and standard deviation over draws,
     whose noise is the same at every σ but for its size.
+
+    Where rows times classes are more than 25 million, so many rows are drawn as are not: "n" says
+    how many, "of" how many there are. All figures, without noise too, are then of these rows.
     """
+    rows = _noisy_rows(len(test), len(model.classes_), seed)
+    counted = {"n": len(rows), "of": len(test)}
+    test, y = (test, y) if len(rows) == len(test) else (test[rows], y[rows])
     scales: dict[str, Any] = {"absolute": None}
     if hasattr(model, "feature_std_"):
         scales["relative"] = model.feature_std_
@@ -166,11 +172,16 @@ def corruption_scores(
     for scale in scales:
         first = None
         for sigma in sigmas:
-            entry: dict[str, Any] = {"scale": scale, "sigma": float(sigma)}
+            entry: dict[str, Any] = {"scale": scale, "sigma": float(sigma), **counted}
             entry |= _mean_and_sd(draws[scale, sigma] or [clean])
             first = entry["accuracy"] if first is None else first
             table.append(entry | {"relative_drop": relative_drop(first, entry["accuracy"])})
     return table
+
+
+def _noisy_rows(n: int, n_classes: int, seed: int) -> np.ndarray:
+    most = max(1, _NOISY // n_classes)
+    return np.sort(np.random.default_rng([seed, 8]).permutation(n)[:most])
 
 
 def _answers(
@@ -184,7 +195,7 @@ def _answers(
 
     A row with nothing is left to the model, which names it by its number among all rows.
     """
-    step = max(1, min(_ROWS, _AT_ONCE // len(model.classes_)))
+    step = rows_at_once(len(model.classes_))
     step = step if test.present.any(axis=1).all() else len(test)
     found: Said | None = None
     for start in range(0, len(test), step):

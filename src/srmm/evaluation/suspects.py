@@ -10,10 +10,10 @@ from srmm.data.embeddings import Embeddings
 from srmm.ensemble.own_rows import OutOfFoldScorer, out_of_fold_scorer
 from srmm.evaluation.describe import describe_items
 from srmm.evaluation.said import in_short
+from srmm.learning.late_fusion import rows_at_once
 
 _SHOWN = 12
 _MOST = 50_000_000  # probabilities kept (0.2 GB)
-_AT_ONCE = 1_000_000
 
 
 def suspect_labels(model: Any, train: Embeddings) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class _Contradicted:
 
     def __init__(self, scorer: OutOfFoldScorer, n_classes: int) -> None:
         n, y = len(scorer.y), scorer.y
-        step = max(1, _AT_ONCE // n_classes)
+        step = rows_at_once(n_classes)
         blocks = [np.arange(start, min(start + step, n)) for start in range(0, n, step)]
         keep = n * n_classes <= _MOST
         kept: list[np.ndarray] = []

@@ -24,7 +24,7 @@ from srmm.data.inputs import (
     is_lone_array,
     match_modalities,
 )
-from srmm.data.labels import as_labels, check_label_types
+from srmm.data.labels import as_labels, check_label_types, class_numbers
 from srmm.data.split import held_out_split
 from srmm.errors import InputError, shown
 from srmm.fusion import pattern_counts
@@ -166,7 +166,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         embeddings, y, weight, groups = labelled(as_embeddings(X), y, sample_weight, groups)
         given, embeddings = embeddings.modalities, with_items(embeddings)
         left_out = [name for name in given if name not in embeddings.modalities]
-        self.classes_, y = np.unique(y, return_inverse=True)
+        self.classes_, y = class_numbers(y)
         if len(self.classes_) < 2:
             raise InputError(
                 f"There is only one class, {shown(self.classes_[0])}, in the labels: a classifier "
@@ -188,11 +188,13 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             groups_held = None if groups is None else groups[held_out]
             embeddings, y, weight = embeddings[kept], y[kept], weight[kept]
             groups = None if groups is None else groups[kept]
+            del kept, held_out  # of many rows they take room
         else:
             held, y_held, weight_held, groups_held = self._validation(validation)
         self._describe(embeddings, y, len(held))
         mean = weight.mean()
-        train = Labelled(embeddings, y, weight / mean, groups)
+        weight = weight / mean
+        train = Labelled(embeddings, y, weight, groups)
         self.chosen_: dict[str, Any] = {}
         self.calibration_ = None
         start = time.perf_counter()

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from srmm.data.embeddings import Embeddings
+from srmm.learning.gathered import gathered
 from srmm.learning.standardize import Standardizer
 
 _CHUNK = 4096  # instances per forward pass at prediction
+_MOST = 50_000_000  # numbers of `Instances.some` (0.2 GB)
 
 
 class Batch(NamedTuple):
@@ -33,29 +35,29 @@ class Batch(NamedTuple):
 
 
 class Instances:
-    """All instances of a training or a prediction, standardised, on one device."""
+    """All instances of a training or a prediction, standardised, for one device."""
 
     def __init__(
         self, embeddings: Embeddings, standardizer: Standardizer, device: torch.device
     ) -> None:
-        embeddings = embeddings.compact()
-        self.values = {
-            name: torch.from_numpy(standardizer.apply(name, array)).to(device)
-            for name, array in embeddings.values.items()
-        }
+        self.device = device
         self.present = np.asarray(embeddings.present)
-        self.position = torch.from_numpy(np.asarray(embeddings.position)).to(device)
+        self._items, self._places = gathered(
+            embeddings, standardizer.apply, embeddings.embedding_dims, device
+        )
 
     def batch(self, rows: np.ndarray | slice) -> Batch:
         """Whole instances."""
-        position = self.position[rows]
+        places = self._places[rows]
         items = {}
-        for m, (name, values) in enumerate(self.values.items()):
-            here = torch.nonzero(position[:, m] >= 0)[:, 0]
-            x = values.new_zeros((len(position), values.shape[1]))
-            x[here] = values[position[here, m]]
-            items[name] = x
-        return Batch(items, position >= 0)
+        for m, (name, of_all) in enumerate(self._items.items()):
+            here = np.flatnonzero(places[:, m] >= 0)
+            found = of_all.rows(places[here, m])
+            items[name] = found
+            if len(here) < len(places):
+                x = found.new_zeros((len(places), of_all.width))
+                items[name] = x.index_copy_(0, torch.from_numpy(here).to(self.device), found)
+        return Batch(items, torch.from_numpy(places >= 0).to(self.device))
 
     def items(self, pairs: np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
         """The items of `pairs` (n, 2) of instance and modality, as they come out of the switch.
@@ -63,14 +65,22 @@ class Instances:
         **Shape**: {modality: (n_m, d_m)}, and the instances (n,) they are of, stacked alike.
         """
         items, rows = {}, []
-        for m, (name, values) in enumerate(self.values.items()):
-            mine = torch.from_numpy(pairs[pairs[:, 1] == m, 0]).to(self.position.device)
+        for m, (name, of_all) in enumerate(self._items.items()):
+            mine = pairs[pairs[:, 1] == m, 0]
             if len(mine):
-                items[name] = values.index_select(0, self.position[mine, m])
+                items[name] = of_all.rows(self._places[mine, m])
             rows.append(mine)
-        return items, torch.cat(rows)
+        return items, torch.from_numpy(np.concatenate(rows)).to(self.device, torch.int64)
+
+    def some(self, m: int) -> np.ndarray:
+        """Distinct items (n, d_m) of modality `m`, evenly spaced where all would be very many."""
+        places = self._places[:, m]
+        places = np.unique(places[places >= 0])
+        of_all = list(self._items.values())[m]
+        step = -(-len(places) * of_all.width // _MOST)
+        return of_all.rows(places[:: max(1, step)]).cpu().numpy()
 
     def chunks(self) -> Iterator[Batch]:
         """All instances in order, in batches of a size good for prediction; at least one."""
-        for start in range(0, max(1, len(self.position)), _CHUNK):
+        for start in range(0, max(1, len(self._places)), _CHUNK):
             yield self.batch(slice(start, start + _CHUNK))

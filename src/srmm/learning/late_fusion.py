@@ -16,6 +16,11 @@ _AT_ONCE = 1_000_000  # probabilities on their way: what stays in a processor's 
 _ROWS = 4096
 
 
+def rows_at_once(n_classes: int) -> int:
+    """How many rows to ask for at once, whose probabilities stay in a processor's cache."""
+    return max(1, min(_ROWS, _AT_ONCE // n_classes))
+
+
 class LateFusionClassifier(EmbeddingClassifier):
     """`predict_per_modality` and `fuse`, from which evaluation gets every pattern in one pass.
 
@@ -46,15 +51,14 @@ class LateFusionClassifier(EmbeddingClassifier):
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         fused = np.empty((len(embeddings), len(self.classes_)))
-        step = max(1, min(_ROWS, _AT_ONCE // len(self.classes_)))
-        for rows, some in embeddings.in_blocks(step):
+        for rows, some in embeddings.in_blocks(rows_at_once(len(self.classes_))):
             fused[rows] = self._fuse(self._outputs(some), some.present)
         return fused
 
     def _scorer(self, embeddings: Embeddings) -> Scorer:
         there = np.asarray(embeddings.present)
-        if there.size * len(self.classes_) > _KEPT:  # each pattern is then another pass
-            return lambda rows, present: self._probabilities(embeddings[rows].mask(present))
+        if there.size * len(self.classes_) > _KEPT:
+            return _OfABlock(self, embeddings)
         outputs = self._outputs(embeddings)
         return lambda rows, present: self._fuse(outputs[rows], present & there[rows])
 
@@ -63,3 +67,25 @@ class LateFusionClassifier(EmbeddingClassifier):
 
     def _fuse(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
         raise NotImplementedError
+
+
+class _OfABlock:
+    """A scorer of too many outputs to keep: it keeps those of the block of rows asked for last.
+
+    Who asks for every pattern of a block (`rows_at_once`) before the next has one pass in all.
+    """
+
+    def __init__(self, model: LateFusionClassifier, embeddings: Embeddings) -> None:
+        self.model, self.embeddings = model, embeddings
+        self.there = np.asarray(embeddings.present)
+        self.step = rows_at_once(len(model.classes_))
+        self.start, self.outputs = -1, np.zeros(0)
+
+    def __call__(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
+        start = int(rows[0]) // self.step * self.step if len(rows) else 0
+        if not len(rows) or (rows // self.step * self.step != start).any():
+            return self.model._probabilities(self.embeddings[rows].mask(present))
+        if start != self.start:
+            self.outputs = self.model._outputs(self.embeddings[start : start + self.step])
+            self.start = start
+        return self.model._fuse(self.outputs[rows - start], present & self.there[rows])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,11 +36,7 @@ class Standardizer:
         """Statistics over the present items."""
         mean, std = {}, {}
         for name in embeddings.modalities:
-            _, vectors = embeddings.items(name)
-            present = len(vectors) > 0
-            size = vectors.shape[1]
-            mean[name] = vectors.mean(axis=0, dtype=np.float64) if present else np.zeros(size)
-            std[name] = vectors.std(axis=0, dtype=np.float64) if present else np.zeros(size)
+            mean[name], std[name] = mean_and_std(embeddings, name)
         return cls(mean, std, active)
 
     def apply(self, modality: str, vectors: np.ndarray) -> np.ndarray:
@@ -81,31 +78,58 @@ class Standardizer:
     def check_range(self, embeddings: Embeddings) -> None:
         """Raise `InputError` naming row and modality of a number too far from those of training."""
         for name in embeddings.modalities if self.active else ():
-            rows, vectors = embeddings.items(name)
-            if max(-vectors.min(initial=0), vectors.max(initial=0)) < 0.99 * self._near[name]:
-                continue
-            ends = np.stack([vectors.min(axis=0), vectors.max(axis=0)]).astype(np.float64)
-            far = np.abs(ends - self.mean[name]) / self._scales[name]
-            if far.max(initial=0) <= FARTHEST:
-                continue
-            side, feature = np.unravel_index(far.argmax(), far.shape)
-            row = int(np.argmax(vectors[:, feature] == ends[side, feature]))
-            raise InputError(
-                f"Number {feature} of modality {name!r} is {ends[side, feature]:.3g} in row "
-                f"{rows[row]} (id {shown(embeddings.ids[rows[row]])}), {far[side, feature]:.1g} "
-                f"standard deviations from those of training (mean {self.mean[name][feature]:.3g}, "
-                f"standard deviation {self.std[name][feature]:.3g}): too far to compute with. "
-                "Leave this number out of the modality, or repair the row."
-            )
+            for rows, vectors in embeddings.blocks(name):
+                self._check_block(name, rows, vectors, embeddings.ids)
+
+    def _check_block(
+        self, name: str, rows: np.ndarray, vectors: np.ndarray, ids: np.ndarray
+    ) -> None:
+        if max(-vectors.min(initial=0), vectors.max(initial=0)) < 0.99 * self._near[name]:
+            return
+        ends = np.stack([vectors.min(axis=0), vectors.max(axis=0)]).astype(np.float64)
+        far = np.abs(ends - self.mean[name]) / self._scales[name]
+        if far.max(initial=0) <= FARTHEST:
+            return
+        side, feature = np.unravel_index(far.argmax(), far.shape)
+        row = int(np.argmax(vectors[:, feature] == ends[side, feature]))
+        raise InputError(
+            f"Number {feature} of modality {name!r} is {ends[side, feature]:.3g} in row "
+            f"{rows[row]} (id {shown(ids[rows[row]])}), {far[side, feature]:.1g} "
+            f"standard deviations from those of training (mean {self.mean[name][feature]:.3g}, "
+            f"standard deviation {self.std[name][feature]:.3g}): too far to compute with. "
+            "Leave this number out of the modality, or repair the row."
+        )
+
+
+def mean_and_std(embeddings: Embeddings, modality: str) -> tuple[np.ndarray, np.ndarray]:
+    """Of each feature (d_m,) over the items that are there, in double precision; zeros of none."""
+    n = int(embeddings.present[:, embeddings.modalities.index(modality)].sum())
+    size = embeddings.embedding_dims[modality]
+    if not n:
+        return np.zeros(size), np.zeros(size)
+    blocks = (vectors.astype(np.float64) for _, vectors in embeddings.blocks(modality))
+    mean = _summed(blocks) / n
+    off = (vectors - mean for _, vectors in embeddings.blocks(modality))
+    return mean, np.sqrt(_summed(np.square(x, out=x) for x in off) / n)
+
+
+def _summed(blocks: Iterable[np.ndarray]) -> np.ndarray:
+    """The sum (d,) of the rows of all blocks, added one after the other as in one array."""
+    total: np.ndarray | None = None
+    for block in blocks:
+        if total is not None:
+            block[0] += total
+        total = np.add.reduce(block, axis=0)
+    assert total is not None
+    return total
 
 
 def large_number(embeddings: Embeddings, where: str = "in row {row} (id {id})") -> str:
     """A sentence on the largest number, if it is one that a network may fail over; or none."""
     worst: tuple[float, str, int] = (_LARGE, "", 0)
     for name in embeddings.modalities:
-        rows, vectors = embeddings.items(name)
-        if vectors.size:
-            sizes = np.abs(vectors).max(axis=1)
+        for rows, vectors in embeddings.blocks(name):
+            sizes = np.abs(vectors).max(axis=1, initial=0)
             worst = max(worst, (float(sizes.max()), name, int(rows[sizes.argmax()])))
     size, name, row = worst
     there = where.format(row=row, id=shown(embeddings.ids[row])) if name else ""

@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +34,7 @@ class History:
 
 def fit_network(
     network: nn.Module,
-    epoch_batches: Callable[[], list[Any]],
+    epoch_batches: Callable[[], Sequence[Any]],
     loss_of: Callable[[Any], Tensor],
     validate: Callable[[], dict[str, float]] | None,
     *,
@@ -60,7 +60,7 @@ def fit_network(
     """
     start = time.perf_counter()
     history = History()
-    batches = epoch_batches()
+    batches: Sequence[Any] = epoch_batches()
     optimizer = torch.optim.Adam(
         network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
     )
@@ -83,6 +83,7 @@ def fit_network(
             if scheduler is not None and scheduler.last_epoch < scheduler.total_steps - 1:
                 scheduler.step()
             losses.append(loss.detach())
+        batch = batches = ()  # of many rows they take room, and so do the next
         batches = epoch_batches()
         network.eval()
         figures = {"epoch": epoch, "train_loss": float(torch.stack(losses).mean())}

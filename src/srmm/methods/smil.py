@@ -140,9 +140,9 @@ class CentroidMixtureClassifier(ComparisonNetworkClassifier):
         )
 
     def _start(self, data: Instances, rng: np.random.Generator) -> None:
-        for m, vectors in enumerate(data.values.values()):
+        for m in range(data.present.shape[1]):
             seed = int(rng.integers(np.iinfo(np.int32).max))
-            found = centroids(vectors.cpu().numpy(), self.n_priors, seed)
+            found = centroids(data.some(m), self.n_priors, seed)
             self.network_.set_priors(m, torch.from_numpy(found))
 
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:

@@ -328,6 +328,18 @@ def absence_remarks(report: Report) -> list[str]:
     return remarks
 
 
+def noisy_items(report: Report) -> str:
+    """Which test items noise was put on: all, or how many of them."""
+    first: Mapping[str, Any] = next(iter(report.get("corruption") or []), {})
+    n, of = first.get("n"), first.get("of")
+    if not n or not of or n == of:
+        return "all test items"
+    return (
+        f"{n:,} test items, drawn at random from {of:,}: with so many rows and classes all of them "
+        "would take very long. The figures without noise (σ = 0) are of these items, too"
+    )
+
+
 def worst_same(report: Report) -> Any:
     """The pattern that loses most against everything on the same items; None if none is known."""
     known = [e for e in report["patterns"] if is_number(e.get("difference"))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,16 @@ from markupsafe import Markup
 
 from srmm.errors import InputError, SrmmError, damage_explained
 from srmm.files import replacing_file
-from srmm.report import advice, data_words, drawings, figures, findings, trust_figures, words
+from srmm.report import (
+    advice,
+    class_table,
+    data_words,
+    drawings,
+    figures,
+    findings,
+    trust_figures,
+    words,
+)
 from srmm.report.style import PALETTE, line_styles
 
 FORMAT = "srmm-report"
@@ -91,6 +101,10 @@ def render(report: Mapping[str, Any], thumbnail: Thumbnail | None = None) -> str
         maps=drawings.projection_svgs(report),
         pairs=findings.confused_pairs(report["confusion"]),
         remarks=findings.class_remarks(report),
+        class_rows=class_table.class_rows(report),
+        class_choice=class_table.class_choice(report),
+        most_drawn=class_table.MOST,
+        noisy=findings.noisy_items(report),
         majority=findings.majority_share(report),
         training=figures.training_panels(report),
         **{
@@ -125,7 +139,9 @@ def _check(report: Mapping[str, Any]) -> None:
         )
 
 
+@cache
 def environment() -> jinja2.Environment:
+    """The templates, which take a third of a second to compile, once a process."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -154,7 +170,6 @@ def environment() -> jinja2.Environment:
         "SEVERE": findings.SEVERE,
         "pattern_text": words.pattern_text,
         "find_pattern": findings.find_pattern,
-        "lost_recall": findings.lost_recall,
         "curve_limits": figures.curve_limits,
         "drawn_styles": figures.drawn_styles,
         "interval_bar": drawings.interval_bar,

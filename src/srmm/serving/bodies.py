@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import json
 import math
@@ -11,9 +12,11 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import parse_qsl
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from srmm.serving.contract import Contract
@@ -162,15 +165,40 @@ async def _form_rows(
 async def _form(request: Request, limits: Limits) -> FormData:
     """The fields; files stay in memory, which the guard counts: nothing is written to the disk."""
     size = int(limits.body_mb * 1e6)
-    most: dict[str, Any] = {"max_fields": 50 * limits.rows, "max_part_size": size}
+    most = 50 * limits.rows
     kind = request.headers["content-type"].partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
-        if (await request.body()).count(b"&") > most["max_fields"]:  # empty ones take as long
-            raise MultiPartException(f"it has more than {most['max_fields']:,} fields.")
-        return await FormParser(request.headers, request.stream(), **most).parse()
-    parser = MultiPartParser(request.headers, request.stream(), max_files=50 * limits.rows, **most)
+        body = await request.body()
+        if body.count(b"&") > most:  # empty ones take as long
+            raise MultiPartException(f"it has more than {most:,} fields.")
+        fields = parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
+        return FormData([(name, value) for name, value in fields])
+    parser = _StrictParser(
+        request.headers, request.stream(), max_files=most, max_fields=most, max_part_size=size
+    )
     parser.spool_max_size = size + 1
     return await parser.parse()
+
+
+class _StrictParser(MultiPartParser):
+    """Texts that are not in their charset are refused, not read as other letters."""
+
+    async def parse(self) -> FormData:
+        charset = parse_options_header(self.headers["content-type"])[1].get(b"charset", b"utf-8")
+        try:
+            codecs.lookup(charset.decode("latin-1"))
+        except LookupError as error:
+            raise MultiPartException(f"{error}.") from None
+        return await super().parse()
+
+    def on_part_end(self) -> None:
+        part = self._current_part
+        if part.file is None:
+            try:
+                bytes(part.data).decode(self._charset)
+            except (UnicodeError, LookupError) as error:  # rot-13 is none for bytes
+                raise MultiPartException(f"{part.field_name!r} is no text: {error}") from None
+        super().on_part_end()
 
 
 async def _form_value(value: UploadFile | str, key: str, *, as_it_is: bool) -> Any:

@@ -31,6 +31,9 @@ class OpenedData(NamedTuple):
     summary: EncodingSummary | None = None
 
 
+_ROWS = 4096  # instances whose digests are made at once
+
+
 def open_data(
     source: str,
     columns: Mapping[str, Any] | None = None,
@@ -171,6 +174,11 @@ def group_names(groups: np.ndarray) -> np.ndarray:
 
 def row_digests(embeddings: Embeddings) -> list[str]:
     """What each instance is, by its content: its texts and paths, or else its vectors."""
+    blocks = (embeddings[start : start + _ROWS] for start in range(0, len(embeddings), _ROWS))
+    return [digest for block in blocks for digest in _digests(block)]
+
+
+def _digests(embeddings: Embeddings) -> list[str]:
     digests = [hashlib.blake2b(digest_size=16) for _ in range(len(embeddings))]
     for m, name in enumerate(embeddings.modalities):
         raw = embeddings.raw.get(name)
