@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import draw_architecture  # noqa: E402
 
 from srmm import __version__  # noqa: E402
-from srmm.cli import app  # noqa: E402
+from srmm.cli import COMMANDS, app, whole_help  # noqa: E402
 
 project = "srmm"
 author = copyright = "the srmm authors"
@@ -85,6 +85,7 @@ def draw() -> None:
 
 def commands() -> str:
     """The reference that cyclopts writes of the app, without its title."""
+    whole_help(*COMMANDS)
     text = app.generate_docs(output_format="markdown", heading_level=1)
     return re.sub(r"\A# .*\n", "", text)
 

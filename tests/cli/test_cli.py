@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import csv
+import importlib
+import inspect
 import json
 import os
 import subprocess
@@ -13,7 +15,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from srmm import load_embeddings, save_embeddings
-from srmm.cli import run
+from srmm.cli import COMMANDS, run
 from tests.test_classifier import problem
 
 pytestmark = pytest.mark.usefixtures("brief_training")
@@ -274,10 +276,35 @@ def test_lists_and_help(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.workflow
 def test_help_and_import_load_no_torch() -> None:
     program = (
-        "import sys, srmm\nfrom srmm.cli import run\nrun(['--help'])\nrun(['fit', '--help'])\n"
-        "assert 'torch' not in sys.modules and 'pandas' not in sys.modules, 'heavy'\n"
+        "import sys, srmm\n"
+        "ours = {name for name in sys.modules if name.startswith('srmm')}\n"
+        "assert ours == {'srmm', 'srmm.version'} and 'numpy' not in sys.modules, ours\n"
+        "from srmm.cli import COMMANDS, run\n"
+        "run(['--help'])\n"
+        "loaded = {f'srmm.cli.{module}' for module, _ in COMMANDS.values()} & {*sys.modules}\n"
+        "slow = {'rich.markdown', 'pygments', 'numpy', 'yaml', 'pydantic'} & {*sys.modules}\n"
+        "assert not loaded and not slow, (loaded, slow)\n"
+        "run(['fit', '--help'])\n"
+        "assert 'srmm.cli.fit' in sys.modules and 'srmm.cli.serve' not in sys.modules\n"
+        "slow = {'torch', 'pandas', 'sklearn', 'scipy'} & {*sys.modules}\n"
+        "assert not slow, slow\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ, capture_output=True)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_there_and_its_summary_is_how_its_help_begins(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module, summary = COMMANDS[command]
+    function = getattr(importlib.import_module(f"srmm.cli.{module}"), command)
+    first, _, more = inspect.getdoc(function).partition("\n\n")
+    assert summary == first.replace("\n", " ")
+    assert run([command, "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Usage: srmm " + command in said
+    told = more.split("Parameters\n---")[0].split()
+    assert not told or all(word.strip("`*") in said for word in told[:5])
 
 
 @pytest.mark.workflow

@@ -13,23 +13,63 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 from rich.markup import escape
 
-from srmm.cli.check import check
-from srmm.cli.compare import compare
-from srmm.cli.demo import demo
-from srmm.cli.distil import distil
-from srmm.cli.encode import encode
-from srmm.cli.evaluate import evaluate
-from srmm.cli.export import export
-from srmm.cli.fit import fit
-from srmm.cli.lists import datasets, encoders, methods
-from srmm.cli.predict import predict
-from srmm.cli.push import push
-from srmm.cli.reproduce import reproduce
-from srmm.cli.serve import serve
 from srmm.cli.streams import flushed, prepare_streams
 from srmm.cli.system_errors import explained, quiet_when_full
 from srmm.errors import SrmmError, shown
 from srmm.version import __version__
+
+COMMANDS = {
+    "demo": (
+        "demo",
+        "The whole way on real data: encode OpenMoji's pictures and names, train, evaluate, "
+        "report.",
+    ),
+    "fit": (
+        "fit",
+        "Train a classifier on a table of raw items (or a store of embeddings) and save it.",
+    ),
+    "evaluate": (
+        "evaluate",
+        "Evaluate a model under missing and corrupted modalities; write an HTML and a JSON report.",
+    ),
+    "predict": (
+        "predict",
+        "Predict every row of a table, whatever it has; write .csv, .parquet, .jsonl or .xlsx.",
+    ),
+    "serve": ("serve", "Serve a model over HTTP, with a page to try it on."),
+    "distil": (
+        "distil",
+        "Make a model of the default method a fifth of its size: one network taught by the five.",
+    ),
+    "export": (
+        "export",
+        "Write a model as ONNX graphs, for programs without srmm and without PyTorch.",
+    ),
+    "push": (
+        "push",
+        "Upload a model to the Hugging Face hub, with its card and a handler for endpoints.",
+    ),
+    "encode": ("encode", "Turn a table's raw items into a store of embeddings."),
+    "check": (
+        "check",
+        "Say whether new rows are like those of training, or whether folders of ours are whole.",
+    ),
+    "compare": (
+        "compare",
+        "Compare methods on your own data: a ranking, and which differences are significant.",
+    ),
+    "reproduce": (
+        "reproduce",
+        "Run a table or figure of the paper, the published numbers beside ours.",
+    ),
+    "encoders": ("lists", "List the encoders: what they read, their size, source and licence."),
+    "datasets": ("lists", "List the data sets `srmm` can read by name, and how to get them."),
+    "methods": (
+        "lists",
+        "List the methods of `srmm fit --method`: what each is, and where it comes from.",
+    ),
+}
+"""Each command's module, and the first sentence of its help: `srmm --help` loads no command."""
 
 app = App(
     name="srmm",
@@ -41,30 +81,14 @@ app = App(
         "Every command takes `--config FILE.yaml` (a section per command, overridden by the "
         "command line). Exit codes: 0 fine, 1 data or run error, 2 usage, 3 alarm of `srmm check`."
     ),
-    help_format="markdown",
+    help_format="plaintext",  # rendering markdown takes a sixth of the time of `srmm --help`
     version=__version__,
     suppress_keyboard_interrupt=False,  # said below, with what it means
     default_parameter=Parameter(negative_iterable=()),
     error_console=Console(stderr=True),
 )
-for command in (
-    demo,
-    fit,
-    evaluate,
-    predict,
-    serve,
-    distil,
-    export,
-    push,
-    encode,
-    check,
-    compare,
-    reproduce,
-    encoders,
-    datasets,
-    methods,
-):
-    app.command(command)
+for command, (module, summary) in COMMANDS.items():
+    app.command(f"srmm.cli.{module}:{command}", help=summary, help_format="markdown")
 
 
 app.meta.suppress_keyboard_interrupt = False
@@ -108,6 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code."""
     app.config = ()  # of a run before
+    whole_help(*arguments)
     try:
         app.meta(arguments, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
@@ -134,6 +159,15 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def whole_help(*names: str) -> None:
+    """Load those of the names that are commands, whose help is then more than its first sentence.
+
+    With a summary cyclopts would show nothing else, in the help of the command itself, too.
+    """
+    for command in COMMANDS.keys() & set(names):
+        app[command].help = None
+
+
 def _as_a_line(message: Warning | str, *where: Any, **more: Any) -> str:
     """A warning without the line of code it came from, which says nothing to whoever typed."""
     return f"warning: {message}\n"
@@ -145,4 +179,4 @@ def _complain(message: str) -> None:
     )
 
 
-__all__ = ["app", "cyclopts", "main", "run"]
+__all__ = ["COMMANDS", "app", "cyclopts", "main", "run", "whole_help"]
