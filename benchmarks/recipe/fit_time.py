@@ -1,6 +1,6 @@
 """How long whole fits of a case take, one after the other, with all cores: on quiet ones.
 
-python benchmarks/recipe/fit_time.py STORES [--root DATA] [--methods srmm …] ["article types, 12,000"]
+python benchmarks/recipe/fit_time.py STORES [--root DATA] [--methods srmm …] [CASE]
 """
 
 from __future__ import annotations
