@@ -47,6 +47,9 @@ def write_page(runs: Path, methods: list[str]) -> None:
     lines, noise, seconds, sizes = [], [], [], []
     for case in CASES:
         found = {label: _found(runs, case.name, label) for label in methods}
+        size = {label: _size(of) for label, of in found.items()}
+        if any(size.values()):
+            sizes.append((case.name, size))
         seeds = sorted(set.intersection(*(set(one) for one in found.values())))
         if not seeds:
             continue
@@ -61,8 +64,6 @@ def write_page(runs: Path, methods: list[str]) -> None:
         times = {m: np.median([of[s]["seconds"] for s in seeds]) for m, of in found.items()}
         seconds.append((case.name, found[DEFAULT][seeds[0]]["n_train"], times))
         noise.append((case.name, {m: _noise(of, seeds) for m, of in found.items()}))
-        if all("megabytes" in one for of in found.values() for one in of.values()):
-            sizes.append((case.name, {m: _size(of, seeds) for m, of in found.items()}))
     parts = {"lines": lines, "noise": noise, "seconds": seconds, "sizes": sizes}
     (DOCS / "default.md").write_text(_text(methods, **parts), encoding="utf-8")
     _figure(lines, DOCS / "default.svg")
@@ -180,9 +181,12 @@ def _noise(of: dict[int, Any], seeds: list[int]) -> float | None:
     return float(np.mean(means)) if means else None
 
 
-def _size(of: dict[int, Any], seeds: list[int]) -> str:
+def _size(of: dict[int, Any]) -> str | None:
+    known = [one for one in of.values() if "megabytes" in one]
+    if not known:
+        return None
     megabytes, rate = (
-        np.median([of[s][key] for s in seeds]) for key in ("megabytes", "rows_per_second")
+        np.median([one[key] for one in known]) for key in ("megabytes", "rows_per_second")
     )
     return f"{megabytes:.1f} MB, {rate:,.0f}/s"
 
