@@ -53,9 +53,8 @@ def test_both_ways_give_the_same_bits(
         kinds = {type(items) for items in data._items.values()}
         assert kinds == ({Made} if most else {Kept})
         items, rows = data.items(pairs)
-        alone = [x for chunk, _ in data.alone(3) for x in chunk.values()]
         whole = [*data.batch(slice(3, 20)).items.values(), *data.batch(pairs[:, 0]).items.values()]
-        found.append([*items.values(), rows, *alone, *whole, torch.from_numpy(data.some(1))])
+        found.append([*items.values(), rows, *whole, torch.from_numpy(data.some(1))])
     for once, each_time in zip(*found, strict=True):
         assert torch.equal(once, each_time)
 
