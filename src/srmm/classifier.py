@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from srmm.data.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings, taken, together
 from srmm.fusion import fuse
 from srmm.learning.instances import Instances
 from srmm.learning.late_fusion import LateFusionClassifier
@@ -117,8 +117,10 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
             for block, some in embeddings.in_blocks(step):
                 items, rows = {}, {}
                 for m, name in enumerate(some.modalities):
-                    here, vectors = some.items(name)
+                    here, places = some.places(name)
                     if len(here):
+                        # Not `items`, whose vectors are read-only: they would be copied for torch.
+                        vectors = taken(some.values[name], together(places))
                         scaled = self.standardizer_.apply(name, vectors)
                         items[name], rows[m] = torch.from_numpy(scaled).to(device), here
                 if items:

@@ -228,7 +228,7 @@ class Embeddings(Interchange):
     def places(self, modality: str) -> tuple[np.ndarray, np.ndarray]:
         """(rows, places): the instances with this modality, and their rows of `values`."""
         position = self.position[:, self.modalities.index(modality)]
-        rows = np.flatnonzero(position != ABSENT)
+        rows = (position != ABSENT).nonzero()[0]
         return rows, position[rows]
 
     def blocks(self, modality: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
