@@ -521,7 +521,7 @@ def _no_training() -> Iterator[None]:
     stop = InputError("far enough")
     with contextlib.ExitStack() as stack:
         for place in (
-            "srmm.workflows.fit.encode", "srmm.encoding.encode.encode",
+            "srmm.workflows.encoded.encode", "srmm.encoding.encode.encode",
             "srmm.workflows.compare.compare", "srmm.workflows.reproduce.reproduce",
         ):  # fmt: skip
             stack.enter_context(mock.patch(place, side_effect=stop))
