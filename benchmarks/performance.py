@@ -26,7 +26,7 @@ TITLES = {
     "batch": "Many rows in batches", "larger_than_memory": "A store larger than memory",
     "against": "What the last change brought",
 }  # fmt: skip
-LEFT_OUT = ("machine", "command", "about", "format", "rounds")
+LEFT_OUT = ("machine", "command", "about", "format", "rounds", "runs")
 
 
 def page(folder: Path) -> str:
