@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 from machine import described, table, write
@@ -110,16 +111,11 @@ def predicted(folder: Path, table: str, output: str, *options: str, until: int =
 
 def of_tree(pid: int) -> list[int]:
     """Resident bytes of a process and of those it started."""
-    found = []
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        found.append(pages * os.sysconf("SC_PAGE_SIZE"))
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                found += of_tree(int(child))
-    except (OSError, IndexError):
-        pass
-    return found or [0]
+        process = psutil.Process(pid)
+        return [one.memory_info().rss for one in (process, *process.children(recursive=True))]
+    except psutil.Error:  # ended meanwhile
+        return [0]
 
 
 def same(folder: Path, one: str, other: str) -> bool:

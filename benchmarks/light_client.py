@@ -7,14 +7,14 @@ with 200 counts as refused.
 from __future__ import annotations
 
 import itertools
-import os
 import re
 import selectors
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+
+import psutil
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
@@ -111,27 +111,17 @@ def _request(port: int, body: bytes) -> bytes:
     return head.encode() + body
 
 
-def processes(first: int) -> Iterator[int]:
+def processes(first: int) -> list[psutil.Process]:
     """A process and all that it started."""
-    yield first
-    for thread in Path(f"/proc/{first}/task").iterdir():
-        for child in (thread / "children").read_text().split():
-            yield from processes(int(child))
+    process = psutil.Process(first)
+    return [process, *process.children(recursive=True)]
 
 
 def processor_seconds(process: int) -> float:
     """What a process and those that it started have used of processors."""
-    ticks = 0
-    for one in processes(process):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return sum(sum(one.cpu_times()[:2]) for one in processes(process))
 
 
 def resident(process: int) -> float:
     """Memory of a process and of those that it started, in MB."""
-    total = 0
-    for one in processes(process):
-        found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{one}/status").read_text())
-        total += int(found[1]) if found else 0
-    return total / 1000
+    return sum(one.memory_info().rss for one in processes(process)) / 1e6

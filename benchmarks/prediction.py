@@ -32,6 +32,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from machine import command, described, use_clock, write
 
 import srmm
 from srmm.ensemble.distil import distil
@@ -125,7 +126,6 @@ def measured(rows: int, n_classes: int, size: int, turns: int) -> dict[str, Any]
     return {
         "rows": rows,
         "classes": n_classes,
-        "threads": torch.get_num_threads(),
         "peak_gflops": peak / 1e9,
         "many_rows": {
             name: {
@@ -181,8 +181,7 @@ def many_classes(rows: int, n_classes: int) -> dict[str, Any]:
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         given = [(kind, rows, n_classes) for kind in ("paper", "default")]
         reports = pool.starmap(whole_report, given, chunksize=1)
-    threads = torch.get_num_threads()
-    return {"rows": rows, "classes": n_classes, "threads": threads, "reports": reports}
+    return {"rows": rows, "classes": n_classes, "reports": reports}
 
 
 def main() -> None:
@@ -193,6 +192,7 @@ def main() -> None:
     parser.add_argument("--many-classes", action="store_true")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    use_clock("process")
     if asked.many_classes:
         found = many_classes(*((60, 30) if asked.tiny else (20_000, 10_000)))
     elif asked.tiny:
@@ -200,8 +200,7 @@ def main() -> None:
     else:
         found = measured(asked.rows, asked.classes, 768, TURNS)
     print(json.dumps(found, indent=2))
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=2) + "\n")
+    write({"machine": described(), "command": command(), **found}, asked.json)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from PIL import Image
 
@@ -301,9 +302,8 @@ def test_options_are_checked(options, message):
 
 
 def workers_of(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    children = [child for task in tasks for child in task.read_text().split()]
-    return [int(c) for c in children if b"udf_worker" in Path(f"/proc/{c}/cmdline").read_bytes()]
+    children = psutil.Process(pid).children()
+    return [one.pid for one in children if "udf_worker" in " ".join(one.cmdline())]
 
 
 @pytest.mark.slow

@@ -163,7 +163,7 @@ def test_outputs_too_many_to_keep_are_made_once_for_all_patterns(
     masks = [pattern_mask(pattern, names) for pattern in usable_patterns(names)]
     kept = Remembered(model.scorer(test_set), len(test_set), y, n_classes=len(model.classes_))
     monkeypatch.setattr("srmm.learning.late_fusion._KEPT", 0)
-    monkeypatch.setattr("srmm.learning.late_fusion._AT_ONCE", 40 * len(model.classes_))
+    monkeypatch.setattr("srmm.learning.probabilities._AT_ONCE", 40 * len(model.classes_))
     passed: list[int] = []
     outputs = model._outputs
     monkeypatch.setattr(model, "_outputs", lambda x: (passed.append(len(x)), outputs(x))[1])

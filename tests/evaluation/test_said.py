@@ -46,7 +46,7 @@ def test_sets_in_short_are_those_of_the_calibration() -> None:
 
 
 def test_blocks_and_what_is_not_kept_change_nothing(monkeypatch) -> None:
-    monkeypatch.setattr("srmm.learning.late_fusion._AT_ONCE", 5 * C)  # five rows at once
+    monkeypatch.setattr("srmm.learning.probabilities._AT_ONCE", 5 * C)  # five rows at once
     monkeypatch.setattr("srmm.evaluation.outputs._MOST", 0)  # nothing in full
     asked: list[int] = []
 

@@ -104,7 +104,7 @@ def test_a_worker_that_is_killed_is_replaced_and_none_outlives_the_server(model:
 
 
 def _workers(process: int) -> list[int]:
-    return [one for one in family(process) if b"spawn_main" in command_of(one)]
+    return [one for one in family(process) if "spawn_main" in command_of(one)]
 
 
 def test_a_client_that_keeps_a_connection_for_nothing_loses_it(model: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import psutil
 from PIL import Image
 
 from tests.torture.hashing import install
@@ -222,37 +223,34 @@ def wait_until(is_so: Any, seconds: float) -> bool:
 
 def family(process: int) -> list[int]:
     """A process and all below it that live."""
-    found = [process]
-    for one in found:
-        for children in Path(f"/proc/{one}/task").glob("*/children"):
-            with contextlib.suppress(OSError):  # a thread that has ended meanwhile
-                found += map(int, children.read_text().split())
-    return [one for one in found if _lives(one)]
+    try:
+        first = psutil.Process(process)
+        found = [first, *first.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+    return [one.pid for one in found if _lives(one.pid)]
 
 
-def command_of(process: int) -> bytes:
+def command_of(process: int) -> str:
     """The command line of a process; nothing where it is gone."""
     try:
-        return Path(f"/proc/{process}/cmdline").read_bytes()
-    except OSError:
-        return b""
+        return " ".join(psutil.Process(process).cmdline())
+    except psutil.Error:
+        return ""
 
 
 def _lives(process: int) -> bool:
     try:
-        state = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
+        return psutil.Process(process).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
         return False
-    return state.rpartition(")")[2].split()[0] not in "ZX"
 
 
 def _holds(process: int) -> np.ndarray:
     """Bytes of memory that are its own, open files, threads."""
     try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
-        status = dict(line.split(":", 1) for line in lines)
-        own = int(status["RssAnon"].split()[0]) * 1024
-        files = len(list(Path(f"/proc/{process}/fd").iterdir()))
-        return np.array([own, files, int(status["Threads"])])
-    except (OSError, KeyError):
+        of = psutil.Process(process)
+        memory = of.memory_info()
+        return np.array([memory.rss - memory.shared, of.num_fds(), of.num_threads()])
+    except psutil.Error:
         return np.zeros(3)

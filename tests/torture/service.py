@@ -212,7 +212,7 @@ def kills(server: Server, shop: Shop, n: int) -> Counter[str]:
 
 def workers(server: Server) -> list[int]:
     """The processes that answer."""
-    return [one for one in server.processes() if b"spawn_main" in served.command_of(one)]
+    return [one for one in server.processes() if "spawn_main" in served.command_of(one)]
 
 
 def _waiting(server: Server) -> float:

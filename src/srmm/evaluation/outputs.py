@@ -10,7 +10,7 @@ import numpy as np
 from srmm.evaluation.said import Said, in_short
 from srmm.fusion import pattern_codes
 from srmm.learning.base import Scorer
-from srmm.learning.late_fusion import rows_at_once
+from srmm.learning.probabilities import rows_at_once
 
 _MOST = 25_000_000  # probabilities kept (0.2 GB)
 

@@ -26,7 +26,7 @@ from srmm.evaluation.outputs import Remembered, remembering
 from srmm.evaluation.paired import paired_difference
 from srmm.evaluation.said import Said, in_short
 from srmm.learning.base import Scorer
-from srmm.learning.late_fusion import rows_at_once
+from srmm.learning.probabilities import rows_at_once
 
 MISSING_RATES = tuple(rate / 10 for rate in range(11))
 SIGMAS = (0.0, 0.1, 0.5, 1.0)

@@ -10,7 +10,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.ensemble.own_rows import OutOfFoldScorer, out_of_fold_scorer
 from srmm.evaluation.describe import describe_items
 from srmm.evaluation.said import in_short
-from srmm.learning.late_fusion import rows_at_once
+from srmm.learning.probabilities import rows_at_once
 
 _SHOWN = 12
 _MOST = 50_000_000  # probabilities kept (0.2 GB)

@@ -9,16 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from srmm.data.embeddings import Embeddings
 from srmm.learning.base import EmbeddingClassifier, Scorer
-from srmm.learning.probabilities import check_probabilities
+from srmm.learning.probabilities import check_probabilities, rows_at_once
 
 _KEPT = 50_000_000  # outputs that a scorer keeps (0.2 GB)
-_AT_ONCE = 1_000_000  # probabilities on their way: what stays in a processor's cache
-_ROWS = 4096
-
-
-def rows_at_once(n_classes: int) -> int:
-    """How many rows to ask for at once, whose probabilities stay in a processor's cache."""
-    return max(1, min(_ROWS, _AT_ONCE // n_classes))
 
 
 class LateFusionClassifier(EmbeddingClassifier):

@@ -10,6 +10,9 @@ from srmm.data.embeddings import Embeddings
 from srmm.errors import SrmmError
 from srmm.learning.standardize import large_number
 
+_AT_ONCE = 1_000_000  # probabilities on their way: what stays in a processor's cache
+_ROWS = 4096
+
 
 def nothing_there(rows: np.ndarray, n: int) -> str:
     """The message on rows, by their numbers, of n that have no item at all."""
@@ -58,3 +61,8 @@ def align_classes(probabilities: np.ndarray, known: np.ndarray, classes: np.ndar
     aligned = np.zeros((len(probabilities), len(classes)))
     aligned[:, np.searchsorted(classes, known)] = probabilities
     return aligned
+
+
+def rows_at_once(n_classes: int) -> int:
+    """How many rows to ask for at once, whose probabilities stay in a processor's cache."""
+    return max(1, min(_ROWS, _AT_ONCE // n_classes))
