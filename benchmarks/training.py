@@ -9,6 +9,7 @@ backwards (none for the gradient of the inputs, which nobody needs). The peers:
 
 - plain: the paper's network and nothing else, in a loop that gathers its batches by index;
 - the same in bfloat16 (`torch.autocast`), where the processor has it;
+- the same network in skorch's and Lightning's loops, as their users write them;
 - scikit-learn's `MLPClassifier` with the same layers, on items of both modalities;
 - for whole fits, one logistic regression per modality, and scikit-learn's default one.
 
@@ -26,7 +27,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,18 +34,11 @@ from typing import Any
 import numpy as np
 import torch
 from machine import CLOCKS, command, described, has_bfloat16, peak, table, timed, use_clock, write
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from torch import nn
-from torch.nn import functional as F
+from peers import Data, Epoch, OnePerModality, flops_of_branch, peers, plain, quietly
 
 from srmm import PaperClassifier, SingleBranchClassifier
 from srmm.methods.logreg import PerModalityLogisticRegression
 
-Data = dict[str, np.ndarray]
 PARTS = ("steps", "fits")
 
 
@@ -58,15 +51,6 @@ def generated(n: int, dims: dict[str, int], n_classes: int) -> tuple[Data, np.nd
         centres = rng.standard_normal((n_classes, d), dtype=np.float32)
         X[name] = 0.15 * centres[y] + rng.standard_normal((n, d), dtype=np.float32)
     return X, y
-
-
-def flops_of_branch(d: int, h: int, n_classes: int) -> int:
-    """Of one item through FC(d, h), FC(h, h), FC(h, C), there and back."""
-    return 2 * (2 * d * h + 3 * h * h + 3 * h * n_classes)
-
-
-# Each of these trains one epoch and returns (items, seconds, FLOP).
-Epoch = Callable[[], tuple[int, float, float]]
 
 
 def paper(X: Data, y: np.ndarray, device: str) -> Epoch:
@@ -107,40 +91,6 @@ def trained(model: Any, X: Data, y: np.ndarray, device: str) -> float:
     return float(model.history_.seconds * spent / (time.perf_counter() - start))
 
 
-def plain(X: Data, y: np.ndarray, device: str, batch: int, dtype: torch.dtype) -> Epoch:
-    """The paper's network in the shortest loop that trains it."""
-    items = torch.from_numpy(np.concatenate(list(X.values()))).to(device)
-    target = torch.from_numpy(np.tile(y, len(X))).to(device)
-    d, C = items.shape[1], len(set(y))
-    first = nn.Sequential(
-        nn.Linear(d, 768), nn.BatchNorm1d(768), nn.ReLU(), nn.Dropout(0.5), nn.Linear(768, 768)
-    ).to(device)
-    last = nn.Linear(768, C).to(device)
-    adam = torch.optim.Adam([*first.parameters(), *last.parameters()], lr=0.01, fused=True)
-
-    def train() -> None:
-        for rows in torch.randperm(len(items), device=device).split(batch):
-            with torch.autocast(device, dtype=dtype, enabled=dtype != torch.float32):
-                logits = last(F.normalize(first(items[rows])))
-            adam.zero_grad()
-            F.cross_entropy(logits.float(), target[rows]).backward()
-            adam.step()
-
-    return lambda: (len(items), timed(train, device), len(items) * flops_of_branch(d, 768, C))
-
-
-def mlp(X: Data, y: np.ndarray) -> Epoch:
-    """scikit-learn's network with the same layers: no batch norm, no dropout."""
-    items, target = np.concatenate(list(X.values())), np.tile(y, len(X))
-
-    def epoch() -> tuple[int, float, float]:
-        model = MLPClassifier((768, 768), batch_size=128, max_iter=1, random_state=0)
-        flops = len(items) * flops_of_branch(items.shape[1], 768, len(set(y)))
-        return len(items), timed(lambda: quietly(model.fit, items, target)), flops
-
-    return epoch
-
-
 def steps(tiny: bool, rounds: int, device: str, only: str) -> list[dict[str, Any]]:
     """Items/s and % of the peak of one epoch, in turns."""
     n, C = (600, 5) if tiny else (16_000, 101)
@@ -156,7 +106,7 @@ def steps(tiny: bool, rounds: int, device: str, only: str) -> list[dict[str, Any
     if device != "cpu" or has_bfloat16():
         runs["plain loop, batch 256, bfloat16"] = plain(X, y, device, 256, torch.bfloat16)
     if device == "cpu":
-        runs["scikit-learn MLPClassifier, batch 128"] = mlp(X, y)
+        runs |= peers(X, y)
     runs = {name: epoch for name, epoch in runs.items() if only in name}
     seen: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
     for _ in range(rounds):
@@ -208,28 +158,6 @@ def fits(tiny: bool, rounds: int, device: str, only: str) -> list[dict[str, Any]
         }
         for name, some in seconds.items()
     ]
-
-
-class OnePerModality:
-    """What a practitioner writes first."""
-
-    def fit(self, X: Data, y: np.ndarray) -> OnePerModality:
-        self.models = {
-            name: make_pipeline(StandardScaler(), LogisticRegression()).fit(x, y)
-            for name, x in X.items()
-        }
-        return self
-
-    def predict(self, X: Data) -> np.ndarray:
-        total = sum(self.models[name].predict_log_proba(x) for name, x in X.items())
-        return np.argmax(total, axis=1)
-
-
-def quietly(work: Callable[..., object], *arguments: Any) -> None:
-    """Without the warnings that a budget of steps has run out."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        work(*arguments)
 
 
 def against(other: Path, arguments: list[str], rounds: int) -> list[dict[str, Any]]:
