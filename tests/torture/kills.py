@@ -12,9 +12,7 @@ from tests.torture.commands import COMMANDS, Command
 from tests.torture.crash import FOREIGN, KILLED, in_a_child, operations
 
 
-def end_everywhere(
-    command: Command, workshop: Path, room: Path, *, every: int = 1
-) -> Counter[str]:
+def end_everywhere(command: Command, workshop: Path, room: Path, *, every: int = 1) -> Counter[str]:
     """End the command at each `every`-th operation, by a kill and by a full disk.
 
     Raises if anything is lost: after each the outputs are the old or the new ones, whole; the same
