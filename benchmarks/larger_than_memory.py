@@ -188,7 +188,8 @@ def measured(given: argparse.Namespace, store: Path, scratch: Path) -> list[dict
                 "anonymous MB": max(one["anonymous MB"] for one in every),
             })  # fmt: skip
         for task, rows in (("fit", 0), ("predict", given.part), ("evaluate", given.part)):
-            one = apart({**job, "task": task, "way": WAYS[2], "rows": rows})
+            start = apart if task == "fit" else run
+            one = start({**job, "task": task, "way": WAYS[2], "rows": rows})
             whole.append({"method": method, "task": task, **one})
     size = sum(file.stat().st_size for file in store.iterdir()) / 1e9
     about = f"2 × {given.width} numbers of {given.dtype}, {size:,.2f} GB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -38,8 +39,17 @@ pytestmark = pytest.mark.workflow  # pip and the scripts are processes
     ("script", "files"),
     [("01_table.py", ["shop", "report.html"]), ("02_arrays.py", ["model"])],
 )
-def test_scripts_run(script: str, files: list[str], tmp_path: Path):
-    said = python(str(EXAMPLES / script), folder=tmp_path)
+def test_scripts_run(
+    script: str,
+    files: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    brief_training: None,
+):
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+    said = capsys.readouterr().out
     assert "Accuracy" in said
     assert all((tmp_path / name).exists() for name in files)
 

@@ -140,7 +140,7 @@ def test_methods_by_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["unimodal:image", "router", "logreg-concat"])
-def test_baselines_learn_from_data_with_holes(name: str) -> None:
+def test_baselines_learn_from_data_with_holes(name: str, brief_training: None) -> None:
     train, test = problem(), problem(seed=1)
     method = make_method(name, random_state=0).fit(train)
     rows = test.present[:, 0]

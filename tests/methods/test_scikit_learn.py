@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from srmm import PaperClassifier, SingleBranchClassifier
 from srmm.methods import make_method
+from srmm.methods.extratrees import PerModalityExtraTrees
+from srmm.methods.hist_gradient_boosting import ConcatenatedGradientBoosting
 from tests.methods.test_methods import NAMES, small
 
 CANNOT_APPLY = {
@@ -25,6 +28,13 @@ CANNOT_APPLY = {
 }
 
 
+TINY = {
+    "hidden_dim": 32, "width": 16, "layers": 1, "heads": 2, "prompt_length": 2,
+    "batch_size": 64, "learning_rate": 0.03, "max_epochs": 8,
+}  # fmt: skip
+"""What is learnt in a few steps suffices: the checks ask for 83 % of three clouds of points."""
+
+
 def one_of_each_class() -> list[Any]:
     """Every classifier once, on one lone array, its only modality; SRMM has tests of its own."""
     found: dict[type, Any] = {SingleBranchClassifier: None, PaperClassifier: None}
@@ -33,9 +43,24 @@ def one_of_each_class() -> list[Any]:
         found.setdefault(type(model), name)
     models = [small(name) for name in found.values() if name]
     for model in models:
-        if hasattr(model, "modality"):  # ten epochs are too few for its ten instances a class
+        parameters = model.get_params()
+        model.set_params(**{key: value for key, value in TINY.items() if key in parameters})
+        if "modality" in parameters:  # it trains for as long as the recipe says
             model.set_params(modality=None, recipe="comparison", settings=None)
     return models
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of the trees, chosen among as many candidates."""
+
+    def ten(_: Any, before: Any, candidate: dict[str, Any], seed: int) -> ExtraTreesClassifier:
+        return ExtraTreesClassifier(10, random_state=seed, **candidate)
+
+    monkeypatch.setattr(PerModalityExtraTrees, "_estimator", ten)
+    rounds = tuple({"max_iter": n} for n in (4, 8, 16))
+    monkeypatch.setattr(ConcatenatedGradientBoosting, "_candidates", rounds)
+    monkeypatch.setattr(ConcatenatedGradientBoosting, "_default", rounds[0])
 
 
 @pytest.mark.slow

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.exceptions import DataConversionWarning
 
 from srmm.data.holders import is_missing, opened, opened_cells
 from srmm.errors import InputError, shown
@@ -80,6 +79,8 @@ def _unmasked(held: Any) -> np.ndarray:
 
 def _flat(name: str, array: np.ndarray) -> np.ndarray:
     if array.ndim == 2 and array.shape[1] == 1:
+        from sklearn.exceptions import DataConversionWarning  # a worker that encodes needs none
+
         warnings.warn(
             f"A column-vector {name} was passed when a 1d array was expected. Please change the "
             f"shape of {name} to (n_samples,), for example using ravel().",

@@ -20,7 +20,6 @@ from srmm.evaluation.watch import FORMAT, LIMITS, VERSION, compare
 from srmm.files import beside, json_ready, write_json
 from srmm.learning.saving import Saved
 from srmm.methods import method_name
-from srmm.report.watch import write_watch
 from srmm.version import versions
 from srmm.workflows.made_by import json_of, page_of
 from srmm.workflows.new_rows import label_column, read_new_rows
@@ -129,6 +128,8 @@ def watch_workflow(
         pictures, said = _pictures(content, new, kinds, source, root)
         content["notes"] += said
         write_json(json, content)
+        from srmm.report.watch import write_watch  # matplotlib, which takes a second
+
         write_watch(content, html, pictures=pictures)
     return Watched(content, html, json)
 
