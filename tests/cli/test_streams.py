@@ -30,6 +30,8 @@ sys.exit(100 * codes[0] + 10 * codes[1])
 """
 """Predicts with a model, then with none that is there: the exit code tells both of theirs."""
 FIT = ("fit", "t.csv", "--features", "x=u,v", "--label", "y", "--method", "logreg")
+BAR = ("--method", "srmm-paper", "--setting", "max_epochs=1")
+"""What shows a progress bar while it trains, and is done soon."""
 COMMANDS = (
     "demo", "fit", "evaluate", "predict", "serve", "distil", "encode", "compare", "reproduce",
     "encoders", "datasets", "methods",
@@ -56,7 +58,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     r = random.Random(0)
     rows = [f"{i % 3 + r.gauss(0, 1)},{r.gauss(0, 1)},{'abc'[i % 3]}" for i in range(60)]
     (place / "t.csv").write_text("u,v,y\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    assert srmm(*FIT, "-o", "m", redirect="<&- >&- 2>&-", cwd=place).returncode == 0
+    fit = [*FIT[:-2], *BAR, "-o", "m"]
+    assert srmm(*fit, redirect="<&- >&- 2>&-", cwd=place).returncode == 0
     return place
 
 
@@ -126,7 +129,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     monkeypatch.chdir(folder)
     assert run(["encode", *FIT[1:-2], "-o", "store"]) == 0
     before = {path.name for path in folder.iterdir()}
-    fit = ["fit", "store", "-o", "full", "--method", "srmm-paper", "--setting", "max_epochs=1"]
+    fit = ["fit", "store", "-o", "full", *BAR]
     done = srmm(*fit, before="ulimit -f 300;", cwd=folder)
     assert done.returncode == 1
     assert done.stderr.startswith(b"error:")
