@@ -24,6 +24,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+from light_client import processes
 from machine import described, table, write
 
 from srmm.workflows.rows import PART_ROWS
@@ -112,8 +113,7 @@ def predicted(folder: Path, table: str, output: str, *options: str, until: int =
 def of_tree(pid: int) -> list[int]:
     """Resident bytes of a process and of those it started."""
     try:
-        process = psutil.Process(pid)
-        return [one.memory_info().rss for one in (process, *process.children(recursive=True))]
+        return [one.memory_info().rss for one in processes(pid)]
     except psutil.Error:  # ended meanwhile
         return [0]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from srmm import Embeddings, load_embeddings
@@ -132,6 +132,7 @@ def test_a_class_of_one_group_is_never_held_out() -> None:
         assert set(y[kept].tolist()) == {0, 1, 2}
 
 
+@example([10**17 - 1, 10**17, 9, 10])
 @given(st.lists(st.one_of(st.integers(0, 120), st.integers(0, 2**63 - 1)), min_size=1, max_size=40))
 def test_whole_numbers_are_numbered_as_their_names_are(groups: list[int]) -> None:
     as_text = np.array(groups, dtype=object)

@@ -20,6 +20,7 @@ from srmm.data.store import load_embeddings, read_manifest, save_embeddings
 from srmm.data.table import Table, read_table
 from srmm.encoders import load_encoder
 from srmm.encoding.encode import encode
+from srmm.encoding.packed import Packed
 from srmm.encoding.transformer import Encode
 from srmm.errors import InputError, SrmmError
 from tests.encoding.hash_encoder import HashEncoder
@@ -911,3 +912,12 @@ def test_half_precision_says_what_it_takes(factor, offset, word):
     made = encode(texts(*"abcdefgh"), {"text": Scaled(factor, offset)}, dtype="float16")
     assert (word is None) == (made.summary.notes == ())
     assert word is None or word in made.summary.notes[0]
+
+
+def test_what_a_store_holds_already_does_not_thin_out_what_half_precision_takes():
+    numbers = 100 + np.random.default_rng(0).standard_normal((900, 1), dtype=np.float32)
+    packed = Packed(None, "float16", "x")
+    packed.append(numbers[:800].astype(np.float16))
+    assert packed.note() is None
+    packed.append(numbers[800:])
+    assert "1 number of 'x' lost" in packed.note()

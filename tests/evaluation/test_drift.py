@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
+from srmm.data.embeddings import Embeddings
 from srmm.evaluation.answers import (
     Answers,
     Judged,
@@ -24,6 +25,7 @@ from srmm.evaluation.drift import (
     presence_tests,
     share_difference,
 )
+from srmm.evaluation.sides import Reference
 
 
 def test_newcombes_interval_is_that_of_his_paper() -> None:
@@ -150,6 +152,14 @@ def test_moments_of_new_items() -> None:
     assert found["mean_shift"] < 3 * found["mean_shift_by_chance"]
     assert found["spread"] == pytest.approx(1, abs=0.1)
     assert moments(np.zeros((3, 2)), np.zeros(2), np.zeros(2))["mean_shift"] is None
+
+
+def test_training_items_kept_in_half_precision_are_read_as_single() -> None:
+    values = np.full((50, 3), 300, dtype=np.float16)  # whose squares it does not have
+    items = Embeddings({"a": values}, np.arange(50)[:, None])
+    before = Reference(("a",), 50, {"a": 50}, None, "store", items)
+    for size in (10, 100):
+        assert np.isfinite(before.vectors("a", size) ** 2).all()
 
 
 def one_hot(classes: list[int], sure: float = 0.9) -> np.ndarray:

@@ -10,7 +10,7 @@ from srmm.evaluation.absence import absence_scores
 from srmm.evaluation.duplicates import near_duplicates
 from srmm.evaluation.paired import mcnemar, paired_difference
 from srmm.evaluation.reliability import reliability, selective
-from srmm.evaluation.suspects import is_suspect
+from srmm.evaluation.suspects import Contradicted
 
 
 def test_honest_probabilities_have_no_calibration_error() -> None:
@@ -104,7 +104,25 @@ def test_near_duplicates_are_counted_and_others_are_not() -> None:
     assert found["rows"]["accuracy_others"] == pytest.approx(3 / 33)
 
 
-def test_a_label_is_suspect_where_another_class_is_as_probable_as_usual() -> None:
+class OfTable:
+    """A scorer of instances whose out-of-fold outputs `p` (n, C) are known."""
+
+    def __init__(self, p: np.ndarray, y: np.ndarray) -> None:
+        self.p, self.y, self.present = p, y, np.ones((len(y), 1), dtype=bool)
+
+    def __call__(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
+        return self.p[rows]
+
+
+@pytest.mark.parametrize(("at_once", "kept"), [(1_000_000, 1_000), (4, 1_000), (4, 0)])
+def test_a_label_is_suspect_where_another_class_is_as_probable_as_usual(
+    at_once: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srmm.learning.probabilities._AT_ONCE", at_once)
+    monkeypatch.setattr("srmm.evaluation.suspects._MOST", kept)
     p = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.05, 0.95], [0.55, 0.45]])
     y = np.array([0, 0, 1, 1, 0, 0])
-    assert is_suspect(p, y).tolist() == [False, False, False, False, True, False]
+    found = Contradicted(OfTable(p, y), 2)  # type: ignore[arg-type]
+    assert found.suspect.tolist() == [False, False, False, False, True, False]
+    assert found.own.tolist() == [0.9, 0.8, 0.9, 0.8, 0.05, 0.55]
+    assert found.said.predicted.tolist() == [0, 0, 1, 1, 1, 0]

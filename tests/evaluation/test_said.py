@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 
 from srmm.evaluation.describe import describe_confusion
-from srmm.evaluation.metrics import point_scores, scores_with_intervals
+from srmm.evaluation.metrics import point_scores
 from srmm.evaluation.outputs import Remembered
-from srmm.evaluation.reliability import reliability, selective
+from srmm.evaluation.reliability import reliability
 from srmm.evaluation.said import COVERAGES, in_short, said
 from srmm.learning.calibration import Calibration
 from srmm.report.findings import confused_pairs
@@ -29,10 +31,19 @@ def scorer(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
 def test_figures_in_short_are_those_of_the_probabilities() -> None:
     short = in_short(PROBABILITIES, Y)
     assert said(Y, short) is short
-    assert point_scores(Y, short) == point_scores(Y, PROBABILITIES)
-    assert scores_with_intervals(Y, short) == scores_with_intervals(Y, PROBABILITIES)
-    assert reliability(Y, short) == reliability(Y, PROBABILITIES)
-    assert selective(Y, short) == selective(Y, PROBABILITIES)
+    known, predicted = Y >= 0, PROBABILITIES.argmax(axis=1)
+    labels = np.union1d(Y, predicted)
+    scores = point_scores(Y, short)
+    assert scores["accuracy"] == pytest.approx(accuracy_score(Y, predicted))
+    assert scores["macro_f1"] == pytest.approx(
+        f1_score(Y, predicted, labels=labels, average="macro", zero_division=0)
+    )
+    expected = log_loss(Y[known], PROBABILITIES[known], labels=range(C))
+    assert reliability(Y, short)["log_loss"] == pytest.approx(expected)
+    np.testing.assert_array_equal(short.confidence, PROBABILITIES.max(axis=1))
+    two = PROBABILITIES[:, :2] / PROBABILITIES[:, :2].sum(axis=1, keepdims=True)
+    wanted = roc_auc_score(Y > 0, two[:, 1])
+    assert point_scores((Y > 0).astype(int), two)["auroc"] == pytest.approx(wanted)
 
 
 def test_sets_in_short_are_those_of_the_calibration() -> None:

@@ -132,6 +132,17 @@ def test_a_saved_model_predicts_the_same_bits(
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_no_rows_have_no_predictions(fitted: dict[tuple[str, int], Any], name: str) -> None:
+    model = fit(fitted, name)
+    some, nobody = model.as_seen(separable(2)), np.zeros((0, len(model.modalities_)), dtype=bool)
+    none = some[np.arange(0)]
+    assert model.predict(none).shape == (0,)
+    assert model.predict_proba(none).shape == (0, 3)
+    for embeddings in (some, none):
+        assert model.scorer(embeddings)(np.arange(0), nobody).shape == (0, 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_clones_have_the_same_parameters(name: str) -> None:
     model = make_method(name, random_state=3, class_weight="balanced")
     assert clone(model).get_params() == model.get_params()

@@ -29,6 +29,15 @@ def test_a_name_that_stands_twice_is_found_among_many() -> None:
     assert time.process_time() - started < 5  # hours, if each is compared with all
 
 
+@pytest.mark.parametrize("depth", [300, 900, 1000, 1020, 5000])
+def test_deep_json_is_refused(client: Any, depth: int) -> None:
+    """Some of it orjson reads, and Python cannot look through."""
+    body = b'{"text": ' + b"[" * depth + b"]" * depth + b"}"
+    response = client.post("/predict", content=body, headers=JSON)
+    assert response.status_code in (400, 422)
+    assert response.json()["error"]["reason"]
+
+
 def test_more_values_than_any_request_needs_are_refused(client: Any) -> None:
     response = client.post("/predict", content=b"[" + b"{}," * 1_000_000 + b"{}]", headers=JSON)
     assert response.status_code == 413

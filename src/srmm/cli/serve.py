@@ -28,7 +28,7 @@ def serve(
     when_nothing: Literal["error", "prior"] | None = None,
     engine: Engine = "auto",
     allowed_host: list[str] | None = None,
-    log_requests: bool = False,
+    log_requests: Annotated[bool, Parameter(negative="")] = False,
     limits: Annotated[Limits, Parameter(name="*", group=LIMITS)] = Limits(),
 ) -> None:
     """Serve a model over HTTP, with a page to try it on.
@@ -63,6 +63,8 @@ def serve(
     allowed_host
         A name by which clients call the server; others are refused. By default the names of this
         machine if only it can ask, else all. Repeatable.
+    log_requests
+        Write a line for every request to the log.
     """
     from srmm.serving.process import Settings, allowed_hosts, api_keys, is_local, serve_model
 

@@ -134,9 +134,10 @@ def _places_as_text(numbers: np.ndarray) -> np.ndarray:
 
     They have up to 19 digits.
     """
+    numbers = numbers.astype(np.uint64)
     digits = np.searchsorted(10 ** np.arange(1, 20, dtype=np.uint64), numbers, side="right")
     # Filled up to one length they sort as numbers do; of equal ones the shorter is first.
-    filled = numbers.astype(np.uint64) * 10 ** (digits.max(initial=0) - digits).astype(np.uint64)
+    filled = numbers * 10 ** (digits.max(initial=0) - digits).astype(np.uint64)
     place = np.empty(len(numbers), dtype=np.int64)
     place[np.lexsort([digits, filled])] = np.arange(len(numbers))
     return place

@@ -29,7 +29,7 @@ class Packed:
     def __init__(self, file: Path | None, dtype: str = "float32", name: str = "") -> None:
         self.file, self.dtype, self.name = file, np.dtype(dtype), name
         self.blocks: list[np.ndarray] = []
-        self.length = 0
+        self.length = self.n_new = 0
         self.dim: int | None = None
         self._sums: np.ndarray | None = None
         if file is not None:
@@ -46,6 +46,7 @@ class Packed:
             )
         self.dim = block.shape[1]
         self.length += len(block)
+        self.n_new += len(block) if block.dtype != self.dtype else 0  # others come from a store
         block = self._rounded(np.ascontiguousarray(block, dtype=np.float32))
         if self.file is None:
             self.blocks.append(block)
@@ -70,10 +71,10 @@ class Packed:
 
     def note(self) -> str | None:
         """A sentence on numbers of which rounding took more than a hundredth of their spread."""
-        if self._sums is None:
+        if self._sums is None or not self.n_new:
             return None
         total, squares, lost = self._sums
-        mean, off = total / self.length, np.sqrt(lost / self.length)
+        mean, off = total / self.length, np.sqrt(lost / self.n_new)
         spread = np.sqrt(np.maximum(squares / self.length - mean**2, 0))
         # What varies in the last digits of single precision only says nothing, then as now.
         varies = spread > np.maximum(_LAST_DIGITS * np.abs(mean), _TINY)

@@ -126,6 +126,8 @@ class Remembered:
 
 def remembering(scorer: Scorer, n_rows: int, y: np.ndarray, calibration: Any = None) -> Remembered:
     """The scorer, if it remembers (sets too, given a calibration); else one that does."""
-    if isinstance(scorer, Remembered) and calibration in (None, scorer.calibration):
+    if isinstance(scorer, Remembered) and (
+        calibration is None or calibration is scorer.calibration
+    ):
         return scorer
     return Remembered(scorer, n_rows, y, calibration=calibration)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from srmm.data.embeddings import Embeddings
+from srmm.data.embeddings import Embeddings, taken
 from srmm.data.modality import ABSENT
 from srmm.encoding.summary import EncodingSummary
 from srmm.evaluation.answers import Answers, Judged
@@ -93,4 +93,4 @@ class Reference:
         places = position[position != ABSENT]
         if len(places) > size:
             places = np.sort(np.random.default_rng([seed, 16]).permutation(places)[:size])
-        return np.asarray(self.items.values[name][places])
+        return np.asarray(taken(self.items.values[name], places))

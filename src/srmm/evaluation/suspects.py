@@ -31,15 +31,15 @@ def suspect_labels(model: Any, train: Embeddings) -> dict[str, Any]:
     scorer = out_of_fold_scorer(model, train)
     if isinstance(scorer, str):
         return {"reason": scorer}
-    found = _Contradicted(scorer, len(model.classes_))
+    found = Contradicted(scorer, len(model.classes_))
     order = np.flatnonzero(found.suspect)
     order = order[np.argsort(found.margin[order], kind="stable")][:_SHOWN]
     items = _items(scorer, order, found, model)
     return {"n": len(scorer.y), "n_suspect": int(found.suspect.sum()), "items": items}
 
 
-class _Contradicted:
-    """Which labels are suspect, by how much, and what was said instead: (n,) each.
+class Contradicted:
+    """Which labels another class contradicts, by how much, and what was said instead: (n,) each.
 
     Out-of-fold outputs are asked for in blocks, twice where they are too many to keep: what is
     usual in a class must be known before anything is unusual.
@@ -68,12 +68,6 @@ class _Contradicted:
             self.suspect[rows] = _contradicts(outputs, y[rows], usual)
 
 
-def is_suspect(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Boolean (n,): labels `y` that another class contradicts, from out-of-fold outputs (n, C)."""
-    own = probabilities[np.arange(len(y)), y]
-    return _contradicts(probabilities, y, _usual(own, y, probabilities.shape[1]))
-
-
 def _usual(own: np.ndarray, y: np.ndarray, n_classes: int) -> np.ndarray:
     """(C,): how probable a class usually is for instances of it; infinite where there are none."""
     count = np.bincount(y, minlength=n_classes)
@@ -95,7 +89,7 @@ def _margin(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _items(
-    scorer: OutOfFoldScorer, rows: np.ndarray, found: _Contradicted, model: Any
+    scorer: OutOfFoldScorer, rows: np.ndarray, found: Contradicted, model: Any
 ) -> list[dict[str, Any]]:
     classes = model.classes_.tolist()
     labels = model.classes_[scorer.y]

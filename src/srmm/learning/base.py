@@ -226,7 +226,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         embeddings = self._matched(X)
         something = self._something(embeddings.present)
         rows = something.nonzero()[0]
-        if len(rows) == len(embeddings):
+        if 0 < len(rows) == len(embeddings):
             found = self._probabilities(embeddings)
             return check_probabilities(self, found, rows, embeddings).astype(float, copy=False)
         probabilities = np.tile(self.class_prior_, (len(embeddings), 1))
@@ -247,7 +247,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         def with_prior(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
             present = present & there[rows]
             something = self._something(present)
-            if something.all():
+            if len(rows) and something.all():
                 found = check_probabilities(self, score(rows, present), rows, embeddings)
                 return found.astype(float, copy=False)
             probabilities = np.tile(self.class_prior_, (len(rows), 1))

@@ -24,7 +24,7 @@ from srmm.report import (
     trust_figures,
     words,
 )
-from srmm.report.style import PALETTE, line_styles
+from srmm.report.style import PALETTE
 
 FORMAT = "srmm-report"
 VERSION = 1
@@ -120,7 +120,6 @@ def render(report: Mapping[str, Any], thumbnail: Thumbnail | None = None) -> str
         left_out=data_words.left_out_lines(report),
         duplicates=data_words.duplicate_lines(report),
         warning=data_words.duplicate_warning(report),
-        styles=line_styles(report),
         legend_classes=_LEGEND_CLASSES,
     )
     return html.translate(_CONTROLS)
@@ -169,7 +168,6 @@ def environment() -> jinja2.Environment:
         "METRICS": words.METRICS,
         "SEVERE": findings.SEVERE,
         "pattern_text": words.pattern_text,
-        "find_pattern": findings.find_pattern,
         "curve_limits": figures.curve_limits,
         "drawn_styles": figures.drawn_styles,
         "interval_bar": drawings.interval_bar,

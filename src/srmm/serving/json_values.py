@@ -27,10 +27,13 @@ def read_plain(body: bytes) -> Any:
         value = orjson.loads(body)
     except ValueError:
         raise NotPlainError from None
-    # A name that stands twice is lost, its colon is not; one in a text only costs time.
-    if _names(value) != body.count(b":"):
-        raise NotPlainError
-    return value
+    try:
+        # A name that stands twice is lost, its colon is not; one in a text only costs time.
+        if _names(value) == body.count(b":"):
+            return value
+    except RecursionError:  # orjson goes deeper than Python
+        pass
+    raise NotPlainError
 
 
 def _names(value: Any) -> int:
