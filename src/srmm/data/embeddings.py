@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from srmm.data.arrays import as_column, as_mask, check_ids
+from srmm.data.arrays import as_column, as_mask, as_rows, check_ids
 from srmm.data.interchange import Interchange
 from srmm.data.labels import as_labels
 from srmm.data.modality import ABSENT, check_modalities
@@ -177,9 +177,7 @@ class Embeddings(Interchange):
                 f"Embeddings are indexed by rows alone, got {rows!r}. The vectors of a modality "
                 "are embeddings.to_array(name); several modalities are embeddings.select(names)."
             )
-        if isinstance(rows, (int, np.integer)):
-            rows = [rows]
-        rows = self._as_slice(rows)
+        rows = self._as_slice(as_rows(rows, len(self)))
         return self._with(position=self.position[rows], rows=rows)
 
     def in_blocks(self, size: int) -> Iterator[tuple[slice, Embeddings]]:
