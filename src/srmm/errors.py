@@ -78,19 +78,19 @@ def _damage(what: object, error: Exception, remedy: str) -> str:
     return f"{what} cannot be read, or is damaged ({said}). {remedy}"
 
 
-def did_you_mean(name: str, options: Iterable[str]) -> str:
+def did_you_mean(name: object, options: Iterable[object]) -> str:
     """A remedy to end an error with: the closest option if one is close, and all of them.
 
     >>> did_you_mean("lable", ["label", "title"])
     "Did you mean 'label'? Available: 'label', 'title'."
     """
-    options = [str(option) for option in options]
-    if not options:
+    names = [str(option) for option in options]
+    if not names:
         return "None are available."
-    lowered = {option.lower(): option for option in options}
-    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    lowered = {option.lower(): option for option in names}
+    close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
     hint = f"Did you mean '{lowered[close[0]]}'? " if close else ""
-    return f"{hint}Available: {', '.join(repr(option) for option in options)}."
+    return f"{hint}Available: {', '.join(map(repr, names))}."
 
 
 def shown(value: object) -> str:
@@ -100,8 +100,8 @@ def shown(value: object) -> str:
     >>> shown(np.str_("a"))
     "'a'"
     """
-    item = getattr(value, "item", None) if type(value).__module__ == "numpy" else None
-    return repr(item() if item else value)
+    plain = type(value).__module__ == "numpy" and not getattr(value, "ndim", 1)
+    return repr(value.item() if plain else value)  # type: ignore[attr-defined]
 
 
 def one_of(name: str, value: object, options: Iterable[str]) -> str:

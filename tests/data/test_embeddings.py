@@ -136,3 +136,20 @@ def test_check_names_modality_and_row_of_a_number_that_is_not_finite() -> None:
     broken = Embeddings(values, np.array([[0], [-1], [1]]), ids=np.array(["x", "y", "z"]))
     with pytest.raises(InputError, match=r"a embedding of row 2 \(id 'z'\)"):
         broken.check()
+
+
+def test_what_is_not_there_is_refused_by_name() -> None:
+    data = Embeddings.from_arrays({"a": np.eye(4), "b": np.eye(4)}, split=["train", "test"] * 2)
+    for ask in (data.to_array, data.items, data.places, data.select):
+        with pytest.raises(InputError, match=r"There is no modality 'c'. Available: 'a', 'b'"):
+            ask("c")
+    with pytest.raises(InputError, match=r"The split is 'tset', which is unknown. .*'test'"):
+        data.rows_in("tset")
+    with pytest.raises(InputError, match="'a' is given more than once"):
+        data.select(["a", "a"])
+    with pytest.raises(InputError, match=r"shape \(4, 2\) or \(2,\), got \(3, 2\)"):
+        data.mask(np.ones((3, 2), dtype=bool))
+    with pytest.raises(InputError, match=r"dict of one array per modality.*got list"):
+        Embeddings.from_arrays([np.eye(2)])  # type: ignore[arg-type]
+    assert data.select("b").modalities == ("b",)
+    assert not data.rows_in("validation").any()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from srmm.data.arrays import as_column
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import as_embeddings, as_lone, is_lone_array
 from srmm.data.labels import as_labels, check_label_types
+from srmm.data.store import load_embeddings, save_embeddings
+from srmm.data.table import read_table
 from srmm.errors import InputError
 
 FULL = np.arange(12.0).reshape(4, 3)
@@ -109,7 +112,6 @@ REFUSED = {
     "a half-empty row": ([[1, None], [2, 3]], "Row 0 .* partly NaN"),
     "a half-masked row": (np.ma.masked_array(FULL, mask=np.eye(4, 3)), "partly masked in row 0"),
     "half-masked in a list": ([np.ma.masked_array([1, 2], mask=[0, 1])], "partly masked in row 0"),
-    "nothing": ([None, None], "leave the modality out"),
     "numbers": (FULL[:, 0], r"reshape\(-1, 1\)"),
     "a set": ({1, 2}, r"shape \(\)"),
     "a dict": ({"x": 1}, r"shape \(\)"),
@@ -316,3 +318,36 @@ def test_an_archive_takes_every_name(name: str, tmp_path: Any) -> None:
     assert again.modalities == (name, "other")
     np.testing.assert_array_equal(again.present, embeddings.present)
     np.testing.assert_array_equal(again.to_array(name), FULL)
+
+
+def test_a_modality_that_nobody_has_is_absent_however_it_is_written(tmp_path: Path) -> None:
+    """A batch to predict may lack what the model knows: as None, null or NaN, it is the same."""
+    here = np.eye(3, dtype=np.float32)
+    for nobody in ([None] * 3, pa.array([None] * 3, pa.list_(pa.float32())), pd.Series([None] * 3)):
+        data = Embeddings.from_arrays({"a": here, "b": nobody})
+        assert data.present.tolist() == [[True, False]] * 3
+        assert data.embedding_dims == {"a": 3, "b": 0}
+        for again in (
+            Embeddings.from_arrow(data.to_arrow()),
+            Embeddings.from_parquet(data.to_parquet(tmp_path / "x.parquet")),
+            Embeddings.from_numpy(data.to_numpy(tmp_path / "x.npz")),
+            load_embeddings(save_embeddings(data, tmp_path / "store", overwrite=True)),
+        ):
+            assert again.present.tolist() == data.present.tolist()
+
+
+@pytest.mark.parametrize(
+    "rows", [None, True, 1.0, "a", [[0, 1]], [0.5], {1}, [True], np.ma.masked, np.zeros((2, 2))]
+)
+def test_what_chooses_no_rows_is_refused(rows: Any) -> None:
+    data = Embeddings.from_arrays({"a": np.eye(3)})
+    table = read_table(pd.DataFrame({"t": ["x", "y", "z"]}), text="t")
+    for chosen in (data, table):
+        with pytest.raises(InputError, match=r"truth value|indexed by rows alone"):
+            chosen[rows]
+        with pytest.raises(IndexError):
+            chosen[[3]]
+        assert len(chosen[[]]) == 0
+        assert len(chosen[np.array(-1)]) == 1
+        assert len(chosen[pd.array([True, False, True])]) == 2
+        assert len([one for one in chosen]) == 3  # noqa: C416 - by IndexError

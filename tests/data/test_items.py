@@ -554,3 +554,11 @@ def test_the_preview_in_a_raw_file_is_not_the_picture(reader: ItemReader) -> Non
     preview = encoded(photo(), "TIFF", tiffinfo={0xFE: 1})
     assert "camera's RAW" in reason(reader.image, preview)
     assert reader.image(encoded(photo(), "TIFF", tiffinfo={0xFE: 0})).size == (40, 30)
+
+
+def test_pixels_of_another_byte_order_are_the_same_picture() -> None:
+    """FITS, TIFF and HDF5 give big-endian numbers: 16 bits of grey are not 8."""
+    for ramp in (np.array([[0, 300, 65535]], "u2"), np.array([[0, 7, 200]], "u2")):
+        with ItemReader() as reader:
+            native, other = (reader.image(x) for x in (ramp, ramp.astype(">u2")))
+        assert np.array_equal(np.asarray(native), np.asarray(other))

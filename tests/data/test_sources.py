@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -495,3 +496,25 @@ def test_pictures_as_arrays_and_in_nested_lists(tmp_path: Path) -> None:
         assert table.present.tolist() == [[True], [False]]
         with ItemReader() as reader:
             np.testing.assert_array_equal(np.asarray(reader.image(table.items["image"][0])), pixels)
+
+
+class LikePolars:
+    """A frame of another library: it has columns, and gives an Arrow stream."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table, self.columns = table, list(range(table.num_columns))
+
+    def __arrow_c_stream__(self, schema: object = None) -> object:
+        return self.table.__arrow_c_stream__(schema)
+
+
+def test_tables_in_memory_are_read_whoever_holds_them() -> None:
+    rows = {"t": ["a", None, "b"], "n": [1, None, 3], "v": [[1.0, 2.0], None, [3.0, 4.0]]}
+    table = pa.table({**rows, "d": pa.array(["x", "y", "x"]).dictionary_encode()})
+    for source in (table, table.to_batches()[0], LikePolars(table)):
+        text, number, vector, coded = cells(source, "t", "n", "v", "d")
+        assert (text, number, coded) == (rows["t"], rows["n"], ["x", "y", "x"])
+        assert [None if v is None else list(v) for v in vector] == rows["v"]
+        assert read_table(source, text="t", features="v").present.tolist() == [
+            [True, True], [False, False], [True, True]
+        ]  # fmt: skip

@@ -435,3 +435,44 @@ def test_a_row_with_nothing_in_it_does_not_count() -> None:
         check_labels(labelled(["a", "a", "b", "b"], ["x", "x", "x", None]))
     with pytest.raises(InputError, match="There are no labels in the frame"):
         check_labels(read_table(pd.DataFrame({"t": ["a"]}), text="t"))
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", " \u00a0\u2060", "\u00ad", "\u2800"])
+def test_a_text_of_characters_that_nobody_sees_is_blank(tmp_path: Path, unseen: str) -> None:
+    rows = {"t": ["a", unseen, "b"], "y": ["u", "v", unseen]}
+    file = write(tmp_path / "x.csv", pd.DataFrame(rows).to_csv(index=False))
+    for source in (pd.DataFrame(rows), file):
+        table = read_table(source, text="t", label="y")
+        assert table.present[:, 0].tolist() == [True, False, True]
+        assert table.labels is not None
+        assert table.labels.tolist() == ["u", "v", None]
+
+
+def test_a_joined_emoji_is_a_text() -> None:
+    table = read_table(pd.DataFrame({"t": ["👩\u200d🔬", "\u200bred"]}), text="t")
+    assert table.items["text"].tolist() == ["👩\u200d🔬", "\u200bred"]
+
+
+@pytest.mark.parametrize("role", ["group", "features", "label", "id"])
+def test_half_a_character_is_refused_by_row(tmp_path: Path, role: str) -> None:
+    """JSON can hold it, and no file that names the row can."""
+    rows = [{"t": "x", "c": "blue"}, {"t": "y", "c": "\ud800"}]
+    file = write(tmp_path / "x.jsonl", "\n".join(map(json.dumps, rows)))
+    with pytest.raises(InputError, match=r"'c' of row 1 \(line 2 of x.jsonl.* not valid Unicode"):
+        read_table(file, text="t", **{role: "c"})
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        ({"text": 0}, "The text is chosen by 0 of type int.*e.g. '0'"),
+        ({"text": [0]}, "The text is chosen by 0"),
+        ({"text": "0", "label": 1}, "The label is chosen by 1 of type int"),
+        ({"text": "0", "features": b"1"}, "The features is chosen by b'1'"),
+    ],
+)
+def test_columns_are_named_by_text(chosen: dict[str, object], says: str) -> None:
+    frame = pd.DataFrame([["a", "x"], ["b", "y"]])  # whose columns are 0 and 1
+    with pytest.raises(InputError, match=says):
+        read_table(frame, **chosen)
+    assert read_table(frame, text="0", image=None).modalities == ("text",)

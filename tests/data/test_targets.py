@@ -27,7 +27,14 @@ def test_blanks_around_labels_are_taken_off_and_said() -> None:
 
 @pytest.mark.parametrize(
     "twins",
-    [("Shirt", "shirt"), ("T shirt", "t  shirt"), ("caf\u00e9", "cafe\u0301"), ("1", "1.0")],
+    [
+        ("Shirt", "shirt"),
+        ("T shirt", "t  shirt"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("1", "1.0"),
+        ("shirt", "shirt\u200b"),
+        ("\ufeffshirt", "shirt"),
+    ],
 )
 def test_twins_are_said_and_stay_two_classes(twins: tuple[str, str]) -> None:
     table = labelled([*twins, "hat", "hat"])

@@ -287,3 +287,12 @@ def test_a_baseline_that_lacks_a_class_is_still_shown() -> None:
     baselines = fit_baselines(train, recipe=network_parameters(model), random_state=0)
     content = evaluate(model, test, baselines=baselines, projection=False).content
     assert "unimodal:image" in content["baselines"]
+
+
+def test_what_is_no_model_and_no_baselines_is_refused() -> None:
+    data = Embeddings.from_arrays({"a": np.eye(4)}, labels=[0, 1, 0, 1])
+    with pytest.raises(InputError, match="must be a fitted classifier of srmm, got str"):
+        evaluate("model", data)
+    model = PaperClassifier(max_epochs=1, hidden_dim=4).fit(data)
+    with pytest.raises(InputError, match=r"baselines must be a dict.*got list"):
+        evaluate(model, data, baselines=["logreg"])  # type: ignore[arg-type]

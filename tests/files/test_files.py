@@ -116,3 +116,26 @@ def test_an_error_of_the_system_that_a_library_words_anew_is_the_systems(tmp_pat
     with pytest.raises(OSError, match="x") as error, replacing_file(tmp_path / "x"):
         raise OSError(errno.ENOSPC, "no room")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_a_link_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    """A model's place may be a link to another disk: that is where it belongs."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    for name in ("old", "new"):  # "new" is not there yet
+        (tmp_path / name).symlink_to(disk / name)
+        (tmp_path / f"{name}.txt").symlink_to(disk / f"{name}.txt")
+    (disk / "old").mkdir()
+    (disk / "old.txt").write_text("before")
+    for name in ("old", "new"):
+        with replacing_folder(tmp_path / name) as folder:
+            (folder / "a").write_text("x")
+        with replacing_file(tmp_path / f"{name}.txt") as file:
+            file.write_text("after")
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / f"{name}.txt").is_symlink()
+        assert (disk / name / "a").read_text() == "x"
+        assert (disk / f"{name}.txt").read_text() == "after"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "disk", "new", "new.txt", "old", "old.txt"
+    ]  # fmt: skip

@@ -68,8 +68,11 @@ def _unmasked(held: Any) -> np.ndarray:
     rows = [cell for cell in cells if isinstance(cell, list | tuple | np.ndarray)]
     kinds = {type(cell) for cell in cells}
     # NumPy makes texts of a list of texts and numbers, or NaN: 1 and "1" would be one class.
-    mixed = len(kinds) > 1 and any(issubclass(kind, str | bytes | bool) for kind in kinds)
-    if not mixed and not any(is_missing(cell) for cell in cells):
+    # And it cuts NULs off the ends of texts, and an enum's down to the enum's name.
+    texts = any(issubclass(kind, str | bytes) for kind in kinds)
+    if not (texts or (len(kinds) > 1 and bool in kinds)) and not any(
+        is_missing(cell) for cell in cells
+    ):
         try:
             return np.asarray(list(cells))
         except ValueError:  # lists of several lengths
@@ -94,6 +97,37 @@ def _flat(name: str, array: np.ndarray) -> np.ndarray:
             "instance" + (_ONE_LABEL if name in ("y", "labels") else ", e.g. a text.")
         )
     return array
+
+
+def as_rows(rows: Any, n: int) -> Any:
+    """What chooses some of n instances: a slice, or an array of whole numbers or truth values.
+
+    Raises `InputError` for what NumPy would take for something else, and `IndexError` for a row
+    beyond n, which is how Python ends a loop.
+    """
+    if isinstance(rows, slice) or rows is Ellipsis:
+        return rows
+    array = rows if type(rows) is np.ndarray else _opened_rows(rows)
+    if array.ndim == 0 and array.dtype.kind in "iu":
+        array = array.reshape(1)
+    if array.ndim == 1 and not len(array) and array.dtype != bool:
+        array = array.astype(np.intp)
+    if array.ndim != 1 or array.dtype.kind not in "iub":
+        raise InputError(
+            f"Rows are chosen by a slice, whole numbers or a truth value for each of the {n}, got "
+            f"{shown(rows)[:80]} of type {type(rows).__name__}."
+        )
+    if array.dtype == bool and len(array) != n:
+        raise InputError(f"A mask of {len(array)} truth values cannot choose among {n} rows.")
+    return array
+
+
+def _opened_rows(rows: Any) -> np.ndarray:
+    if isinstance(rows, bool | np.bool_):  # which Python takes for 0 or 1
+        return np.empty((0, 0))
+    if np.ma.getmaskarray(rows).any() if isinstance(rows, np.ma.MaskedArray) else rows is None:
+        return np.empty((0, 0))
+    return np.asarray(opened("the choice of rows", rows))
 
 
 def check_ids(ids: np.ndarray | None) -> np.ndarray | None:

@@ -26,7 +26,8 @@ def is_vector(kind: pa.DataType) -> bool:
 def dense_lists(what: str, column: pa.Array) -> np.ndarray:
     """A column of `is_vector` as (n, d) floats, NaN rows where it is null.
 
-    Raises `InputError` naming `what` for vectors of several lengths, or if there is none.
+    If all of it is, n times None: nobody can say of what length its vectors would be. Raises
+    `InputError` naming `what` for vectors of several lengths.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -41,11 +42,13 @@ def dense_lists(what: str, column: pa.Array) -> np.ndarray:
         raise InputError(f"{what} must hold lists of numbers, got {column.type}.")
     present = ~column.is_null().to_numpy(zero_copy_only=False)
     kept = column.drop_null()
-    lengths = set(pc.list_value_length(kept).to_pylist()) if len(kept) else set()
+    if not len(kept):
+        return np.full(len(column), None)
+    lengths = set(pc.list_value_length(kept).to_pylist())
     if len(lengths) != 1:
         raise InputError(
             f"Every cell of {what} must be a vector of one length, got lengths "
-            f"{sorted(lengths)[:4] or 'none: the column is empty'}."
+            f"{sorted(lengths)[:4]}."
         )
     dense = np.full((len(column), lengths.pop()), np.nan, dtype=_float(kept.type.value_type))
     numbers = pc.list_flatten(kept)

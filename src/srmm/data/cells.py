@@ -64,6 +64,9 @@ def _features(
     if modality.form == "column" and not as_cells and holds_vectors(cells[modality.columns[0]]):
         return _vectors(where, modality, cells[modality.columns[0]])
     numbers = None if as_cells else numeric_block(columns)
+    if numbers is None:
+        for column, held in columns.items():
+            _check_unicode(where, column, held)
     return raw_block(where, columns) if numbers is None else numbers
 
 
@@ -136,8 +139,9 @@ def read_ids(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
     return ids
 
 
-def read_groups(cells: np.ndarray) -> np.ndarray:
+def read_groups(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
     """What each row belongs to, None of a row whose cell is empty."""
+    _check_unicode(where, column, cells)
     groups = np.empty(len(cells), dtype=object)
     for row, cell in enumerate(cells):
         groups[row] = None if cell is None else str(cell)
@@ -147,6 +151,8 @@ def read_groups(cells: np.ndarray) -> np.ndarray:
 def _check_unicode(where: Where, column: str, cells: np.ndarray) -> None:
     """Lone surrogates, as JSON can hold, cannot be written to any file that names the row."""
     for row, cell in enumerate(cells):
+        if isinstance(cell, str) and cell.isascii():
+            continue
         try:
             str(cell).encode("utf-8")
         except UnicodeEncodeError:

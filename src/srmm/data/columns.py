@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from srmm.data.modality import check_modalities, check_modality_name
 from srmm.data.sources import OpenedTable
@@ -24,6 +25,25 @@ class ModalityColumns:
     choice: str
     form: str  # "column", "template", or "numbers": one column for each number of a vector
     columns: tuple[str, ...]
+
+
+def as_choices(kind: str, choices: Any) -> list[str]:
+    """The columns chosen for a kind as a list; raise `InputError` for what names no column."""
+    if choices is None:
+        return []
+    listed = isinstance(choices, Iterable) and not isinstance(choices, str | bytes)
+    found = list(choices) if listed else [choices]
+    for choice in found:
+        _check_text(f"The {kind}", choice)
+    return found
+
+
+def _check_text(role: str, column: Any) -> None:
+    if not isinstance(column, str):
+        raise InputError(
+            f"{role} is chosen by {column!r} of type {type(column).__name__}; expected the name of "
+            f"a column as text, e.g. {str(column)!r}."
+        )
 
 
 def parse_choice(
@@ -62,6 +82,7 @@ def _matching(table: OpenedTable, wanted: str, reserved: Sequence[str]) -> list[
 
 
 def check_column(table: OpenedTable, role: str, column: str) -> None:
+    _check_text(role, column)
     if table.columns.count(column) > 1:
         raise InputError(
             f"{role} column {column!r} stands {table.columns.count(column)} times in "

@@ -8,13 +8,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from srmm.data.arrays import as_column, as_mask, check_ids
+from srmm.data.arrays import as_column, as_mask, as_rows, check_ids
 from srmm.data.interchange import Interchange
 from srmm.data.labels import as_labels
 from srmm.data.modality import ABSENT, check_modalities
+from srmm.data.sources.base import SPLITS
 from srmm.data.splits import as_split
 from srmm.data.vectors import as_vectors
-from srmm.errors import InputError, did_you_mean, shown
+from srmm.errors import InputError, did_you_mean, one_of, shown
 
 _BLOCK, _LARGEST = 4096, 1 << 24  # vectors, and numbers, of a block
 
@@ -101,6 +102,11 @@ class Embeddings(Interchange):
             For a row that is partly NaN or masked or holds an infinity (naming modality and row),
             arrays of different lengths, or an array that is not two-dimensional.
         """
+        if not isinstance(arrays, Mapping):
+            raise InputError(
+                "Expected is a dict of one array per modality, {'image': array, 'text': array}, "
+                f"got {type(arrays).__name__}."
+            )
         modalities = check_modalities([name for name, array in arrays.items() if array is not None])
         shown = None if present is None else as_mask(present)
         if shown is not None and shown.shape[1:] != (len(modalities),):
@@ -177,9 +183,7 @@ class Embeddings(Interchange):
                 f"Embeddings are indexed by rows alone, got {rows!r}. The vectors of a modality "
                 "are embeddings.to_array(name); several modalities are embeddings.select(names)."
             )
-        if isinstance(rows, (int, np.integer)):
-            rows = [rows]
-        rows = self._as_slice(rows)
+        rows = self._as_slice(as_rows(rows, len(self)))
         return self._with(position=self.position[rows], rows=rows)
 
     def in_blocks(self, size: int) -> Iterator[tuple[slice, Embeddings]]:
@@ -195,6 +199,7 @@ class Embeddings(Interchange):
         """Boolean (n_instances,): True for the instances of that split ("train", "test", …)."""
         if self.split is None:
             raise InputError("These embeddings have no split; build them with split=…")
+        one_of("The split", split, SPLITS)
         return np.asarray(self.split == split, dtype=bool)
 
     def mask(self, present: np.ndarray) -> Embeddings:
@@ -202,17 +207,22 @@ class Embeddings(Interchange):
 
         `present` is boolean of shape (n_instances, n_modalities) or (n_modalities,).
         """
-        present = np.broadcast_to(as_mask(present), self.position.shape)
+        given = as_mask(present)
+        try:
+            present = np.broadcast_to(given, self.shape)
+        except ValueError:
+            raise InputError(
+                f"present must be boolean of shape {self.shape} or {self.shape[1:]}, got "
+                f"{given.shape}."
+            ) from None
         return self._with(position=np.where(present, self.position, ABSENT))
 
     def select(self, modalities: Sequence[str]) -> Embeddings:
         """The same instances with only these modalities, in this order."""
-        for name in modalities:
-            if name not in self.values:
-                raise InputError(
-                    f"There is no modality {name!r}. {did_you_mean(name, self.modalities)}"
-                )
-        columns = [self.modalities.index(name) for name in modalities]
+        modalities = [modalities] if isinstance(modalities, str) else list(modalities)
+        columns = [self._place(name) for name in modalities]
+        if modalities:
+            check_modalities(modalities)
         chosen = self._with(position=self.position[:, columns])
         chosen.values = {name: self.values[name] for name in modalities}
         chosen.modalities = tuple(modalities)
@@ -227,7 +237,7 @@ class Embeddings(Interchange):
 
     def places(self, modality: str) -> tuple[np.ndarray, np.ndarray]:
         """(rows, places): the instances with this modality, and their rows of `values`."""
-        position = self.position[:, self.modalities.index(modality)]
+        position = self.position[:, self._place(modality)]
         rows = (position != ABSENT).nonzero()[0]
         return rows, position[rows]
 
@@ -242,6 +252,7 @@ class Embeddings(Interchange):
 
     def to_array(self, modality: str) -> np.ndarray:
         """One modality as a dense (n_instances, d_m) array, NaN rows where absent."""
+        self._place(modality)
         dense = np.full((len(self), self.embedding_dims[modality]), np.nan, dtype=np.float32)
         for rows, vectors in self.blocks(modality):
             dense[rows] = vectors
@@ -283,6 +294,14 @@ class Embeddings(Interchange):
                         "repair or remove this one."
                     )
         return self
+
+    def _place(self, modality: str) -> int:
+        """Which modality it is; raise `InputError` if there is none of that name."""
+        if modality not in self.modalities:
+            raise InputError(
+                f"There is no modality {modality!r}. {did_you_mean(modality, self.modalities)}"
+            )
+        return self.modalities.index(modality)
 
     def _as_slice(self, rows: Any) -> Any:
         """Rows that lie together as a slice, which copies nothing; others as they are."""

@@ -43,6 +43,8 @@ def opened(what: str, held: Any) -> Any:
 
 def opened_cells(what: str, held: Any) -> Any:
     """`opened`, but whole numbers and truth values beside nulls stay what they are."""
+    if isinstance(held, pd.MultiIndex):
+        held = held.to_frame()  # a row has several values
     if isinstance(held, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
         held = pd.Series(held)
         return held.to_numpy() if isinstance(held.dtype, np.dtype) else held.tolist()

@@ -249,7 +249,10 @@ class Interchange:
 
     @classmethod
     def _from_numpy(cls, content: Mapping[str, np.ndarray]) -> Self:
-        arrays = {key: array for key, array in content.items() if not key.startswith("_")}
+        arrays: dict[str, Any] = {k: x for k, x in content.items() if not k.startswith("_")}
+        for key, array in arrays.items():
+            if array.ndim == 2 and not array.shape[1]:  # of a modality that nobody has
+                arrays[key] = [None] * len(array)
 
         def column(key: str) -> np.ndarray | None:
             if f"_{key}" not in content:

@@ -37,7 +37,7 @@ def check_label_types(labels: np.ndarray, source: str = "") -> np.ndarray:
     """
     # A date of NumPy would become a whole number.
     plain = np.number | np.bool_ | np.str_
-    values = [label.item() if isinstance(label, plain) else label for label in labels]
+    values = [label.item() if isinstance(label, plain) else _text(label) for label in labels]
     distinct = _distinct(values)
     for value in distinct:
         if isinstance(value, float) and value % 1:
@@ -55,12 +55,30 @@ def check_label_types(labels: np.ndarray, source: str = "") -> np.ndarray:
                 f"The label {shown(value)}{source} is no valid text: it was read in another "
                 "encoding than it was written in. Read it again, with the right one."
             )
+        if isinstance(value, str) and value.endswith("\0"):
+            raise InputError(
+                f"The label {shown(value)}{source} ends in a NUL character, which NumPy drops: it "
+                "would be one class with the text before it. Take it off, e.g. "
+                "label.rstrip('\\0')."
+            )
     kinds = {_kind(value) for value in distinct}
     if len(kinds) > 1:
         raise InputError(
             f"The labels mix {' and '.join(sorted(kinds))}{source}; make them all text."
         )
     return np.array(values)
+
+
+def check_same_kind(labels: np.ndarray, classes: np.ndarray) -> None:
+    """Raise `InputError` where known labels are of another kind than the classes: "1" beside 1."""
+    if not len(labels):
+        return
+    given, known = (_kind(values[:1].tolist()[0]) for values in (labels, classes))
+    if given != known:
+        raise InputError(
+            f"The labels are {given}, such as {shown(labels[0])}, and the classes of the model are "
+            f"{known}, such as {shown(classes[0])}: none would be right. Convert the labels."
+        )
 
 
 def class_numbers(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -76,6 +94,11 @@ def _distinct(values: list[Any]) -> list[Any]:
         return [value for _, value in dict.fromkeys((type(value), value) for value in values)]
     except TypeError:  # such as lists, which are refused
         return values
+
+
+def _text(label: Any) -> Any:
+    """A text of a kind of its own, such as an enum's, as a plain one; NumPy would name the enum."""
+    return str.__str__(label) if isinstance(label, str) else label
 
 
 def _size(value: Any) -> float:

@@ -39,6 +39,8 @@ def _eight_bits(pixels: np.ndarray) -> np.ndarray:
         raise UnreadableItem("is a masked array; fill in what its mask hides")
     if pixels.dtype == bool:
         return pixels.astype(np.uint8) * 255
+    if pixels.dtype.kind in "iu":  # of another byte order it is no other type
+        pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     if pixels.dtype == np.uint8 or (pixels.dtype == np.uint16 and pixels.ndim == 2):
         return np.ascontiguousarray(pixels)
     if pixels.dtype.kind not in "iu":

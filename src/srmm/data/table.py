@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from srmm.data.arrays import as_rows
 from srmm.data.blocks import holds_cells
 from srmm.data.cells import read_groups, read_ids, read_items, read_labels, read_splits
 from srmm.data.columns import (
     PATH_KINDS,
     ModalityColumns,
+    as_choices,
     check_column,
     check_roles,
     name_modalities,
@@ -118,8 +120,7 @@ class Table:
         """The rows chosen by a slice, indices or a boolean mask."""
         if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:
             rows = rows[0]  # scikit-learn indexes arrays as X[rows, ...]
-        if isinstance(rows, (int, np.integer)):
-            rows = [rows]
+        rows = as_rows(rows, len(self))
         lines = self.lines
         if lines is None and self.first_line is not None:
             lines = self.first_line + np.arange(len(self))
@@ -172,7 +173,8 @@ def read_table(
         tabs, semicolons or pipes), .jsonl or .ndjson (all four also .gz, .bz2, .xz or .zip),
         .parquet or .pq, .xlsx (a sheet: "goods.xlsx#Summer"); an SQLite file, or the address of a
         database, "postgresql://user@host/shop"; a folder with a folder of pictures or sounds per
-        class, or of a data set that `datasets` saved; a frame, or a data set in memory. A cell is
+        class, or of a data set that `datasets` saved; a frame, of Polars and the like, too, an
+        Arrow table, or a data set in memory. A cell is
         empty if there is nothing or only white space in it, or null, None or NaN.
     image, text, audio, voice, face, features : str or sequence of str
         "column", or a template with columns in braces, "images/{id}.jpg", whose item is absent
@@ -225,7 +227,7 @@ def read_table(
         [
             parse_choice(table, kind, choice, [column for column in roles.values() if column])
             for kind, choices in chosen.items()
-            for choice in ([choices] if isinstance(choices, str) else choices)
+            for choice in as_choices(kind, choices)
         ],
         table,
     )
@@ -308,7 +310,7 @@ def _with_roles(
         notes += said
         read = replace(read, split=read_splits(read.where, split, parts))
     if group is not None:
-        groups, said = tidy_names(group, read_groups(cells[group]), "group")
+        groups, said = tidy_names(group, read_groups(read.where, group, cells[group]), "group")
         notes += said
         read = replace(read, groups=groups)
     return read, notes

@@ -112,7 +112,7 @@ def _twins(counts: Counter[Any]) -> str | None:
     for name in counts:
         if isinstance(name, str):
             number = _number(name)
-            plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+            plain = " ".join(_seen(unicodedata.normalize("NFKC", name)).casefold().split())
             same.setdefault(plain if number is None or number != number else number, []).append(
                 name
             )
@@ -123,6 +123,13 @@ def _twins(counts: Counter[Any]) -> str | None:
     more = f"; and {len(twins) - _NAMED:,} more" if len(twins) > _NAMED else ""
     classes = "two classes" if len(twins) == 1 and len(twins[0]) == 2 else "classes of their own"
     return f"{'; '.join(parts)}{more} differ only in case or spelling: {classes}."
+
+
+def _seen(text: str) -> str:
+    """The text without characters that nobody sees, such as a space without width."""
+    if text.isascii():
+        return text
+    return "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
 
 
 def _combinations(counts: Counter[Any]) -> str | None:

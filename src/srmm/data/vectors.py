@@ -26,7 +26,10 @@ def as_vectors(
     what = f"Modality {name!r}"
     array = opened(what, held)
     if isinstance(array, list | tuple) or (array.ndim == 1 and array.dtype == object):
-        array = _stacked(what, array, shown)
+        stacked = _stacked(what, array, shown)
+        if stacked is None:  # of what length its vectors would be, nobody can say
+            return np.empty((len(array), 0)), np.zeros(len(array), dtype=bool)
+        array = stacked
     if array.ndim != 2:
         hint = " One number per row is array.reshape(-1, 1)." if array.ndim == 1 else ""
         raise InputError(
@@ -87,8 +90,13 @@ def _unmasked(what: str, array: np.ma.MaskedArray, shown: np.ndarray) -> np.ndar
     return np.asarray(~whole)
 
 
-def _stacked(what: str, rows: Sequence[Any] | np.ndarray, shown: np.ndarray | None) -> np.ndarray:
-    """A list of vectors as (n, d), NaN where there is none; lists of numbers at one go."""
+def _stacked(
+    what: str, rows: Sequence[Any] | np.ndarray, shown: np.ndarray | None
+) -> np.ndarray | None:
+    """A list of vectors as (n, d), NaN where there is none; lists of numbers at one go.
+
+    None if there is no vector at all.
+    """
     if isinstance(rows, np.ma.MaskedArray):
         rows = list(rows)
     if len(rows) and all(type(row) in (list, tuple, np.ndarray) for row in rows):
@@ -113,10 +121,10 @@ def _stacked(what: str, rows: Sequence[Any] | np.ndarray, shown: np.ndarray | No
     return _joined(what, vectors)
 
 
-def _joined(what: str, vectors: list[Any]) -> np.ndarray:
+def _joined(what: str, vectors: list[Any]) -> np.ndarray | None:
     kept = {vector.shape: i for i, vector in reversed([*enumerate(vectors)]) if vector is not None}
     if not kept:
-        raise InputError(f"{what} has no vector in it; leave the modality out.")
+        return None
     if len(kept) > 1 or len(next(iter(kept))) != 1:
         found = ", ".join(f"{shape} in row {i}" for shape, i in sorted(kept.items())[:4])
         raise InputError(

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils import compute_sample_weight
 from torch import Tensor
 
 from srmm.data.inputs import as_embeddings
@@ -20,6 +19,7 @@ from srmm.ensemble.training import train_branches
 from srmm.ensemble.weights import PatternWeights
 from srmm.errors import InputError
 from srmm.learning.labelled import labelled
+from srmm.learning.weighing import weights_by_class
 
 _TRUTH = 0.3  # share of the true label in what is learnt; the rest is the teacher's word
 
@@ -76,7 +76,7 @@ def distil(
             "each must be judged by a network that never saw it."
         )
     if model.class_weight is not None:
-        weight = weight * compute_sample_weight(model.class_weight, labels)
+        weight = weight * weights_by_class(model.class_weight, labels, model.classes_)
     counts = torch.from_numpy(weight / weight.mean()).to(device, torch.float32)
     student = _student(model, random_state)
     student.network_.start(rng)

@@ -151,6 +151,16 @@ def evaluate(
     all patterns, rates and draws are combinations of those outputs. Any other runs once per
     pattern. Nothing is chosen or tuned here.
     """
+    if not hasattr(model, "as_seen"):
+        raise InputError(
+            f"The model must be a fitted classifier of srmm, got {type(model).__name__}. A folder "
+            "is read by srmm.from_pretrained, and of a Predictor take its .model."
+        )
+    if not isinstance(baselines or {}, Mapping):
+        raise InputError(
+            f"baselines must be a dict of name → fitted classifier, got {type(baselines).__name__}."
+            " srmm.fit_baselines makes one."
+        )
     embeddings = model.as_seen(test)
     labels = embeddings.labels if y is None else as_labels("y", y)
     if labels is None or len(labels) != len(embeddings):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from srmm.errors import SrmmError
-from srmm.files.names import beside
+from srmm.files.names import beside, followed
 
 try:
     import fcntl
@@ -36,6 +36,7 @@ def only_writer(path: Path, *, wait: float = 60.0) -> Iterator[None]:
 
     Waits for another writer up to `wait` seconds, then raises `SrmmError` that names it.
     """
+    path = followed(path)
     place = path.parent.resolve() / path.name
     mine: set[Path] = _held.__dict__.setdefault("paths", set())
     if place in mine:

@@ -24,6 +24,11 @@ def beside(path: Path, name: str, ending: str) -> Path:
     return path.parent / (name + ending)
 
 
+def followed(path: Path) -> Path:
+    """Where a symbolic link at `path` leads, so that it stays a link; `path` if it is none."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
 def temporary_prefix(path: Path) -> str:
     """How the temporary names beside `path` start."""
     return beside(path, f".{path.name}", ".01234567.tmp").name.removesuffix("01234567.tmp")

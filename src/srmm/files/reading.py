@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from srmm.errors import StoreError
-from srmm.files.names import temporaries
+from srmm.files.names import followed, temporaries
 
 T = TypeVar("T")
 Stamp = tuple[bytes, int, int, int] | None
@@ -24,6 +24,7 @@ _LOOKED_AGAIN = 0.005  # seconds
 def standing(folder: Path) -> Path:
     """Where the folder is to be read: in its place, or aside if it was left there."""
     if not folder.exists():
+        folder = followed(folder)
         for aside in temporaries(folder, "old"):
             if (aside / folder.name).is_dir():
                 return aside / folder.name

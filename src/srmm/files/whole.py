@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all.
+"""Files and folders that appear whole or not at all. Symbolic links are followed.
 
 What is being written lies beside its place under a temporary name. A writer that is killed leaves
 that behind; the next one removes it.
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from srmm.files.locks import only_writer, take
-from srmm.files.names import temporaries, temporary_prefix
+from srmm.files.names import followed, temporaries, temporary_prefix
 
 
 @contextlib.contextmanager
@@ -25,6 +25,7 @@ def replacing_file(path: Path, *, tidy: bool = True) -> Iterator[Path]:
     With `tidy` what killed writers of `path` left beside it is removed first. Who writes very many
     files to one folder does that once, see `remove_litter`.
     """
+    path = followed(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if tidy:
         _remove_abandoned(temporaries(path, "tmp"))
@@ -49,6 +50,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
     One writer at a time: another one waits, see `only_writer`.
     """
+    path = followed(path)
     with only_writer(path):
         remove_interrupted(path)
         temporary = Path(

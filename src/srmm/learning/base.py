@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from srmm.data.checks import array, mapping, whole
@@ -24,7 +24,7 @@ from srmm.data.inputs import (
     is_lone_array,
     match_modalities,
 )
-from srmm.data.labels import as_labels, check_label_types, class_numbers
+from srmm.data.labels import as_labels, check_label_types, check_same_kind, class_numbers
 from srmm.data.split import held_out_split
 from srmm.errors import InputError, shown
 from srmm.fusion import pattern_counts
@@ -43,6 +43,7 @@ from srmm.learning.state import (
     plain_seed,
     stored_parameters,
 )
+from srmm.learning.weighing import check_class_weight, check_seed, weights_by_class
 from srmm.recipe import (
     as_before_on_failure,
     check_parameters,
@@ -78,7 +79,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
     """
 
     class_weight: str | Mapping[Any, float] | None = parameter(
-        None, '"balanced" weighs rare classes up; or label → weight.'
+        None, '"balanced" weighs rare classes up; or label → weight.', check_class_weight
     )
     when_nothing_present: str = parameter(
         "error",
@@ -90,6 +91,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         None,
         "The same integer gives the same weights, bit for bit, on the same machine with the same "
         "number of threads; whatever else the process does meanwhile.",
+        check_seed,
     )
 
     may_hold_nan: ClassVar[tuple[str, ...]] = ()
@@ -173,7 +175,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
                 "can't train when only one class is present; it needs at least two."
             )
         if self.class_weight is not None:
-            by_class = compute_sample_weight(self.class_weight, self.classes_[y])
+            by_class = weights_by_class(self.class_weight, self.classes_[y], self.classes_)
             self._class_weights = dict(zip(y.tolist(), by_class.tolist(), strict=True))
             weight = weight * by_class
         self.modalities_, self.embedding_dims_ = embeddings.modalities, embeddings.embedding_dims
@@ -267,10 +269,11 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy on `X`; `y` as in `fit`."""
         y = as_labels("y", y)
-        if (y is None and isinstance(X, Embeddings)) or (y is not None and pd.isna(y).any()):
+        if y is None or pd.isna(y).any():
             X, y, sample_weight, _ = labelled(as_embeddings(X), y, sample_weight)
-        elif y is not None:
+        else:
             y = check_label_types(y)
+        check_same_kind(y, self.classes_)
         return super().score(X, y, sample_weight)
 
     def as_seen(self, X: Any) -> Embeddings:
@@ -369,7 +372,12 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
     ) -> tuple[Embeddings, np.ndarray, np.ndarray, np.ndarray | None]:
         X, y, sample_weight = validation, None, None
         if isinstance(validation, tuple):
-            X, y, sample_weight = (*validation, None)[:3]
+            X, y, sample_weight = (*validation, None, None)[:3]
+        elif np.isscalar(validation):
+            raise InputError(
+                f"validation must be Embeddings, (X, y) or (X, y, sample_weight), got "
+                f"{shown(validation)[:80]}. The share to hold out is validation_fraction."
+            )
         given = as_embeddings(X)
         given = given.select([name for name in given.modalities if name in self.embedding_dims_])
         given = match_modalities(given, self.embedding_dims_, self.encoders_)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
 
 from srmm.data.arrays import as_column
 from srmm.data.embeddings import Embeddings, concatenate
 from srmm.data.labels import as_labels, check_label_types, known_labels
 from srmm.errors import InputError
+from srmm.learning.weighing import sample_weights
 
 
 class Labelled(NamedTuple):
@@ -103,27 +103,13 @@ def labelled(
             )
     if not len(y):
         raise InputError("There is no instance to learn from: X has 0 rows.")
-    weight = _weights(sample_weight, len(y))
+    weight = sample_weights(sample_weight, len(y))
     kept = known & embeddings.present.any(axis=1) & (weight > 0)
     if not kept.any():
         raise InputError("No instance has a label, at least one item and a weight above 0.")
     labels = check_label_types(y[kept])
     groups = as_column("groups", groups, len(y)) if groups is not None else embeddings.groups
     return embeddings[kept], labels, weight[kept], None if groups is None else groups[kept]
-
-
-def _weights(sample_weight: Any, n: int) -> np.ndarray:
-    """One weight per instance (n,), 1 by default; raises `InputError` for a negative one."""
-    if sample_weight is not None:
-        sample_weight = as_column("sample_weight", sample_weight)
-    weight: np.ndarray = _check_sample_weight(sample_weight, np.empty(n), dtype=np.float64)
-    if (weight < 0).any():
-        row = int(np.argmax(weight < 0))
-        raise InputError(
-            f"sample_weight of row {row} is {weight[row]:g}, expected 0 or more. An instance of "
-            "weight 0 is left out."
-        )
-    return weight
 
 
 def _joined_groups(first: Labelled, second: Labelled) -> np.ndarray | None:

@@ -17,6 +17,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.learning.base import EmbeddingClassifier
 from srmm.learning.chance import own_chance
 from srmm.learning.checked import check_scaled, history_from
+from srmm.learning.devices import check_progress, usable_device
 from srmm.learning.held_out import held_out_figures
 from srmm.learning.instances import Batch, Instances
 from srmm.learning.labelled import Labelled
@@ -46,7 +47,7 @@ class NetworkModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingC
         None, 'Where to train and predict, "cpu" or "cuda"; by default the GPU if there is one.'
     )
     progress: Callable[[Iterable[int]], Iterable[int]] | None = parameter(
-        None, "Wraps the range of epochs, e.g. `tqdm.tqdm`."
+        None, "Wraps the range of epochs, e.g. `tqdm.tqdm`.", check_progress
     )
 
     @property
@@ -74,7 +75,7 @@ class NetworkModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingC
         raise NotImplementedError
 
     def _device(self) -> torch.device:
-        return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return usable_device(self.device)
 
 
 @with_parameters

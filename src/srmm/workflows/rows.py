@@ -88,6 +88,8 @@ def rows_to_predict(
     InputError
         If the source has none of the columns that the model reads, or lacks one to keep.
     """
+    if isinstance(keep, str):
+        keep = [keep]
     if _is_arrays(source):
         source = as_embeddings(source)
     if isinstance(source, str | Path) and not is_table(str(source)):
@@ -170,7 +172,7 @@ def _is_arrays(source: Any) -> bool:
         return bool(arrays) and all(
             isinstance(a, np.ndarray) and a.ndim == 2 and a.dtype.kind == "f" for a in arrays
         )
-    return isinstance(source, np.ndarray)
+    return isinstance(source, np.ndarray) and source.dtype.kind in "fiub"
 
 
 def _opened_rows(source: Any, query: str | None) -> OpenedTable:
@@ -180,13 +182,15 @@ def _opened_rows(source: Any, query: str | None) -> OpenedTable:
     if not isinstance(source, list | tuple):
         return open_source(source, query=query)
     rows = list(source)
-    if not rows or not all(isinstance(row, Mapping) for row in rows):
+    other = next((row for row in rows if not isinstance(row, Mapping)), None)
+    if not all(isinstance(row, Mapping) for row in rows) or not rows:
         raise InputError(
             "Rows to predict are dicts of raw items such as {'title': 'red shoe'}, got "
-            f"{'an empty list' if not rows else type(rows[0]).__name__}. Give a dict, a list of "
+            f"{'an empty list' if not rows else type(other).__name__}. Give a dict, a list of "
             "them, a DataFrame, or the path of a table."
         )
-    columns = tuple(dict.fromkeys(str(key) for row in rows for key in row))
+    rows = [{str(key): cell for key, cell in row.items()} for row in rows]
+    columns = tuple(dict.fromkeys(key for row in rows for key in row))
 
     def read(wanted: Sequence[str]) -> LoadedColumns:
         cells = {column: object_array([row.get(column) for row in rows]) for column in wanted}

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
+from srmm.data.holders import is_arrow_table
 from srmm.data.sources.base import LoadedColumns, OpenedTable, is_empty, object_array
 from srmm.data.sources.class_folders import open_class_folders
 from srmm.data.sources.excel import EXCEL, open_excel, split_sheet
@@ -24,7 +26,7 @@ from srmm.data.sources.huggingface import (
 from srmm.data.sources.separated import open_csv
 from srmm.data.sources.sql import is_address, is_sqlite, open_address, open_sqlite, without_secrets
 from srmm.data.sources.text import COMPRESSIONS, uncompressed_name
-from srmm.data.sources.typed import open_frame, open_json_lines, open_parquet
+from srmm.data.sources.typed import open_arrow, open_frame, open_json_lines, open_parquet
 from srmm.data.there import exists, is_dir, is_file
 from srmm.errors import InputError, did_you_mean
 
@@ -77,10 +79,12 @@ def open_source(source: Any, *, query: str | None = None) -> OpenedTable:
         return open_frame(source)
     if is_dataset(source):
         return open_dataset(source)
+    if is_arrow_table(source) or isinstance(source, pa.RecordBatch):
+        return open_arrow(source)
     if not isinstance(source, (str, Path)):
         raise InputError(
-            "A table must be a path, an address of a database, a pandas DataFrame or a data set "
-            f"of `datasets`, got {type(source).__name__}."
+            "A table must be a path, an address of a database, a frame, an Arrow table or a data "
+            f"set of `datasets`, got {type(source).__name__}."
         )
     return _open_folder(path) if is_dir(path) else _open_file(path, sheet)
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
-from operator import not_
+from operator import methodcaller, not_
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,10 @@ SPLITS = {
 """The names of the splits here, and the words for them that tables use."""
 
 _BLOCK = 1024
+_SPACES = "".join(filter(str.isspace, map(chr, range(0x3001))))
+_UNSEEN = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2800\u3164\ufeff"
+"""Marks of byte order, spaces without width and the like, of which copied cells are full."""
+_without_blanks = methodcaller("strip", _SPACES + _UNSEEN)
 _SCALARS = frozenset((str, float, int, bool, type(None)))
 
 
@@ -102,9 +106,13 @@ def no_rows(wanted: Sequence[str]) -> LoadedColumns:
 
 
 def is_empty(cell: Any) -> bool:
-    """True for None, NaN and the other nulls, blank text, an empty list, a dict of nulls."""
+    """True for None, NaN and the other nulls, blank text, an empty list, a dict of nulls.
+
+    >>> is_empty(" \u200b"), is_empty("-")
+    (True, False)
+    """
     if isinstance(cell, str):
-        return not cell or cell.isspace()
+        return not _without_blanks(cell)
     if isinstance(cell, (float, np.floating)):
         return bool(cell != cell)
     if isinstance(cell, np.ndarray):
@@ -137,7 +145,7 @@ def object_array(values: Any) -> np.ndarray:
 def _empty_scalars(column: np.ndarray, kinds: set[type]) -> np.ndarray:
     """`is_empty` of cells of these types, boolean (n,)."""
     if kinds == {str}:
-        return np.fromiter(map(not_, map(str.strip, column)), bool, len(column))
+        return np.fromiter(map(not_, map(_without_blanks, column)), bool, len(column))
     if str in kinds:
         return np.fromiter(map(is_empty, column), bool, len(column))
     return np.asarray(pd.isna(column))

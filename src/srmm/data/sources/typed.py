@@ -1,4 +1,4 @@
-"""Tables whose cells have types: JSON Lines, Parquet, and frames in memory."""
+"""Tables whose cells have types: JSON Lines, Parquet, frames and Arrow tables in memory."""
 
 from __future__ import annotations
 
@@ -102,3 +102,15 @@ def open_frame(frame: pd.DataFrame) -> OpenedTable:
         return LoadedColumns(cells, None, len(frame))
 
     return OpenedTable("the frame", None, columns, read)
+
+
+def open_arrow(source: Any) -> OpenedTable:
+    """An Arrow table, or a frame of another library that gives one, such as Polars'."""
+    table = source if isinstance(source, pa.Table) else pa.table(source)
+    columns = tuple(table.column_names)
+
+    def read(wanted: Sequence[str]) -> LoadedColumns:
+        cells = {c: arrow_cells(table.column(columns.index(c))) for c in wanted}
+        return LoadedColumns(cells, None, len(table))
+
+    return OpenedTable("the table", None, columns, read)

@@ -1,0 +1,102 @@
+"""How much each instance counts: weights of classes and of samples, checked before use."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils import compute_sample_weight
+
+from srmm.data.arrays import as_column
+from srmm.data.holders import is_missing
+from srmm.errors import InputError, did_you_mean, shown
+
+_WANTED = 'None, "balanced" or a dict of label → weight'
+
+
+def check_class_weight(name: str, class_weight: Any) -> None:
+    """Raise `InputError` unless it is None, "balanced" or weights of 0 or more by label."""
+    if class_weight is None or (isinstance(class_weight, str) and class_weight == "balanced"):
+        return
+    if not isinstance(class_weight, Mapping):
+        raise InputError(
+            f"{name} must be {_WANTED}, got {shown(class_weight)[:80]} of type "
+            f"{type(class_weight).__name__}."
+        )
+    for label, weight in class_weight.items():
+        number = isinstance(weight, Real) and not isinstance(weight, bool)
+        if not number or not 0 <= weight < math.inf:
+            raise InputError(
+                f"{name} of {shown(label)} is {shown(weight)}, expected a finite number, 0 or more."
+            )
+
+
+def weights_by_class(class_weight: Any, labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Per instance the weight of its class (n,); a class that is not named has 1.
+
+    A warning names the labels that have a weight and are no class. Raises `InputError` if none is.
+    """
+    if isinstance(class_weight, Mapping):
+        known = set(classes.tolist())
+        others = [label for label in class_weight if label not in known]
+        if others:
+            remedy = did_you_mean(str(others[0]), map(str, classes[:20].tolist()))
+            said = (
+                f"class_weight names {shown(others[0])} of type {type(others[0]).__name__}, which "
+                f"is no class of the labels, of type {type(classes.tolist()[0]).__name__}. {remedy}"
+            )
+            if len(others) == len(class_weight):
+                raise InputError(said)
+            warnings.warn(f"{said} Its weight changes nothing.", stacklevel=4)
+        weights = np.array([class_weight.get(label, 1) for label in classes.tolist()], dtype=float)
+        if not weights.any():
+            raise InputError("class_weight is 0 for every class of the labels.")
+        return np.asarray(weights[np.searchsorted(classes, labels)])
+    return np.asarray(compute_sample_weight(class_weight, labels))
+
+
+def sample_weights(sample_weight: Any, n: int) -> np.ndarray:
+    """One weight per instance (n,), 1 by default; raises `InputError` naming the first bad one."""
+    if sample_weight is None:
+        return np.ones(n)
+    column = as_column("sample_weight", sample_weight, n)
+    try:
+        if column is None or column.dtype.kind in "cMm":
+            raise TypeError
+        if column.dtype == object:
+            column = np.array([np.nan if is_missing(one) else float(one) for one in column])
+        weight = column.astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"sample_weight must hold numbers, got {getattr(column, 'dtype', None)}. Complex data "
+            "not supported."
+        ) from None
+    bad = ~np.isfinite(weight) | (weight < 0)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"sample_weight of row {row} is {weight[row]:g}, expected a finite number, 0 or more. "
+            "An instance of weight 0 is left out."
+        )
+    if n and not weight.any():
+        raise InputError("sample_weight is zero in every row: there is nothing to learn from.")
+    return weight
+
+
+def check_seed(name: str, seed: Any) -> None:
+    """Raise `InputError` unless scikit-learn can take it for `random_state`."""
+    if seed is None or seed is np.random or isinstance(seed, np.random.RandomState):
+        return
+    if isinstance(seed, Integral) and 0 <= int(seed) < 2**32:
+        return
+    hint = ""
+    if isinstance(seed, np.random.Generator):
+        hint = " Of a Generator take a number: int(generator.integers(2**32))."
+    raise InputError(
+        f"{name} must be None, a whole number from 0 to 2**32 − 1 or a numpy RandomState, got "
+        f"{shown(seed)} of type {type(seed).__name__}.{hint}"
+    )

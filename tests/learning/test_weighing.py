@@ -1,0 +1,119 @@
+"""Weights, seeds, devices and labels that cannot be meant are refused by name, before training."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from srmm import Embeddings, InputError, PaperClassifier
+from srmm.data.arrays import as_column
+from srmm.data.labels import check_label_types
+from srmm.learning.weighing import check_seed, sample_weights, weights_by_class
+
+LABELS = np.array(["bee", "ant", "bee", "owl"])
+CLASSES = np.unique(LABELS)
+
+
+def test_classes_that_are_not_named_weigh_one() -> None:
+    assert weights_by_class({"bee": 3}, LABELS, CLASSES).tolist() == [3, 1, 3, 1]
+    assert weights_by_class({np.str_("ant"): 0.5}, LABELS, CLASSES).tolist() == [1, 0.5, 1, 1]
+
+
+def test_a_weight_of_no_class_is_said() -> None:
+    with pytest.warns(UserWarning, match="names 'bees' of type str.*Did you mean 'bee'"):
+        weights_by_class({"bees": 3, "ant": 2}, LABELS, CLASSES)
+    with pytest.raises(InputError, match=r"names '0' of type str.*of type int"):
+        weights_by_class({"0": 1, "1": 2}, np.array([0, 1]), np.array([0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "said"),
+    [
+        ("class_weight", "balance", 'None, "balanced" or a dict'),
+        ("class_weight", [1, 2], "of type list"),
+        ("class_weight", pd.Series([1, 2]), "of type Series"),
+        ("class_weight", {0: -1, 1: 1}, "of 0 is -1, expected a finite number, 0 or more"),
+        ("class_weight", {0: np.nan}, "of 0 is nan"),
+        ("class_weight", {0: "2"}, "of 0 is '2'"),
+        ("class_weight", {0: 0, 1: 0}, "0 for every class"),
+        ("random_state", -1, "from 0 to 2"),
+        ("random_state", "0", "of type str"),
+        ("random_state", np.random.default_rng(0), r"int\(generator.integers"),
+        ("device", "cudaa", "device is 'cudaa', which cannot be used here"),
+        ("device", "meta", "device is 'meta'"),
+        ("progress", True, "wrap the range of epochs"),
+    ],
+)
+def test_a_parameter_that_cannot_be_meant_is_refused(parameter: str, value: Any, said: str) -> None:
+    model = PaperClassifier(max_epochs=1, hidden_dim=4, **{parameter: value})
+    with pytest.raises(InputError, match=said):
+        model.fit({"a": np.eye(8)}, [0, 1] * 4)
+
+
+@pytest.mark.parametrize("seed", [None, 0, np.int64(3), 2**32 - 1, np.random.RandomState(0)])
+def test_what_seeds_scikit_learn_seeds_a_fit(seed: Any) -> None:
+    check_seed("random_state", seed)
+
+
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        ([1, np.nan], "row 1 is nan"),
+        ([1, None], "row 1 is nan"),
+        ([np.inf, 1], "row 0 is inf"),
+        ([-1, 1], "row 0 is -1"),
+        ([0, 0], "zero in every row"),
+        ([1, 2, 3], r"shape \(2,\)"),
+        (["a", "b"], "must hold numbers"),
+        ([1j, 1], "must hold numbers"),
+    ],
+)
+def test_sample_weights_that_cannot_be_meant_are_refused(weight: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        sample_weights(weight, 2)
+    assert sample_weights(pd.array([1, 2], dtype="Int64"), 2).tolist() == [1, 2]
+
+
+def test_labels_of_another_kind_than_the_classes_are_not_scored() -> None:
+    data = Embeddings.from_arrays({"a": np.eye(8)}, labels=[0, 1] * 4)
+    model = PaperClassifier(max_epochs=1, hidden_dim=4, random_state=0).fit(data)
+    with pytest.raises(InputError, match=r"are text, such as '0'.*are numbers, such as 0"):
+        model.score(data, ["0", "1"] * 4)
+    with pytest.raises(InputError, match="are truth values"):
+        model.score(data, [True, False] * 4)
+    with pytest.raises(InputError, match="There are no labels"):
+        model.score({"a": np.eye(8)})
+    assert model.score(data, [0.0, 1.0] * 4) == model.score(data)
+
+
+def test_a_share_is_no_validation_set() -> None:
+    model = PaperClassifier(max_epochs=1, hidden_dim=4)
+    with pytest.raises(InputError, match=r"validation must be.*got 0.1.*validation_fraction"):
+        model.fit({"a": np.eye(8)}, [0, 1] * 4, validation=0.1)
+
+
+class Pet(str, enum.Enum):  # noqa: UP042 - what is tested
+    CAT = "cat"
+    DOG = "dog"
+
+
+def test_texts_that_numpy_would_cut_stay_apart() -> None:
+    """NumPy drops NULs at the end of a text, and cuts an enum's down to the name of the enum."""
+    ids = as_column("ids", ["a", "a\0"])
+    assert ids is not None
+    assert ids.tolist() == ["a", "a\0"]
+    with pytest.raises(InputError, match="ends in a NUL"):
+        check_label_types(np.array(["a", "a\0", "b"], dtype=object))
+    labels = as_column("y", [Pet.CAT, Pet.DOG])
+    assert labels is not None
+    assert check_label_types(labels).tolist() == ["cat", "dog"]
+
+
+def test_an_index_of_several_levels_is_several_values_per_row() -> None:
+    levels = pd.MultiIndex.from_arrays([[0, 1], ["a", "b"]])
+    with pytest.raises(InputError, match=r"y has shape \(2, 2\): several values"):
+        as_column("y", levels)

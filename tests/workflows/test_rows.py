@@ -1,0 +1,61 @@
+"""Rows to predict in memory: what they may be held in, and what is said of anything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from srmm import InputError
+from srmm.data.table import Table
+from srmm.workflows.rows import rows_to_predict
+
+CONFIG: dict[str, Any] = {
+    "modalities": {"text": 2},
+    "inputs": {"text": {"kind": "text", "column": "0", "encoder": "minilm"}},
+    "origin": None,
+}
+ROWS = [{"0": "red", "n": 1}, {"0": None, "n": 2}]
+FRAME = pd.DataFrame(ROWS)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        ROWS,
+        FRAME,
+        pa.Table.from_pandas(FRAME),
+        FRAME.rename(columns={"0": 0}),
+        [{0: "red"}, {0: ""}],
+    ],
+    ids=["dicts", "frame", "Arrow", "numbered columns", "numbered keys"],
+)
+def test_the_same_rows_are_the_same_however_they_are_held(held: Any) -> None:
+    [part] = rows_to_predict(CONFIG, held)
+    assert isinstance(part.data, Table)
+    assert part.data.items["text"].tolist() == ["red", None]
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (FRAME.to_numpy(), "got ndarray"),
+        (np.array([["red"]]), "got ndarray"),
+        ([ROWS[0], "red"], "got str"),
+        ([None], "got NoneType"),
+        ([], "an empty list"),
+        (None, "got NoneType"),
+        (FRAME.iloc[0], "got Series"),
+    ],
+)
+def test_what_are_no_rows_is_refused_by_its_type(held: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        rows_to_predict(CONFIG, held)
+
+
+def test_one_column_to_keep_may_be_a_text() -> None:
+    [part] = rows_to_predict(CONFIG, FRAME, keep="n")
+    assert part.kept["n"].tolist() == [1, 2]
