@@ -107,12 +107,8 @@ def as_rows(rows: Any, n: int) -> Any:
     """
     if isinstance(rows, slice) or rows is Ellipsis:
         return rows
-    array = rows if type(rows) is np.ndarray else _opened_rows(rows)
-    if array.ndim == 0 and array.dtype.kind in "iu":
-        array = array.reshape(1)
-    if array.ndim == 1 and not len(array) and array.dtype != bool:
-        array = array.astype(np.intp)
-    if array.ndim != 1 or array.dtype.kind not in "iub":
+    array = _row_array(rows)
+    if array is None or array.ndim != 1 or array.dtype.kind not in "iub":
         raise InputError(
             f"Rows are chosen by a slice, whole numbers or a truth value for each of the {n}, got "
             f"{shown(rows)[:80]} of type {type(rows).__name__}."
@@ -122,12 +118,18 @@ def as_rows(rows: Any, n: int) -> Any:
     return array
 
 
-def _opened_rows(rows: Any) -> np.ndarray:
-    if isinstance(rows, bool | np.bool_):  # which Python takes for 0 or 1
-        return np.empty((0, 0))
-    if np.ma.getmaskarray(rows).any() if isinstance(rows, np.ma.MaskedArray) else rows is None:
-        return np.empty((0, 0))
-    return np.asarray(opened("the choice of rows", rows))
+def _row_array(rows: Any) -> np.ndarray | None:
+    """The choice as an array; one number as one row. None for what Python takes for a number."""
+    if rows is None or isinstance(rows, bool | np.bool_):
+        return None
+    if isinstance(rows, np.ma.MaskedArray) and np.ma.getmaskarray(rows).any():
+        return None
+    array = rows if type(rows) is np.ndarray else np.asarray(opened("the choice of rows", rows))
+    if array.ndim == 0 and array.dtype.kind in "iu":
+        return array.reshape(1)
+    if array.ndim == 1 and not len(array) and array.dtype != bool:
+        return array.astype(np.intp)  # of an empty list NumPy makes floats
+    return array
 
 
 def check_ids(ids: np.ndarray | None) -> np.ndarray | None:
