@@ -24,8 +24,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from light_client import processes
-from machine import described, table, write
+from machine import described, processes, table, write
 
 from srmm.workflows.rows import PART_ROWS
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import psutil
+from machine import processes
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
@@ -109,12 +109,6 @@ def _request(port: int, body: bytes) -> bytes:
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
-
-
-def processes(first: int) -> list[psutil.Process]:
-    """A process and all that it started."""
-    process = psutil.Process(first)
-    return [process, *process.children(recursive=True)]
 
 
 def processor_seconds(process: int) -> float:

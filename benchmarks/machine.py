@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 
 import srmm
@@ -87,6 +88,12 @@ def table(title: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     for row in rows:
         print("  " + ", ".join(f"{name}: {value}" for name, value in row.items()), flush=True)
     return {"title": title, "rows": rows}
+
+
+def processes(first: int) -> list[psutil.Process]:
+    """A process and all that it started."""
+    process = psutil.Process(first)
+    return [process, *process.children(recursive=True)]
 
 
 def _wait(device: str) -> None:
