@@ -39,7 +39,7 @@ def _no_fused_stream() -> list[Any]:
         return found
 
     return [
-        patch.object(training, "draw_parts", lambda present, rng: torch.zeros_like(present)),
+        patch.object(training, "draw_parts", lambda present, rngs: torch.zeros_like(present)),
         patch.object(OutOfFold, "logs", without),
         patch.object(weights, "prior", lambda m, alone, share=0.0: prior(m, alone, 0.0)),
     ]

@@ -73,7 +73,7 @@ def test_a_lone_item_goes_by_running_statistics() -> None:
 def test_parts_are_of_two_items_or_of_all_there_is(M: int, rate: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     present = torch.from_numpy(rng.random((2, 50, M)) < rate)
-    parts = draw_parts(present, rng)
+    parts = draw_parts(present, rng.spawn(2))
     assert not (parts & ~present).any()
     least = present.sum(dim=-1).clamp_max(2)
     assert (parts.sum(dim=-1) >= least).all()
@@ -81,7 +81,7 @@ def test_parts_are_of_two_items_or_of_all_there_is(M: int, rate: float, seed: in
 
 def test_every_member_sees_all_its_rows_in_an_epoch() -> None:
     rows_of = [np.arange(10), np.arange(5, 20), np.array([3])]
-    batches = draw_batches(rows_of, 4, np.random.default_rng(0))
+    batches = draw_batches(rows_of, 4, 4, np.random.default_rng(0).spawn(3))
     assert [batch.shape for batch in batches] == [(3, 4)] * 4
     seen = np.concatenate(batches, axis=1)
     for k, rows in enumerate(rows_of):

@@ -171,14 +171,14 @@ def test_one_item_in_five_is_learnt_from_in_noise() -> None:
     table = FeatureTable(train, features, torch.device("cpu"))
     rows = np.arange(len(train))
     clean, there = table.batch(rows)
-    noisy, still = table.batch(rows, np.random.default_rng(0))
-    assert torch.equal(there, still)
+    noisy, still = table.batch(rows[None], [np.random.default_rng(0)])
+    assert torch.equal(there, still[0])
     for name, x in clean.items():
-        changed = (noisy[name] != x).any(dim=1)
+        changed = (noisy[name][0] != x).any(dim=1)
         assert 0.1 < changed.float().mean() < 0.3
         # Bins and numbers tell of the same vector: noise is added before they are filled.
         size = train.embedding_dims[name]
-        gap = (noisy[name] - x)[changed]
+        gap = (noisy[name][0] - x)[changed]
         assert gap[:, :size].abs().max() > 0.5
         assert gap[:, size:].abs().max() <= 1
     assert torch.equal(table.batch(rows)[0]["image"], clean["image"])

@@ -83,12 +83,13 @@ def test_dropout_without_a_generator_draws_from_pytorchs_own() -> None:
 
 @pytest.mark.parametrize("n", [1, 6, 7, 8])
 def test_the_members_dropout_draws_the_generators_bytes(n: int) -> None:
-    network = Branches({"a": 1}, 2, members=1, hidden_dim=2)
-    x = torch.randn(1, n, 1)
-    drawn = np.frombuffer(np.random.default_rng(5).bytes(n), dtype=np.uint8)
-    expected = x.numpy().ravel() * (drawn >= 77) * np.float32(256 / (256 - 77))
-    found = network._drop(x, 0.3, np.random.default_rng(5)).numpy().ravel()
-    assert np.array_equal(found, expected)
+    network = Branches({"a": 1}, 2, members=2, hidden_dim=2)
+    x = torch.randn(2, n, 1)
+    bytes_of = [np.random.default_rng(seed).bytes(n) for seed in (5, 6)]
+    drawn = np.stack([np.frombuffer(some, dtype=np.uint8) for some in bytes_of])
+    expected = x[..., 0].numpy() * (drawn >= 77) * np.float32(256 / (256 - 77))
+    found = network._drop(x, 0.3, [np.random.default_rng(seed) for seed in (5, 6)])
+    assert np.array_equal(found[..., 0].numpy(), expected)
 
 
 def test_noise_in_long_embeddings_is_noise_in_what_they_are_made_of() -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from srmm.ensemble.draws import Generators, of_each
 from srmm.learning.gradients import EPS, normed, unit_length
 
 _SURE = 0.9  # the probability that a unit-length embedding must be able to give its class
@@ -60,7 +61,7 @@ class Branches(nn.Module):
                 weights.data.copy_(torch.from_numpy(drawn))
 
     def enter(
-        self, items: Mapping[str, Tensor], present: Tensor, rng: np.random.Generator | None = None
+        self, items: Mapping[str, Tensor], present: Tensor, rngs: Generators | None = None
     ) -> Tensor:
         """FC and batch norm of block 1: items {modality: (K, n, width)} → vectors (K, n, M, h).
 
@@ -68,7 +69,7 @@ class Branches(nn.Module):
         """
         out = []
         for m, name in enumerate(self.widths):
-            x = self.fc1[m](self._drop(items[name], self.input_dropout, rng))
+            x = self.fc1[m](self._drop(items[name], self.input_dropout, rngs))
             out.append(self.norms[m](x, present[..., m]))
         return torch.stack(out, dim=2)
 
@@ -80,30 +81,49 @@ class Branches(nn.Module):
         total = share.sum(dim=-1, keepdim=True).clamp_min(1e-6)
         return torch.matmul((share / total)[..., None, :], vectors)[..., 0, :]
 
-    def embed(self, vectors: Tensor, rng: np.random.Generator | None = None) -> Tensor:
+    def embed(self, vectors: Tensor, rngs: Generators | None = None) -> Tensor:
         """To the end of block 2: (K, …, h) → (K, …, h), every row of unit length."""
-        hidden = self._drop(F.relu(vectors), self.dropout, rng)  # the end of block 1
+        hidden = self._drop(F.relu(vectors), self.dropout, rngs)  # the end of block 1
         return unit_length(self.fc2(hidden.flatten(1, -2))).view(vectors.shape)
 
-    def classify(self, vectors: Tensor, rng: np.random.Generator | None = None) -> Tensor:
+    def classify(self, vectors: Tensor, rngs: Generators | None = None) -> Tensor:
         """To the end of block 3: vectors (K, …, h) of `enter` or `fused` → logits (K, …, C)."""
-        logits = self.fc3(self.scale * self.embed(vectors, rng).flatten(1, -2))
+        logits = self.fc3(self.scale * self.embed(vectors, rngs).flatten(1, -2))
         return logits.view(*vectors.shape[:-1], self.n_classes)
+
+    def part(self, members: slice) -> Branches:
+        """Some of the networks, by themselves: a copy."""
+        state = {name: x[members] for name, x in self.state_dict().items()}
+        some = Branches(
+            self.widths,
+            self.n_classes,
+            members=len(state["fc2.weight"]),
+            hidden_dim=self.hidden_dim,
+            dropout=self.dropout,
+            input_dropout=self.input_dropout,
+        )
+        some.load_state_dict(state)
+        return some.to(self.fc2.weight.device)
+
+    def take(self, some: Branches, members: slice) -> None:
+        """Become what those of the networks have become that were a `part`."""
+        learnt = some.state_dict()
+        for name, x in self.state_dict().items():
+            x[members] = learnt[name]
 
     def member(self, k: int) -> Branches:
         """Network `k` by itself, as it predicts."""
-        alone = Branches(self.widths, self.n_classes, members=1, hidden_dim=self.hidden_dim)
-        alone.load_state_dict({name: x[k : k + 1] for name, x in self.state_dict().items()})
-        return alone.to(self.fc2.weight.device).eval()
+        return self.part(slice(k, k + 1)).eval()
 
-    def _drop(self, x: Tensor, share: float, rng: np.random.Generator | None) -> Tensor:
-        """Dropout, to 1/256; none without a generator, which nobody else draws from."""
+    def _drop(self, x: Tensor, share: float, rngs: Generators | None) -> Tensor:
+        """Dropout of (K, …), to 1/256; none without generators, from which nobody else draws."""
         cut = min(round(256 * share), 255)
-        if rng is None or not cut:
+        if rngs is None or not cut:
             return x
         # The bytes of `rng.bytes`, without its three copies; NumPy compares them faster, too.
-        words = rng.integers(2**32, size=-(-x.numel() // 4), dtype=np.uint32)
-        drawn = words.astype("<u4", copy=False).view(np.uint8)[: x.numel()]
+        n = x[0].numel()
+        words = of_each(rngs, lambda rng: rng.integers(2**32, size=-(-n // 4), dtype=np.uint32))
+        drawn = words.astype("<u4", copy=False).view(np.uint8)[:, :n]
         factor = (drawn >= cut).astype(np.float32)
         factor *= 256 / (256 - cut)
         return x * torch.from_numpy(factor).to(x.device).view(x.shape)

@@ -18,7 +18,7 @@ from srmm.ensemble.folded import Folded, folded
 from srmm.ensemble.out_of_fold import OutOfFold
 from srmm.ensemble.state import arrays_of, check_folds, digest_of, restored
 from srmm.ensemble.table import FeatureTable
-from srmm.ensemble.training import AllButOne, batch_loss, train_branches
+from srmm.ensemble.training import AllButOne, batch_losses, train_branches
 from srmm.ensemble.trust import Trust
 from srmm.ensemble.weights import PatternWeights
 from srmm.errors import fraction
@@ -165,8 +165,8 @@ class SingleBranchClassifier(NetworkModel):
         self.history_ = train_branches(
             self.network_,
             AllButOne(self.folds_, self.n_folds),
-            lambda rows: batch_loss(self.network_, table, rows, target, weight, rng),
-            rng,
+            lambda some, rows, rngs: batch_losses(some, table, rows, target, weight, rngs),
+            rng.spawn(self.n_folds),
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             max_epochs=self.max_epochs,

@@ -12,6 +12,7 @@ from torch import Tensor
 from srmm.data.inputs import as_embeddings
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.classifier import SingleBranchClassifier
+from srmm.ensemble.draws import Generators
 from srmm.ensemble.out_of_fold import OutOfFold
 from srmm.ensemble.state import digest_of
 from srmm.ensemble.table import FeatureTable
@@ -81,25 +82,25 @@ def distil(
     student = _student(model, random_state)
     student.network_.start(rng)
 
-    def loss_of(rows: np.ndarray) -> Tensor:
-        rows = rows[0]
-        present = draw_patterns(there[rows], rng)
+    def losses_of(network: Branches, batch: np.ndarray, rngs: Generators) -> Tensor:
+        (rows,), (drawn_by,) = batch, rngs
+        present = draw_patterns(there[rows], drawn_by)
         told = teacher.probabilities(rows, present, model.weights_)
         wanted = (1 - _TRUTH) * told
         wanted[np.arange(len(rows)), target[rows]] += _TRUTH
-        network, seen = student.network_, torch.from_numpy(present).to(device)
-        items, _ = table.batch(rows, rng)
-        vectors = network.enter(items, seen[None], rng)
+        seen = torch.from_numpy(present).to(device)
+        items, _ = table.batch(batch, rngs)
+        vectors = network.enter(items, seen[None], rngs)
         fused = network.fused(vectors, seen.to(vectors.dtype))
-        logits = network.classify(fused, rng)[0]
+        logits = network.classify(fused, rngs)[0]
         losses = -(torch.from_numpy(wanted).to(device) * logits.log_softmax(dim=-1)).sum(dim=-1)
-        return (losses * counts[rows]).mean()
+        return (losses * counts[rows]).mean()[None]
 
     student.history_ = train_branches(
         student.network_,
         [np.arange(len(table))],
-        loss_of,
-        rng,
+        losses_of,
+        rng.spawn(1),
         batch_size=model.batch_size,
         learning_rate=model.learning_rate,
         max_epochs=model.max_epochs,

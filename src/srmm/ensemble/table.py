@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from srmm.data.embeddings import Embeddings
+from srmm.ensemble.draws import Generators
 from srmm.ensemble.features import Features
 from srmm.learning.gathered import gathered
 
@@ -29,12 +30,12 @@ class FeatureTable:
         return len(self.position)
 
     def batch(
-        self, rows: np.ndarray | slice, rng: np.random.Generator | None = None
+        self, rows: np.ndarray | slice, rngs: Generators | None = None
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Items {modality: (…, width)} of these rows, and which of them are there (…, M).
 
-        Zeros stand for what is absent. With a generator one item in five has noise in it, from
-        which training learns not to lean on single numbers.
+        Zeros stand for what is absent. With a generator for each member's rows (K, n) one item in
+        five has noise in it, from which training learns not to lean on single numbers.
         """
         at = rows if isinstance(rows, slice) else torch.from_numpy(rows).to(self.position.device)
         position = self.position[at]
@@ -42,13 +43,13 @@ class FeatureTable:
             name: of_all.padded(position[..., m])
             for m, (name, of_all) in enumerate(self.items.items())
         }
-        if rng is not None:
-            items = {name: self._noisy(name, x, rng) for name, x in items.items()}
+        if rngs is not None:
+            for name, x in items.items():
+                for of_member, rng in zip(x, rngs, strict=True):
+                    self._add_noise(name, of_member, rng)
         return items, position >= 0
 
-    def _noisy(self, name: str, x: Tensor, rng: np.random.Generator) -> Tensor:
-        some = torch.from_numpy(np.flatnonzero(rng.random(x.shape[:-1]) < self._NOISY)).to(x.device)
-        flat = x.view(-1, x.shape[-1])
-        noisy = self.features.noisy(name, flat.index_select(0, some).cpu().numpy(), rng)
-        flat.index_copy_(0, some, torch.from_numpy(noisy).to(x.device))
-        return x
+    def _add_noise(self, name: str, x: Tensor, rng: np.random.Generator) -> None:
+        some = torch.from_numpy(np.flatnonzero(rng.random(len(x)) < self._NOISY)).to(x.device)
+        noisy = self.features.noisy(name, x.index_select(0, some).cpu().numpy(), rng)
+        x.index_copy_(0, some, torch.from_numpy(noisy).to(x.device))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srmm.ensemble.branches import Branches
+from srmm.ensemble.draws import Generators, of_each
 from srmm.ensemble.table import FeatureTable
+from srmm.ensemble.teams import GoOn, Progress, train_teams
 from srmm.learning.training import History, fit_network
 
 _EPOCHS, _STEPS = 30, 1_200  # at the least; no instance is held out to stop earlier
@@ -21,33 +23,42 @@ _MOST_EPOCHS = 200  # of very small data, whatever the steps
 def train_branches(
     network: Branches,
     rows_of: Sequence[np.ndarray],
-    loss_of: Callable[[np.ndarray], Tensor],
-    rng: np.random.Generator,
+    losses_of: Callable[[Branches, np.ndarray, Generators], Tensor],
+    rngs: Generators,
     *,
     batch_size: int,
     learning_rate: float,
     max_epochs: int | None,
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    progress: Progress = iter,
 ) -> History:
-    """Train all members at once, each on its `rows_of`, and leave them ready to predict.
+    """Train all members, each on its `rows_of`, and leave them ready to predict.
 
-    `loss_of` takes rows (K, batch_size). Without `max_epochs` there are 30, and as many more as
-    make 1,200 steps, up to 200.
+    `losses_of` takes some of the members, the rows (K, batch_size) of these and their generators,
+    and returns their losses (K,). Without `max_epochs` there are 30, and as many more as make
+    1,200 steps, up to 200. On several cores members train in threads; they learn the same.
     """
-    steps = -(-max(map(len, rows_of)) // batch_size)
-    epochs = max_epochs or max(_EPOCHS, min(_MOST_EPOCHS, -(-_STEPS // steps)))
-    history = fit_network(
-        network,
-        lambda: draw_batches(rows_of, batch_size, rng),
-        loss_of,
-        None,
-        learning_rate=learning_rate,
-        weight_decay=0.0,
-        schedule="one-cycle",
-        max_epochs=epochs,
-        patience=epochs,
-        progress=progress,
-    )
+    n_steps = -(-max(map(len, rows_of)) // batch_size)
+    epochs = max_epochs or max(_EPOCHS, min(_MOST_EPOCHS, -(-_STEPS // n_steps)))
+
+    def train(some: Branches, team: slice, progress: Progress, go_on: GoOn) -> History:
+        def losses_of_batch(rows: np.ndarray) -> Tensor:
+            go_on()
+            return losses_of(some, rows, rngs[team])
+
+        return fit_network(
+            some,
+            lambda: draw_batches(rows_of[team], n_steps, batch_size, rngs[team]),
+            losses_of_batch,
+            None,
+            learning_rate=learning_rate,
+            weight_decay=0.0,
+            schedule="one-cycle",
+            max_epochs=epochs,
+            patience=epochs,
+            progress=progress,
+        )
+
+    history = train_teams(network, train, progress)
     network.eval()
     return history
 
@@ -62,21 +73,22 @@ class AllButOne(Sequence[np.ndarray]):
         return self.members
 
     def __getitem__(self, k: Any) -> Any:
+        if isinstance(k, slice):
+            return [self[one] for one in range(self.members)[k]]
         if not 0 <= k < self.members:
             raise IndexError(k)
         return np.flatnonzero(self.folds != k).astype(np.int32)
 
 
 def draw_batches(
-    rows_of: Sequence[np.ndarray], batch_size: int, rng: np.random.Generator
+    rows_of: Sequence[np.ndarray], n_steps: int, batch_size: int, rngs: Generators
 ) -> Batches:
     """The batches of one epoch: rows (K, batch_size), each member's in an order of its own.
 
-    Members with fewer rows than the longest begin anew, so that all make the same steps.
+    Members with fewer rows than fill the steps begin anew, so that all make as many.
     """
-    n_steps = -(-max(map(len, rows_of)) // batch_size)
     order = np.empty((len(rows_of), n_steps * batch_size), dtype=np.int32)  # of many rows, half
-    for k, rows in enumerate(rows_of):
+    for k, (rows, rng) in enumerate(zip(rows_of, rngs, strict=True)):
         order[k] = np.resize(rng.permutation(rows), n_steps * batch_size)
     return Batches(order, batch_size)
 
@@ -97,44 +109,47 @@ class Batches(Sequence[np.ndarray]):
         return self.order[:, start : start + self.batch_size].astype(np.int64)
 
 
-def draw_parts(present: Tensor, rng: np.random.Generator) -> Tensor:
-    """What the fused stream sees of each instance: a mask within `present` (…, n, M).
+def draw_parts(present: Tensor, rngs: Generators) -> Tensor:
+    """What the fused stream sees of each instance: a mask within `present` (K, n, M).
 
     Half of the time all that is there, else a random subset of two items or more.
     """
-    drawn = torch.from_numpy(rng.random(present.shape, dtype=np.float32)).to(present.device)
-    whole = torch.from_numpy(rng.random((*present.shape[:-1], 1)) < 0.5).to(present.device)
+    n, M = present.shape[1:]
+    drawn = of_each(rngs, lambda rng: rng.random((n, M + 1), dtype=np.float32))
+    coins = torch.from_numpy(drawn).to(present.device)
+    coins, whole = coins[..., :M], coins[..., M:] < 0.5
     # The two that are drawn first always stay, each of the others by the toss of a coin.
-    order = drawn.masked_fill(~present, 2.0)
-    second = order.kthvalue(min(2, present.shape[-1]), dim=-1, keepdim=True).values
-    return present & (whole | (order <= second) | (drawn < 0.5))
+    order = coins.masked_fill(~present, 2.0)
+    second = order.kthvalue(min(2, M), dim=-1, keepdim=True).values
+    return present & (whole | (order <= second) | (coins < 0.5))
 
 
-def batch_loss(
+def batch_losses(
     network: Branches,
     table: FeatureTable,
     rows: np.ndarray,
     target: Tensor,
     weight: Tensor,
-    rng: np.random.Generator,
+    rngs: Generators,
 ) -> Tensor:
-    """The cross entropy of each item alone plus that of the fused stream, means over `rows` (K, n).
+    """Of each member (K,) the cross entropy of items alone plus that of the fused stream.
 
-    The modality switch (paper III-A) so has one more stream; all go through the same blocks.
+    Means over its `rows` (K, n). The modality switch (paper III-A) so has one more stream; all go
+    through the same blocks.
     """
-    items, present = table.batch(rows, rng)  # present: (K, n, M)
-    streams = network.enter(items, present, rng)  # (K, n, M, h)
+    items, present = table.batch(rows, rngs)  # present: (K, n, M)
+    streams = network.enter(items, present, rngs)  # (K, n, M, h)
     counts = present
     if present.shape[-1] > 1:
-        seen = draw_parts(present, rng)
+        seen = draw_parts(present, rngs)
         streams = torch.cat([streams, network.fused(streams, seen)[:, :, None]], dim=2)
         several = seen.sum(dim=-1, keepdim=True) > 1  # one item together is that item alone
         counts = torch.cat([present, several], dim=-1)
-    losses = _cross_entropy(network.classify(streams, rng), target[rows])  # (K, n, M or M + 1)
+    losses = _cross_entropy(network.classify(streams, rngs), target[rows])  # (K, n, M or M + 1)
     losses = losses * counts * weight[rows][..., None]
     M = present.shape[-1]
     alone, fused = (
-        losses[..., part].sum() / counts[..., part].sum().clamp_min(1)
+        losses[..., part].sum(dim=(1, 2)) / counts[..., part].sum(dim=(1, 2)).clamp_min(1)
         for part in (slice(0, M), slice(M, None))
     )
     return alone + fused

@@ -50,7 +50,8 @@ def fit_network(
     Parameters
     ----------
     epoch_batches : callable returning the batches of one epoch, drawn anew at each call
-    loss_of : callable from a batch to a scalar loss
+    loss_of : callable from a batch to a scalar loss, or to those (K,) of K networks in one, each of
+        which then goes down its own
     validate : callable returning held-out figures, among them "score" (the higher the better) and
         "loss", which decides between equal scores; None: no instance is held out, and the last
         epoch is kept. Test data never gets here.
@@ -78,7 +79,7 @@ def fit_network(
         for batch in batches:
             loss = loss_of(batch)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.sum().backward()
             optimizer.step()
             if scheduler is not None and scheduler.last_epoch < scheduler.total_steps - 1:
                 scheduler.step()
