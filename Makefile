@@ -6,6 +6,8 @@ STAMP := $(VENV)/.installed
 # Spinning OpenMP threads collapse where several processes share the cores; nothing may be fetched.
 QUIET := OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1
 ALONE := OMP_WAIT_POLICY=passive HF_HUB_OFFLINE=1
+# Tests start Python some hundred times: without bytecode on disk each start costs twice its time.
+export PYTHONDONTWRITEBYTECODE :=
 CACHES := .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help

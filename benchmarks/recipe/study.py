@@ -24,6 +24,7 @@ import srmm
 from srmm.ensemble import classifier, features, training, weights
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.out_of_fold import OutOfFold
+from srmm.ensemble.table import FeatureTable
 from srmm.ensemble.trust import Trust
 from srmm.ensemble.weights import PatternWeights
 
@@ -69,6 +70,7 @@ VARIANTS: dict[str, tuple[Patches, dict[str, Any]]] = {
     "without piecewise-linear codes": (lambda: [patch.object(features, "LONGEST", 0)], {}),
     "equal weights instead of learnt ones": (_equal_weights, {}),
     "without the scale before the softmax": (_no_scale, {}),
+    "without noise in training": (lambda: [patch.object(FeatureTable, "_NOISY", 0.0)], {}),
     "without trust": (lambda: [patch.object(Trust, "learn", lambda *a, **k: None)], {}),
     "folds that part equal items": (
         lambda: [patch.object(classifier, "linked", lambda data, k: np.arange(len(data)))],
