@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from scipy.linalg import eigh
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
@@ -75,15 +76,14 @@ class Familiar:
     def _distances(self, x: np.ndarray) -> np.ndarray:
         """(n, 2), along the axes and off them: means of squares in standard deviations."""
         out = np.empty((len(x), 2), dtype=np.float32)
+        # By PyTorch, as all that predicts: threads of NumPy's products would stand in the way.
+        axes, spread, rest = map(torch.from_numpy, (self.axes, self.spread, self.rest))
         for start in range(0, len(x), _CHUNK):
-            some = x[start : start + _CHUNK].clip(-FAR, FAR)
-            along = some @ self.axes
-            some -= along @ self.axes.T
-            along /= self.spread
-            some /= self.rest
-            for i, part in enumerate((along, some)):
-                np.minimum(np.square(part, out=part), CLIP**2, out=part)
-                out[start : start + _CHUNK, i] = part.sum(axis=1)
+            some = torch.from_numpy(x[start : start + _CHUNK]).float().clamp(-FAR, FAR)
+            along = some @ axes
+            some.addmm_(along, axes.T, alpha=-1)
+            for i, part in enumerate((along.div_(spread), some.div_(rest))):
+                out[start : start + _CHUNK, i] = part.square_().clamp_(max=CLIP**2).sum(dim=1)
         return out / np.array([len(self.spread), len(self.rest)], dtype=np.float32)
 
 
