@@ -13,6 +13,7 @@ from srmm import Embeddings, InputError, PaperClassifier
 from srmm.data.arrays import as_column
 from srmm.data.labels import check_label_types
 from srmm.learning.weighing import check_seed, sample_weights, weights_by_class
+from srmm.methods import make_method
 
 LABELS = np.array(["bee", "ant", "bee", "owl"])
 CLASSES = np.unique(LABELS)
@@ -117,3 +118,47 @@ def test_an_index_of_several_levels_is_several_values_per_row() -> None:
     levels = pd.MultiIndex.from_arrays([[0, 1], ["a", "b"]])
     with pytest.raises(InputError, match=r"y has shape \(2, 2\): several values"):
         as_column("y", levels)
+
+
+_THREE = np.tile(["ant", "bee", "owl"], 20)
+_OF_THREE = {name: np.random.default_rng(0).normal(size=(60, 4)) for name in ("a", "b")}
+
+
+@pytest.mark.parametrize("name", ["sample_weight", "class_weight"])
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [
+        ("srmm", {"max_epochs": 1, "hidden_dim": 4}),
+        ("srmm-paper", {"max_epochs": 1, "hidden_dim": 4}),
+        ("kim2024", {"max_epochs": 1, "hidden_dim": 4}),
+        ("logreg", {}),
+        ("logreg-concat", {}),
+        ("hist-gradient-boosting", {}),
+        ("router", {"settings": {"max_epochs": 1, "hidden_dim": 4}}),
+        ("unimodal:a", {"settings": {"max_epochs": 1, "hidden_dim": 4}}),
+    ],
+)
+def test_a_class_without_any_weight_stays_and_is_said(
+    method: str, parameters: dict[str, Any], name: str
+) -> None:
+    by_class = {"class_weight": {"bee": 0}} if name == "class_weight" else {}
+    weight = (_THREE != "bee").astype(float) if name == "sample_weight" else None
+    model = make_method(method, None, {**parameters, **by_class, "random_state": 0})
+    with pytest.warns(UserWarning, match=f"{name} is 0 for every instance of 'bee'") as said:
+        model.fit(_OF_THREE, _THREE, sample_weight=weight)
+    assert len(said) == 1
+    assert model.classes_.tolist() == ["ant", "bee", "owl"]
+    assert model.predict_proba(_OF_THREE).shape == (60, 3)
+    assert model.training_["n_train"] + model.training_["n_validation"] == (
+        60 if weight is None else 40
+    )
+
+
+def test_one_class_with_a_weight_is_one_class() -> None:
+    y = np.tile(["ant", "bee"], 30)
+    for fit, name in [
+        (lambda: PaperClassifier().fit(_OF_THREE, y, sample_weight=y == "ant"), "sample_weight"),
+        (lambda: PaperClassifier(class_weight={"bee": 0}).fit(_OF_THREE, y), "class_weight"),
+    ]:
+        with pytest.raises(InputError, match=f"one class, 'ant', in the labels with.*{name}"):
+            fit()

@@ -59,6 +59,34 @@ def weights_by_class(class_weight: Any, labels: np.ndarray, classes: np.ndarray)
     return np.asarray(compute_sample_weight(class_weight, labels))
 
 
+def check_counted(
+    name: str, classes: np.ndarray, counted: np.ndarray, of: np.ndarray | None = None
+) -> None:
+    """Warn of classes none of whose instances weighs more than 0; raise if fewer than two are left.
+
+    `counted` are the class numbers of the instances that do; a class that is not among `of` lacked
+    a weight before, and was warned of.
+    """
+    n = len(classes)
+    there = np.bincount(counted, minlength=n) > 0
+    if there.sum() < 2:
+        weighs = "" if n < 2 else f" with a weight above 0 ({name})"
+        raise InputError(
+            f"There is only one class, {shown(classes[there.argmax()])}, in the labels{weighs}: a "
+            "classifier can't train when only one class is present; it needs at least two."
+        )
+    before = np.ones(n, dtype=bool) if of is None else np.bincount(of, minlength=n) > 0
+    gone = classes[before & ~there].tolist()
+    if gone:
+        more = f" and {len(gone) - 5:,} more classes" if len(gone) > 5 else ""
+        warnings.warn(
+            f"{name} is 0 for every instance of {', '.join(map(shown, gone[:5]))}{more}: that is "
+            "not learnt. It stays among the classes, and only chance or similarity makes it an "
+            "answer.",
+            stacklevel=5,
+        )
+
+
 def sample_weights(sample_weight: Any, n: int) -> np.ndarray:
     """One weight per instance (n,), 1 by default; raises `InputError` naming the first bad one."""
     if sample_weight is None:
