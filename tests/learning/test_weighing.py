@@ -1,4 +1,4 @@
-"""Weights, seeds, devices and labels that cannot be meant are refused by name, before training."""
+"""Weights, devices and labels that cannot be meant are refused by name, before training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from srmm import Embeddings, InputError, PaperClassifier
 from srmm.data.arrays import as_column
 from srmm.data.labels import check_label_types
-from srmm.learning.weighing import check_seed, sample_weights, weights_by_class
+from srmm.learning.weighing import sample_weights, weights_by_class
 from srmm.methods import make_method
 
 LABELS = np.array(["bee", "ant", "bee", "owl"])
@@ -53,11 +53,6 @@ def test_a_parameter_that_cannot_be_meant_is_refused(parameter: str, value: Any,
     model = PaperClassifier(max_epochs=1, hidden_dim=4, **{parameter: value})
     with pytest.raises(InputError, match=said):
         model.fit({"a": np.eye(8)}, [0, 1] * 4)
-
-
-@pytest.mark.parametrize("seed", [None, 0, np.int64(3), 2**32 - 1, np.random.RandomState(0)])
-def test_what_seeds_scikit_learn_seeds_a_fit(seed: Any) -> None:
-    check_seed("random_state", seed)
 
 
 @pytest.mark.parametrize(

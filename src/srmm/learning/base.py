@@ -29,6 +29,7 @@ from srmm.data.split import held_out_split
 from srmm.errors import InputError, shown
 from srmm.fusion import pattern_counts
 from srmm.learning.calibration import calibration_arrays, calibration_from
+from srmm.learning.chance import check_seed
 from srmm.learning.checked import checked_class_weight, standardizer_from
 from srmm.learning.labelled import Labelled, labelled, rows_of, with_items, without_left_out
 from srmm.learning.probabilities import check_probabilities, nothing_there
@@ -43,7 +44,7 @@ from srmm.learning.state import (
     plain_seed,
     stored_parameters,
 )
-from srmm.learning.weighing import check_class_weight, check_counted, check_seed, weights_by_class
+from srmm.learning.weighing import check_class_weight, check_counted, weights_by_class
 from srmm.recipe import (
     as_before_on_failure,
     check_parameters,

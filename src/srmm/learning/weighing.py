@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -113,18 +113,3 @@ def sample_weights(sample_weight: Any, n: int) -> np.ndarray:
     if n and not weight.any():
         raise InputError("sample_weight is zero in every row: there is nothing to learn from.")
     return weight
-
-
-def check_seed(name: str, seed: Any) -> None:
-    """Raise `InputError` unless scikit-learn can take it for `random_state`."""
-    if seed is None or seed is np.random or isinstance(seed, np.random.RandomState):
-        return
-    if isinstance(seed, Integral) and 0 <= int(seed) < 2**32:
-        return
-    hint = ""
-    if isinstance(seed, np.random.Generator):
-        hint = " Of a Generator take a number: int(generator.integers(2**32))."
-    raise InputError(
-        f"{name} must be None, a whole number from 0 to 2**32 − 1 or a numpy RandomState, got "
-        f"{shown(seed)} of type {type(seed).__name__}.{hint}"
-    )
