@@ -25,7 +25,7 @@ from srmm.data.inputs import (
     match_modalities,
 )
 from srmm.data.labels import as_labels, check_label_types, check_same_kind, class_numbers
-from srmm.data.split import held_out_split
+from srmm.data.split import held_out_split, repeated
 from srmm.errors import InputError, shown
 from srmm.fusion import pattern_counts
 from srmm.learning.calibration import calibration_arrays, calibration_from
@@ -146,7 +146,8 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             `classes_`; a warning says that it is not learnt.
         groups : array of shape (n_instances,), optional
             What belongs together (a speaker, a customer, a video); by default those of the
-            `Embeddings`. Instances of one group are never held out for one another.
+            `Embeddings`. Instances of one group are never held out for one another; nor, where
+            there are no groups, instances that are the same in every item.
         validation : Embeddings, (X, y) or (X, y, sample_weight), optional
             The held-out instances, for early stopping; by default a stratified share of `X`.
 
@@ -189,7 +190,9 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         seed = int(random.randint(np.iinfo(np.int32).max))
         if validation is None:
             share = self._validation_fraction()
-            kept, held_out = held_out_split(y, share, groups, np.random.default_rng(seed))
+            alike = repeated(embeddings) if share and groups is None else None
+            rng = np.random.default_rng(seed)
+            kept, held_out = held_out_split(y, share, groups, rng, alike)
             judges = rows_of(held_out, embeddings, y, weight, groups)
             embeddings, y, weight, groups = rows_of(kept, embeddings, y, weight, groups)
             del kept, held_out  # of many rows they take room
