@@ -149,6 +149,14 @@ def test_a_class_without_any_weight_stays_and_is_said(
     )
 
 
+def test_a_class_without_any_item_is_said() -> None:
+    X = {name: np.where((_THREE == "owl")[:, None], np.nan, x) for name, x in _OF_THREE.items()}
+    model = PaperClassifier(max_epochs=1, hidden_dim=4, random_state=0)
+    with pytest.warns(UserWarning, match="No instance of 'owl' has an item"):
+        model.fit(X, _THREE)
+    assert model.classes_.tolist() == ["ant", "bee"]
+
+
 def test_one_class_with_a_weight_is_one_class() -> None:
     y = np.tile(["ant", "bee"], 30)
     for fit, name in [

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from srmm.data.arrays import as_column
 from srmm.data.embeddings import Embeddings, concatenate
 from srmm.data.labels import as_labels, check_label_types, known_labels
-from srmm.errors import InputError
+from srmm.errors import InputError, shown
 from srmm.learning.weighing import sample_weights
 
 
@@ -116,10 +117,24 @@ def labelled(
     counts = kept & (weight > 0)
     if not counts.any():
         raise InputError("No instance has a label, at least one item and a weight above 0.")
+    if weightless and kept.sum() < known.sum():
+        _say_lost(y[known], y[kept])
     kept = kept if weightless else counts
     labels = check_label_types(y[kept])
     groups = as_column("groups", groups, len(y)) if groups is not None else embeddings.groups
     return embeddings[kept], labels, weight[kept], None if groups is None else groups[kept]
+
+
+def _say_lost(labels: np.ndarray, kept: np.ndarray) -> None:
+    """Warn of classes that go with the instances that have no item."""
+    lost = pd.Index(pd.unique(labels)).difference(pd.Index(pd.unique(kept)), sort=False).tolist()
+    if lost:
+        more = f" and {len(lost) - 5:,} more classes" if len(lost) > 5 else ""
+        warnings.warn(
+            f"No instance of {', '.join(map(shown, lost[:5]))}{more} has an item: the model does "
+            "not know that class.",
+            stacklevel=5,
+        )
 
 
 def rows_of(
