@@ -6,13 +6,14 @@ Each stage is timed at a few sizes of one quantity, the others as they are; the 
 slope of a line through the logarithms. 1: twice as much takes twice as long. Below 1: part of the
 time is the same whatever the size, so the slope between the two largest sizes stands beside it.
 Training is the default's, for three epochs. FILE is written after every size, and what it holds
-is not measured again.
+is not measured again; with another clock, processor, number of cores or threads it is refused.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,8 @@ GROWING: dict[str, tuple[tuple[int, ...], dict[str, int]]] = {
 }
 """What grows, to which sizes, and what all else is meanwhile."""
 TINY = {"rows": ((100, 200), {"rows": 100, "classes": 2, "modalities": 2})}
+DECIDING = ("clock", "processor", "cores", "threads")
+"""What must be the same where a file is gone on with: else its seconds are not comparable."""
 WIDTH = 256
 """Numbers of an embedding."""
 
@@ -57,13 +60,29 @@ def stages(rows: int, classes: int, modalities: int) -> dict[str, float]:
 
 def measured(what: str, value: int, others: dict[str, int], file: Path | None) -> dict[str, float]:
     """Seconds of each stage, from the file if it has them, else measured and added to it."""
-    kept = json.loads(file.read_text(encoding="utf-8")) if file and file.exists() else {}
-    runs = kept.setdefault("runs", {})
+    runs = kept_runs(file)
     name = f"{what} {value}"
     if name not in runs:
         runs[name] = stages(**{**others, what: value})
-        write(kept, file)
+        write({"machine": described(), "runs": runs}, file)
     return runs[name]
+
+
+def kept_runs(file: Path | None) -> dict[str, dict[str, float]]:
+    """The seconds that the file has, by size; the script ends if they were measured otherwise."""
+    if file is None or not file.exists():
+        return {}
+    kept, now = json.loads(file.read_text(encoding="utf-8")), described()
+    before = kept.get("machine", {})
+    other = [name for name in DECIDING if before.get(name) != now[name]]
+    if kept.get("runs") and other:
+        was = ", ".join(f"{name} {before.get(name, 'unknown')}" for name in other)
+        this = ", ".join(f"{name} {now[name]}" for name in other)
+        sys.exit(
+            f"{file} was measured with {was}, and now it is {this}: the two cannot be compared. "
+            "Name another file, or delete this one to measure everything again."
+        )
+    return kept.get("runs", {})
 
 
 def encoded(rows: int, modalities: int, rng: np.random.Generator) -> None:
@@ -94,6 +113,7 @@ def main() -> None:
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     given = parser.parse_args()
     use_clock(given.clock)
+    kept_runs(given.json)  # which may be refused, before anything is measured
     stages(rows=100, classes=2, modalities=2)  # what is imported and made once
     tables = []
     for what, (values, others) in (TINY if given.tiny else GROWING).items():
@@ -102,7 +122,7 @@ def main() -> None:
         title = f"Growth with {what}: {rest}, {WIDTH} numbers a modality; seconds"
         tables.append(table(title, growth(what, values, runs)))
     content = {"machine": described(), "command": command(), "tables": tables}
-    write({**content, **kept_runs(given.json)}, given.json)
+    write({**content, "runs": kept_runs(given.json)}, given.json)
 
 
 def growth(
@@ -120,10 +140,6 @@ def growth(
             "between the last two": exponent(values[-2:], seconds[-2:]),
         })  # fmt: skip
     return rows
-
-
-def kept_runs(file: Path | None) -> dict[str, Any]:
-    return {"runs": json.loads(file.read_text(encoding="utf-8"))["runs"]} if file else {}
 
 
 if __name__ == "__main__":

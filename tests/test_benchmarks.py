@@ -100,6 +100,29 @@ def test_a_folder_without_figures_makes_no_page(tmp_path: Path) -> None:
     assert not (tmp_path / "page.md").exists()
 
 
+def test_growth_goes_on_only_with_what_was_measured_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    growth = runpy.run_path(str(BENCHMARKS / "growth.py"))
+    file, seconds = tmp_path / "growth.json", {"train": 1.5}
+    machine = growth["described"]()
+    for before, refused in [
+        (machine, None),
+        ({**machine, "load when started": 9.0}, None),
+        ({**machine, "clock": "process"}, "clock process, and now it is clock wall"),
+        ({**machine, "threads": 99}, "threads 99, and now"),
+        ({}, "clock unknown, processor unknown"),
+    ]:
+        file.write_text(json.dumps({"machine": before, "runs": {"rows 100": seconds}}))
+        if refused is None:
+            assert growth["measured"]("rows", 100, {}, file) == seconds
+            continue
+        with pytest.raises(SystemExit, match=refused):
+            growth["measured"]("rows", 100, {}, file)
+    assert growth["kept_runs"](None) == growth["kept_runs"](tmp_path / "none.json") == {}
+
+
 def test_make_bench_runs_every_script_with_a_tiny_size() -> None:
     rules = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert {"training", "growth"} <= set(WITH_TINY)

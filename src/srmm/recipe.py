@@ -152,7 +152,10 @@ class NetworkParameters:
         at_least(1),
     )
     validation_fraction: float = parameter(
-        0.1, "Stratified share of the training instances held out for early stopping.", fraction
+        0.1,
+        "Stratified share of the training instances held out for early stopping; of rows that are "
+        "the same in every item all or none.",
+        fraction,
     )
 
 

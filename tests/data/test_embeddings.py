@@ -104,12 +104,23 @@ def test_a_bad_row_is_named(row: list[float], fault: str) -> None:
         ({"a": np.zeros(3)}, r"shape \(n_instances, embedding_dim\)"),
         ({"a": np.zeros((3, 2)), "b": np.zeros((4, 2))}, "one row per instance"),
         ({"a/b": np.zeros((3, 2))}, "cannot name a modality"),
+        ({"é": np.zeros((3, 2))}, "cannot name a modality"),  # of which there are two spellings
+        ({"text": np.zeros((3, 2)), "Text": np.zeros((3, 2))}, "'text' and 'Text' differ by"),
+        ({"text.": np.zeros((3, 2))}, "Windows drops.*Rename it, e.g. 'text'"),
+        ({"text ": np.zeros((3, 2))}, "Windows drops"),
+        ({"aux": np.zeros((3, 2))}, "a device of Windows.*Rename it, e.g. 'aux_'"),
+        ({"Com1.left": np.zeros((3, 2))}, "a device.*'Com_1.left'"),
         ({"a": np.array([["x", "y"]])}, "must hold numbers"),
     ],
 )
 def test_bad_arrays(arrays: dict[str, np.ndarray], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Embeddings.from_arrays(arrays)
+
+
+def test_names_that_only_begin_like_a_device_are_names() -> None:
+    made = {name: np.zeros((3, 2)) for name in ("auxiliary", "con_", "com", "lpt10", "a.con")}
+    assert Embeddings.from_arrays(made).modalities == tuple(made)
 
 
 def test_a_repeated_id_is_named() -> None:

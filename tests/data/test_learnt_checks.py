@@ -22,6 +22,7 @@ def learnt() -> list[dict[str, Any]]:
     columns = {
         "price": [f"{i + 0.5} EUR" for i in range(n)],
         "day": [f"{1 + i % 28:02}.03.2024" for i in range(n)],
+        "length": [f"0:{i:02}:10" for i in range(n)],
         "sold": ["yes", "no"] * (n // 2),
         "colour": ["red", "blue", "green", None] * (n // 4),
         "tags": ["new; cheap", "new", "cheap; old", "old; new"] * (n // 4),
@@ -33,7 +34,7 @@ def learnt() -> list[dict[str, Any]]:
 
 def test_columns_come_back_as_they_were(learnt: list[dict[str, Any]]) -> None:
     kinds = {column["kind"] for column in learnt}
-    assert kinds == {"number", "date", "yes or no", "category", "tags", "left out"}
+    assert kinds == {"number", "date", "time", "yes or no", "category", "tags", "left out"}
     assert [column.to_json() for column in columns_from(copy.deepcopy(learnt))] == learnt
 
 

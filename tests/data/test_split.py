@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from srmm import Embeddings, load_embeddings
 from srmm.cli import run
-from srmm.data.split import _numbered, draw_folds, held_out_split, linked, several
+from srmm.data.split import _numbered, draw_folds, held_out_split, linked, repeated, several
 from srmm.errors import InputError
 
 
@@ -54,6 +54,34 @@ def test_no_group_is_on_both_sides_of_a_held_out_split() -> None:
     assert sorted([*kept, *held]) == list(range(300))
     assert not set(groups[kept]) & set(groups[held])
     assert 0.15 < len(held) / 300 < 0.35
+
+
+def test_rows_that_are_the_same_in_every_item_are_held_out_together() -> None:
+    rng = np.random.default_rng(0)
+    twice = np.repeat(np.arange(100), 2)
+    X = {name: rng.normal(size=(100, 3))[twice] for name in ("image", "text")}
+    X["text"][:40] = np.nan  # alike in what they have
+    alike = repeated(Embeddings.from_arrays(X))
+    assert alike is not None
+    assert (np.unique(alike, return_counts=True)[1] == 2).all()
+    y = rng.integers(3, size=100)[twice]
+    kept, held = held_out_split(y, 0.1, None, np.random.default_rng(1), alike)
+    assert sorted([*kept, *held]) == list(range(200))
+    assert len(held) == 20
+    assert not set(twice[kept]) & set(twice[held])
+
+    X["text"] = rng.normal(size=(200, 3))
+    assert repeated(Embeddings.from_arrays(X)) is None  # one item alone ties nobody
+    assert repeated(Embeddings.from_arrays({"a": np.ones((50, 2))})) is None  # all are
+
+
+def test_a_class_whose_rows_are_all_like_others_is_never_held_out() -> None:
+    alike = np.repeat(np.arange(10), 2)
+    y = np.tile([0, 1], 10)  # of each two that are alike the second is of class 1
+    for seed in range(5):
+        kept, held = held_out_split(y, 0.3, None, np.random.default_rng(seed), alike)
+        assert set(y[kept]) == {0, 1}
+        assert len(held) == 6
 
 
 def test_instances_that_share_an_item_are_linked() -> None:

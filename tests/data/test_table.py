@@ -321,6 +321,7 @@ def test_split_words(tmp_path: Path, word: str) -> None:
         ({"text": "title", "label": "sku", "id": "sku"}, "both the label and the id"),
         ({"text": "title", "image": "title"}, "both the image 'image' and the text 'text'"),
         ({"text": ["a=title", "a=kind"]}, "'a' is given more than once.*'name=column'"),
+        ({"text": ["T=title", "t=kind"]}, "'T' and 't' differ by.*'name=column'"),
         ({"text": "ti/tle=title"}, "'ti/tle' cannot name a modality"),
         ({"features": "v_*"}, "features 'v_\\*' match no column of products.csv"),
         ({"text": "title", "id": "photo"}, "id of row 1 .line 3 of products.csv.*is empty"),

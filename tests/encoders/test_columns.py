@@ -139,6 +139,50 @@ def test_dates_as_texts_and_as_dates() -> None:
     assert fitted({"year": ["2019", "2024", "2020"]}).columns[0].kind == "number"
 
 
+def test_spans_and_times_of_day_are_seconds_in_every_kind_of_cell() -> None:
+    seconds = [90, -3600, 68050, 2 * 86400, 7]
+    spans = [datetime.timedelta(seconds=s) for s in seconds]
+    kinds = {
+        "python": spans,
+        "pandas": pd.Series(pd.to_timedelta(seconds, unit="s")).astype(object).tolist(),
+        "numpy": [*(np.timedelta64(s, "s") for s in seconds[:2]),
+                  np.timedelta64(68050, "s"), np.timedelta64(2, "D"), np.timedelta64(7000, "ms")],
+        "texts": [str(span) for span in spans],
+    }  # fmt: skip
+    for name, cells in kinds.items():
+        encoder = fitted({"length": cells})
+        assert encoder.columns[0].kind == "time", name
+        assert encoder.encode(items_of({"length": cells}))[:, 0].tolist() == seconds, name
+    assert encoder.notes == ("length: times, in seconds; a time of day from midnight on.",)
+    assert encoder.notes_on(items_of({"length": ["soon"]})) == (
+        "length: 1 cell that cannot be read as times such as 18:54:10 (the first, 'soon'), counted "
+        "as blank.",
+    )
+    clock = [datetime.time(h, 5, 0, 500_000) for h in range(4)]
+    assert vectors({"open": clock})[:, 0].tolist() == [h * 3600 + 300.5 for h in range(4)]
+    scores = fitted({"score": ["1:0", "2:1", "1:0", "2:1"]})  # nor "12:30", which may be one
+    assert scores.columns[0].kind == "category"
+
+
+def test_times_of_tables_are_read_alike_in_every_format(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"length": pd.to_timedelta([90, None, 68050, 7], unit="s")})
+    frame["open"] = [datetime.time(9), datetime.time(18, 30), None, datetime.time(9)]
+    frame["n"] = [1, 2, 3, 4]
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found = []
+    for source in (frame, tmp_path / "t.parquet", tmp_path / "t.csv"):
+        items = list(read_table(source, features="length,open,n").items["features"])
+        encoder = ColumnsEncoder()
+        encoder.fit(items)
+        assert [column.kind for column in encoder.columns] == ["time", "time", "number"]
+        found.append(encoder.encode(items).tolist())
+    assert found[0] == found[1] == found[2]
+    lists = pd.DataFrame({"v": [np.array([5, 6], dtype="timedelta64[s]")] * 2})
+    with pytest.raises(InputError, match="not a list of numbers"):
+        read_table(lists, features="v")
+
+
 def test_typed_cells_of_frames_and_parquet(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from srmm import PaperClassifier, SingleBranchClassifier
 from srmm.errors import InputError
-from srmm.learning.chance import own_chance
+from srmm.learning.chance import check_seed, own_chance
 from srmm.learning.layers import Dropout
 from srmm.learning.network import ComparisonNetworkClassifier
 from srmm.methods import make_method
@@ -222,3 +222,8 @@ def test_a_first_fit_that_fails_leaves_the_model_unfitted() -> None:
     with pytest.raises(InputError, match="only one class"):
         model.fit({"a": np.eye(4)}, [1, 1, 1, 1])
     assert not [name for name in vars(model) if name.endswith("_")]
+
+
+@pytest.mark.parametrize("seed", [None, 0, np.int64(3), 2**32 - 1, np.random.RandomState(0)])
+def test_what_seeds_scikit_learn_seeds_a_fit(seed: Any) -> None:
+    check_seed("random_state", seed)

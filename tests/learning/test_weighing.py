@@ -1,4 +1,4 @@
-"""Weights, seeds, devices and labels that cannot be meant are refused by name, before training."""
+"""Weights, devices and labels that cannot be meant are refused by name, before training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 from srmm import Embeddings, InputError, PaperClassifier
 from srmm.data.arrays import as_column
 from srmm.data.labels import check_label_types
-from srmm.learning.weighing import check_seed, sample_weights, weights_by_class
+from srmm.learning.weighing import sample_weights, weights_by_class
+from srmm.methods import make_method
 
 LABELS = np.array(["bee", "ant", "bee", "owl"])
 CLASSES = np.unique(LABELS)
@@ -52,11 +53,6 @@ def test_a_parameter_that_cannot_be_meant_is_refused(parameter: str, value: Any,
     model = PaperClassifier(max_epochs=1, hidden_dim=4, **{parameter: value})
     with pytest.raises(InputError, match=said):
         model.fit({"a": np.eye(8)}, [0, 1] * 4)
-
-
-@pytest.mark.parametrize("seed", [None, 0, np.int64(3), 2**32 - 1, np.random.RandomState(0)])
-def test_what_seeds_scikit_learn_seeds_a_fit(seed: Any) -> None:
-    check_seed("random_state", seed)
 
 
 @pytest.mark.parametrize(
@@ -117,3 +113,55 @@ def test_an_index_of_several_levels_is_several_values_per_row() -> None:
     levels = pd.MultiIndex.from_arrays([[0, 1], ["a", "b"]])
     with pytest.raises(InputError, match=r"y has shape \(2, 2\): several values"):
         as_column("y", levels)
+
+
+_THREE = np.tile(["ant", "bee", "owl"], 20)
+_OF_THREE = {name: np.random.default_rng(0).normal(size=(60, 4)) for name in ("a", "b")}
+
+
+@pytest.mark.parametrize("name", ["sample_weight", "class_weight"])
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [
+        ("srmm", {"max_epochs": 1, "hidden_dim": 4}),
+        ("srmm-paper", {"max_epochs": 1, "hidden_dim": 4}),
+        ("kim2024", {"max_epochs": 1, "hidden_dim": 4}),
+        ("logreg", {}),
+        ("logreg-concat", {}),
+        ("hist-gradient-boosting", {}),
+        ("router", {"settings": {"max_epochs": 1, "hidden_dim": 4}}),
+        ("unimodal:a", {"settings": {"max_epochs": 1, "hidden_dim": 4}}),
+    ],
+)
+def test_a_class_without_any_weight_stays_and_is_said(
+    method: str, parameters: dict[str, Any], name: str
+) -> None:
+    by_class = {"class_weight": {"bee": 0}} if name == "class_weight" else {}
+    weight = (_THREE != "bee").astype(float) if name == "sample_weight" else None
+    model = make_method(method, None, {**parameters, **by_class, "random_state": 0})
+    with pytest.warns(UserWarning, match=f"{name} is 0 for every instance of 'bee'") as said:
+        model.fit(_OF_THREE, _THREE, sample_weight=weight)
+    assert len(said) == 1
+    assert model.classes_.tolist() == ["ant", "bee", "owl"]
+    assert model.predict_proba(_OF_THREE).shape == (60, 3)
+    assert model.training_["n_train"] + model.training_["n_validation"] == (
+        60 if weight is None else 40
+    )
+
+
+def test_a_class_without_any_item_is_said() -> None:
+    X = {name: np.where((_THREE == "owl")[:, None], np.nan, x) for name, x in _OF_THREE.items()}
+    model = PaperClassifier(max_epochs=1, hidden_dim=4, random_state=0)
+    with pytest.warns(UserWarning, match="No instance of 'owl' has an item"):
+        model.fit(X, _THREE)
+    assert model.classes_.tolist() == ["ant", "bee"]
+
+
+def test_one_class_with_a_weight_is_one_class() -> None:
+    y = np.tile(["ant", "bee"], 30)
+    for fit, name in [
+        (lambda: PaperClassifier().fit(_OF_THREE, y, sample_weight=y == "ant"), "sample_weight"),
+        (lambda: PaperClassifier(class_weight={"bee": 0}).fit(_OF_THREE, y), "class_weight"),
+    ]:
+        with pytest.raises(InputError, match=f"one class, 'ant', in the labels with.*{name}"):
+            fit()

@@ -103,6 +103,22 @@ def test_a_worker_that_is_killed_is_replaced_and_none_outlives_the_server(model:
         assert wait_until(lambda: not any(Path(f"/proc/{one}").exists() for one in last), 60)
 
 
+def test_the_counts_of_a_server_that_was_killed_go_with_the_next(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with serving(model, "--workers", "2") as (process, _):
+        workers = _workers(process.pid)
+    (left,) = tmp_path.glob("srmm-serve-*")  # `serving` ends its server as nobody should
+    assert wait_until(lambda: not any(Path(f"/proc/{one}").exists() for one in workers), 60)
+    with serving(model, "--workers", "2") as (process, _):
+        (new,) = tmp_path.glob("srmm-serve-*")
+        assert new != left
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+    assert not new.exists()
+
+
 def _workers(process: int) -> list[int]:
     return [one for one in family(process) if "spawn_main" in command_of(one)]
 

@@ -17,7 +17,7 @@ TYPES = ("blank", "text", "number", "yes or no", "date", "list")
 
 _OF_TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (type(None), "blank"),
-    (str, "text"),
+    ((str, np.timedelta64), "text"),  # which NumPy takes for a number, of any unit
     ((bool, np.bool_), "yes or no"),
     ((int, float, np.number, Decimal), "number"),
     ((datetime.date, np.datetime64), "date"),
@@ -47,7 +47,9 @@ class Column:
     @cached_property
     def texts(self) -> np.ndarray:
         """The text cells alone, without white space around them."""
-        return np.array([str(c).strip() for c in self.cells[self.rows("text")]], dtype=object)
+        cells = self.cells[self.rows("text")]
+        spans = (pd.Timedelta(c) if isinstance(c, np.timedelta64) else c for c in cells)
+        return np.array([str(c).strip() for c in spans], dtype=object)
 
     @cached_property
     def numerals(self) -> Numerals:

@@ -167,6 +167,10 @@ def _say_date(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
     return words
 
 
+def _say_time(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
+    return "times, in seconds; a time of day from midnight on"
+
+
 def _say_yes_or_no(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
     return "yes or no"
 
@@ -191,6 +195,7 @@ def _say_kept(how: Mapping[str, Any], plural: str, singular: str) -> str:
 _SAYINGS = {
     "yes or no": _say_yes_or_no,
     "date": _say_date,
+    "time": _say_time,
     "number": _say_number,
     "tags": _say_tags,
     "category": _say_category,
@@ -199,6 +204,7 @@ _SAYINGS = {
 _EXPECTED = {
     "yes or no": "yes or no",
     "date": "dates",
+    "time": "times such as 18:54:10",
     "number": "numbers",
     "tags": "lists of tags",
 }

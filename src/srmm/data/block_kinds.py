@@ -20,6 +20,7 @@ from srmm.data.block_cells import Column, distinct_cells
 from srmm.data.blocks import is_blank
 from srmm.data.dates import calendar, choose_formats, parse_dates
 from srmm.data.numerals import Notation, floats_of, within_float32
+from srmm.data.times import seconds_of
 
 MOST = 0.8
 """The share of the cells that must be readable as numbers, or dates, for a column to be that."""
@@ -158,6 +159,17 @@ def _read_date(how: Mapping[str, Any], column: Column) -> Reading:
     return Reading(names, parts.to_numpy(dtype=float), unread, np.zeros(len(dates), dtype=bool))
 
 
+def _find_time(column: Column, elsewhere: str) -> dict[str, Any] | None:
+    known = (~np.isnan(_read_time({}, column).values)).sum()
+    return {} if known >= MOST * column.filled else None
+
+
+def _read_time(how: Mapping[str, Any], column: Column) -> Reading:
+    values = np.full((len(column.cells), 1), np.nan)
+    values[column.rows("text"), 0] = seconds_of(column.texts)
+    return _one_feature(values, column)
+
+
 def _find_tags(column: Column, elsewhere: str) -> dict[str, Any] | None:
     if len(column.rows("list")):
         counts = Counter(column.as_texts()[~column.blank].tolist())
@@ -264,6 +276,7 @@ KINDS_OF_COLUMNS = {
     "yes or no": Kind(_find_yes_or_no, _read_yes_or_no),
     "number": Kind(_find_number, _read_number),
     "date": Kind(_find_date, _read_date),
+    "time": Kind(_find_time, _read_time),
     "tags": Kind(_find_tags, _read_tags),
     "category": Kind(_find_category, _read_category),
 }

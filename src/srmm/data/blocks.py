@@ -18,7 +18,7 @@ import pandas as pd
 from srmm.data.numerals import as_float
 from srmm.errors import InputError
 
-_DATES = (datetime.date, np.datetime64)
+_TIMES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 _LISTS = (list, tuple, np.ndarray)
 _FLOATABLE = ("string", "integer", "floating", "mixed-integer-float", "boolean", "empty")
 
@@ -175,8 +175,8 @@ def numbers_of(cells: Cells) -> np.ndarray:
 
 
 def _number(cell: Any) -> float:
-    """As programs write numbers: what `float` takes, but no dates, which some can be made of."""
-    if isinstance(cell, _DATES):
+    """As programs write numbers: what `float` takes, but no times, which some can be made of."""
+    if isinstance(cell, _TIMES):
         raise TypeError
     return as_float(cell)
 

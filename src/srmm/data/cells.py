@@ -78,6 +78,8 @@ def _vectors(where: Where, modality: ModalityColumns, cells: np.ndarray) -> np.n
         if cell is None:
             continue
         try:
+            if getattr(getattr(cell, "dtype", None), "kind", "") in ("m", "M"):  # of any unit
+                raise TypeError
             vector = np.atleast_1d(np.array(cell, dtype=np.float64))  # a number is a short vector
         except (TypeError, ValueError):
             vector = np.empty((0, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,16 @@ def opened_cells(what: str, held: Any) -> Any:
         return held.to_pylist()
     if isinstance(held, pd.DataFrame) and not all(isinstance(k, np.dtype) for k in held.dtypes):
         return held.astype(object).to_numpy()
+    if _gives_column(held):
+        with suppress(Exception):  # which `opened` will say
+            return _column(held).to_pylist()
     return opened(what, held)
+
+
+def _gives_column(held: Any) -> bool:
+    """True of a column of another library that gives Arrow's, such as Polars' series."""
+    gives = hasattr(held, "__arrow_c_stream__") or hasattr(held, "__arrow_c_array__")
+    return gives and not isinstance(held, pd.DataFrame) and not is_arrow_table(held)
 
 
 def is_missing(cell: Any) -> bool:
@@ -66,6 +76,36 @@ def is_arrow_table(held: Any) -> bool:
     """True of an Arrow table, and of frames of other libraries that give one."""
     pandas = isinstance(held, pd.DataFrame | pd.Series)
     return hasattr(held, "__arrow_c_stream__") and hasattr(held, "columns") and not pandas
+
+
+def arrow_table(what: str, held: Any) -> Any:
+    """An Arrow table, or one of what gives it; `InputError` names a column that cannot be one.
+
+    Frames have kinds of numbers that Arrow lacks, such as whole ones of 128 bits.
+    """
+    import pyarrow as pa
+
+    if isinstance(held, pa.Table):
+        return held
+    try:
+        return pa.table(held)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        name = next((c for c in getattr(held, "columns", ()) if not _has_arrow(held, c)), None)
+        column = "" if name is None else f"column {name!r} of "
+        raise InputError(
+            f"{column}{what} holds what Arrow cannot ({error}). Convert the column, e.g. to whole "
+            "numbers of 64 bits, or leave it out."
+        ) from None
+
+
+def _has_arrow(frame: Any, column: str) -> bool:
+    import pyarrow as pa
+
+    try:
+        pa.table(frame[[column]])
+    except Exception:  # whatever the library of the frame raises
+        return False
+    return True
 
 
 def _tensor(tensor: Any) -> Any:
@@ -102,15 +142,15 @@ def _from_arrow(what: str, held: Any) -> np.ndarray:
     import pyarrow as pa
 
     if is_arrow_table(held):
-        columns = pa.table(held).columns
+        columns = arrow_table(what, held).columns
         return np.column_stack([_from_arrow(what, column) for column in columns])
     column = held if isinstance(held, pa.Array | pa.ChunkedArray) else _column(held)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if is_vector(column.type):
         return dense_lists(what, column)
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+    if pa.types.is_dictionary(column.type) and pa.types.is_primitive(column.type.value_type):
+        column = column.dictionary_decode()  # which knows no kernel for Polars' kind of texts
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         return column.to_numpy(zero_copy_only=False)
     cells = np.empty(len(column), dtype=object)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from srmm.data.arrow_lists import dense_lists, is_vector
 from srmm.data.bombs import check_archive, check_parquet
+from srmm.data.holders import arrow_table
 from srmm.data.labels import known_labels
 from srmm.data.modality import ABSENT, check_modalities
 from srmm.data.plain_columns import arrow_column, numpy_column
@@ -137,7 +138,7 @@ class Interchange:
 
         Parameters
         ----------
-        table : pyarrow.Table of n rows
+        table : pyarrow.Table of n rows, or a frame that gives one, such as Polars'
         modalities : sequence of str, optional
             The columns of vectors, each of one length d_m; by default all columns of lists of
             numbers: of whole numbers and truth values, too, of fixed size or not, encoded or not.
@@ -158,6 +159,7 @@ class Interchange:
         >>> Embeddings.from_arrow(table)
         Embeddings(2 instances; text: 1 × 2)
         """
+        table = arrow_table("the table", table)
         if modalities is None:
             taken = {label, id, split, group}
             modalities = [

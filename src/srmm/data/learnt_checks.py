@@ -66,7 +66,7 @@ def _of_number(place: str, how: Mapping[str, Any]) -> int:
     return 1
 
 
-def _of_yes_or_no(place: str, how: Mapping[str, Any]) -> int:
+def _of_one(place: str, how: Mapping[str, Any]) -> int:
     return 1
 
 
@@ -96,7 +96,8 @@ def _of_tags(place: str, how: Mapping[str, Any]) -> int:
 
 
 _HOW: dict[str, Callable[[str, Mapping[str, Any]], int]] = {
-    "yes or no": _of_yes_or_no,
+    "yes or no": _of_one,
+    "time": _of_one,
     "number": _of_number,
     "date": _of_date,
     "tags": _of_tags,

@@ -25,6 +25,8 @@ LONGEST_NAME = 200
 """A modality becomes a file name, of which file systems take 255 bytes."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.\-]*")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])\s*(\..*)?", re.IGNORECASE)
+"""What Windows takes for a device, whatever follows a point. Stores and models travel."""
 
 
 def check_modality_name(name: object) -> str:
@@ -39,6 +41,16 @@ def check_modality_name(name: object) -> str:
             f"{name[:40] + '…'!r} cannot name a modality: it has {len(name)} characters, expected "
             f"{LONGEST_NAME} at most. Shorten it."
         )
+    if name[-1] in ". ":
+        raise InputError(
+            f"{name!r} cannot name a modality: Windows drops a point or a space at the end of a "
+            f"file's name. Rename it, e.g. {name.rstrip('. ')!r}."
+        )
+    if _DEVICE.fullmatch(name):
+        raise InputError(
+            f"{name!r} cannot name a modality: as a file it would be a device of Windows, where "
+            f"its store or model could not be opened. Rename it, e.g. '{name[:3]}_{name[3:]}'."
+        )
     if name in ("id", "label", "split", "group"):
         raise InputError(
             f"{name!r} cannot name a modality: it is a column of every table. Rename it."
@@ -50,7 +62,10 @@ _seen_before = lru_cache(maxsize=1024)(check_modality_name)
 
 
 def check_modalities(names: Sequence[object]) -> tuple[str, ...]:
-    """Return the names as a tuple; raise `InputError` if there is none, or one twice."""
+    """Return the names as a tuple; raise `InputError` if there is none, or one twice.
+
+    So it does for two that differ by the case of letters only: many disks take them for one file.
+    """
     checked = tuple(
         _seen_before(name) if type(name) is str else check_modality_name(name) for name in names
     )
@@ -59,6 +74,13 @@ def check_modalities(names: Sequence[object]) -> tuple[str, ...]:
     if len(set(checked)) < len(checked):
         twice = min(name for name, n in Counter(checked).items() if n > 1)
         raise InputError(f"Modality {twice!r} is given more than once; give each another name.")
+    if len({name.lower() for name in checked}) < len(checked):
+        first = {name.lower(): name for name in reversed(checked)}
+        name = next(name for name in checked if first[name.lower()] != name)
+        raise InputError(
+            f"The modalities {first[name.lower()]!r} and {name!r} differ by the case of letters "
+            "only, and would share a file on many disks. Give one of them another name."
+        )
     return checked
 
 

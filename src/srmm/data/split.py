@@ -76,9 +76,15 @@ def draw_folds(
 
 
 def held_out_split(
-    y: np.ndarray, share: float, groups: np.ndarray | None, rng: np.random.Generator
+    y: np.ndarray,
+    share: float,
+    groups: np.ndarray | None,
+    rng: np.random.Generator,
+    alike: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(kept, held out) row indices: stratified, and where there are groups, none in both.
+
+    Without groups none of those is in both that are `alike`, numbered from 0 as by `repeated`.
 
     Groups come in random order, and one is held out where that brings the classes nearer to their
     share. A class keeps at least one row. Where no group does, the one that misses least is taken.
@@ -86,7 +92,7 @@ def held_out_split(
     if not share:
         return np.arange(len(y)), np.arange(0)
     if groups is None:
-        return stratified_split(y, share, rng)
+        return stratified_split(y, share, rng) if alike is None else _apart(y, share, alike, rng)
     y = np.unique(y, return_inverse=True)[1]
     group = _numbered(groups)
     members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
@@ -109,6 +115,17 @@ def held_out_split(
     if not out.any() and nearest is not None:
         out[nearest[1]] = True
     return np.flatnonzero(~out), np.flatnonzero(out)
+
+
+def _apart(
+    y: np.ndarray, share: float, alike: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """`stratified_split` of one instance of each number, which the others follow."""
+    first = np.unique(alike, return_index=True)[1]
+    kept = np.zeros(len(first), dtype=bool)
+    kept[stratified_split(y[first], share, rng)[0]] = True
+    kept[alike[~np.isin(y, y[kept[alike]])]] = True  # a class of which no row would be left
+    return np.flatnonzero(kept[alike]), np.flatnonzero(~kept[alike])
 
 
 def several(groups: np.ndarray | None) -> np.ndarray | None:
@@ -167,6 +184,25 @@ def linked(embeddings: Embeddings, n_folds: int) -> np.ndarray:
         if np.bincount(tied).max() <= n / n_folds:
             rows, items, group = i, j, tied
     return np.unique(group, return_inverse=True)[1]
+
+
+def repeated(embeddings: Embeddings) -> np.ndarray | None:
+    """A number (n,) for those instances that are the same in every item; None if no two are.
+
+    A row that stands twice would be learnt and judge what was learnt. Rows that a larger share than
+    a twentieth are like say nothing, as in `linked`: each is one by itself.
+    """
+    n = len(embeddings)
+    group = np.zeros(n, dtype=np.int64)
+    for name in embeddings.modalities:
+        code = np.zeros(n, dtype=np.int64)  # of those without the item
+        code[embeddings.places(name)[0]] = 1 + identical_items(embeddings, name)
+        group = np.unique(group * (1 + code.max(initial=0)) + code, return_inverse=True)[1]
+    shared = np.bincount(group, minlength=1)[group]
+    tied = (shared > 1) & (shared <= max(2, _COMMON * n))
+    if not tied.any():
+        return None
+    return np.unique(np.where(tied, group, n + np.arange(n)), return_inverse=True)[1]
 
 
 def identical(vectors: np.ndarray) -> np.ndarray:

@@ -166,4 +166,7 @@ def _numbers(what: str, array: np.ndarray) -> np.ndarray:
                 raise TypeError
         return array.astype(np.float64)
     except (TypeError, ValueError):
-        raise InputError(f"{what} must hold numbers, got dtype {array.dtype}.") from None
+        hint = {"m": " Take seconds, e.g. column.dt.total_seconds().", "M": " Take days since one."}
+        raise InputError(
+            f"{what} must hold numbers, got dtype {array.dtype}.{hint.get(kind, '')}"
+        ) from None

@@ -1,7 +1,7 @@
 """Columns as people write them → numbers, fitted on the training rows.
 
-Decimal commas, currencies, dates, yes and no, categories, lists of tags, and blanks. What each
-column is, `srmm.data.block_kinds` finds out; here it is kept, as JSON, and used.
+Decimal commas, currencies, dates, times, yes and no, categories, lists of tags, and blanks. What
+each column is, `srmm.data.block_kinds` finds out; here it is kept, as JSON, and used.
 
 Our own, and not scikit-learn's imputer and one-hot encoder: what they would do after a cell has
 been read is a line each, and what they learnt is saved only with their version of scikit-learn.
@@ -38,10 +38,11 @@ class ColumnsEncoder:
     A fitted encoder. `fit` finds out, from training rows alone, what each column is: numbers (with
     which decimal sign, in which unit), dates, yes or no, categories or lists of tags. A number is
     kept on its scale. A date is its days since 2000, and where it stands in the year and the week,
-    as sine and cosine. A category, or tag, that stands in two training rows has a feature of its
-    own, the 64 most frequent at most; others share "other" if training had any. A blank is the
-    median of the training rows (of no category, without a tag), and marked if training had blanks.
-    What is the same in all training rows is left out, and so are columns of names and texts.
+    as sine and cosine. A span of time, or a time of day, is its seconds. A category, or tag, that
+    stands in two training rows has a feature of its own, the 64 most frequent at most; others share
+    "other" if training had any. A blank is the median of the training rows (of no category, without
+    a tag), and marked if training had blanks. What is the same in all training rows is left out,
+    and so are columns of names and texts.
 
     A cell that cannot be read as what its column is counts as blank. A row none of whose columns
     can be read has no vector: it is an unreadable item.
@@ -206,11 +207,11 @@ ABOUT = (
         name="columns",
         good_for="prices, dates, categories and tags as people write them",
         embedding_dim="as the columns need",
-        description="columns as people write them: decimal commas, currencies, dates, yes and no, "
-        "categories, tags and blanks, learnt from the training rows alone (split 'train'); "
+        description="columns as people write them: decimal commas, currencies, dates, times, yes "
+        "and no, categories, tags and blanks, learnt from the training rows alone (split 'train'); "
         "the default of features that are not all finite numbers",
-        preprocessing="numbers on their scale, dates as days and parts of the year, categories and "
-        "tags one feature each, blanks as the median with a mark",
+        preprocessing="numbers on their scale, dates as days and parts of the year, times in "
+        "seconds, categories and tags one feature each, blanks as the median with a mark",
         source="srmm",
         licence="Apache-2.0",
         needs_network="no",

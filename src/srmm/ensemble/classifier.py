@@ -27,6 +27,7 @@ from srmm.learning.calibration import Calibration
 from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
 from srmm.learning.network import NetworkModel
+from srmm.learning.room import check_room
 from srmm.learning.state import Arrays
 from srmm.recipe import at_least, parameter, positive, with_parameters
 
@@ -134,6 +135,7 @@ class SingleBranchClassifier(NetworkModel):
         self.training_["digest"] = digest_of(data, y)
         self.folds_ = self._drawn_folds(train, rng)
         self.features_ = Features.fit(data)
+        check_room(self, self._device(), ours=True)
         self.network_ = self._network()
         self.network_.start(rng)
         self.network_.to(self._device())

@@ -25,12 +25,13 @@ from srmm.data.inputs import (
     match_modalities,
 )
 from srmm.data.labels import as_labels, check_label_types, check_same_kind, class_numbers
-from srmm.data.split import held_out_split
+from srmm.data.split import held_out_split, repeated
 from srmm.errors import InputError, shown
 from srmm.fusion import pattern_counts
 from srmm.learning.calibration import calibration_arrays, calibration_from
+from srmm.learning.chance import check_seed
 from srmm.learning.checked import checked_class_weight, standardizer_from
-from srmm.learning.labelled import Labelled, labelled, with_items, without_left_out
+from srmm.learning.labelled import Labelled, labelled, rows_of, with_items, without_left_out
 from srmm.learning.probabilities import check_probabilities, nothing_there
 from srmm.learning.publishing import Pushed, push_folder
 from srmm.learning.saving import save_pretrained
@@ -43,7 +44,7 @@ from srmm.learning.state import (
     plain_seed,
     stored_parameters,
 )
-from srmm.learning.weighing import check_class_weight, check_seed, weights_by_class
+from srmm.learning.weighing import check_class_weight, check_counted, weights_by_class
 from srmm.recipe import (
     as_before_on_failure,
     check_parameters,
@@ -141,9 +142,12 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             Class labels; by default those of the `Embeddings`. None, NaN or masked is "unknown":
             such instances are left out, with a warning where they are in `y`.
         sample_weight : array of shape (n_instances,), optional
+            An instance of weight 0 is left out. A class of which none weighs more stays in
+            `classes_`; a warning says that it is not learnt.
         groups : array of shape (n_instances,), optional
             What belongs together (a speaker, a customer, a video); by default those of the
-            `Embeddings`. Instances of one group are never held out for one another.
+            `Embeddings`. Instances of one group are never held out for one another; nor, where
+            there are no groups, instances that are the same in every item.
         validation : Embeddings, (X, y) or (X, y, sample_weight), optional
             The held-out instances, for early stopping; by default a stratified share of `X`.
 
@@ -165,18 +169,19 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
                 )
             X = as_lone(X)
             X = validate_data(self, X, dtype="numeric", ensure_all_finite=False)
-        embeddings, y, weight, groups = labelled(as_embeddings(X), y, sample_weight, groups)
+        X = as_embeddings(X)
+        embeddings, y, weight, groups = labelled(X, y, sample_weight, groups, weightless=True)
+        self.classes_, y = class_numbers(y)
+        counts = weight > 0
+        check_counted("sample_weight", self.classes_, y[counts])
+        if not counts.all():
+            embeddings, y, weight, groups = rows_of(counts, embeddings, y, weight, groups)
         given, embeddings = embeddings.modalities, with_items(embeddings)
         left_out = [name for name in given if name not in embeddings.modalities]
-        self.classes_, y = class_numbers(y)
-        if len(self.classes_) < 2:
-            raise InputError(
-                f"There is only one class, {shown(self.classes_[0])}, in the labels: a classifier "
-                "can't train when only one class is present; it needs at least two."
-            )
         if self.class_weight is not None:
             by_class = weights_by_class(self.class_weight, self.classes_[y], self.classes_)
             self._class_weights = dict(zip(y.tolist(), by_class.tolist(), strict=True))
+            check_counted("class_weight", self.classes_, y[by_class > 0], of=y)
             weight = weight * by_class
         self.modalities_, self.embedding_dims_ = embeddings.modalities, embeddings.embedding_dims
         self.encoders_ = {name: embeddings.encoders.get(name) for name in self.modalities_}
@@ -185,22 +190,22 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         seed = int(random.randint(np.iinfo(np.int32).max))
         if validation is None:
             share = self._validation_fraction()
-            kept, held_out = held_out_split(y, share, groups, np.random.default_rng(seed))
-            held, y_held, weight_held = embeddings[held_out], y[held_out], weight[held_out]
-            groups_held = None if groups is None else groups[held_out]
-            embeddings, y, weight = embeddings[kept], y[kept], weight[kept]
-            groups = None if groups is None else groups[kept]
+            alike = repeated(embeddings) if share and groups is None else None
+            rng = np.random.default_rng(seed)
+            kept, held_out = held_out_split(y, share, groups, rng, alike)
+            judges = rows_of(held_out, embeddings, y, weight, groups)
+            embeddings, y, weight, groups = rows_of(kept, embeddings, y, weight, groups)
             del kept, held_out  # of many rows they take room
         else:
-            held, y_held, weight_held, groups_held = self._validation(validation)
-        self._describe(embeddings, y, len(held))
+            judges = self._validation(validation)
+        self._describe(embeddings, y, len(judges.y))
         mean = weight.mean()
         weight = weight / mean
         train = Labelled(embeddings, y, weight, groups)
         self.chosen_: dict[str, Any] = {}
         self.calibration_ = None
         start = time.perf_counter()
-        judges = Labelled(held, y_held, weight_held / mean, groups_held)
+        judges = judges._replace(weight=judges.weight / mean)
         self._fit(train, judges, seed)
         self._calibrate_held(judges)
         self.training_["seconds"] = time.perf_counter() - start
@@ -367,9 +372,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             self.standardizer_.check_range(matched)
         return matched
 
-    def _validation(
-        self, validation: Any
-    ) -> tuple[Embeddings, np.ndarray, np.ndarray, np.ndarray | None]:
+    def _validation(self, validation: Any) -> Labelled:
         X, y, sample_weight = validation, None, None
         if isinstance(validation, tuple):
             X, y, sample_weight = (*validation, None, None)[:3]
@@ -390,5 +393,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             )
         codes = np.searchsorted(self.classes_, y)
         if self.class_weight is not None:  # as in training
-            weight = weight * np.array([self._class_weights[code] for code in codes.tolist()])
-        return held, codes, weight, groups
+            weight = weight * np.array(
+                [self._class_weights.get(code, 1) for code in codes.tolist()]
+            )
+        return Labelled(held, codes, weight, groups)

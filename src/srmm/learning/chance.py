@@ -1,16 +1,19 @@
-"""What training draws: from a generator of its own, which no other thread draws from."""
+"""What training draws: from a generator of its own, which no other thread draws from; its seed."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from srmm.errors import InputError, shown
 from srmm.learning.layers import Dropout
 
 _DRAWS = {
@@ -44,6 +47,21 @@ class DrawnFrom(TorchFunctionMode):
         if func in _DRAWS and kwargs.get("generator") is None:
             kwargs = {**kwargs, "generator": self.generator}
         return func(*args, **kwargs)
+
+
+def check_seed(name: str, seed: Any) -> None:
+    """Raise `InputError` unless scikit-learn can take it for `random_state`."""
+    if seed is None or seed is np.random or isinstance(seed, np.random.RandomState):
+        return
+    if isinstance(seed, Integral) and 0 <= int(seed) < 2**32:
+        return
+    hint = ""
+    if isinstance(seed, np.random.Generator):
+        hint = " Of a Generator take a number: int(generator.integers(2**32))."
+    raise InputError(
+        f"{name} must be None, a whole number from 0 to 2**32 − 1 or a numpy RandomState, got "
+        f"{shown(seed)} of type {type(seed).__name__}.{hint}"
+    )
 
 
 @contextmanager

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from srmm.data.arrays import as_column
 from srmm.data.embeddings import Embeddings, concatenate
 from srmm.data.labels import as_labels, check_label_types, known_labels
-from srmm.errors import InputError
+from srmm.errors import InputError, shown
 from srmm.learning.weighing import sample_weights
 
 
@@ -44,7 +45,7 @@ class Labelled(NamedTuple):
         it holds some out itself.
         """
         seen = self.embeddings.select(train.embeddings.modalities)
-        known = train.y[train.embeddings.present.any(axis=1)]
+        known = train.y[train.embeddings.present.any(axis=1) & (train.weight > 0)]
         rows = np.asarray(seen.present.any(axis=1)) & np.isin(self.y, known)
         return (seen[rows], classes[self.y[rows]], self.weight[rows]) if rows.any() else None
 
@@ -81,9 +82,17 @@ def without_left_out(embeddings: Embeddings, left_out: Sequence[str]) -> Embeddi
 
 
 def labelled(
-    embeddings: Embeddings, y: Any, sample_weight: Any, groups: Any = None
+    embeddings: Embeddings,
+    y: Any,
+    sample_weight: Any,
+    groups: Any = None,
+    *,
+    weightless: bool = False,
 ) -> tuple[Embeddings, np.ndarray, np.ndarray, np.ndarray | None]:
-    """The instances that have a label and an item, their labels, weights and groups."""
+    """The instances that have a label and an item, their labels, weights and groups.
+
+    Those of weight 0 only if `weightless`.
+    """
     if y is None:
         y = embeddings.labels
         if y is None:
@@ -104,12 +113,41 @@ def labelled(
     if not len(y):
         raise InputError("There is no instance to learn from: X has 0 rows.")
     weight = sample_weights(sample_weight, len(y))
-    kept = known & embeddings.present.any(axis=1) & (weight > 0)
-    if not kept.any():
+    kept = known & embeddings.present.any(axis=1)
+    counts = kept & (weight > 0)
+    if not counts.any():
         raise InputError("No instance has a label, at least one item and a weight above 0.")
+    if weightless and kept.sum() < known.sum():
+        _say_lost(y[known], y[kept])
+    kept = kept if weightless else counts
     labels = check_label_types(y[kept])
     groups = as_column("groups", groups, len(y)) if groups is not None else embeddings.groups
     return embeddings[kept], labels, weight[kept], None if groups is None else groups[kept]
+
+
+def _say_lost(labels: np.ndarray, kept: np.ndarray) -> None:
+    """Warn of classes that go with the instances that have no item."""
+    lost = pd.Index(pd.unique(labels)).difference(pd.Index(pd.unique(kept)), sort=False).tolist()
+    if lost:
+        more = f" and {len(lost) - 5:,} more classes" if len(lost) > 5 else ""
+        warnings.warn(
+            f"No instance of {', '.join(map(shown, lost[:5]))}{more} has an item: the model does "
+            "not know that class.",
+            stacklevel=5,
+        )
+
+
+def rows_of(
+    rows: np.ndarray,
+    embeddings: Embeddings,
+    y: np.ndarray,
+    weight: np.ndarray,
+    groups: np.ndarray | None,
+) -> Labelled:
+    """Some of the instances, by their numbers or a mask."""
+    return Labelled(
+        embeddings[rows], y[rows], weight[rows], None if groups is None else groups[rows]
+    )
 
 
 def _joined_groups(first: Labelled, second: Labelled) -> np.ndarray | None:

@@ -21,6 +21,7 @@ from srmm.learning.devices import check_progress, usable_device
 from srmm.learning.held_out import held_out_figures
 from srmm.learning.instances import Batch, Instances
 from srmm.learning.labelled import Labelled
+from srmm.learning.room import check_room
 from srmm.learning.standardize import Standardizer, large_number
 from srmm.learning.state import Arrays, part
 from srmm.learning.training import DivergedError, History, fit_network
@@ -121,6 +122,7 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
         Without candidates there is one training, at the parameter's.
         """
         device = self._device()
+        check_room(self, device, ours=is_ours(self))
         data = Instances(train.embeddings, self.standardizer_, device)
         target = torch.from_numpy(train.y).to(device)
         weight = torch.from_numpy(train.weight).to(device, torch.float32)

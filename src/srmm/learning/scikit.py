@@ -112,16 +112,14 @@ class PerModalityClassifier(LateFusionClassifier, ScikitClassifier):
         models = {}
         for name in self.modalities_:
             rows, vectors = data.embeddings.items(name)
-            there = np.unique(data.y[rows])
-            if len(there) < 2:
+            there, weight = np.unique(data.y[rows]), data.weight[rows]
+            if len(np.unique(data.y[rows[weight > 0]])) < 2:
                 continue  # nothing to tell apart
             before = self.models_.get(name)
             if before is not None and not np.array_equal(before.classes_, there):
                 before = None
             x = self.standardizer_.apply(name, vectors)
-            models[name] = self._estimator(before, candidate, seed).fit(
-                x, data.y[rows], data.weight[rows]
-            )
+            models[name] = self._estimator(before, candidate, seed).fit(x, data.y[rows], weight)
         self.models_ = models
 
     def _outputs(self, embeddings: Embeddings) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,34 @@ def weights_by_class(class_weight: Any, labels: np.ndarray, classes: np.ndarray)
     return np.asarray(compute_sample_weight(class_weight, labels))
 
 
+def check_counted(
+    name: str, classes: np.ndarray, counted: np.ndarray, of: np.ndarray | None = None
+) -> None:
+    """Warn of classes none of whose instances weighs more than 0; raise if fewer than two are left.
+
+    `counted` are the class numbers of the instances that do; a class that is not among `of` lacked
+    a weight before, and was warned of.
+    """
+    n = len(classes)
+    there = np.bincount(counted, minlength=n) > 0
+    if there.sum() < 2:
+        weighs = "" if n < 2 else f" with a weight above 0 ({name})"
+        raise InputError(
+            f"There is only one class, {shown(classes[there.argmax()])}, in the labels{weighs}: a "
+            "classifier can't train when only one class is present; it needs at least two."
+        )
+    before = np.ones(n, dtype=bool) if of is None else np.bincount(of, minlength=n) > 0
+    gone = classes[before & ~there].tolist()
+    if gone:
+        more = f" and {len(gone) - 5:,} more classes" if len(gone) > 5 else ""
+        warnings.warn(
+            f"{name} is 0 for every instance of {', '.join(map(shown, gone[:5]))}{more}: that is "
+            "not learnt. It stays among the classes, and only chance or similarity makes it an "
+            "answer.",
+            stacklevel=5,
+        )
+
+
 def sample_weights(sample_weight: Any, n: int) -> np.ndarray:
     """One weight per instance (n,), 1 by default; raises `InputError` naming the first bad one."""
     if sample_weight is None:
@@ -85,18 +113,3 @@ def sample_weights(sample_weight: Any, n: int) -> np.ndarray:
     if n and not weight.any():
         raise InputError("sample_weight is zero in every row: there is nothing to learn from.")
     return weight
-
-
-def check_seed(name: str, seed: Any) -> None:
-    """Raise `InputError` unless scikit-learn can take it for `random_state`."""
-    if seed is None or seed is np.random or isinstance(seed, np.random.RandomState):
-        return
-    if isinstance(seed, Integral) and 0 <= int(seed) < 2**32:
-        return
-    hint = ""
-    if isinstance(seed, np.random.Generator):
-        hint = " Of a Generator take a number: int(generator.integers(2**32))."
-    raise InputError(
-        f"{name} must be None, a whole number from 0 to 2**32 − 1 or a numpy RandomState, got "
-        f"{shown(seed)} of type {type(seed).__name__}.{hint}"
-    )

@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from srmm.data.embeddings import Embeddings
 from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
+from srmm.learning.probabilities import align_classes
 from srmm.learning.scikit import Candidate, PerModalityClassifier, ScikitClassifier
 from srmm.recipe import with_parameters
 
@@ -57,7 +58,9 @@ class ConcatenatedLogisticRegression(ScikitClassifier):
         return self.models_["all"].score(x, held.y, held.weight), 0.0
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
-        return self.models_["all"].predict_proba(self._concatenated(embeddings))
+        model = self.models_["all"]
+        known = model.predict_proba(self._concatenated(embeddings))
+        return align_classes(known, model.classes_, np.arange(len(self.classes_)))
 
     def _concatenated(self, embeddings: Embeddings) -> np.ndarray:
         """(n_instances, sum of embedding_dims), zeros where absent."""

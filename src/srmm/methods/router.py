@@ -73,7 +73,7 @@ class AvailabilityRouter(EmbeddingClassifier):
         for names in usable_patterns(self.modalities_):
             code = sum(1 << self.modalities_.index(name) for name in names)
             columns = [self.modalities_.index(name) for name in names]
-            complete = embeddings.present[:, columns].all(axis=1)
+            complete = embeddings.present[:, columns].all(axis=1) & (train.weight > 0)
             if len(np.unique(labels[complete])) < 2:
                 continue  # nobody to learn this pattern from
             if len(names) == 1:

@@ -19,6 +19,7 @@ from srmm.learning.base import EmbeddingClassifier
 from srmm.learning.checked import check_scaled
 from srmm.learning.labelled import Labelled
 from srmm.learning.method import MethodAbout
+from srmm.learning.probabilities import align_classes
 from srmm.learning.standardize import Standardizer
 from srmm.learning.state import Arrays
 from srmm.recipe import at_least, parameter, with_parameters
@@ -165,7 +166,8 @@ class ConcatenatedTabICL(EmbeddingClassifier):
                 by_norm.move_to_end(norm)
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
-        return self.classifier_.predict_proba(self._as_rows(embeddings)).astype(np.float64)
+        known = self.classifier_.predict_proba(self._as_rows(embeddings))
+        return align_classes(known, self.classifier_.classes_, np.arange(len(self.classes_)))
 
     def _as_rows(self, embeddings: Embeddings) -> np.ndarray:
         """(n, sum of the modalities' columns) float32, NaN where absent."""

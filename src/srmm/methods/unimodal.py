@@ -79,7 +79,7 @@ class UnimodalClassifier(EmbeddingClassifier):
             model: Any = SingleBranchClassifier(**common)
         else:
             model = PaperClassifier(recipe=self.recipe, **common)
-        there = np.asarray(alone.present.any(axis=1))
+        there = np.asarray(alone.present.any(axis=1)) & (train.weight > 0)
         self.model_ = model.fit(
             alone[there],
             self.classes_[train.y[there]],

@@ -19,7 +19,7 @@ class BlockColumn:
 
     name: str
     kind: str
-    """"number", "date", "yes or no", "tags" or "category"."""
+    """"number", "date", "time", "yes or no", "tags" or "category"."""
     values: tuple[str, ...] = ()
     """The categories, or tags, that training knew."""
     unit: str | None = None

@@ -8,7 +8,13 @@ from typing import Any
 from srmm.serving.contract import FILES, Contract, ServedModality
 from srmm.serving.samples import picture, tone
 
-_CELLS = {"number": 12.5, "date": "2024-05-17", "yes or no": "yes", "tags": ["a", "b"]}
+_CELLS = {
+    "number": 12.5,
+    "date": "2024-05-17",
+    "time": "18:54:10",
+    "yes or no": "yes",
+    "tags": ["a", "b"],
+}
 
 _STATUSES = {
     400: "What was sent cannot be read.",

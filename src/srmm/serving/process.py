@@ -7,7 +7,6 @@ import gc
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -92,10 +91,10 @@ def _run(settings: Settings, workers: int, options: dict[str, Any]) -> int:
         server.run()
         return 0 if server.started else 1
     del application
+    from srmm.serving.counts import counting_together
     from srmm.serving.workers import run_workers
 
-    with tempfile.TemporaryDirectory(prefix="srmm-serve-") as counts:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
+    with counting_together():
         os.environ[_SETTINGS] = _packed(settings)
         # Processes that each take all cores slow one another down.
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))

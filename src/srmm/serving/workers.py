@@ -14,7 +14,7 @@ import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.supervisors import Multiprocess
 
-from srmm.serving.measures import SEVERAL
+from srmm.serving.counts import SEVERAL, hold_counts
 
 _GAUGE = re.compile(r"gauge_live\w*_(\d+)\.db")
 
@@ -44,6 +44,7 @@ def begin_worker() -> None:
 
     Without it a worker whose parent was killed would go on, and hold the port for ever.
     """
+    hold_counts()
     forget_the_dead()
     parent = multiprocessing.parent_process()
     if parent is None:

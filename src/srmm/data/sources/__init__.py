@@ -82,9 +82,10 @@ def open_source(source: Any, *, query: str | None = None) -> OpenedTable:
     if is_arrow_table(source) or isinstance(source, pa.RecordBatch):
         return open_arrow(source)
     if not isinstance(source, (str, Path)):
+        lazy = " Call its .collect() first." if hasattr(source, "collect") else ""
         raise InputError(
             "A table must be a path, an address of a database, a frame, an Arrow table or a data "
-            f"set of `datasets`, got {type(source).__name__}."
+            f"set of `datasets`, got {type(source).__name__}.{lazy}"
         )
     return _open_folder(path) if is_dir(path) else _open_file(path, sheet)
 

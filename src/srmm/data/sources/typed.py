@@ -12,7 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srmm.data.arrow_lists import is_vector
 from srmm.data.bombs import check_parquet
+from srmm.data.holders import arrow_table
 from srmm.data.sources.base import LoadedColumns, OpenedTable, in_chunks, no_rows, object_array
 from srmm.data.sources.text import encoding_notes, text_file
 from srmm.errors import InputError, damage_explained
@@ -89,8 +91,9 @@ def arrow_cells(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     Vectors stay arrays; everything else becomes Python's own types, so that whole numbers beside
     nulls stay whole.
     """
-    nested = pa.types.is_nested(column.type) and not pa.types.is_struct(column.type)
-    return object_array(column.to_pandas() if nested else column.to_pylist())
+    # Of words to_pandas knows not all kinds, and of times it makes plain numbers.
+    vectors = pa.types.is_nested(column.type) and is_vector(column.type)
+    return object_array(column.to_pandas() if vectors else column.to_pylist())
 
 
 def open_frame(frame: pd.DataFrame) -> OpenedTable:
@@ -106,7 +109,7 @@ def open_frame(frame: pd.DataFrame) -> OpenedTable:
 
 def open_arrow(source: Any) -> OpenedTable:
     """An Arrow table, or a frame of another library that gives one, such as Polars'."""
-    table = source if isinstance(source, pa.Table) else pa.table(source)
+    table = arrow_table("the table", source)
     columns = tuple(table.column_names)
 
     def read(wanted: Sequence[str]) -> LoadedColumns:

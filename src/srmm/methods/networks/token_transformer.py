@@ -184,7 +184,8 @@ class TokenTransformer(nn.Module):
 
 def new_tokens(*shape: int) -> nn.Parameter:
     """Learnt tokens as ViT starts them."""
-    return nn.Parameter(torch.randn(*shape) * _TOKEN_STD)
+    # In place: where there is no memory yet, PyTorch takes seconds to begin a product.
+    return nn.Parameter(torch.randn(*shape).mul_(_TOKEN_STD))
 
 
 def _check_sizes(width: int, layers: int, heads: int) -> None:
