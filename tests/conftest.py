@@ -110,6 +110,23 @@ def brief_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("srmm.ensemble.training._STEPS", 40)
 
 
+@pytest.fixture
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of the trees, chosen among as many candidates, and shorter boosting."""
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    from srmm.methods.extratrees import PerModalityExtraTrees
+    from srmm.methods.hist_gradient_boosting import ConcatenatedGradientBoosting
+
+    def ten(_: Any, before: Any, candidate: dict[str, Any], seed: int) -> Any:
+        return ExtraTreesClassifier(10, random_state=seed, **candidate)
+
+    monkeypatch.setattr(PerModalityExtraTrees, "_estimator", ten)
+    rounds = tuple({"max_iter": n} for n in (4, 8, 16))
+    monkeypatch.setattr(ConcatenatedGradientBoosting, "_candidates", rounds)
+    monkeypatch.setattr(ConcatenatedGradientBoosting, "_default", rounds[0])
+
+
 @pytest.fixture(scope="session")
 def make_two_towers() -> Callable[..., Path]:
     """`write_tiny_two_towers`, for a test that needs a model of its own."""

@@ -28,6 +28,8 @@ from srmm.methods.networks.token_transformer import TokenTransformer
 from tests.methods.test_methods import NAMES, separable, small
 from tests.tampering import edit_json, reseal
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 TEST = separable(2, seed=1)
 BIG = 10**9
 

@@ -11,6 +11,8 @@ from srmm.learning.standardize import Standardizer, large_number
 from tests.golden.make_predictions import CASES
 from tests.methods.test_methods import small
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 ONCE = {
     "beside zeros": (0.0, 1e-40),
     "small": (0.0, 1e-17),

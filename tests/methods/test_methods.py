@@ -25,6 +25,8 @@ from srmm.recipe import defaults
 from tests.golden.make_predictions import PRETRAINED
 from tests.tampering import edit_json, reseal
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 NAMES = [
     "unimodal:text" if name == "unimodal" else name
     for name in METHODS.entries()

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from srmm import PaperClassifier, SingleBranchClassifier
 from srmm.methods import make_method
-from srmm.methods.extratrees import PerModalityExtraTrees
-from srmm.methods.hist_gradient_boosting import ConcatenatedGradientBoosting
 from tests.methods.test_methods import NAMES, small
 
 CANNOT_APPLY = {
@@ -50,20 +47,8 @@ def one_of_each_class() -> list[Any]:
     return models
 
 
-@pytest.fixture(autouse=True)
-def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tenth of the trees, chosen among as many candidates."""
-
-    def ten(_: Any, before: Any, candidate: dict[str, Any], seed: int) -> ExtraTreesClassifier:
-        return ExtraTreesClassifier(10, random_state=seed, **candidate)
-
-    monkeypatch.setattr(PerModalityExtraTrees, "_estimator", ten)
-    rounds = tuple({"max_iter": n} for n in (4, 8, 16))
-    monkeypatch.setattr(ConcatenatedGradientBoosting, "_candidates", rounds)
-    monkeypatch.setattr(ConcatenatedGradientBoosting, "_default", rounds[0])
-
-
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_trees")
 @parametrize_with_checks(one_of_each_class(), expected_failed_checks=lambda _: CANNOT_APPLY)
 def test_scikit_learn_checks(estimator: Any, check: Any) -> None:
     check(estimator)
