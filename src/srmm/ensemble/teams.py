@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 
 import numpy as np
 import torch
 
 from srmm.ensemble.branches import Branches
+from srmm.learning.threads import threads_each
 from srmm.learning.training import History
 
 Progress = Callable[[Iterable[int]], Iterable[int]]
@@ -51,7 +51,7 @@ def train_teams(network: Branches, train: Train, progress: Progress) -> History:
     first: Future[History] = Future()
     try:
         threads = torch.get_num_threads() // len(teams)
-        with _threads(threads), ThreadPoolExecutor(len(teams) - 1) as pool:
+        with threads_each(threads), ThreadPoolExecutor(len(teams) - 1) as pool:
             others = [pool.submit(run, team, iter) for team in teams[1:]]
             try:
                 first.set_result(run(teams[0], progress))
@@ -82,14 +82,3 @@ def _as_one(histories: list[History], teams: list[slice]) -> History:
         figures["train_loss"] = float(np.average(losses, weights=sizes))
     first.seconds = max(history.seconds for history in histories)
     return first
-
-
-@contextmanager
-def _threads(of_each: int) -> Iterator[None]:
-    """PyTorch's threads within an operation, for a while; a new thread begins with as many."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(of_each)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

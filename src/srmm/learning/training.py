@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from srmm.errors import SrmmError
+from srmm.learning.threads import training_threads
 
 logger = logging.getLogger("srmm")
 
@@ -32,6 +33,7 @@ class History:
     seconds: float = 0.0
 
 
+@training_threads()
 def fit_network(
     network: nn.Module,
     epoch_batches: Callable[[], Sequence[Any]],
