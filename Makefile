@@ -6,8 +6,6 @@ STAMP := $(VENV)/.installed
 # Spinning OpenMP threads collapse where several processes share the cores; nothing may be fetched.
 QUIET := OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1
 ALONE := OMP_WAIT_POLICY=passive HF_HUB_OFFLINE=1
-# Tests start Python some hundred times: without bytecode on disk each start costs twice its time.
-export PYTHONDONTWRITEBYTECODE :=
 CACHES := .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help
@@ -21,6 +19,7 @@ help: ## Show this list
 install: $(STAMP) ## Make the environment .venv with pinned dependencies
 
 # pip brings PyTorch, which it may have on disk; uv brings all else, in a quarter of pip's time.
+# Bytecode is made here: tests start Python some hundred times, and write none (tests/conftest.py).
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "srmm needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
@@ -28,7 +27,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "weights, data sets) into $(VENV): once, a few minutes on a fast line. PyTorch is the largest of them."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt uv torch
-	$(BIN)/uv pip install --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m compileall -q src
 	@touch $@
 
 demo: $(STAMP) ## The whole way on real data: encode, train, evaluate; writes demo/report.html

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing.process
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ import torch
 
 from srmm.data import apart, decoder
 
+# Some tests fill a disk; there Python 3.11 writes bytecode that is cut short, and keeps it.
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 # Tests run beside one another; and the same bits come out wherever they run.
 torch.set_num_threads(1)
 
