@@ -130,6 +130,22 @@ def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ConcatenatedGradientBoosting, "_default", rounds[0])
 
 
+@pytest.fixture
+def torch_threads() -> Iterator[Callable[[int], None]]:
+    """Sets PyTorch's threads for the test, which must leave them as it set them."""
+    before = asked = torch.get_num_threads()
+
+    def use(n: int) -> None:
+        nonlocal asked
+        asked = n
+        torch.set_num_threads(n)
+
+    yield use
+    left = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert left == asked
+
+
 @pytest.fixture(scope="session")
 def make_two_towers() -> Callable[..., Path]:
     """`write_tiny_two_towers`, for a test that needs a model of its own."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,8 @@ from tests.golden.make_predictions import problem
 
 
 @pytest.fixture
-def three_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    assert torch.get_num_threads() == 3  # as it was found
-    torch.set_num_threads(before)
+def three_threads(torch_threads: Callable[[int], None]) -> None:
+    torch_threads(3)
 
 
 def network(members: int = 5) -> Branches:
@@ -37,20 +33,18 @@ def history(*losses: float) -> History:
 
 
 @pytest.mark.parametrize("threads", [2, 5])
-def test_how_many_threads_there_are_changes_nothing(threads: int) -> None:
+def test_how_many_threads_there_are_changes_nothing(
+    threads: int, torch_threads: Callable[[int], None]
+) -> None:
     X, y, weight = problem()
 
     def fitted(n: int) -> SingleBranchClassifier:
-        torch.set_num_threads(n)
+        torch_threads(n)
         return SingleBranchClassifier(
             max_epochs=6, hidden_dim=24, random_state=3, when_nothing_present="prior"
         ).fit(X, y, weight)
 
-    before = torch.get_num_threads()
-    try:
-        alone, many = fitted(1), fitted(threads)
-    finally:
-        torch.set_num_threads(before)
+    alone, many = fitted(1), fitted(threads)
     # Sums in another order, and no draw is another: that would move them by hundredths.
     np.testing.assert_allclose(many.predict_proba(X), alone.predict_proba(X), atol=2e-3)
     losses = [[one["train_loss"] for one in model.history_.epochs] for model in (alone, many)]

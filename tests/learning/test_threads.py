@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -14,12 +14,8 @@ from srmm.learning.training import DivergedError
 
 
 @pytest.fixture(autouse=True)
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    assert torch.get_num_threads() == 2  # as they were found
-    torch.set_num_threads(before)
+def two_threads(torch_threads: Callable[[int], None]) -> None:
+    torch_threads(2)
 
 
 @pytest.mark.parametrize(("policy", "threads"), [("PASSIVE", 1), ("active", 2), ("", 2)])
