@@ -67,8 +67,9 @@ CANNOT_APPLY = {
 
 @parametrize_with_checks(
     [
-        PaperClassifier(hidden_dim=32, max_epochs=30, random_state=0),
-        SingleBranchClassifier(hidden_dim=32, max_epochs=40, random_state=0),
+        # In float32 they learn the same on every processor, up to rounding.
+        PaperClassifier(hidden_dim=32, max_epochs=30, random_state=0, precision="float32"),
+        SingleBranchClassifier(hidden_dim=32, max_epochs=40, random_state=0, precision="float32"),
     ],
     expected_failed_checks=lambda _: CANNOT_APPLY,
 )

@@ -16,7 +16,8 @@ from srmm.learning.instances import Instances
 from srmm.learning.late_fusion import LateFusionClassifier
 from srmm.learning.method import MethodAbout
 from srmm.learning.network import NetworkClassifier, evaluating
-from srmm.recipe import BranchParameters, with_parameters
+from srmm.learning.precision import widened
+from srmm.recipe import BranchParameters, instead, with_parameters
 from srmm.single_branch import SingleBranch
 from srmm.switching import STRATEGIES
 
@@ -48,7 +49,8 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
     feature_std_ : dict of str to array of shape (d_m,)
         Of the training set; scales relative noise in evaluation.
     training_ : dict
-        What it was trained on: instances, held-out instances, missing rate per modality.
+        What it was trained on: instances, held-out instances, missing rate per modality,
+        and "precision", in which its products were computed.
 
     See Also
     --------
@@ -73,6 +75,8 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
     (3,)
     """
 
+    precision: str = instead(NetworkClassifier, "precision", "auto")
+
     def _network(self) -> SingleBranch:
         return SingleBranch(
             self.embedding_dims_,
@@ -91,7 +95,7 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
     ) -> Tensor:
         # Every item of the batch goes through the branch alone, and each has its instance's label.
         items, rows = data.items(pairs)
-        losses = F.cross_entropy(self.network_(items), target[rows], reduction="none")
+        losses = F.cross_entropy(widened(self.network_(items)), target[rows], reduction="none")
         return (losses * weight[rows]).mean()  # eq. 3
 
     def _outputs(self, embeddings: Embeddings) -> np.ndarray:

@@ -12,6 +12,7 @@ from srmm.data.modality import check_modalities
 from srmm.errors import InputError, did_you_mean, fraction
 from srmm.learning.gradients import unit_length
 from srmm.learning.layers import Dropout, lone_row_safe, start_as
+from srmm.learning.precision import widened
 
 
 class SingleBranch(nn.Module):
@@ -86,7 +87,7 @@ class SingleBranch(nn.Module):
         hidden = lone_row_safe(self.norm, self.fc1(items))
         hidden = self.dropout(F.relu(hidden))  # (n_items, h): block 1
         # On the unit sphere, items of all modalities with one label come to lie together (Fig. 5).
-        return unit_length(self.fc2(hidden))  # (n_items, h): block 2
+        return unit_length(widened(self.fc2(hidden)))  # (n_items, h): block 2
 
     def _project(self, modality: str, x: Tensor) -> Tensor:
         size = self.embedding_dims.get(modality)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from srmm.ensemble.draws import Generators, of_each
 from srmm.learning.gradients import EPS, normed, unit_length
+from srmm.learning.precision import outside_products, widened
 
 _SURE = 0.9  # the probability that a unit-length embedding must be able to give its class
 
@@ -79,7 +80,8 @@ class Branches(nn.Module):
         `share` (n, M) or (K, n, M) is at least 0; an item whose share is 0 takes no part.
         """
         total = share.sum(dim=-1, keepdim=True).clamp_min(1e-6)
-        return torch.matmul((share / total)[..., None, :], vectors)[..., 0, :]
+        with outside_products(vectors.device):
+            return torch.matmul((share / total)[..., None, :], vectors)[..., 0, :]
 
     def embed(self, vectors: Tensor, rngs: Generators | None = None) -> Tensor:
         """To the end of block 2: (K, …, h) → (K, …, h), every row of unit length."""
@@ -138,7 +140,8 @@ class Linears(nn.Module):
         self.bias = nn.Parameter(torch.zeros(members, 1, n_out))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.baddbmm(self.bias, x.expand(len(self.weight), *x.shape[-2:]), self.weight)
+        x = x.expand(len(self.weight), *x.shape[-2:])
+        return widened(torch.baddbmm(self.bias, x, self.weight))
 
 
 class MaskedBatchNorm(nn.Module):
@@ -162,7 +165,7 @@ class MaskedBatchNorm(nn.Module):
     def forward(self, x: Tensor, present: Tensor) -> Tensor:
         if not self.training:
             return (x - self.mean) * (torch.rsqrt(self.var + self.eps) * self.gain) + self.shift
-        with torch.no_grad():
+        with torch.no_grad(), outside_products(x.device):
             count = present.sum(dim=1)[:, None, None]  # (K, 1, 1)
             enough = count > 1
             share = enough * present[..., None] / count.clamp_min(1)  # (K, n, 1)

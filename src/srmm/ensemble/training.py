@@ -29,6 +29,7 @@ def train_branches(
     batch_size: int,
     learning_rate: float,
     max_epochs: int | None,
+    precision: str,
     progress: Progress = iter,
 ) -> History:
     """Train all members, each on its `rows_of`, and leave them ready to predict.
@@ -55,6 +56,7 @@ def train_branches(
             schedule="one-cycle",
             max_epochs=epochs,
             patience=epochs,
+            precision=precision,
             progress=progress,
         )
 

@@ -52,7 +52,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     for rank, i in enumerate(order):
         reached = max(reached, min(1.0, (len(p_values) - rank) * p_values[i]))
         adjusted[i] = reached
-    return [round(float(p), 12) for p in adjusted]
+    return [float(p) for p in adjusted]
 
 
 def pattern_means(

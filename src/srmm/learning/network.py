@@ -21,12 +21,13 @@ from srmm.learning.devices import check_progress, usable_device
 from srmm.learning.held_out import held_out_figures
 from srmm.learning.instances import Batch, Instances
 from srmm.learning.labelled import Labelled
+from srmm.learning.precision import PRECISIONS, training_precision
 from srmm.learning.room import check_room
 from srmm.learning.standardize import Standardizer, large_number
 from srmm.learning.state import Arrays, part
 from srmm.learning.training import DivergedError, History, fit_network
 from srmm.learning.weights import network_of
-from srmm.recipe import NetworkParameters, parameter, with_parameters
+from srmm.recipe import NetworkParameters, parameter, with_parameters, within
 from srmm.switching import cut
 
 LEARNING_RATES = (0.001, 0.003, 0.01)
@@ -46,6 +47,12 @@ class NetworkModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingC
 
     device: str | None = parameter(
         None, 'Where to train and predict, "cpu" or "cuda"; by default the GPU if there is one.'
+    )
+    precision: str = parameter(
+        "float32",
+        'Of products in training: "float32", "bfloat16", or "auto", which is bfloat16 where the '
+        "processor multiplies it itself.",
+        within(PRECISIONS),
     )
     progress: Callable[[Iterable[int]], Iterable[int]] | None = parameter(
         None, "Wraps the range of epochs, e.g. `tqdm.tqdm`.", check_progress
@@ -77,6 +84,12 @@ class NetworkModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingC
 
     def _device(self) -> torch.device:
         return usable_device(self.device)
+
+    def _chosen_precision(self) -> str:
+        """That of this training, which the model keeps."""
+        precision = training_precision(self.precision, self._device())
+        self.training_["precision"] = precision
+        return precision
 
 
 @with_parameters
@@ -172,6 +185,7 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
             schedule=self.schedule,
             max_epochs=self.max_epochs,
             patience=self.patience,
+            precision=self._chosen_precision(),
             progress=self.progress or iter,
         )
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from srmm.errors import SrmmError
+from srmm.learning.precision import products_in
 from srmm.learning.threads import training_threads
 
 logger = logging.getLogger("srmm")
@@ -45,6 +46,7 @@ def fit_network(
     schedule: str,
     max_epochs: int,
     patience: int,
+    precision: str = "float32",
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> History:
     """Train `network` in place with Adam and leave it with the weights of its best epoch.
@@ -59,9 +61,11 @@ def fit_network(
         epoch is kept. Test data never gets here.
     learning_rate, weight_decay, schedule, max_epochs, patience
         As in `srmm.recipe.NetworkParameters`.
+    precision : "float32", or "bfloat16" for the products of the steps; weights are float32
     progress : wraps the range of epochs, e.g. `tqdm.tqdm`
     """
     start = time.perf_counter()
+    device = next(network.parameters()).device
     history = History()
     batches: Sequence[Any] = epoch_batches()
     optimizer = torch.optim.Adam(
@@ -79,7 +83,8 @@ def fit_network(
         network.train()
         losses: list[Tensor] = []
         for batch in batches:
-            loss = loss_of(batch)
+            with products_in(precision, device):
+                loss = loss_of(batch)
             optimizer.zero_grad(set_to_none=True)
             loss.sum().backward()
             optimizer.step()
