@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -185,3 +186,39 @@ def test_parts_of_one_store_are_joined_without_their_vectors() -> None:
     apart = concatenate(first.compact(), second.compact())
     for name in joined.modalities:
         assert np.array_equal(joined.to_array(name), apart.to_array(name), equal_nan=True)
+
+
+def read_at_random(vectors: np.ndarray) -> bool:
+    """Whether the system was told that this mapped file is not read in order."""
+    address = np.asarray(vectors).ctypes.data
+    inside = False
+    for line in Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines():
+        span, *flags = line.split()
+        begin, dash, end = span.partition("-")
+        if dash:
+            inside = int(begin, 16) <= address < int(end, 16)
+        elif inside and span == "VmFlags:":
+            return "rr" in flags
+    raise AssertionError("the vectors lie in no mapping")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what it was advised")
+def test_a_store_larger_than_memory_is_not_read_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embeddings = some_embeddings()
+    srmm.save_embeddings(embeddings, tmp_path / "store")
+    stored = srmm.load_embeddings(tmp_path / "store")
+    scales = Standardizer.fit(stored, active=True)
+    places = np.random.default_rng(0).permutation(60)
+    monkeypatch.setattr(gathered, "MADE_ONCE", 0)
+    found = {}
+    for room in (1e9, 100.0):
+        monkeypatch.setattr(gathered, "free_memory", lambda device, room=room: room)
+        data = Instances(stored, scales, torch.device("cpu"))
+        found[room] = {name: items.rows(places) for name, items in data._items.items()}
+        assert read_at_random(stored.values["b"]) == (room == 100.0)
+        del data
+        assert not read_at_random(stored.values["b"])
+    for name, rows in found[1e9].items():
+        assert torch.equal(rows, found[100.0][name])

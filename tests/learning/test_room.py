@@ -39,7 +39,7 @@ def test_the_parameter_that_has_no_room_is_named(method: str, name: str, value: 
 
 
 def test_of_two_parameters_the_one_that_takes_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "_free", lambda device: 100e6)
+    monkeypatch.setattr(room, "free_memory", lambda device: 100e6)
     model = make_method("vilt-tokens", None, {"width": 2048, "layers": 3})
     with pytest.raises(InputError, match="width is 2,048"):
         model.fit(_X, _Y)
@@ -58,7 +58,7 @@ def test_the_bytes_are_those_of_the_weights() -> None:
 def test_long_embeddings_are_named_where_no_parameter_is_large(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(room, "_free", lambda device: 1e4)
+    monkeypatch.setattr(room, "free_memory", lambda device: 1e4)
     with pytest.raises(InputError, match="image 6, text 4 numbers; 2 classes"):
         make_method("srmm-paper", None, {}).fit(_X, _Y)
 
@@ -68,10 +68,10 @@ def test_a_container_has_what_it_may_still_take(
 ) -> None:
     monkeypatch.setattr(room, "_GROUPS", tmp_path)
     cpu = torch.device("cpu")
-    free = room._free(cpu)
+    free = room.free_memory(cpu)
     (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 100\n")
     (tmp_path / "memory.current").write_text("600\n")
     (tmp_path / "memory.max").write_text("1000\n")
-    assert room._free(cpu) == 500
+    assert room.free_memory(cpu) == 500
     (tmp_path / "memory.max").write_text("max\n")
-    assert room._free(cpu) == pytest.approx(free, rel=0.5)
+    assert room.free_memory(cpu) == pytest.approx(free, rel=0.5)

@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srmm.data.embeddings import Embeddings, taken, together
+from srmm.learning.random_reads import RandomReads, random_reads
+from srmm.learning.room import free_memory
 
 MADE_ONCE = 1 << 28
 """Bytes of all items, as a network sees them, up to which they are made once (on a GPU: half of
@@ -63,13 +65,17 @@ class Kept:
         make: Callable[[np.ndarray], np.ndarray],
         width: int,
         device: torch.device,
+        reads: RandomReads | None = None,
     ) -> None:
         self.vectors, self.make = np.asarray(vectors), make
-        self.width, self.device = width, device
+        self.width, self.device, self.reads = width, device, reads
 
     def rows(self, places: np.ndarray) -> Tensor:
         """As `Items`."""
-        made = self.make(taken(self.vectors, together(places)))
+        some = together(places)
+        if self.reads and not isinstance(some, slice):
+            self.reads.expect(some)
+        made = self.make(taken(self.vectors, some))
         return torch.from_numpy(made).to(self.device)
 
     def padded(self, places: Tensor) -> Tensor:
@@ -101,8 +107,9 @@ def gathered(
         Whether `Items.padded` will be asked.
     """
     if 4 * len(embeddings) * sum(widths.values()) > _room(device):
+        reads = random_reads(embeddings.values, free_memory(torch.device("cpu")))
         kept: dict[str, Items] = {
-            name: Kept(vectors, _of(make, name), widths[name], device)
+            name: Kept(vectors, _of(make, name), widths[name], device, reads.get(name))
             for name, vectors in embeddings.values.items()
         }
         return kept, np.asarray(embeddings.position)

@@ -59,7 +59,7 @@ def check_room(model: Any, device: torch.device, *, ours: bool) -> None:
     `model._network` is built without memory. What a batch takes besides is not counted. Of
     networks that are not `ours` some cannot be built so: nothing is said of them.
     """
-    free = _free(device)
+    free = free_memory(device)
     try:
         counted = _size(model._network, free)
     except (RuntimeError, NotImplementedError):
@@ -107,7 +107,7 @@ def _culprit(model: Any, free: float) -> tuple[str | None, Any]:
     return min(large)[2:] if large else (None, None)
 
 
-def _free(device: torch.device) -> float:
+def free_memory(device: torch.device) -> float:
     """The bytes that are free on a device; in a container no more than it may still take."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]

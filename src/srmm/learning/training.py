@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from srmm.errors import SrmmError
+from srmm.learning.optimizer import Adam
 from srmm.learning.precision import products_in
 from srmm.learning.threads import training_threads
 
@@ -68,9 +69,7 @@ def fit_network(
     device = next(network.parameters()).device
     history = History()
     batches: Sequence[Any] = epoch_batches()
-    optimizer = torch.optim.Adam(
-        network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
-    )
+    optimizer = Adam(network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
     scheduler = None
     if schedule == "one-cycle":
         # Switching may cut epochs into slightly different numbers of batches; a few more steps
