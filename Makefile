@@ -9,7 +9,8 @@ ALONE := OMP_WAIT_POLICY=passive HF_HUB_OFFLINE=1
 CACHES := .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help
-BENCH := $(VENV)/bench
+MEASURED := benchmarks/measured
+LARGE := $(VENV)/bench
 
 .PHONY: help install demo test test-all torture fuzz bench bench-full lint types check format docs linkcheck clean distclean
 
@@ -50,20 +51,21 @@ torture: $(STAMP) ## Kill, fill, damage and race everything: fifteen minutes, se
 # Speed is measured with all cores, each script into a file of its own, of which performance.py makes
 # docs/performance.md. Run them on a machine that does nothing else.
 bench: $(STAMP) ## Measure speed: training, prediction, serving, in minutes; writes docs/performance.md
-	@mkdir -p $(BENCH)
 	@for name in training prediction serve; do \
-		! grep -qs -e '"--json"' benchmarks/$$name.py || \
-		$(ALONE) $(BIN)/python benchmarks/$$name.py --json $(BENCH)/$$name.json || exit 1; done
-	$(BIN)/python benchmarks/performance.py $(BENCH)
+		$(ALONE) $(BIN)/python benchmarks/$$name.py --json $(MEASURED)/$$name.json || exit 1; done
+	$(ALONE) OMP_NUM_THREADS=1 $(BIN)/python benchmarks/training.py --part steps \
+		--json $(MEASURED)/training_one_thread.json
+	$(BIN)/python benchmarks/performance.py $(MEASURED)
 
 bench-full: bench ## The same, how time grows, many rows in batches, a large store (hours; 30 GB)
-	$(ALONE) $(BIN)/python benchmarks/growth.py --json $(BENCH)/growth.json
-	$(ALONE) $(BIN)/python benchmarks/prediction.py --many-classes --json $(BENCH)/classes.json
-	$(ALONE) $(BIN)/python benchmarks/batch.py $(BENCH)/batch --json $(BENCH)/batch.json
-	$(ALONE) $(BIN)/python benchmarks/larger_than_memory.py $(BENCH)/large \
-		--json $(BENCH)/larger_than_memory.json
-	rm -rf $(BENCH)/large
-	$(BIN)/python benchmarks/performance.py $(BENCH)
+	$(ALONE) $(BIN)/python benchmarks/growth.py --json $(VENV)/growth.json
+	mv $(VENV)/growth.json $(MEASURED)
+	$(ALONE) $(BIN)/python benchmarks/prediction.py --many-classes --json $(MEASURED)/classes.json
+	$(ALONE) $(BIN)/python benchmarks/batch.py $(LARGE)/batch --json $(MEASURED)/batch.json
+	$(ALONE) $(BIN)/python benchmarks/larger_than_memory.py $(LARGE)/large \
+		--json $(MEASURED)/larger_than_memory.json
+	rm -rf $(LARGE)
+	$(BIN)/python benchmarks/performance.py $(MEASURED)
 
 lint: $(STAMP) ## Check style, and who imports whom
 	$(BIN)/ruff check .

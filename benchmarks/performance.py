@@ -2,11 +2,11 @@
 
     python benchmarks/performance.py FOLDER [--output docs/performance.md]
 
-FOLDER holds the JSON files that `make bench` and `make bench-full` write, one for each script. The
-words of the page, and what it says of runs that are not repeated here, stand in
-benchmarks/performance.md; where it says {{measured}} the tables come in. A file is {"machine": …,
-"command": …, "tables": [{"title": …, "rows": [{…}]}]}; of one that looks otherwise, whatever is a
-table is shown as one.
+FOLDER, benchmarks/measured, holds the JSON files that `make bench` and `make bench-full` write, one
+for each script. The words of the page, and what it says of runs that are not repeated here, stand
+in benchmarks/performance.md; where it says {{measured}} the tables come in. A file is {"machine":
+…, "command": …, "tables": [{"title": …, "rows": [{…}]}]}; of one that looks otherwise, whatever is
+a table is shown as one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ HERE = Path(__file__).parent
 FRAME = HERE / "performance.md"
 PLACE = "{{measured}}"
 TITLES = {
-    "training": "Training", "prediction": "Prediction and evaluation", "serve": "Serving",
+    "training": "Training", "training_one_thread": "Training, one thread",
+    "prediction": "Prediction and evaluation", "serve": "Serving",
     "classes": "Reports of 10,000 classes", "growth": "How time grows",
     "batch": "Many rows in batches", "larger_than_memory": "A store larger than memory",
     "against": "What the last change brought",
