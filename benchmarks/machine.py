@@ -18,7 +18,6 @@ import psutil
 import torch
 
 import srmm
-from srmm.learning.precision import training_precision
 
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
 clock_name = "wall"
@@ -32,13 +31,19 @@ def described() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "clock": clock_name,
         "load when started": round(os.getloadavg()[0], 1),
-        "products in training": training_precision("auto", torch.device("cpu")),
+        "bfloat16 in the processor": has_bfloat16(),
         "GPU": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "srmm": srmm.__version__,
     }
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself; else it is slower than float32."""
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8") if os.name == "posix" else ""
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def peak(size: int = 2048, times: int = 5, device: str = "cpu") -> float:

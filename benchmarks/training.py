@@ -8,7 +8,7 @@ peers take turns, and medians are printed. Arithmetic is that of the matrix prod
 backwards (none for the gradient of the inputs, which nobody needs). The peers:
 
 - plain: the paper's network and nothing else, in a loop that gathers its batches by index;
-- the same in bfloat16, where the processor multiplies it, and then srmm in float32, too;
+- the same in bfloat16, as srmm's two, where the processor multiplies it;
 - the same network in skorch's and Lightning's loops, as their users write them;
 - scikit-learn's `MLPClassifier` with the same layers, on items of both modalities;
 - for whole fits, one logistic regression per modality, and scikit-learn's default one.
@@ -33,11 +33,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import CLOCKS, command, described, peak, table, timed, use_clock, write
+from machine import CLOCKS, command, described, has_bfloat16, peak, table, timed, use_clock, write
 from peers import Data, Epoch, OnePerModality, flops_of_branch, peers, plain, quietly
 
 from srmm import PaperClassifier, SingleBranchClassifier
-from srmm.learning.precision import training_precision
 from srmm.methods.logreg import PerModalityLogisticRegression
 
 PARTS = ("steps", "fits")
@@ -54,7 +53,7 @@ def generated(n: int, dims: dict[str, int], n_classes: int) -> tuple[Data, np.nd
     return X, y
 
 
-def paper(X: Data, y: np.ndarray, device: str, precision: str = "auto") -> Epoch:
+def paper(X: Data, y: np.ndarray, device: str, precision: str = "float32") -> Epoch:
     """Recipe "paper" as it is: its batches of 128, its held-out tenth, judged after the epoch."""
 
     def epoch() -> tuple[int, float, float]:
@@ -67,7 +66,7 @@ def paper(X: Data, y: np.ndarray, device: str, precision: str = "auto") -> Epoch
     return epoch
 
 
-def default(X: Data, y: np.ndarray, device: str, precision: str = "auto") -> Epoch:
+def default(X: Data, y: np.ndarray, device: str, precision: str = "float32") -> Epoch:
     """The default: five networks at once, each on four fifths, 64 instances per step and network.
 
     An item counts once for each network that learns from it; the fused stream is arithmetic.
@@ -105,10 +104,9 @@ def steps(tiny: bool, rounds: int, device: str, only: str) -> list[dict[str, Any
         "plain loop, batch 128": plain(X, y, device, 128, torch.float32),
         "plain loop, batch 256": plain(X, y, device, 256, torch.float32),
     }
-    if training_precision("auto", torch.device(device)) == "bfloat16":
-        runs["srmm, recipe paper (batch 128), float32"] = paper(X, y, device, "float32")
-        runs["srmm, the default (5 × 64 instances), float32"] = default(Z, z, device, "float32")
-    if device != "cpu" or "srmm, recipe paper (batch 128), float32" in runs:
+    if device != "cpu" or has_bfloat16():
+        runs["srmm, recipe paper, bfloat16"] = paper(X, y, device, "bfloat16")
+        runs["srmm, the default, bfloat16"] = default(Z, z, device, "bfloat16")
         runs["plain loop, batch 256, bfloat16"] = plain(X, y, device, 256, torch.bfloat16)
     if device == "cpu":
         runs |= peers(X, y)

@@ -67,9 +67,8 @@ CANNOT_APPLY = {
 
 @parametrize_with_checks(
     [
-        # In float32 they learn the same on every processor, up to rounding.
-        PaperClassifier(hidden_dim=32, max_epochs=30, random_state=0, precision="float32"),
-        SingleBranchClassifier(hidden_dim=32, max_epochs=40, random_state=0, precision="float32"),
+        PaperClassifier(hidden_dim=32, max_epochs=30, random_state=0),
+        SingleBranchClassifier(hidden_dim=32, max_epochs=40, random_state=0),
     ],
     expected_failed_checks=lambda _: CANNOT_APPLY,
 )

@@ -17,7 +17,7 @@ from srmm.learning.late_fusion import LateFusionClassifier
 from srmm.learning.method import MethodAbout
 from srmm.learning.network import NetworkClassifier, evaluating
 from srmm.learning.precision import widened
-from srmm.recipe import BranchParameters, instead, with_parameters
+from srmm.recipe import BranchParameters, with_parameters
 from srmm.single_branch import SingleBranch
 from srmm.switching import STRATEGIES
 
@@ -49,8 +49,7 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
     feature_std_ : dict of str to array of shape (d_m,)
         Of the training set; scales relative noise in evaluation.
     training_ : dict
-        What it was trained on: instances, held-out instances, missing rate per modality,
-        and "precision", in which its products were computed.
+        What it was trained on: instances, held-out instances, missing rate per modality.
 
     See Also
     --------
@@ -74,8 +73,6 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
     >>> model.predict({"image": X["image"][:3]}).shape  # texts of nobody: legal input
     (3,)
     """
-
-    precision: str = instead(NetworkClassifier, "precision", "auto")
 
     def _network(self) -> SingleBranch:
         return SingleBranch(

@@ -159,21 +159,21 @@ class NetworkParameters:
     )
 
 
-def instead(of: Any, name: str, default: Any) -> Any:
-    """A parameter of the class `of` with another default."""
-    return field(default=default, metadata=of.__dataclass_fields__[name].metadata)
+def _instead(name: str, default: Any) -> Any:
+    """A parameter of `NetworkParameters` with another default."""
+    return field(default=default, metadata=NetworkParameters.__dataclass_fields__[name].metadata)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BranchParameters(NetworkParameters):
     """What decides how the paper's branch is built and trained. The defaults: recipe "paper"."""
 
-    hidden_dim: int = instead(NetworkParameters, "hidden_dim", 768)  # IV-B
-    init: str = instead(NetworkParameters, "init", "xavier")
-    standardize: bool = instead(NetworkParameters, "standardize", False)
-    max_epochs: int = instead(NetworkParameters, "max_epochs", 100)
-    learning_rate: float = instead(NetworkParameters, "learning_rate", 0.01)  # IV-B
-    schedule: str = instead(NetworkParameters, "schedule", "constant")
+    hidden_dim: int = _instead("hidden_dim", 768)  # IV-B
+    init: str = _instead("init", "xavier")
+    standardize: bool = _instead("standardize", False)
+    max_epochs: int = _instead("max_epochs", 100)
+    learning_rate: float = _instead("learning_rate", 0.01)  # IV-B
+    schedule: str = _instead("schedule", "constant")
     switching: str = parameter(
         "s1",  # V-C: the best of its three
         'The order in which items enter (paper V-C): "s1", "s2", "s3" or "one-per-instance"; see '

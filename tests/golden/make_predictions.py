@@ -21,7 +21,7 @@ import torch
 import srmm
 from srmm.methods import make_method
 
-SMALL = {"max_epochs": 4, "hidden_dim": 24, "batch_size": 32, "precision": "float32"}
+SMALL = {"max_epochs": 4, "hidden_dim": 24, "batch_size": 32}
 TRANSFORMERS = ("vilt-tokens", "ma2022", "lee2023-input", "lee2023-attention")
 NO_NETWORK = ("logreg", "logreg-concat", "extratrees", "hist-gradient-boosting")
 NETWORKS = (

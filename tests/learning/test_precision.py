@@ -1,6 +1,8 @@
-"""Products in bfloat16: what learns with them, what says so, what stays as precise as it was."""
+"""Products in bfloat16: what learns with them, and what stays as precise as it was."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,12 +10,11 @@ import torch
 
 import srmm
 from srmm.errors import InputError
-from srmm.experiments.cells import Cell, _all_parameters
-from srmm.learning import precision
-from srmm.learning.precision import outside_products, products_in, training_precision, widened
-from srmm.methods import METHODS
-from srmm.recipe import defaults
+from srmm.learning.precision import outside_products, products_in, widened
+from srmm.methods import make_method
+from tests.golden.make_predictions import NETWORKS
 
+MADE_OF_OTHERS = ("unimodal:b", "router")
 CPU = torch.device("cpu")
 CLASSES = (srmm.SingleBranchClassifier, srmm.PaperClassifier)
 both = pytest.mark.parametrize("make", CLASSES)
@@ -30,25 +31,6 @@ def problem() -> tuple[dict[str, np.ndarray], np.ndarray]:
     return X, y
 
 
-@pytest.fixture(params=[True, False], ids=["multiplies bfloat16", "does not"])
-def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    monkeypatch.setattr(precision, "_multiplies_bfloat16", lambda: request.param)
-    return bool(request.param)
-
-
-def test_auto_is_what_the_processor_can(processor: bool) -> None:
-    assert training_precision("auto", CPU) == ("bfloat16" if processor else "float32")
-    assert training_precision("auto", torch.device("cuda")) == "float32"  # not measured there
-    assert training_precision("bfloat16", CPU) == "bfloat16"
-    assert training_precision("float32", CPU) == "float32"
-
-
-def test_only_what_was_measured_chooses_by_itself() -> None:
-    of_each = {name: defaults(one.about.classifier) for name, one in METHODS.entries().items()}
-    chosen = {name for name, given in of_each.items() if given.get("precision") == "auto"}
-    assert chosen == {"srmm", "srmm-paper"}
-
-
 @both
 def test_it_learns_as_well_and_says_so(make: type) -> None:
     X, y = problem()
@@ -58,7 +40,6 @@ def test_it_learns_as_well_and_says_so(make: type) -> None:
     said = {}
     for name in ("float32", "bfloat16"):
         model = make(max_epochs=12, random_state=0, precision=name).fit(train, y[:160])
-        assert model.training_["precision"] == name
         assert {x.dtype for x in model.network_.parameters()} == {torch.float32}
         said[name] = model.predict_proba(test)
     assert not np.array_equal(said["float32"], said["bfloat16"])
@@ -66,25 +47,25 @@ def test_it_learns_as_well_and_says_so(make: type) -> None:
     assert right["bfloat16"] > right["float32"] - 0.05
 
 
+def test_float32_unless_asked() -> None:
+    assert {make().precision for make in CLASSES} == {"float32"}
+
+
 @both
-def test_the_model_keeps_which_it_was(make: type, tmp_path, processor: bool) -> None:
+def test_the_model_keeps_which_it_was(make: type, tmp_path: Path) -> None:
     X, y = problem()
-    model = make(max_epochs=1, random_state=0).fit(X, y)
-    assert model.precision == "auto"
-    expected = "bfloat16" if processor else "float32"
+    model = make(max_epochs=1, random_state=0, precision="bfloat16").fit(X, y)
     model.save_pretrained(tmp_path / "model")
-    assert srmm.from_pretrained(tmp_path / "model").training_["precision"] == expected
-    assert f"products in {expected}" in (tmp_path / "model" / "README.md").read_text()
+    assert srmm.from_pretrained(tmp_path / "model").precision == "bfloat16"
+    assert "precision: bfloat16" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_cell_of_one_processor_is_not_taken_for_one_of_another(monkeypatch) -> None:
-    names = set()
-    for can in (True, False):
-        monkeypatch.setattr(precision, "_multiplies_bfloat16", lambda can=can: can)
-        _all_parameters.cache_clear()
-        names.add(Cell("data", "srmm", 0).name)
-    _all_parameters.cache_clear()
-    assert len(names) == 2
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in MADE_OF_OTHERS])
+def test_every_network_can(name: str) -> None:
+    X, y = problem()
+    settings = {"max_epochs": 1, "hidden_dim": 24, "precision": "bfloat16"}
+    model = make_method(name, None, settings, random_state=0).fit(X, y)
+    assert np.isfinite(model.predict_proba(X)).all()
 
 
 def test_an_unknown_one_is_refused() -> None:

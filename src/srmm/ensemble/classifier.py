@@ -29,7 +29,7 @@ from srmm.learning.method import MethodAbout
 from srmm.learning.network import NetworkModel
 from srmm.learning.room import check_room
 from srmm.learning.state import Arrays
-from srmm.recipe import at_least, instead, parameter, positive, with_parameters
+from srmm.recipe import at_least, parameter, positive, with_parameters
 
 _MOST_NUMBERS = 40_000_000  # log-probabilities from which weights are learnt
 _MOST_ROWS = 20_000
@@ -119,7 +119,6 @@ class SingleBranchClassifier(NetworkModel):
     n_folds: int = parameter(
         5, "Networks, each of which leaves out one fold; at least 2 to fit.", at_least(1)
     )
-    precision: str = instead(NetworkModel, "precision", "auto")
 
     @property
     def feature_std_(self) -> dict[str, np.ndarray]:
@@ -173,7 +172,7 @@ class SingleBranchClassifier(NetworkModel):
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             max_epochs=self.max_epochs,
-            precision=self._chosen_precision(),
+            precision=self.precision,
             progress=self.progress or iter,
         )
 

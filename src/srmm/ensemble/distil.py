@@ -104,10 +104,10 @@ def distil(
         batch_size=model.batch_size,
         learning_rate=model.learning_rate,
         max_epochs=model.max_epochs,
-        precision=student._chosen_precision(),
+        precision=student.precision,
         progress=progress,
     )
-    student.training_["seconds"] = student.history_.seconds
+    student.training_ = {**model.training_, "seconds": student.history_.seconds}
     return student
 
 
@@ -129,7 +129,6 @@ def _student(model: SingleBranchClassifier, random_state: int) -> SingleBranchCl
         "features_", "trust_",
     ):  # fmt: skip
         setattr(student, name, getattr(model, name))
-    student.training_ = dict(model.training_)
     student.folds_, student.out_of_fold_ = np.zeros(0, dtype=np.int16), {}  # it learns from all
     if hasattr(model, "n_features_in_"):
         student.n_features_in_ = model.n_features_in_

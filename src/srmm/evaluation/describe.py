@@ -196,7 +196,7 @@ def _described_encoder(encoder: Mapping[str, Any] | None) -> dict[str, Any] | No
 def describe_training(model: Any) -> dict[str, Any]:
     """What the model was trained on, and its learning curve if it has one."""
     history = getattr(model, "history_", None)
-    known = ("n_train", "n_validation", "holes", "seconds", "held_out_learnt", "precision")
+    known = ("n_train", "n_validation", "holes", "seconds", "held_out_learnt")
     described = {key: model.training_[key] for key in known if key in model.training_}
     if history is not None:
         described = {

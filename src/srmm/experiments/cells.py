@@ -35,8 +35,6 @@ from srmm.experiments.outcome_check import check_outcome
 from srmm.files import json_ready, load_tensors, remove_litter, replacing_file, save_tensors
 from srmm.fusion import pattern_codes
 from srmm.learning.describe import describe_model
-from srmm.learning.devices import usable_device
-from srmm.learning.precision import training_precision
 from srmm.learning.probabilities import align_classes
 from srmm.methods import make_method
 from srmm.recipe import recipe_parameters
@@ -302,8 +300,7 @@ def _all_parameters(method: str, parameters: str) -> str:
     given = Cell("", method, 0, json.loads(parameters)).make().get_params(deep=False)
     if "recipe" in given:
         given["recipe"] = recipe_parameters(given["recipe"])
-    here = training_precision("auto", usable_device(None))  # what "auto" comes to decides, too
-    return repr((here, sorted((key, repr(value)) for key, value in given.items())))
+    return repr(sorted((key, repr(value)) for key, value in given.items()))
 
 
 def _few_threads(threads: int) -> None:

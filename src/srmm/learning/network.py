@@ -21,7 +21,7 @@ from srmm.learning.devices import check_progress, usable_device
 from srmm.learning.held_out import held_out_figures
 from srmm.learning.instances import Batch, Instances
 from srmm.learning.labelled import Labelled
-from srmm.learning.precision import PRECISIONS, training_precision
+from srmm.learning.precision import PRECISIONS
 from srmm.learning.room import check_room
 from srmm.learning.standardize import Standardizer, large_number
 from srmm.learning.state import Arrays, part
@@ -50,8 +50,8 @@ class NetworkModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingC
     )
     precision: str = parameter(
         "float32",
-        'Of products in training: "float32", "bfloat16", or "auto", which is bfloat16 where the '
-        "processor multiplies it itself.",
+        'Of products in training: "float32", or "bfloat16", which takes less time on processors '
+        "that multiply it themselves, and more on others.",
         within(PRECISIONS),
     )
     progress: Callable[[Iterable[int]], Iterable[int]] | None = parameter(
@@ -84,12 +84,6 @@ class NetworkModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingC
 
     def _device(self) -> torch.device:
         return usable_device(self.device)
-
-    def _chosen_precision(self) -> str:
-        """That of this training, which the model keeps."""
-        precision = training_precision(self.precision, self._device())
-        self.training_["precision"] = precision
-        return precision
 
 
 @with_parameters
@@ -185,7 +179,7 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
             schedule=self.schedule,
             max_epochs=self.max_epochs,
             patience=self.patience,
-            precision=self._chosen_precision(),
+            precision=self.precision,
             progress=self.progress or iter,
         )
 

@@ -1,4 +1,4 @@
-"""What the products of a training are computed in: float32, or bfloat16 where that pays."""
+"""What the products of a training are computed in: float32, or bfloat16 by wish."""
 
 from __future__ import annotations
 
@@ -7,19 +7,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
-PRECISIONS = ("auto", "float32", "bfloat16")
-
-
-def training_precision(precision: str, device: torch.device) -> str:
-    """What `precision`, one of `PRECISIONS`, comes to on this device: never "auto".
-
-    "auto" is bfloat16 on a processor that multiplies it itself: there it takes less time and
-    learns as well (docs/performance.md). Others compute it slower than float32, and on a GPU
-    neither was measured.
-    """
-    if precision != "auto":
-        return precision
-    return "bfloat16" if device.type == "cpu" and _multiplies_bfloat16() else "float32"
+PRECISIONS = ("float32", "bfloat16")
 
 
 def products_in(precision: str, device: torch.device) -> AbstractContextManager[None]:
@@ -40,10 +28,3 @@ def widened(x: Tensor) -> Tensor:
     tensor([1., 1.])
     """
     return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def _multiplies_bfloat16() -> bool:
-    if not hasattr(torch.cpu, "get_capabilities"):  # an older PyTorch, which does not tell
-        return False
-    can = torch.cpu.get_capabilities()
-    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))

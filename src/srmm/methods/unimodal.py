@@ -87,7 +87,6 @@ class UnimodalClassifier(EmbeddingClassifier):
             groups=several(None if train.groups is None else train.groups[there]),
             validation=held.of(self.classes_, train._replace(embeddings=alone)),
         )
-        self.training_["precision"] = self.model_.training_["precision"]
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         known = self.model_.predict_proba(embeddings)
