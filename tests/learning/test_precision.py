@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 import srmm
+from srmm.ensemble.branches import Branches, MaskedBatchNorm
+from srmm.ensemble.distil import distil
+from srmm.ensemble.out_of_fold import OutOfFold
 from srmm.errors import InputError
 from srmm.experiments.cells import Cell, _all_parameters
 from srmm.learning import precision
 from srmm.learning.precision import outside_products, products_in, training_precision, widened
-from srmm.methods import METHODS
+from srmm.learning.training import fit_network
+from srmm.methods import METHODS, make_method
 from srmm.recipe import defaults
 
 CPU = torch.device("cpu")
 CLASSES = (srmm.SingleBranchClassifier, srmm.PaperClassifier)
 both = pytest.mark.parametrize("make", CLASSES)
+OTHERS = [
+    name
+    for name, one in METHODS.entries().items()
+    if defaults(one.about.classifier).get("precision") == "float32"
+]
 
 
 def problem() -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -93,14 +105,94 @@ def test_an_unknown_one_is_refused() -> None:
         srmm.SingleBranchClassifier(precision="float16").fit(X, y)
 
 
-def test_statistics_are_not_rounded() -> None:
+def test_products_alone_are_rounded() -> None:
     x, w = torch.randn(4, 8), torch.randn(8, 8)
+    exact = x @ w
     with products_in("bfloat16", CPU):
         assert (x @ w).dtype is torch.bfloat16
         assert widened(x @ w).dtype is torch.float32
         with outside_products(CPU):
-            assert torch.equal(x @ w, torch.matmul(x, w))
-            assert (x @ w).dtype is torch.float32
+            assert torch.equal(x @ w, exact)
     with products_in("float32", CPU):
-        assert (x @ w).dtype is torch.float32
+        assert torch.equal(x @ w, exact)
     assert widened(x.double()).dtype is torch.float64
+
+
+def test_statistics_and_means_of_the_default_are_not_rounded() -> None:
+    x, present = 1 + torch.rand(2, 9, 5), torch.rand(2, 9) < 0.7
+    share = torch.rand(2, 9, 3)
+    found = []
+    for name in ("float32", "bfloat16"):
+        norm, branches = MaskedBatchNorm(2, 5), Branches({"a": 4}, 3, members=2, hidden_dim=5)
+        with products_in(name, CPU):
+            out = norm(x, present)
+            fused = branches.fused(x[:, :, None].expand(2, 9, 3, 5), share)
+        found.append((out, norm.mean, norm.var, fused))
+    for exact, other in zip(*found, strict=True):
+        assert torch.equal(exact, other)
+
+
+def test_around_a_fit_nothing_else_decides() -> None:
+    """Neither does a caller's own autocast, which the threads of a training would not see."""
+    X, y = problem()
+    found = []
+    for outer in (False, True):
+        network = Branches({"text": 16}, 3, members=1, hidden_dim=8)
+        network.start(np.random.default_rng(0))
+        x, target = torch.from_numpy(X["image"]), torch.from_numpy(y)
+        there = torch.ones(1, len(x), 1, dtype=torch.bool)
+
+        def loss(_: object, network: Branches = network, x=x, there=there, target=target):
+            entered = network.enter({"text": x[None]}, there)
+            return F.cross_entropy(network.classify(entered)[0, :, 0], target)
+
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=outer):
+            fit_network(
+                network, lambda: [0], loss, None, learning_rate=0.01, weight_decay=0.0,
+                schedule="constant", max_epochs=2, patience=2,
+            )  # fmt: skip
+        found.append(network.state_dict())
+    for name, weights in found[0].items():
+        assert torch.equal(weights, found[1][name])
+
+
+def test_a_student_says_its_own_and_learns_from_exact_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X, y = problem()
+    teacher = srmm.SingleBranchClassifier(
+        max_epochs=1, hidden_dim=8, random_state=0, precision="float32"
+    ).fit(X, y)
+    rounded = []
+
+    def probabilities(self: OutOfFold, *given: Any, **more: Any) -> np.ndarray:
+        rounded.append(torch.is_autocast_enabled("cpu"))
+        return plain(self, *given, **more)
+
+    plain = OutOfFold.probabilities
+    monkeypatch.setattr(OutOfFold, "probabilities", probabilities)
+    student = distil(teacher.set_params(precision="bfloat16"), X, y)
+    assert set(rounded) == {False}
+    assert student.training_["precision"] == "bfloat16"
+    assert teacher.training_["precision"] == "float32"
+
+
+def test_a_model_around_another_says_what_that_one_was() -> None:
+    X, y = problem()
+    settings = {"max_epochs": 1, "hidden_dim": 8, "precision": "bfloat16"}
+    model = make_method("unimodal:image", None, {"settings": settings}).fit(X, y)
+    assert model.training_["precision"] == "bfloat16"
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_network_can_be_asked_for_it(name: str) -> None:
+    X, y = problem()
+    small = {"max_epochs": 1, "hidden_dim": 8, "batch_size": 64, "learning_rates": ()}
+    model = make_method(name, None, {**small, "precision": "bfloat16"}, random_state=0).fit(X, y)
+    assert model.training_["precision"] == "bfloat16"
+    assert {x.dtype for x in model.network_.parameters()} == {torch.float32}
+    other = make_method(name, None, small, random_state=0).fit(X, y)
+    assert other.training_["precision"] == "float32"
+    losses = [one.history_.epochs[0]["train_loss"] for one in (model, other)]
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
