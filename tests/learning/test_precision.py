@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from srmm.errors import InputError
 from srmm.experiments.cells import Cell, _all_parameters
 from srmm.learning import precision
 from srmm.learning.precision import outside_products, products_in, training_precision, widened
+from srmm.learning.state import pack, unpack
 from srmm.learning.training import fit_network
 from srmm.methods import METHODS, make_method
 from srmm.recipe import defaults
@@ -87,6 +89,20 @@ def test_the_model_keeps_which_it_was(make: type, tmp_path, processor: bool) -> 
     model.save_pretrained(tmp_path / "model")
     assert srmm.from_pretrained(tmp_path / "model").training_["precision"] == expected
     assert f"products in {expected}" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_a_model_from_before_says_none_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    X, y = problem()
+    model = srmm.PaperClassifier(max_epochs=1, hidden_dim=8).fit(X, y)
+    described, arrays = pack(model)
+    del described["training"]["precision"], described["state"]["parameters"]["precision"]
+    before = unpack(described, arrays)
+    assert np.array_equal(before.predict_proba(X), model.predict_proba(X))
+    before.save_pretrained(tmp_path / "model")
+    assert "products in" not in (tmp_path / "model" / "README.md").read_text()
+    described["training"]["precision"] = ["float32"]
+    with pytest.raises(InputError, match=r"training.precision is \['float32'\]"):
+        unpack(described, arrays)
 
 
 def test_a_cell_of_one_processor_is_not_taken_for_one_of_another(monkeypatch) -> None:

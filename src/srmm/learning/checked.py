@@ -216,7 +216,8 @@ def _check_training(training: Any) -> None:
         whole("training.patterns, a code", int(code) if code.isdecimal() else code)
         whole(f"training.patterns.{code}", n)
     texts("training.left_out", training.get("left_out", []))
-    text("training.digest", training.get("digest", ""))
+    for name in ("digest", "precision"):
+        text(f"training.{name}", training.get(name, ""))
 
 
 def _check_origin(origin: Any) -> None:
