@@ -20,16 +20,11 @@ def random_reads(values: Mapping[str, np.ndarray], room: float) -> dict[str, Ran
 
     Of none where a system takes no such advice.
     """
-    mapped = {
-        name: vectors
-        for name, vectors in values.items()
-        if isinstance(vectors, np.memmap) and vectors.flags.c_contiguous
-        # What was computed from a mapped array has its class, and lies in memory.
-        if vectors._mmap is not None  # type: ignore[attr-defined]
-    }
-    if not hasattr(mmap, "MADV_RANDOM") or sum(x.nbytes for x in mapped.values()) <= room:
+    files = {name: _file_of(vectors) for name, vectors in values.items()}
+    mapped = {name: file for name, file in files.items() if file is not None}
+    if not hasattr(mmap, "MADV_RANDOM") or sum(values[name].nbytes for name in mapped) <= room:
         return {}
-    return {name: RandomReads(vectors) for name, vectors in mapped.items()}
+    return {name: RandomReads(values[name], file) for name, file in mapped.items()}
 
 
 class RandomReads:
@@ -38,8 +33,7 @@ class RandomReads:
     `expect` says which are read next.
     """
 
-    def __init__(self, vectors: np.memmap) -> None:
-        file: mmap.mmap = vectors._mmap  # type: ignore[attr-defined]
+    def __init__(self, vectors: np.ndarray, file: mmap.mmap) -> None:
         start = np.frombuffer(file, np.uint8).ctypes.data
         self._first, self._length = vectors.ctypes.data - start, vectors[0].nbytes
         self._mapped = _read_at_random(file)
@@ -57,6 +51,11 @@ class RandomReads:
         early = begin % mmap.PAGESIZE  # advice is of whole pages
         length = early + n_rows * self._length
         _advise(self._mapped.file, mmap.MADV_WILLNEED, begin - early, length)
+
+
+def _file_of(vectors: np.ndarray) -> mmap.mmap | None:
+    """The mapped file that they lie in, if without a gap; a copy of such lies in memory."""
+    return getattr(vectors, "_mmap", None) if vectors.flags.c_contiguous else None
 
 
 class _ReadAtRandom:
