@@ -105,10 +105,11 @@ def steps(tiny: bool, rounds: int, device: str, only: str) -> list[dict[str, Any
         "plain loop, batch 128": plain(X, y, device, 128, torch.float32),
         "plain loop, batch 256": plain(X, y, device, 256, torch.float32),
     }
-    if training_precision("auto", torch.device(device)) == "bfloat16":
+    lower = training_precision("auto", torch.device(device)) == "bfloat16"
+    if lower:
         runs["srmm, recipe paper (batch 128), float32"] = paper(X, y, device, "float32")
         runs["srmm, the default (5 × 64 instances), float32"] = default(Z, z, device, "float32")
-    if device != "cpu" or "srmm, recipe paper (batch 128), float32" in runs:
+    if lower or device != "cpu":
         runs["plain loop, batch 256, bfloat16"] = plain(X, y, device, 256, torch.bfloat16)
     if device == "cpu":
         runs |= peers(X, y)

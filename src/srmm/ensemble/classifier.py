@@ -76,7 +76,8 @@ class SingleBranchClassifier(NetworkModel):
     class_prior_ : array of shape (n_classes,)
     feature_std_ : dict of str to array of shape (d_m,)
     training_ : dict
-        What it was trained on: instances, missing rate per modality.
+        What it was trained on: instances, missing rate per modality, and "precision", in which its
+        products were computed.
 
     See Also
     --------

@@ -66,10 +66,10 @@ def fit_network(
     progress : wraps the range of epochs, e.g. `tqdm.tqdm`
     """
     start = time.perf_counter()
-    device = next(network.parameters()).device
     history = History()
     batches: Sequence[Any] = epoch_batches()
     optimizer = Adam(network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
+    device = next(network.parameters()).device
     scheduler = None
     if schedule == "one-cycle":
         # Switching may cut epochs into slightly different numbers of batches; a few more steps
