@@ -93,7 +93,7 @@ def did_you_mean(name: object, options: Iterable[object]) -> str:
     return f"{hint}Available: {', '.join(map(repr, names))}."
 
 
-def shown(value: object) -> str:
+def shown(value: Any) -> str:
     """A user's value as a message shows it: repr, but NumPy's scalars as Python's.
 
     >>> import numpy as np
@@ -101,7 +101,7 @@ def shown(value: object) -> str:
     "'a'"
     """
     plain = type(value).__module__ == "numpy" and not getattr(value, "ndim", 1)
-    return repr(value.item() if plain else value)  # type: ignore[attr-defined]
+    return repr(value.item() if plain else value)
 
 
 def one_of(name: str, value: object, options: Iterable[str]) -> str:

@@ -49,6 +49,25 @@ def test_parquet_and_numpy_round_trips(tmp_path: Path) -> None:
     assert_same(embeddings, Embeddings.from_numpy(embeddings.to_numpy(tmp_path / "x.npz")))
 
 
+@pytest.mark.parametrize("mode", ["r", "r+", "c", "copy"])
+def test_mapped_vectors_are_stored_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """With mode "c" what was changed is in memory alone, and a copy is no file at all."""
+    monkeypatch.setattr("srmm.data.store._ROWS_AT_ONCE", 100)
+    np.zeros((300, 2_000), dtype=np.float32).tofile(tmp_path / "vectors")
+    kept = "c" if mode == "copy" else mode
+    mapped = np.memmap(tmp_path / "vectors", np.float32, kept, shape=(300, 2_000))
+    if mode != "r":
+        mapped[:] = 7
+    expected = np.array(mapped)
+    vectors = mapped.copy() if mode == "copy" else mapped
+    embeddings = Embeddings({"a": vectors}, np.arange(300)[:, None])
+    stored = load_embeddings(save_embeddings(embeddings, tmp_path / "store"))
+    np.testing.assert_array_equal(stored.to_array("a"), expected)
+    np.testing.assert_array_equal(vectors, expected)
+
+
 def test_a_file_that_is_none_says_so(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"no table at all")
     for read in (Embeddings.from_parquet, Embeddings.from_numpy):

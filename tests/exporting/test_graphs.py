@@ -74,6 +74,18 @@ def test_the_distilled_model_too() -> None:
     agrees(distil(whole, data))
 
 
+@pytest.mark.parametrize("name", ["srmm", "srmm-paper"])
+def test_a_graph_has_no_parts_of_another_precision(name: str) -> None:
+    """Older exporters know no such parts."""
+    model = tiny(name).set_params(precision="bfloat16").fit(separable(3, n=120))
+    arrays, present = made_up(model)
+    given = [torch.from_numpy(x) for x in (*arrays.values(), present)]
+    program = torch.export.export(ClassifierGraph(model).eval(), tuple(given))
+    called = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+    assert called
+    assert not [target for target in called if "autocast" in target]
+
+
 @pytest.mark.parametrize("fusion", ["mean", "log-mean"])
 def test_both_late_fusions_of_the_paper(fusion: str) -> None:
     agrees(

@@ -218,6 +218,9 @@ def test_a_store_larger_than_memory_is_not_read_ahead(
         data = Instances(stored, scales, torch.device("cpu"))
         found[room] = {name: items.rows(places) for name, items in data._items.items()}
         assert read_at_random(stored.values["b"]) == (room == 100.0)
+        held_out = Instances(stored[:20], scales, torch.device("cpu"))
+        del held_out  # as after every epoch
+        assert read_at_random(stored.values["b"]) == (room == 100.0)
         del data
         assert not read_at_random(stored.values["b"])
     for name, rows in found[1e9].items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def known_labels(labels: np.ndarray) -> np.ndarray:
     return np.asarray(pd.notna(np.asarray(labels, dtype=object)), dtype=bool)
 
 
-def check_label_types(labels: np.ndarray, source: str = "") -> np.ndarray:
+def check_label_types(labels: Iterable[Any], source: str = "") -> np.ndarray:
     """The known labels as an array that compares and sorts; raise `InputError` for the others.
 
     A class is named by text, a truth value or a whole number. Mixed kinds are refused: as text,

@@ -23,8 +23,9 @@ def odd_number_notes(
     `thousands` is whether points that may separate thousands are looked for, too.
 
     >>> odd_number_notes(["age"], {"age": np.array([31, "-999", -999, 40], dtype=object)})
-    ["Column 'age': 2 cells are -999, far from all others. If they stand for nothing, say so: --missing 'auto,-999' (missing=)."]
-    """  # noqa: E501
+    ["Column 'age': 2 cells are -999, far from all others. If they stand for nothing, say so:
+    --missing 'auto,-999' (missing=)."]
+    """
     notes = []
     for column in dict.fromkeys(columns):
         notes += _nothing_note(column, cells[column])

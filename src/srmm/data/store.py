@@ -248,8 +248,9 @@ def _write_modality(path: Path, values: np.ndarray, used: np.ndarray, position: 
         for start in range(0, len(used), _ROWS_AT_ONCE):
             block = values[used[start : start + _ROWS_AT_ONCE]]
             file.write(np.ascontiguousarray(block, dtype=dtype).data)
-            if isinstance(values, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
-                # Pages that were read count as memory until they are let go.
+            # Pages that were read count as memory until they are let go; others may be changed.
+            read_only = isinstance(values, np.memmap) and values.mode == "r"
+            if read_only and hasattr(mmap, "MADV_DONTNEED"):
                 values._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 

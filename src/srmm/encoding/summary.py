@@ -177,14 +177,14 @@ def _joined(first: ModalitySummary, then: ModalitySummary) -> ModalitySummary:
 
 def without_encoding(kind: str, rows: int, present: int = 0) -> ModalitySummary:
     """The summary of a modality of which nothing had to be encoded."""
-    counts = {"present": present, "empty": rows - present}
-    nothing = dict.fromkeys(
+    counts: dict[str, Any] = {"present": present, "empty": rows - present}
+    nothing: dict[str, Any] = dict.fromkeys(
         ("missing_files", "unreadable", "unique_items", "encoded", "resumed", "reused"), 0
     )
-    silent = dict.fromkeys(
+    silent: dict[str, Any] = dict.fromkeys(
         ("encoder", "engine", "engine_note", "items_per_second", "first_missing")
     )
-    return ModalitySummary(kind=kind, seconds=0.0, **counts, **nothing, **silent)  # type: ignore[arg-type]
+    return ModalitySummary(kind=kind, seconds=0.0, **counts, **nothing, **silent)
 
 
 def unreadable_frame(entries: Sequence[UnreadableEntry]) -> pd.DataFrame:

@@ -155,7 +155,7 @@ class Encode(TransformerMixin, BaseEstimator):
             return replace(X, items=items, kinds={name: X.kinds[name] for name in items})
         if not isinstance(X, pd.DataFrame):
             raise InputError(f"Encode takes a Table or a DataFrame, got {type(X).__name__}.")
-        columns: dict[str, list[str]] = {}
+        columns: dict[str, Any] = {}
         for name, encoder in self.encoders_.items():
             if name in lacking and len(lacking) < len(self.encoders_):
                 continue
@@ -165,7 +165,7 @@ class Encode(TransformerMixin, BaseEstimator):
             folder=self.folder,
             missing=self.missing,
             as_cells=read_as_cells(self.encoders_),
-            **columns,  # type: ignore[arg-type]
+            **columns,
         )
         for note in table.notes:
             warnings.warn(note, stacklevel=3)

@@ -20,6 +20,7 @@ from srmm.ensemble.training import train_branches
 from srmm.ensemble.weights import PatternWeights
 from srmm.errors import InputError
 from srmm.learning.labelled import labelled
+from srmm.learning.precision import outside_products
 from srmm.learning.weighing import weights_by_class
 
 _TRUTH = 0.3  # share of the true label in what is learnt; the rest is the teacher's word
@@ -85,7 +86,8 @@ def distil(
     def losses_of(network: Branches, batch: np.ndarray, rngs: Generators) -> Tensor:
         (rows,), (drawn_by,) = batch, rngs
         present = draw_patterns(there[rows], drawn_by)
-        told = teacher.probabilities(rows, present, model.weights_)
+        with outside_products(device):  # what is taught is a prediction
+            told = teacher.probabilities(rows, present, model.weights_)
         wanted = (1 - _TRUTH) * told
         wanted[np.arange(len(rows)), target[rows]] += _TRUTH
         seen = torch.from_numpy(present).to(device)

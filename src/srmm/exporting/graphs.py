@@ -186,10 +186,9 @@ def _graph_of(model: Any) -> nn.Module:
     )
 
 
-def _is_plain(cls: type) -> bool:
+def _is_plain(cls: type[ComparisonNetworkClassifier]) -> bool:
     """Whether its probabilities are the softmax of its network, as in the base class."""
-    base = ComparisonNetworkClassifier
-    return cls._probabilities is base._probabilities  # type: ignore[attr-defined]
+    return cls._probabilities is ComparisonNetworkClassifier._probabilities
 
 
 def exportable() -> list[str]:

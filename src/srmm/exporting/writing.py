@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,9 +70,9 @@ def write_graph(graph: object, sizes: dict[str, int], file: Path) -> None:
     program.save(file, external_data=False)
 
 
-def _name(model: object, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+def _name(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     """Give the ends of the graph their names, and all that lies between others than those."""
-    graph = model.graph  # type: ignore[attr-defined]
+    graph = model.graph
     for number, value in enumerate(list(graph.initializers.values())):
         value.name = f"constant.{number}"
     for number, node in enumerate(graph):

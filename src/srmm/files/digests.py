@@ -77,8 +77,8 @@ def check_files(
 
 def inside(folder: Path, name: object) -> Path:
     """The path of a file that a manifest names; raises `StoreError` for one outside the folder."""
-    pure = PurePosixPath(name) if isinstance(name, str) and "\0" not in name else None
-    if pure is None or not pure.parts or pure.is_absolute() or ".." in pure.parts or "\\" in name:  # type: ignore[operator]
+    pure = PurePosixPath(name) if isinstance(name, str) and not set(name) & {"\0", "\\"} else None
+    if pure is None or not pure.parts or pure.is_absolute() or ".." in pure.parts:
         raise StoreError(
             f"{folder} names the file {name!r:.200}, expected one inside the folder. It was not "
             "written by srmm; do not use it."

@@ -200,7 +200,7 @@ def _check_classes(classes: Any) -> None:
             f"classes has {len(classes):,} labels, of which one has {longest:,} letters: too many "
             f"to hold (expected {_MOST_LETTERS:,} at most, each label as long as the longest)."
         )
-    labels = check_label_types(classes, " in classes")  # type: ignore[arg-type]
+    labels = check_label_types(classes, " in classes")
     if labels.tolist() != classes or not (labels[:-1] < labels[1:]).all():
         raise InputError("classes is expected to be sorted, with each label once.")
 

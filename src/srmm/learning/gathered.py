@@ -73,7 +73,7 @@ class Kept:
     def rows(self, places: np.ndarray) -> Tensor:
         """As `Items`."""
         some = together(places)
-        if self.reads and not isinstance(some, slice):
+        if self.reads:
             self.reads.expect(some)
         made = self.make(taken(self.vectors, some))
         return torch.from_numpy(made).to(self.device)

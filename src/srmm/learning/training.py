@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from srmm.errors import SrmmError
 from srmm.learning.optimizer import Adam
-from srmm.learning.precision import products_in
+from srmm.learning.precision import outside_products, products_in
 from srmm.learning.threads import training_threads
 
 logger = logging.getLogger("srmm")
@@ -66,10 +66,10 @@ def fit_network(
     progress : wraps the range of epochs, e.g. `tqdm.tqdm`
     """
     start = time.perf_counter()
-    device = next(network.parameters()).device
     history = History()
     batches: Sequence[Any] = epoch_batches()
     optimizer = Adam(network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
+    device = next(network.parameters()).device
     scheduler = None
     if schedule == "one-cycle":
         # Switching may cut epochs into slightly different numbers of batches; a few more steps
@@ -85,7 +85,8 @@ def fit_network(
             with products_in(precision, device):
                 loss = loss_of(batch)
             optimizer.zero_grad(set_to_none=True)
-            loss.sum().backward()
+            with outside_products(device):  # whatever the caller has set
+                loss.sum().backward()
             optimizer.step()
             if scheduler is not None and scheduler.last_epoch < scheduler.total_steps - 1:
                 scheduler.step()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.ensemble import ExtraTreesClassifier
 
@@ -22,7 +22,7 @@ class PerModalityExtraTrees(PerModalityClassifier):
     """
 
     _candidates = ({"min_samples_leaf": 1}, {"min_samples_leaf": 2}, {"min_samples_leaf": 4})
-    _default = {"min_samples_leaf": 1}  # noqa: RUF012
+    _default: ClassVar[Candidate] = {"min_samples_leaf": 1}
     _kinds = (ExtraTreesClassifier,)
     _fusion = "mean"
 

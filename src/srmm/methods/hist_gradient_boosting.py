@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -30,7 +32,7 @@ class ConcatenatedGradientBoosting(ScikitClassifier):
     """
 
     _candidates = ({"max_iter": 20}, {"max_iter": 40}, {"max_iter": 80})
-    _default = {"max_iter": 40}  # noqa: RUF012
+    _default: ClassVar[Candidate] = {"max_iter": 40}
     _kinds = (HistGradientBoostingClassifier, PCA)
 
     def _learn(self, data: Labelled, candidate: Candidate, seed: int) -> None:

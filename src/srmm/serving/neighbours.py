@@ -11,6 +11,7 @@ import numpy as np
 from srmm.data.addresses import is_url
 from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
+from srmm.data.labels import known_labels
 from srmm.data.store import is_store, load_embeddings
 from srmm.errors import InputError
 from srmm.workflows.data import as_learnt, split_column
@@ -134,7 +135,7 @@ def open_neighbours(
     if not chosen.any():
         chosen = np.ones(len(data), dtype=bool)
         notes.append(f"The model does not know the rows of {store.name}: all are shown as near.")
-    chosen &= np.asarray(data.present.any(axis=1)) & (np.asarray(data.labels) != None)  # noqa: E711
+    chosen &= np.asarray(data.present.any(axis=1)) & known_labels(data.labels)
     places = np.flatnonzero(chosen)
     if len(places) > MOST_ROWS:
         drawn = np.random.default_rng(0).permutation(len(places))[:MOST_ROWS]

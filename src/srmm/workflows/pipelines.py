@@ -36,8 +36,7 @@ def save_pretrained(model: Any, folder: str | Path, *, overwrite: bool = False) 
     if not isinstance(model, Pipeline):
         return saving.save_pretrained(model, folder, overwrite=overwrite)
     steps = [step for _, step in model.steps]
-    kinds = [isinstance(step, kind) for step, kind in zip(steps, (Encode, EmbeddingClassifier))]  # noqa: B905
-    if len(steps) != 2 or not all(kinds):
+    if len(steps) != 2 or not all(map(isinstance, steps, (Encode, EmbeddingClassifier))):
         names = ", ".join(type(step).__name__ for step in steps)
         raise InputError(
             "A pipeline is saved if its steps are srmm.Encode and a classifier of srmm, got "
