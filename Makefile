@@ -35,11 +35,12 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## The whole way on real data: encode, train, evaluate; writes demo/report.html
 	HF_HUB_OFFLINE=1 $(BIN)/srmm demo
 
+# Files in their order: by number of tests, which is pytest-xdist's, the long few would come last.
 test: $(STAMP) ## Run the unit tests, README and docstrings, in two processes
-	$(QUIET) $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not workflow"
+	$(QUIET) $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not workflow"
 
 test-all: $(STAMP) ## Run every test, in two processes
-	$(QUIET) $(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(QUIET) $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 fuzz: $(STAMP) ## Give every reader damaged bytes for four minutes (SECONDS=… for longer)
 	$(QUIET) $(BIN)/python -m tests.fuzzing --seconds $(or $(SECONDS),240) 2>$(VENV)/fuzz.log || \
