@@ -518,3 +518,15 @@ def test_tables_in_memory_are_read_whoever_holds_them() -> None:
         assert read_table(source, text="t", features="v").present.tolist() == [
             [True, True], [False, False], [True, True]
         ]  # fmt: skip
+
+
+def test_a_blank_line_of_one_column_is_an_empty_cell(tmp_path: Path) -> None:
+    file = tmp_path / "texts.csv"
+    file.write_text('\ntext\n\n"two\n\nlines"\n\n\nlast\n\n\n', encoding="utf-8")
+    table = read_table(file, text="text")
+    assert [item or None for item in table.items["text"]] == [
+        None, "two\n\nlines", None, None, "last",
+    ]  # fmt: skip
+    assert table.where(3) == "row 3 (line 8 of texts.csv)"
+    file.write_text("text,n\n\none,1\n\ntwo,2\n", encoding="utf-8")  # of two it can be none
+    assert list(read_table(file, text="text").items["text"]) == ["one", "two"]

@@ -15,7 +15,7 @@ def export(
     model: Path,
     /,
     *,
-    onnx: Path,
+    onnx: Annotated[Path, Parameter(name=["--onnx", "--output", "-o"])],
     encoders: bool = True,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -44,7 +44,7 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> OpenedTable:
     usual = "\t" if uncompressed_name(path).endswith(".tsv") else ","
     layout = _Layout(usual) if join_surplus else _layout(path, usual)
     with closing(_csv_lines(path, layout)) as lines, _large_fields():
-        header = next(lines, (0, []))[1]
+        header = next(_rows(lines), (0, []))[1]
     if not header:
         raise InputError(f"{path.name} is empty: expected a header line with the column names.")
     header = [from_text_cell(name) for name in header]
@@ -55,8 +55,8 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> OpenedTable:
 
     def rows() -> Generator[tuple[int, list[str]]]:
         with closing(_csv_lines(path, layout)) as lines:
-            next(lines)
-            for line, row in lines:
+            next(_rows(lines))
+            for line, row in _rows(lines, of_one_column=len(header) == 1):
                 if len(row) > len(header) and join_surplus:
                     last = len(header) - 1
                     row = [*row[:last], layout.separator.join(row[last:])]
@@ -110,14 +110,14 @@ def _agree(rows: list[list[str]], share: float) -> bool:
 def _sample(path: Path, separator: str) -> list[list[str]]:
     """The first rows, split at this separator; none if its quotes do not allow that."""
     try:
-        with closing(_csv_lines(path, _Layout(separator))) as rows, _large_fields():
-            return [row for _, row in islice(rows, _SAMPLE_ROWS)]
+        with closing(_csv_lines(path, _Layout(separator))) as lines, _large_fields():
+            return [row for _, row in islice(_rows(lines), _SAMPLE_ROWS)]
     except InputError:
         return []
 
 
 def _csv_lines(path: Path, layout: _Layout) -> Generator[tuple[int, list[str]]]:
-    """(first line, cells) of each row that is not blank, the header among them."""
+    """(first line, cells) of each row, the header among them; no cells where a line is blank."""
     start = 1
     with text_file(path) as file:
         reader = csv.reader(file, delimiter=layout.separator, strict=True)
@@ -126,14 +126,27 @@ def _csv_lines(path: Path, layout: _Layout) -> Generator[tuple[int, list[str]]]:
                 next(reader)
                 start = 2
             for row in reader:
-                if row:
-                    yield start, row
+                yield start, row
                 start = reader.line_num + 1
         except csv.Error as error:
             raise InputError(
                 f"The row that starts at line {start} of {path.name} is not well quoted "
                 f"({error}). Close every quotation mark, and double those inside a quoted cell."
             ) from None
+
+
+def _rows(
+    lines: Iterable[tuple[int, list[str]]], *, of_one_column: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Those that are not blank. Of one column, a blank line between two is an empty cell."""
+    blank: list[int] = []
+    for line, row in lines:
+        if row:
+            yield from ((one, [""]) for one in blank)
+            blank = []
+            yield line, row
+        elif of_one_column:
+            blank.append(line)
 
 
 @contextmanager
