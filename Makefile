@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Spinning OpenMP threads collapse where several processes share the cores; nothing may be fetched.
 QUIET := OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1
-ALONE := OMP_WAIT_POLICY=passive HF_HUB_OFFLINE=1
+# As the command has them.
+ALONE := OMP_WAIT_POLICY=passive MALLOC_MMAP_THRESHOLD_=8388608 HF_HUB_OFFLINE=1
 CACHES := .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help

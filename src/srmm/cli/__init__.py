@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 from rich.markup import escape
 
+from srmm.cli.memory import give_back_large_arrays
 from srmm.cli.streams import flushed, prepare_streams
 from srmm.cli.system_errors import explained, quiet_when_full
 from srmm.errors import SrmmError, shown
@@ -122,6 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
     sys.unraisablehook = quiet_when_full
     # Spinning OpenMP threads collapse where several processes share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    give_back_large_arrays()
     code = run(sys.argv[1:] if arguments is None else arguments)
     error = flushed()
     if error is not None:

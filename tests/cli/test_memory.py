@@ -1,0 +1,46 @@
+"""Large arrays go back to the system when a command has let them go."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+LETS_GO = """
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from srmm.cli.memory import give_back_large_arrays
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+if sys.argv[1] == "asked":
+    give_back_large_arrays()
+warm = np.ones(2_000_000)
+del warm  # glibc now keeps arrays of that size
+before = resident()
+large = [np.ones(1_900_000) for _ in range(4)]
+above = [bytes(1000) for _ in range(1000)]
+del large
+print(resident() - before)
+"""
+
+
+@pytest.mark.workflow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has glibc, and tells what is held")
+def test_large_arrays_are_not_kept() -> None:
+    held = {
+        how: int(
+            subprocess.run(
+                [sys.executable, "-c", LETS_GO, how],
+                capture_output=True, encoding="utf-8", check=True,
+            ).stdout
+        )
+        for how in ("asked", "not asked")
+    }  # fmt: skip
+    assert held["asked"] < 8e6
+    assert held["not asked"] > 40e6, "glibc does it by itself now: cli/memory.py can go"
