@@ -83,7 +83,8 @@ format: $(STAMP) ## Reformat and sort imports
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: ## Build the documentation in docs/_build/html (needs `pip install -e '.[docs]'`)
+docs: $(STAMP) ## Build the documentation in docs/_build/html
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[docs]'
 	$(QUIET) $(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 linkcheck: ## Ask for every link of the documentation that leads outside (needs the network)
