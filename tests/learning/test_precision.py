@@ -54,7 +54,7 @@ def test_it_learns_as_well(make: type) -> None:
 
 
 def test_float32_unless_asked() -> None:
-    assert {make().precision for make in CLASSES} == {"float32"}
+    assert {make_method(name).precision for name in METHODS} == {"float32"}
 
 
 @both
@@ -123,9 +123,7 @@ def test_around_a_fit_nothing_else_decides() -> None:
         assert torch.equal(weights, found[1][name])
 
 
-def test_a_student_learns_from_exact_words(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_student_learns_from_exact_words(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = problem()
     teacher = srmm.SingleBranchClassifier(max_epochs=1, hidden_dim=8, random_state=0).fit(X, y)
     rounded = []
