@@ -29,9 +29,9 @@ from srmm.data.split import stratified_split
 from srmm.data.store import is_store
 from srmm.experiments.catalogue import (
     BRANCHES,
+    DEFAULT,
     EXPERIMENTS,
     IMPUTERS,
-    ROBUST,
     SIMPLE,
     SRMM,
     TBN_PAPER,
@@ -141,17 +141,25 @@ def two_text_encoders(stores: Path) -> list[str]:
     return [str(stores / f"openmoji-{name}") for name in ("minilm", "doc2vec")]
 
 
+def source(name: str, target: str, stores: Path, root: Path | None) -> str:
+    """A data set for `--data`: the store made of it before, a package's own, or a folder."""
+    label = f"{name}-{target}" if target else name
+    if is_store(stores / label):
+        return f"{label}={stores / label}"
+    return name if name.startswith(IN_PACKAGES) else f"{name}={root and root / name}"
+
+
 def run(task: Task, runs: Path, root: Path | None, jobs: int) -> None:
     names = [name for name in task.data if root or name.startswith(IN_PACKAGES)]
     if not names:
         return
-    data = [name if name.startswith(IN_PACKAGES) else f"{name}={root / name}" for name in names]
+    options = {"target": task.target} if task.target else {}
     if task.experiment == "table10":
         data = two_text_encoders(runs / "stores")
-    options = {"target": task.target} if task.target else {}
-    encoded = f"fashion-{task.target}"
-    if is_store(runs / "stores" / encoded):  # forty thousand pictures, encoded before
-        data, options = [f"{encoded}={runs / 'stores' / encoded}"], {}
+    else:
+        data = [source(name, task.target, runs / "stores", root) for name in names]
+        if all(is_store(Path(one.partition("=")[2])) for one in data):
+            options = {}
 
     def progress(done: int, of: int, what: str) -> None:
         if done % 10 == 0:
@@ -206,7 +214,7 @@ def families_beside_srmm(found: Found) -> list[str]:
     for data, settings in found.items():
         for setting, of in settings.items():
             families["simple"] |= {name for name in of if name.startswith("unimodal:")}
-            best = {SRMM.column: SRMM.column, ROBUST.column: ROBUST.column}
+            best = {SRMM.column: SRMM.column, DEFAULT.column: DEFAULT.column}
             for family, names in families.items():
                 best[family] = max(sorted(names & of.keys()), key=lambda name: np.mean(of[name]))
             cells = [
@@ -215,7 +223,7 @@ def families_beside_srmm(found: Found) -> list[str]:
             ]
             means = [float(np.mean(of[name])) for name in best.values()]
             rows.append([data, setting, *best_in_bold(cells, means)])
-    heads = [SRMM.column, ROBUST.column, *(f"best {family}" for family in families)]
+    heads = [SRMM.column, DEFAULT.column, *(f"best {family}" for family in families)]
     return grid(["data", "available", *heads], rows)
 
 
