@@ -9,6 +9,12 @@ import matplotlib
 
 import srmm
 
-report = srmm.RobustnessReport.from_json(sys.argv[1])
-with matplotlib.rc_context({"svg.hashsalt": "srmm"}):
-    report.plot().savefig(sys.argv[2], metadata={"Date": None})
+
+def main() -> None:
+    report = srmm.RobustnessReport.from_json(sys.argv[1])
+    with matplotlib.rc_context({"svg.hashsalt": "srmm"}):
+        report.plot().savefig(sys.argv[2], metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()

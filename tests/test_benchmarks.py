@@ -58,6 +58,20 @@ def test_a_benchmark_runs_and_its_file_becomes_a_section(
         assert f"**{measured['title']}**" in page
 
 
+@pytest.mark.parametrize(
+    "file",
+    [file for file in sorted(BENCHMARKS.rglob("*.py")) if file.stem not in WITH_TINY],
+    ids=lambda file: file.stem,
+)
+def test_what_is_too_long_for_tests_finds_all_it_imports(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every experiment takes hours: a name that has gone from srmm would be seen by nobody."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.syspath_prepend(str(file.parent))
+    runpy.run_path(str(file))
+
+
 @pytest.mark.workflow
 @pytest.mark.slow
 def test_reports_of_many_classes_are_measured_alone(tmp_path: Path) -> None:
