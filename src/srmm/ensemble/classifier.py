@@ -110,7 +110,8 @@ class SingleBranchClassifier(NetworkModel):
     )
     max_epochs: int | None = parameter(
         None,
-        "Epochs; by default 30, on small data as many as make 1,200 steps, up to 200.",
+        "Epochs; by default 30, on small data as many as make 1,200 steps (2,400 where no "
+        "embedding has over 128 numbers), up to 200.",
         _epochs,
     )
     learning_rate: float = parameter(
@@ -173,6 +174,7 @@ class SingleBranchClassifier(NetworkModel):
             learning_rate=self.learning_rate,
             max_epochs=self.max_epochs,
             precision=self.precision,
+            short=self.features_.all_short,
             progress=self.progress or iter,
         )
 

@@ -107,6 +107,7 @@ def distil(
         learning_rate=model.learning_rate,
         max_epochs=model.max_epochs,
         precision=student.precision,
+        short=student.features_.all_short,
         progress=progress,
     )
     student.training_ = {**model.training_, "seconds": student.history_.seconds}

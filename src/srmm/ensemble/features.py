@@ -2,7 +2,8 @@
 
 A small network is slow to bend a single number; trees cut it for free. Piecewise-linear codes
 (Gorishniy et al., On Embeddings for Numerical Features in Tabular Deep Learning, 2022) give the
-network the same cuts: eight bins between quantiles of training, each filled from 0 to 1.
+network the same cuts: bins between quantiles of training, each filled from 0 to 1; eight for a
+number, and up to 32 where an embedding has few numbers, whose cuts so can be finer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import numpy as np
 from srmm.data.embeddings import Embeddings, together
 from srmm.learning.standardize import Standardizer
 
-N_BINS = 8
+_FEWEST_BINS, _MOST_BINS = 8, 32
+_CODES = 256
+"""Numbers that bins may make of an embedding while each of its own has more than the fewest."""
 LONGEST = 128
 """Numbers; longer embeddings come from networks, and are smooth already."""
 LOUDEST = 1.5
@@ -32,7 +35,7 @@ class Features:
 
     standardizer: Standardizer
     edges: dict[str, np.ndarray]
-    """Per modality of at most `LONGEST` numbers, the bins' edges (d_m, N_BINS + 1)."""
+    """Per modality of at most `LONGEST` numbers, the bins' edges (d_m, bins + 1)."""
 
     @classmethod
     def fit(cls, embeddings: Embeddings) -> Features:
@@ -45,9 +48,14 @@ class Features:
                 edges[name] = _edges(embeddings.values[name], places)
         return cls(Standardizer.fit(embeddings, active=True), edges)
 
+    @property
+    def all_short(self) -> bool:
+        """Whether every modality's numbers are seen in bins, too."""
+        return self.edges.keys() == self.standardizer.mean.keys()
+
     def width(self, name: str, size: int) -> int:
         """How many numbers `apply` makes of an embedding of that length."""
-        return size * (1 + N_BINS) if name in self.edges else size
+        return size * self.edges[name].shape[1] if name in self.edges else size
 
     def apply(self, name: str, vectors: np.ndarray) -> np.ndarray:
         """(n, d_m) → (n, width) float32, all finite."""
@@ -84,7 +92,7 @@ class Features:
         return scaled.clip(-FARTHEST, FARTHEST, out=scaled)
 
     def _codes(self, name: str, vectors: np.ndarray) -> np.ndarray:
-        """(n, d_m · N_BINS): how far each bin of each number is filled."""
+        """(n, d_m · bins): how far each bin of each number is filled."""
         low, high = self.edges[name][:, :-1], self.edges[name][:, 1:]
         wide = high > low
         x = vectors[:, :, None].astype(np.float64)
@@ -93,8 +101,9 @@ class Features:
 
 
 def _edges(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The bins' edges (d, N_BINS + 1) of the vectors at these places, some features at a time."""
-    quantiles, step = np.linspace(0, 1, N_BINS + 1), max(1, _AT_ONCE // len(places))
+    """The bins' edges (d, bins + 1) of the vectors at these places, some features at a time."""
+    bins = min(_MOST_BINS, max(_FEWEST_BINS, _CODES // values.shape[1]))
+    quantiles, step = np.linspace(0, 1, bins + 1), max(1, _AT_ONCE // len(places))
     rows = together(places)
     parts = [
         np.quantile(values[rows, start : start + step].astype(np.float64), quantiles, axis=0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from srmm.data.checks import array, known_only, mapping, number
 from srmm.data.embeddings import Embeddings
-from srmm.ensemble.features import N_BINS, Features
+from srmm.ensemble.features import Features
 from srmm.ensemble.trust import STEEPEST, Familiar, Trust
 from srmm.ensemble.weights import PatternWeights
 from srmm.errors import InputError
@@ -62,7 +62,7 @@ def restored(model: Any, state: Mapping[str, Any], arrays: Arrays) -> None:
     if scales is None:
         raise KeyError(f"mean.{model.modalities_[0]}")
     edges = {
-        name: array(f"edges.{name}", found, (dims.get(name), N_BINS + 1))
+        name: array(f"edges.{name}", found, (dims.get(name), None))
         for name, found in part("edges", arrays).items()
     }
     for name, found in known_only("edges", edges, dims).items():

@@ -17,6 +17,7 @@ from srmm.ensemble.teams import GoOn, Progress, train_teams
 from srmm.learning.training import History, fit_network
 
 _EPOCHS, _STEPS = 30, 1_200  # at the least; no instance is held out to stop earlier
+_STEPS_OF_SHORT = 2_400  # where embeddings have few numbers, whose steps are cheap and cut finely
 _MOST_EPOCHS = 200  # of very small data, whatever the steps
 
 
@@ -30,16 +31,19 @@ def train_branches(
     learning_rate: float,
     max_epochs: int | None,
     precision: str,
+    short: bool,
     progress: Progress = iter,
 ) -> History:
     """Train all members, each on its `rows_of`, and leave them ready to predict.
 
     `losses_of` takes some of the members, the rows (K, batch_size) of these and their generators,
     and returns their losses (K,). Without `max_epochs` there are 30, and as many more as make
-    1,200 steps, up to 200. On several cores members train in threads; they learn the same.
+    1,200 steps, or 2,400 where all embeddings are `short`, up to 200. On several cores members
+    train in threads; they learn the same.
     """
     n_steps = -(-max(map(len, rows_of)) // batch_size)
-    epochs = max_epochs or max(_EPOCHS, min(_MOST_EPOCHS, -(-_STEPS // n_steps)))
+    least = _STEPS_OF_SHORT if short else _STEPS
+    epochs = max_epochs or max(_EPOCHS, min(_MOST_EPOCHS, -(-least // n_steps)))
 
     def train(some: Branches, team: slice, progress: Progress, go_on: GoOn) -> History:
         def losses_of_batch(rows: np.ndarray) -> Tensor:
