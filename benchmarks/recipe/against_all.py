@@ -3,7 +3,9 @@
     python benchmarks/recipe/against_all.py STORES RUNS [--root DATA] [--seeds 5] [CASE …]
     python benchmarks/recipe/against_all.py STORES RUNS --write
 
-Every training is kept as a JSON file in RUNS, so that a stopped run goes on where it was. STORES
+Every training is kept as a JSON file in RUNS, so that a stopped run goes on where it was. --write
+packs them into runs.json beside this file, too, which knows what is done wherever the project is
+checked out: more seeds are added to it. A method that has changed is measured with --anew. STORES
 holds what `srmm encode` made of openmoji, av_digits, face_voice40, openclipart and fashion, with
 `--encoder audio=resemblyzer` for the two with sound.
 """
@@ -17,10 +19,12 @@ from typing import Any
 
 from cases import by_name, open_data, parts
 from measure import measured
-from page import write_page
+from page import Runs, write_page
 
 from srmm.files import replacing_file
 from srmm.methods import make_method
+
+KEPT = Path(__file__).with_name("runs.json")
 
 METHODS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "SRMM (default)": ("srmm", None, {}),
@@ -33,6 +37,21 @@ METHODS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
 }
 
 
+def kept() -> Runs:
+    """The trainings that the project has the figures of."""
+    return json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.is_file() else {}
+
+
+def made_in(runs: Path) -> Runs:
+    """Those in a folder, with as many digits as mean something."""
+    return {
+        path.stem: json.loads(
+            path.read_text(encoding="utf-8"), parse_float=lambda text: float(f"{float(text):.6g}")
+        )
+        for path in runs.glob("*.json")
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("stores", type=Path)
@@ -41,17 +60,23 @@ def main() -> None:
     parser.add_argument("--root", type=Path, help="where data sets lie that are downloaded")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
+    parser.add_argument("--anew", action="store_true", help="also what runs.json has")
     parser.add_argument("--write", action="store_true", help="write the page, train nothing")
     arguments = parser.parse_intermixed_args()
     if arguments.write:
-        write_page(arguments.runs, list(METHODS))
+        found = kept() | made_in(arguments.runs)
+        lines = [f"{json.dumps(name)}: {json.dumps(found[name])}" for name in sorted(found)]
+        with replacing_file(KEPT) as temporary:
+            temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+        write_page(found, list(METHODS))
         return
+    done = {} if arguments.anew else kept()
     for seed in range(arguments.seeds):
         for case in by_name(arguments.names):
             data = open_data(case.data, arguments.stores, arguments.root)
             for label in arguments.methods:
                 path = arguments.runs / f"{case.name}, {label}, {seed}.json"
-                if path.exists():
+                if path.exists() or path.stem in done:
                     continue
                 name, recipe, settings = METHODS[label]
                 model = make_method(name, recipe, settings, random_state=seed)

@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from sklearn.datasets import load_breast_cancer, load_digits
 
 import srmm
 from srmm.data.labels import known_labels
@@ -53,7 +55,43 @@ CASES = (
     Case("article types, 12,000", "fashion", train=12_000),
     Case("article types, all", "fashion"),
     Case("seasons, 3,000", "fashion:season", train=3_000),
+    Case("halves of digits", "halves"),
+    Case("breast cancer", "breast"),
+    Case("image segments", "segments"),
+    Case("numerals", "mfeat"),
 )
+
+
+def _halves(folder: Path | None) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    digits = load_digits()
+    parts = {"left": digits.images[:, :, :4], "right": digits.images[:, :, 4:]}
+    return {name: part.reshape(len(part), -1) for name, part in parts.items()}, digits.target
+
+
+def _breast(folder: Path | None) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    cells = load_breast_cancer()
+    parts = {"mean": slice(0, 10), "error": slice(10, 20), "worst": slice(20, 30)}
+    return {name: cells.data[:, part] for name, part in parts.items()}, cells.target
+
+
+def _segments(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    table = pd.read_csv(folder / "segment.csv")
+    numbers = table.drop(columns="category").to_numpy(float)
+    return {"place": numbers[:, :9], "colour": numbers[:, 9:]}, table["category"].to_numpy(str)
+
+
+def _numerals(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    views = {
+        name: pd.read_csv(folder / f"mfeat-{name}.csv").to_numpy(float)
+        for name in ("fou", "zer", "mor")
+    }
+    return {name: view[:, :-1] for name, view in views.items()}, views["fou"][:, -1].astype(int)
+
+
+TABLES = {"halves": _halves, "breast": _breast, "segments": _segments, "mfeat": _numerals}
+"""Sets of numbers alone, which the default was not made on: two come with scikit-learn; the UCI
+sets Image Segmentation (as `segment.csv`) and Multiple Features (the three of its six views that
+say least, as `mfeat-*.csv` with a last column for the class) lie in a folder of `root`."""
 
 
 @cache
@@ -61,6 +99,9 @@ def open_data(data: str, stores: Path, root: Path | None) -> srmm.Embeddings:
     """The labelled instances of a data set: from a store, or as published."""
     name, _, target = data.partition(":")
     folder = root and root / name
+    if name in TABLES:
+        numbers, labels = TABLES[name](folder)
+        return srmm.Embeddings.from_arrays(numbers, labels=labels.astype(str))
     if name in ("htad", "mosi"):
         return srmm.load_dataset(name, **({"root": folder} if name == "mosi" else {}))
     embeddings = srmm.load_embeddings(stores / name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from cases import CASES
+
+Runs = dict[str, dict[str, Any]]
+""""case, method, seed" → what was measured."""
 
 DEFAULT = "SRMM (default)"
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "results"
@@ -42,7 +44,7 @@ class Line:
         return float(gap.mean()), float(error)
 
 
-def write_page(runs: Path, methods: list[str]) -> None:
+def write_page(runs: Runs, methods: list[str]) -> None:
     """Write page and figure of all that is there; a seed counts once every method has it."""
     lines, noise, seconds, sizes = [], [], [], []
     for case in CASES:
@@ -61,7 +63,7 @@ def write_page(runs: Path, methods: list[str]) -> None:
             }
             own = [found[DEFAULT][s]["patterns"][pattern] for s in seeds]
             lines.append(Line(case.name, pattern, accuracy, own))
-        times = {m: np.median([of[s]["seconds"] for s in seeds]) for m, of in found.items()}
+        times = {m: np.median([of[s]["processor"] for s in seeds]) for m, of in found.items()}
         seconds.append((case.name, found[DEFAULT][seeds[0]]["n_train"], times))
         noise.append((case.name, {m: _noise(of, seeds) for m, of in found.items()}))
     parts = {"lines": lines, "noise": noise, "seconds": seconds, "sizes": sizes}
@@ -121,7 +123,8 @@ def _text(
             "",
             "## Time to fit",
             "",
-            "Seconds on one core, with other work beside it: compare within a line only.",
+            "Seconds of processor time, one thread, with other work beside it: compare within a "
+            "line only.",
             "",
             *_grid(
                 "data (training rows)",
@@ -211,10 +214,10 @@ def _figure(lines: list[Line], path: Path) -> None:
     figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
 
 
-def _found(runs: Path, case: str, label: str) -> dict[int, Any]:
+def _found(runs: Runs, case: str, label: str) -> dict[int, Any]:
     start = f"{case}, {label}, "
     return {
-        int(path.stem.removeprefix(start)): json.loads(path.read_text())
-        for path in runs.glob("*.json")
-        if path.stem.startswith(start) and path.stem.removeprefix(start).isdigit()
+        int(name.removeprefix(start)): found
+        for name, found in runs.items()
+        if name.startswith(start) and name.removeprefix(start).isdigit()
     }

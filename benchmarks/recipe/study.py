@@ -76,7 +76,14 @@ VARIANTS: dict[str, tuple[Patches, dict[str, Any]]] = {
         lambda: [patch.object(classifier, "linked", lambda data, k: np.arange(len(data)))],
         {},
     ),
-    "600 steps": (lambda: [patch.object(training, "_STEPS", 600)], {}),
+    "8 bins, however few the numbers": (lambda: [patch.object(features, "_MOST_BINS", 8)], {}),
+    "half the steps": (
+        lambda: [
+            patch.object(training, "_STEPS", 600),
+            patch.object(training, "_STEPS_OF_SHORT", 1_200),
+        ],
+        {},
+    ),
     "512 wide": (list, {"hidden_dim": 512}),
     "8 folds": (list, {"n_folds": 8}),
 }
