@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -114,15 +115,18 @@ def test_a_folder_without_figures_makes_no_page(tmp_path: Path) -> None:
     assert not (tmp_path / "page.md").exists()
 
 
-def test_the_page_of_the_default_says_what_was_measured(
+def test_the_default_is_said_to_be_what_was_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS / "recipe"))
     against_all = runpy.run_path(str(BENCHMARKS / "recipe" / "against_all.py"))
+    monkeypatch.setattr("page.ROOT", tmp_path)
     monkeypatch.setattr("page.DOCS", tmp_path)
+    shutil.copyfile(ROOT / "README.md", tmp_path / "README.md")
     against_all["write_page"](against_all["kept"](), list(against_all["METHODS"]))
-    written = (ROOT / "docs" / "results" / "default.md").read_text(encoding="utf-8")
-    assert (tmp_path / "default.md").read_text(encoding="utf-8") == written
+    for name in ("README.md", "docs/results/default.md"):
+        written = (ROOT / name).read_text(encoding="utf-8")
+        assert (tmp_path / Path(name).name).read_text(encoding="utf-8") == written
 
 
 def test_growth_goes_on_only_with_what_was_measured_alike(
