@@ -349,6 +349,15 @@ def test_duplicate_ids(tmp_path: Path) -> None:
         read_table(mixed, text="t", id="id")
 
 
+@pytest.mark.parametrize("ids", [[-1, 2**63, 2**63 + 1], [2**70, 1, 2]])
+def test_ids_of_more_digits_than_numpy_has_stay_what_they_are(ids: list[int]) -> None:
+    frame = pd.DataFrame({"id": pd.Series(ids, dtype=object), "t": ["a", "b", "c"]})
+    assert read_table(frame, text="t", id="id").ids.tolist() == list(map(str, ids))
+    assert Embeddings.from_arrays({"x": np.eye(3)}, ids=ids).ids.tolist() == ids
+    plain = read_table(frame.assign(id=[1.0, 2.0, 3.0]), text="t", id="id")
+    assert plain.ids.tolist() == ["1", "2", "3"]  # as in a CSV
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from srmm.data.table import read_table
 from srmm.errors import InputError
 from srmm.experiments.data import open_experiment_data, split_for
 from srmm.learning.saving import open_saved, read_config
 from srmm.workflows import evaluate_workflow, fit_workflow, predict_workflow
+from srmm.workflows.data import group_names
 
 pytestmark = [pytest.mark.workflow, pytest.mark.usefixtures("brief_training")]
 
@@ -77,6 +79,22 @@ def test_groups_are_on_one_side_and_their_new_rows_are_no_test(tmp_path: Path, s
     assert data["splits"]["test"] == left
     said = f"{80 - left} rows are not tested on: others of their groups were trained on."
     assert said in data["notes"]
+
+
+def test_groups_are_known_again_whatever_type_their_numbers_have(tmp_path: Path) -> None:
+    frame = numbers()
+    frame["customer"] = pd.Series([i // 4 + 0.0 for i in range(76)] + [None] * 4)  # as pandas does
+    frame.astype({"w": float, "u": float, "v": float}).to_parquet(tmp_path / "t.parquet")
+    columns = {**COLUMNS, "group": "customer"}
+    fit_workflow(str(tmp_path / "t.parquet"), tmp_path / "m", columns=columns, method="logreg")
+    rows = open_saved(tmp_path / "m").rows
+    assert rows is not None
+    frame.assign(customer=[i // 4 for i in range(80)]).to_csv(tmp_path / "new.csv", index=False)
+    for source in ("t.parquet", "new.csv"):
+        groups = read_table(tmp_path / source, **columns).groups
+        assert groups is not None
+        assert groups[:76].tolist() == rows["group"][:76].tolist()
+    assert group_names(np.array([0.0, None])).tolist() == ["0", None]  # of arrays, too
 
 
 def test_a_split_of_the_table_that_tears_groups_is_said(tmp_path: Path) -> None:

@@ -25,6 +25,16 @@ def as_labels(name: str, held: Any, n: int | None = None) -> np.ndarray | None:
     return labels
 
 
+def name_of(value: Any) -> str:
+    """What a group or an id is called as text: pandas' 7.0, of a 7 beside holes, is 7 again.
+
+    >>> name_of(7.0), name_of(7), name_of("7.0")
+    ('7', '7', '7.0')
+    """
+    whole = isinstance(value, float | np.floating) and value.is_integer()
+    return str(int(value) if whole else value)
+
+
 def known_labels(labels: np.ndarray) -> np.ndarray:
     """Boolean (n,): False where a label is None or NaN, which means "unknown"."""
     return np.asarray(pd.notna(np.asarray(labels, dtype=object)), dtype=bool)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.labels import name_of
 from srmm.data.rare import with_labels
 from srmm.data.sources import kept_name, names_a_table, open_source
 from srmm.data.store import is_store, load_embeddings
@@ -169,7 +170,7 @@ def split_column(embeddings: Embeddings, rows: pd.DataFrame | None) -> np.ndarra
 
 def group_names(groups: np.ndarray) -> np.ndarray:
     """What each instance belongs to, as text, None of one that stands alone."""
-    return np.array([None if pd.isna(g) else str(g) for g in groups.tolist()], dtype=object)
+    return np.array([None if pd.isna(g) else name_of(g) for g in groups.tolist()], dtype=object)
 
 
 def row_digests(embeddings: Embeddings) -> list[str]:
