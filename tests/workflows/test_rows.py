@@ -9,8 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from srmm import InputError
+from srmm import Embeddings, InputError
 from srmm.data.table import Table
+from srmm.workflows.data import row_digests
 from srmm.workflows.rows import rows_to_predict
 
 CONFIG: dict[str, Any] = {
@@ -59,3 +60,10 @@ def test_what_are_no_rows_is_refused_by_its_type(held: Any, said: str) -> None:
 def test_one_column_to_keep_may_be_a_text() -> None:
     [part] = rows_to_predict(CONFIG, FRAME, keep="n")
     assert part.kept["n"].tolist() == [1, 2]
+
+
+def test_items_of_which_nothing_is_shown_are_told_apart_by_their_vectors() -> None:
+    raw = {"image": np.array(["a.png", None, None], dtype=object)}  # two are bytes in the table
+    data = Embeddings.from_arrays({"image": np.eye(3)})
+    data.raw = raw
+    assert len(set(row_digests(data))) == 3

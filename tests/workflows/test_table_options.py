@@ -112,6 +112,10 @@ def test_a_split_of_the_table_that_tears_groups_is_said(tmp_path: Path) -> None:
     ]
     own, named = (report.content["data"]["splits"]["test"] for report in reports)
     assert (own, named) == (22, 21)  # one is learnt from, in another row
+    assert (
+        "1 row is not tested on: the model has learnt from the same."
+        in reports[1].content["data"]["notes"]
+    )
 
 
 def test_what_a_split_of_the_table_leaves_out_is_said(tmp_path: Path) -> None:

@@ -181,14 +181,13 @@ def row_digests(embeddings: Embeddings) -> list[str]:
 
 def _digests(embeddings: Embeddings) -> list[str]:
     digests = [hashlib.blake2b(digest_size=16) for _ in range(len(embeddings))]
-    for m, name in enumerate(embeddings.modalities):
+    for name in embeddings.modalities:
+        rows, _ = embeddings.places(name)
         raw = embeddings.raw.get(name)
-        if raw is not None:
-            rows = np.flatnonzero(embeddings.present[:, m])
-            items = (str(raw[row]).encode("utf-8", "surrogatepass") for row in rows)
-        else:
-            rows, vectors = embeddings.items(name)
-            items = (vector.tobytes() for vector in vectors)
-        for row, item in zip(rows, items, strict=True):
+        shown = np.full(len(rows), None) if raw is None else raw[rows]
+        unseen = pd.isna(shown)  # features, and bytes beside paths: their vectors say what they are
+        vectors = embeddings.items(name)[1] if unseen.any() else shown
+        for row, hidden, text, vector in zip(rows, unseen, shown, vectors, strict=True):
+            item = vector.tobytes() if hidden else str(text).encode("utf-8", "surrogatepass")
             digests[row].update(name.encode() + b"\0" + len(item).to_bytes(8, "little") + item)
     return [digest.hexdigest() for digest in digests]

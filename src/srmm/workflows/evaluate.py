@@ -193,16 +193,21 @@ def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> tuple[np.ndarray, li
     seen = np.isin(row_digests(data), trained["digest"].to_numpy(dtype=str))
     if data.ids.dtype.kind not in "iu":
         seen |= _ids_in(data, trained)
+    said = _not_tested(int((test & seen).sum()), "the model has learnt from the same")
     if "group" not in trained or data.groups is None:
-        return test & ~seen, []
+        return test & ~seen, said
     groups = set(trained["group"].dropna())
     known = np.array([name in groups for name in group_names(data.groups)], dtype=bool)
     held_out = rows.loc[rows["split"] == "test", "digest"]
     known &= ~np.isin(row_digests(data), held_out.to_numpy(dtype=str))
     more = int((test & known & ~seen).sum())
-    rest = "row is" if more == 1 else "rows are"
-    said = f"{more:,} {rest} not tested on: others of their groups were trained on."
-    return test & ~(seen | known), [said] if more else []
+    return test & ~(seen | known), said + _not_tested(
+        more, "others of their groups were trained on"
+    )
+
+
+def _not_tested(n: int, why: str) -> list[str]:
+    return [f"{n:,} {'row is' if n == 1 else 'rows are'} not tested on: {why}."] if n else []
 
 
 def _ids_in(data: Embeddings, rows: pd.DataFrame) -> np.ndarray:
