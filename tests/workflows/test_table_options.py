@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from srmm.data.embeddings import Embeddings
 from srmm.data.table import read_table
 from srmm.errors import InputError
 from srmm.experiments.data import open_experiment_data, split_for
 from srmm.learning.saving import open_saved, read_config
 from srmm.workflows import evaluate_workflow, fit_workflow, predict_workflow
 from srmm.workflows.data import group_names
+from srmm.workflows.splits import choose_split
 
 pytestmark = [pytest.mark.workflow, pytest.mark.usefixtures("brief_training")]
 
@@ -126,6 +128,17 @@ def test_what_a_split_of_the_table_leaves_out_is_said(tmp_path: Path) -> None:
         "22 labelled rows are in no part of the data's own split",
         "The data's own split has no 'test' row",
     ]
+
+
+def test_a_part_of_the_split_without_a_usable_row_is_said() -> None:
+    x = np.arange(12.0)[:, None]
+    x[6:9] = np.nan
+    parts = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
+    labels = [*"ababababa", None, None, None]
+    data = Embeddings.from_arrays({"x": x}, labels=labels, split=parts)
+    validation, test = choose_split(data, 0.25, 0).notes
+    assert validation.startswith("No 'validation' row of the data's own split has both a label")
+    assert test.startswith("No 'test' row of the data's own split has both a label and an item")
 
 
 def test_the_notes_on_another_table_are_not_those_of_training(tmp_path: Path) -> None:

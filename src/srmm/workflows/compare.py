@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from srmm.data.duplicates import repetitions, split_notes, together_note
+from srmm.data.duplicates import across_note, repetitions, split_notes, together_note
 from srmm.data.embeddings import Embeddings
 from srmm.data.sources import kept_name
 from srmm.data.store import is_store, load_embeddings, save_embeddings
@@ -79,7 +79,9 @@ def compare_workflow(
     own, groups = data.embeddings.split, data.embeddings.groups
     if own is not None and has_own_split(data):
         notes += tuple(split_notes(own, groups, data.repeated))
-    elif groups is None and data.repeated is not None:
+    elif data.repeated is not None and groups is not None:
+        notes += tuple(across_note(data.repeated, groups))
+    elif data.repeated is not None:
         notes += (together_note(repetitions(data.repeated)),)
     left_out = len(load_embeddings(store)) - len(data.y) if limit is None else 0
     return Compared(content, summary, left_out, notes)

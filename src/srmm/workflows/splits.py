@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.duplicates import (
+    across_note,
     groups_of_codes,
     held_out_rows,
     repeated_rows,
@@ -31,7 +32,8 @@ class Split(NamedTuple):
 def choose_split(data: Table | Embeddings, test_size: float, seed: int) -> Split:
     """The data's own split, or a stratified one, groups whole.
 
-    Where the data has no groups, rows with the same content are on one side.
+    Where the data has no groups, rows with the same content are on one side; where it has some,
+    a note counts those of several groups.
     """
     known = check_labels(data)
     if data.split is not None:
@@ -39,7 +41,7 @@ def choose_split(data: Table | Embeddings, test_size: float, seed: int) -> Split
         split[~known & (split != "test")] = None  # nothing to learn from
         if not (split == "train").any():
             raise InputError("The split column has no labelled 'train' row to learn from.")
-        said = _own_split_notes(split, int((known & pd.isna(data.split)).sum()))
+        said = _own_split_notes(data.split, known)
         said += split_notes(split, data.groups, _repeated(data))
         return Split(split, tuple(said))
     split = np.full(len(data), None, dtype=object)
@@ -47,13 +49,15 @@ def choose_split(data: Table | Embeddings, test_size: float, seed: int) -> Split
     assert data.labels is not None
     codes = pd.factorize(pd.Series(data.labels[rows]))[0]
     groups = None if data.groups is None else data.groups[rows]
-    repeated = _repeated(data[rows]) if groups is None and test_size else None
+    repeated = _repeated(data[rows]) if test_size else None
     rng = np.random.default_rng(seed)
     train, test = held_out_rows(codes, test_size, groups, repeated, rng)
     split[rows[train]], split[rows[test]] = "train", "test"
     notes = []
-    if repeated is not None:
+    if repeated is not None and groups is None:
         notes.append(together_note(repetitions(repeated)))
+    elif repeated is not None and groups is not None:
+        notes += across_note(repeated, groups)
     if test_size and not len(test):
         notes.append(
             "No row could be held out for a test without tearing a group or emptying a class."
@@ -61,14 +65,21 @@ def choose_split(data: Table | Embeddings, test_size: float, seed: int) -> Split
     return Split(split, tuple(notes))
 
 
-def _own_split_notes(split: np.ndarray, in_none: int) -> list[str]:
-    """Sentences on what the data's own split leaves out."""
+def _own_split_notes(split: np.ndarray, known: np.ndarray) -> list[str]:
+    """Sentences on what the data's own split leaves out; `known` rows have a label and an item."""
     notes = []
+    in_none = int((known & pd.isna(split)).sum())
     if in_none:
         rows = "1 labelled row is" if in_none == 1 else f"{in_none:,} labelled rows are"
         notes.append(
             f"{rows} in no part of the data's own split: neither learnt from nor tested on."
         )
+    for part in ("validation", "test"):
+        if (split == part).any() and not known[split == part].any():
+            notes.append(
+                f"No {part!r} row of the data's own split has both a label and an item: it is as "
+                "if there were none."
+            )
     if not (split == "test").any():
         notes.append(
             "The data's own split has no 'test' row: nothing is held out to evaluate the model on."
