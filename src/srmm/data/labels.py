@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,35 @@ def name_of(value: Any) -> str:
     """
     whole = isinstance(value, float | np.floating) and value.is_integer()
     return str(int(value) if whole else value)
+
+
+def written_as(classes: Iterable[Any]) -> Callable[[Any], Any]:
+    """A function that gives a label as these classes are written: other files have other types.
+
+    What none of them is called stays as it is.
+
+    >>> [written_as([1, 2])(label) for label in ("1", 1.0, "1.0", "3")]
+    [1, 1, 1, '3']
+    """
+    names: dict[Any, Any] = {name: name for name in classes}
+    for called in (name_of, _without_zero):
+        for name in list(names.values()):
+            names.setdefault(called(name), name)
+
+    def as_class(label: Any) -> Any:
+        if label is None or label != label:  # unknown, also where a class is called "None"
+            return label
+        keys = (label, name_of(label), _without_zero(label))
+        return next((names[key] for key in keys if key in names), label)
+
+    return as_class
+
+
+def _without_zero(value: Any) -> str:
+    """`name_of`, also of a text such as "7.0"."""
+    name = name_of(value)
+    plain = name.removesuffix(".0")
+    return plain if plain.removeprefix("-").isdecimal() else name
 
 
 def known_labels(labels: np.ndarray) -> np.ndarray:
