@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import srmm
 from srmm.data.embeddings import Embeddings
 from srmm.data.table import read_table
 from srmm.errors import InputError
@@ -81,6 +82,19 @@ def test_groups_are_on_one_side_and_their_new_rows_are_no_test(tmp_path: Path, s
     assert data["splits"]["test"] == left
     said = f"{80 - left} rows are not tested on: others of their groups were trained on."
     assert said in data["notes"]
+
+
+def test_columns_of_a_pattern_are_read_in_the_order_of_training(tmp_path: Path) -> None:
+    frame = numbers().rename(columns={"u": "v_2", "v": "v_1, m"})
+    fit(frame, tmp_path, columns={"features": ["size=w", "rest=v_*"]})
+    assert read_config(tmp_path / "m")["inputs"]["rest"]["column"] == "v_2,v_1? m"
+    model = srmm.load(tmp_path / "m")
+    expected = model.predict_proba(frame)
+    moved = frame[frame.columns[::-1]].assign(v_3=1.0)
+    np.testing.assert_array_equal(model.predict_proba(moved), expected)
+    renamed = frame.rename(columns={"v_2": "v_9"})
+    notes = model.predict_frame(renamed).attrs["notes"]
+    assert any("rest is absent in all rows" in note for note in notes)
 
 
 def test_groups_are_known_again_whatever_type_their_numbers_have(tmp_path: Path) -> None:

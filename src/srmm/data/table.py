@@ -90,6 +90,8 @@ class Table:
     notes: tuple[str, ...] = ()
     assumed: Mapping[str, str] = field(default_factory=dict)
     """Columns that nobody chose and the source names itself: kind or role → column."""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    """Modality → the column or template that was read, for a pattern the columns it matched."""
     first_row: int = 0
     """The number of row 0 in its source, of which this may be a part."""
 
@@ -241,6 +243,7 @@ def read_table(
         table,
         columns,
         kinds={modality.name: modality.kind for modality in modalities},
+        choices={modality.name: modality.resolved for modality in modalities},
         folder=Path(folder) if folder is not None else table.folder,
         notes=table.notes + assumed_notes + columns.notes,
         assumed=assumed,
