@@ -17,7 +17,7 @@ from srmm.experiments.data import open_experiment_data, split_for
 from srmm.learning.saving import open_saved, read_config
 from srmm.workflows import evaluate_workflow, fit_workflow, predict_workflow
 from srmm.workflows.data import group_names
-from srmm.workflows.splits import choose_split
+from srmm.workflows.splits import choose_split, same_item_notes
 
 pytestmark = [pytest.mark.workflow, pytest.mark.usefixtures("brief_training")]
 
@@ -153,6 +153,14 @@ def test_a_part_of_the_split_without_a_usable_row_is_said() -> None:
     validation, test = choose_split(data, 0.25, 0).notes
     assert validation.startswith("No 'validation' row of the data's own split has both a label")
     assert test.startswith("No 'test' row of the data's own split has both a label and an item")
+
+
+def test_items_that_are_all_the_same_are_said() -> None:
+    same = np.full((6, 2), 1.5)
+    same[0] = np.nan
+    arrays = {"same": same, "other": np.eye(6), "once": [[1.0]] + [None] * 5}
+    (said,) = same_item_notes(Embeddings.from_arrays(arrays))
+    assert said.startswith("All 5 training items of same are the same")
 
 
 def test_the_notes_on_another_table_are_not_those_of_training(tmp_path: Path) -> None:

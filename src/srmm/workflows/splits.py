@@ -102,3 +102,21 @@ def trained_on(own: Embeddings, split: np.ndarray) -> Embeddings:
     """The instances a model learnt from, in the order of training: validation came last."""
     order = [np.flatnonzero(split == part) for part in ("train", "validation")]
     return own[np.concatenate(order)]
+
+
+def same_item_notes(trained: Embeddings) -> list[str]:
+    """A sentence on each modality whose training items are all the same."""
+    notes = []
+    for name in trained.modalities:
+        n, first = 0, None
+        for rows, vectors in trained.blocks(name):
+            first = vectors[0] if first is None else first
+            if (vectors != first).any():
+                break
+            n += len(rows)
+        else:
+            notes += [
+                f"All {n:,} training items of {name} are the same: nothing can be learnt from it "
+                "but whether it is there."
+            ] * (n > 1)
+    return notes
