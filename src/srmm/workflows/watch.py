@@ -214,15 +214,7 @@ def _training(before: Reference) -> dict[str, Any]:
 
 def _told(new: NewRows) -> list[str]:
     """Sentences on what was met among the rows."""
-    notes = []
-    unreadable = [] if new.summary is None else new.summary.unreadable
-    if unreadable:
-        first = unreadable[0]
-        items = f"{len(unreadable):,} items are" if len(unreadable) > 1 else "1 item is"
-        notes.append(
-            f"{items} unreadable and counted as absent, the first in {first.where}, "
-            f"{first.modality}: {first.reason}."
-        )
+    notes = [] if new.summary is None else new.summary.not_read()
     if new.repeated:
         rows = f"{new.repeated:,} rows repeat" if new.repeated > 1 else "1 row repeats"
         notes.append(f"{rows} the items of an earlier row exactly.")
