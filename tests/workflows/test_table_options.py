@@ -151,8 +151,31 @@ def test_a_part_of_the_split_without_a_usable_row_is_said() -> None:
     labels = [*"ababababa", None, None, None]
     data = Embeddings.from_arrays({"x": x}, labels=labels, split=parts)
     validation, test = choose_split(data, 0.25, 0).notes
+    data.labels[9:] = ["a", "c", "c"]
+    _, said = choose_split(data, 0.25, 0).notes
+    assert said.startswith("2 of 3 test rows are of classes that no training row has, such as 'c'")
     assert validation.startswith("No 'validation' row of the data's own split has both a label")
     assert test.startswith("No 'test' row of the data's own split has both a label and an item")
+
+
+def test_a_split_without_test_rows_and_labels_in_another_spelling(tmp_path: Path) -> None:
+    fit(numbers(), tmp_path)
+    new = numbers(seed=7)
+    new["y"] = new["y"].replace("yes", "Yes")
+
+    def evaluated(part: str | None) -> Any:
+        new.assign(part=part).to_csv(tmp_path / "new.csv", index=False)
+        return evaluate_workflow(
+            tmp_path / "m", tmp_path / "r.html", source=str(tmp_path / "new.csv"),
+            columns={"split": "part"}, baselines=False,
+        )  # fmt: skip
+
+    with pytest.raises(InputError, match=r"The split of new\.csv has no 'test' row"):
+        evaluated("train")
+    assert evaluated(None).content["data"]["notes"] == [
+        "The label 'Yes' (40) is no class of the model and 'yes' is: they differ only in case or "
+        "spelling."
+    ]
 
 
 def test_items_that_are_all_the_same_are_said() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -112,10 +112,8 @@ def _twins(counts: Counter[Any]) -> str | None:
     for name in counts:
         if isinstance(name, str):
             number = _number(name)
-            plain = " ".join(_seen(unicodedata.normalize("NFKC", name)).casefold().split())
-            same.setdefault(plain if number is None or number != number else number, []).append(
-                name
-            )
+            key = _spoken(name) if number is None or number != number else number
+            same.setdefault(key, []).append(name)
     twins = [names for names in same.values() if len(names) > 1]
     if not twins:
         return None
@@ -123,6 +121,27 @@ def _twins(counts: Counter[Any]) -> str | None:
     more = f"; and {len(twins) - _NAMED:,} more" if len(twins) > _NAMED else ""
     classes = "two classes" if len(twins) == 1 and len(twins[0]) == 2 else "classes of their own"
     return f"{'; '.join(parts)}{more} differ only in case or spelling: {classes}."
+
+
+def unknown_twins(unknown: Mapping[Any, int], classes: Iterable[Any]) -> list[str]:
+    """Sentences on labels that are no classes, with their counts, and look like one.
+
+    >>> unknown_twins({"Shirt": 3, "hat": 1}, ["shirt", "shoe"])
+    ["The label 'Shirt' (3) is no class of the model and 'shirt' is: they differ only in case or \
+spelling."]
+    """
+    alike = {_spoken(name): name for name in classes if isinstance(name, str)}
+    return [
+        f"The label {counted({name: n})} is no class of the model and {alike[_spoken(name)]!r} is: "
+        "they differ only in case or spelling."
+        for name, n in unknown.items()
+        if isinstance(name, str) and _spoken(name) in alike
+    ]
+
+
+def _spoken(name: str) -> str:
+    """By which two names are one to a person: without case, blanks, and ways to write a letter."""
+    return " ".join(_seen(unicodedata.normalize("NFKC", name)).casefold().split())
 
 
 def _seen(text: str) -> str:

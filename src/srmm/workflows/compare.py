@@ -6,21 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from srmm.data.duplicates import across_note, repetitions, split_notes, together_note
 from srmm.data.embeddings import Embeddings
 from srmm.data.sources import kept_name
 from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.encoding.encode import EncodingSummary, encode
-from srmm.errors import shown
 from srmm.experiments.cells import Progress
 from srmm.experiments.compare import DEFAULT_METHODS, FORMAT, compare
 from srmm.experiments.data import (
     ExperimentData,
     has_own_split,
     open_experiment_data,
-    split_for,
 )
 from srmm.files import json_ready, write_json
 from srmm.methods import make_method
@@ -28,6 +24,7 @@ from srmm.report.comparison import write_comparison
 from srmm.workflows.data import open_data
 from srmm.workflows.made_by import json_of, page_of
 from srmm.workflows.places import check_file, check_own
+from srmm.workflows.splits import unlearnt_notes
 
 
 class Compared(NamedTuple):
@@ -93,16 +90,8 @@ def split_notes_of(data: ExperimentData) -> list[str]:
     """Sentences on what stands on which side of the split, the data's own or those drawn."""
     own, groups, repeated = data.embeddings.split, data.embeddings.groups, data.repeated
     if own is not None and has_own_split(data):
-        part = split_for(data, 0)
-        unknown = ~np.isin(data.y[part.test], data.y[part.train])
         notes = split_notes(own, groups, repeated)
-        if unknown.any():
-            first = data.classes[data.y[part.test][unknown][0]]
-            notes.append(
-                f"{unknown.sum():,} of {len(unknown):,} test rows are of classes that no training "
-                f"row has, such as {shown(first)}: always wrong."
-            )
-        return notes
+        return notes + unlearnt_notes(data.classes[data.y], own)
     notes = []
     if own is not None:
         notes.append(

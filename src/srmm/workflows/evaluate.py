@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import pandas as pd
 from srmm.classifier import PaperClassifier
 from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
+from srmm.data.labels import known_labels
 from srmm.data.store import is_store
 from srmm.data.table import Table
+from srmm.data.targets import unknown_twins
 from srmm.errors import InputError, StoreError
 from srmm.evaluation.baselines import fit_baselines
 from srmm.evaluation.evaluate import FORMAT, RobustnessReport, evaluate
@@ -90,11 +93,9 @@ def evaluate_workflow(
             )
         test, said = _unseen(data, rows)
         notes += said
+        notes += _unknown_labels(data[test], model.classes_)
     if not test.any():
-        raise InputError(
-            f"{name} has no test instance: every row was used in training. Name other data, or "
-            f"fit with --test-size above 0.{''.join(f' {note}' for note in notes)}"
-        )
+        raise InputError(_nothing_to_test(name, data, notes, own=source is None))
     fitted = None
     if baselines and own is not None:
         if progress:
@@ -186,7 +187,7 @@ def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> tuple[np.ndarray, li
     belongs to a group that was trained on counts as seen, unless `srmm fit` held it out itself: a
     split that tears groups was said to do so. The second is what is to be said.
     """
-    test = data.rows_in("test") if data.split is not None else np.ones(len(data), dtype=bool)
+    test = data.rows_in("test") if _has_split(data) else np.ones(len(data), dtype=bool)
     if rows is None:
         return test, []
     trained = rows[rows["split"].isin(["train", "validation"])]
@@ -204,6 +205,32 @@ def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> tuple[np.ndarray, li
     return test & ~(seen | known), said + _not_tested(
         more, "others of their groups were trained on"
     )
+
+
+def _nothing_to_test(name: str, data: Embeddings, notes: Sequence[str], *, own: bool) -> str:
+    """The message where no row is to be tested on."""
+    said = "".join(f" {note}" for note in notes)
+    if not own and _has_split(data) and not data.rows_in("test").any():
+        return (
+            f"The split of {name} has no 'test' row. Name other data, or empty its split column: "
+            f"then all rows are tested on that the model has not learnt from.{said}"
+        )
+    return (
+        f"{name} has no test instance: every row was used in training. Name other data, or fit "
+        f"with --test-size above 0.{said}"
+    )
+
+
+def _has_split(data: Embeddings) -> bool:
+    return data.split is not None and not bool(pd.isna(data.split).all())
+
+
+def _unknown_labels(test: Embeddings, classes: np.ndarray) -> list[str]:
+    """Sentences on labels that are no class of the model but for their spelling."""
+    assert test.labels is not None
+    known = set(classes.tolist())
+    labels = test.labels[known_labels(test.labels)].tolist()
+    return unknown_twins(Counter(label for label in labels if label not in known), known)
 
 
 def _not_tested(n: int, why: str) -> list[str]:

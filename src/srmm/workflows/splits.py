@@ -19,7 +19,7 @@ from srmm.data.duplicates import (
 from srmm.data.embeddings import Embeddings
 from srmm.data.table import Table, check_labels
 from srmm.encoding.unique_items import unique_items
-from srmm.errors import InputError
+from srmm.errors import InputError, shown
 
 
 class Split(NamedTuple):
@@ -43,6 +43,8 @@ def choose_split(data: Table | Embeddings, test_size: float, seed: int) -> Split
             raise InputError("The split column has no labelled 'train' row to learn from.")
         said = _own_split_notes(data.split, known)
         said += split_notes(split, data.groups, _repeated(data))
+        assert data.labels is not None
+        said += unlearnt_notes(data.labels[known], split[known])
         return Split(split, tuple(said))
     split = np.full(len(data), None, dtype=object)
     rows = np.flatnonzero(known)
@@ -85,6 +87,19 @@ def _own_split_notes(split: np.ndarray, known: np.ndarray) -> list[str]:
             "The data's own split has no 'test' row: nothing is held out to evaluate the model on."
         )
     return notes
+
+
+def unlearnt_notes(labels: np.ndarray, split: np.ndarray) -> list[str]:
+    """A sentence on test rows of classes that no training row has."""
+    tested = labels[split == "test"].tolist()
+    learnt = set(labels[split == "train"].tolist())
+    unlearnt = [label for label in tested if label not in learnt]
+    if not unlearnt:
+        return []
+    return [
+        f"{len(unlearnt):,} of {len(tested):,} test rows are of classes that no training row has, "
+        f"such as {shown(unlearnt[0])}: always wrong."
+    ]
 
 
 def _repeated(data: Table | Embeddings) -> np.ndarray | None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from srmm.data.items import ItemReader
 from srmm.data.store import is_store
+from srmm.data.targets import unknown_twins
 from srmm.encoding.summary import EncodingSummary
 from srmm.errors import fraction, one_of
 from srmm.evaluation.domain import ROWS
@@ -120,7 +121,12 @@ def watch_workflow(
             "limits": LIMITS,
             **found,
             "alarm": any(alarm["kind"] in fail_on for alarm in found["alarms"]),
-            "notes": [*new.notes, *_told(new), *before.reasons],
+            "notes": [
+                *new.notes,
+                *_told(new),
+                *unknown_twins(new.unknown_labels, classes),
+                *before.reasons,
+            ],
         }
     )
     if html is not None and json is not None:
