@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -28,11 +30,13 @@ def as_labels(name: str, held: Any, n: int | None = None) -> np.ndarray | None:
 def name_of(value: Any) -> str:
     """What a group or an id is called as text: pandas' 7.0, of a 7 beside holes, is 7 again.
 
-    >>> name_of(7.0), name_of(7), name_of("7.0")
-    ('7', '7', '7.0')
+    >>> name_of(7.0), name_of(Decimal("7.00")), name_of("7.0"), name_of(b"seven")
+    ('7', '7', '7.0', 'seven')
     """
-    whole = isinstance(value, float | np.floating) and value.is_integer()
-    return str(int(value) if whole else value)
+    if isinstance(value, bytes):  # as Parquet has texts that some programs write
+        return value.decode("utf-8", "backslashreplace")
+    number = isinstance(value, float | np.floating | Decimal) and math.isfinite(value)
+    return str(int(value) if number and value % 1 == 0 else value)
 
 
 def written_as(classes: Iterable[Any]) -> Callable[[Any], Any]:
