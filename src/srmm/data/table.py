@@ -36,7 +36,7 @@ from srmm.data.odd_numbers import odd_number_notes
 from srmm.data.slashes import with_slashes
 from srmm.data.sources import open_source
 from srmm.data.sources.base import LoadedColumns, OpenedTable
-from srmm.data.targets import check_targets, label_notes, tidy_names
+from srmm.data.targets import check_targets, group_notes, label_notes, tidy_names
 from srmm.data.usual import with_usual
 from srmm.errors import InputError
 
@@ -314,7 +314,7 @@ def _with_roles(
         read = replace(read, split=read_splits(read.where, split, parts))
     if group is not None:
         groups, said = tidy_names(group, read_groups(read.where, group, cells[group]), "group")
-        notes += said
+        notes += said + group_notes(group, groups)
         read = replace(read, groups=groups)
     return read, notes
 
