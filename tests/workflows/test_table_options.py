@@ -17,6 +17,7 @@ from srmm.experiments.data import open_experiment_data, split_for
 from srmm.learning.saving import open_saved, read_config
 from srmm.workflows import evaluate_workflow, fit_workflow, predict_workflow
 from srmm.workflows.data import group_names
+from srmm.workflows.evaluate import _unseen
 from srmm.workflows.splits import choose_split, same_item_notes
 
 pytestmark = [pytest.mark.workflow, pytest.mark.usefixtures("brief_training")]
@@ -95,6 +96,16 @@ def test_columns_of_a_pattern_are_read_in_the_order_of_training(tmp_path: Path) 
     renamed = frame.rename(columns={"v_2": "v_9"})
     notes = model.predict_frame(renamed).attrs["notes"]
     assert any("rest is absent in all rows" in note for note in notes)
+
+
+@pytest.mark.parametrize(("ids", "left"), [(np.arange(80) * 7, 20), (np.arange(80), 80)])
+def test_rows_are_known_again_by_numbers_that_are_ids(ids: np.ndarray, left: int) -> None:
+    rows = pd.DataFrame({"id": ids, "split": ["train"] * 60 + ["test"] * 20, "digest": "other"})
+    for same in (ids, [str(id) for id in ids] if left < 80 else ids):
+        new = Embeddings.from_arrays({"x": np.ones((80, 2))}, ids=same)  # of other content
+        test, _ = _unseen(new, rows, named=True)
+        assert test.sum() == left
+        assert _unseen(new, rows)[0].sum() == 80
 
 
 def test_groups_are_known_again_whatever_type_their_numbers_have(tmp_path: Path) -> None:

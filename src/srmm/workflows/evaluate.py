@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pandas as pd
 from srmm.classifier import PaperClassifier
 from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
-from srmm.data.labels import known_labels
+from srmm.data.labels import known_labels, name_of
 from srmm.data.store import is_store
 from srmm.data.table import Table
 from srmm.data.targets import unknown_twins
@@ -91,7 +91,8 @@ def evaluate_workflow(
                 f"There are no labels in {name}: name the column they are in (label=…, --label)."
                 f"{was} Rows without one can be predicted, not evaluated on."
             )
-        test, said = _unseen(data, rows)
+        named = table is not None and bool((origin.get("roles") or {}).get("id"))
+        test, said = _unseen(data, rows, named=named)
         notes += said
         notes += _unknown_labels(data[test], model.classes_)
     if not test.any():
@@ -180,10 +181,13 @@ def _store_of(model_folder: Path, origin: Mapping[str, Any], source: str | None)
     return Path(source) if is_store(source) else None
 
 
-def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> tuple[np.ndarray, list[str]]:
+def _unseen(
+    data: Embeddings, rows: pd.DataFrame | None, *, named: bool = False
+) -> tuple[np.ndarray, list[str]]:
     """Boolean (n,): the test split if the data has one, all else, without what was trained on.
 
-    Instances are recognised by their content, and by their ids where these are names. What
+    Instances are recognised by their content, and by their ids where these are names: texts, and
+    numbers where they are `named` in both tables. What
     belongs to a group that was trained on counts as seen, unless `srmm fit` held it out itself: a
     split that tears groups was said to do so. The second is what is to be said.
     """
@@ -192,8 +196,10 @@ def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> tuple[np.ndarray, li
         return test, []
     trained = rows[rows["split"].isin(["train", "validation"])]
     seen = np.isin(row_digests(data), trained["digest"].to_numpy(dtype=str))
-    if data.ids.dtype.kind not in "iu":
-        seen |= _ids_in(data, trained)
+    if data.ids.dtype.kind not in "iu" or (
+        named and (np.diff(data.ids) != 1).any()  # else it is a table whose rows are counted
+    ):
+        seen |= _ids_in(data, trained, name_of if named else lambda id: id)
     said = _not_tested(int((test & seen).sum()), "the model has learnt from the same")
     if "group" not in trained or data.groups is None:
         return test & ~seen, said
@@ -237,7 +243,7 @@ def _not_tested(n: int, why: str) -> list[str]:
     return [f"{n:,} {'row is' if n == 1 else 'rows are'} not tested on: {why}."] if n else []
 
 
-def _ids_in(data: Embeddings, rows: pd.DataFrame) -> np.ndarray:
-    """Boolean (n,): instances whose id is among those of `rows`."""
-    ids = set(rows["id"].tolist())
-    return np.array([id in ids for id in data.ids.tolist()])
+def _ids_in(data: Embeddings, rows: pd.DataFrame, called: Callable[[Any], Any]) -> np.ndarray:
+    """Boolean (n,): instances whose id, as it is `called`, is among those of `rows`."""
+    ids = set(map(called, rows["id"].tolist()))
+    return np.array([called(id) in ids for id in data.ids.tolist()])
