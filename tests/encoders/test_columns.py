@@ -152,6 +152,16 @@ def test_dates_that_no_training_cell_wrote_are_kept_and_read_from_text(tmp_path:
     np.testing.assert_array_equal(again.encode(written), encoder.encode(typed))
 
 
+def test_dates_in_other_zones_are_read_in_utc_and_it_is_said() -> None:
+    typed = list(pd.date_range("2024-07-01", periods=4, tz="Europe/Berlin"))
+    for cells in (typed, [str(cell) for cell in typed]):
+        encoder = fitted({"at": cells})
+        assert "dates from 2024-06-30 to 2024-07-03" in encoder.notes[0]
+        assert encoder.notes[0].endswith("in UTC, though cells are in other zones.")
+    for cells in ([cell.tz_convert("UTC") for cell in typed], ["2024-07-01 10:00:00+00:00"] * 2):
+        assert "zones" not in fitted({"at": [*cells, "2024-07-02"]}).notes[0]
+
+
 def test_compact_days_are_days_beside_holes_too() -> None:
     days = [20240201, 20240214, 20240503]
     whole = fitted({"day": days})

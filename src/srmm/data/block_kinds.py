@@ -6,6 +6,7 @@ others (JSON values), or None if they are nothing of the kind; `read` reads any 
 
 from __future__ import annotations
 
+import datetime
 import re
 import unicodedata
 from collections import Counter
@@ -42,6 +43,7 @@ _DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 COMPACT = "%Y%m%d"
 _TYPED = "ISO8601"
 """The format of a column of dates without a text: how other files write what it holds."""
+_ZONE = re.compile(r":\d\d(?:\.\d+)? ?[+-](?!00:?00$)\d\d:?\d\d$")
 _CODE = re.compile(r"0\d+")
 """Such as "00123": as a number it would lose its zeros."""
 
@@ -132,7 +134,15 @@ def _find_date(column: Column, elsewhere: str) -> dict[str, Any] | None:
         return None
     midnight = bool((dates.dropna() == dates.dropna().dt.normalize()).all())
     first, last = (str(moment.date()) for moment in (dates.min(), dates.max()))
-    return {"formats": formats, "day": not midnight, "swapped": swapped, "range": [first, last]}
+    how = {"formats": formats, "day": not midnight, "swapped": swapped, "range": [first, last]}
+    return {**how, "zones": True} if any(map(_has_zone, column.cells)) else how
+
+
+def _has_zone(cell: Any) -> bool:
+    """Whether it is a moment in another zone than UTC."""
+    if isinstance(cell, str):
+        return bool(_ZONE.search(cell.strip()))
+    return bool(isinstance(cell, datetime.datetime) and cell.utcoffset())
 
 
 def _are_compact_days(column: Column) -> bool:
