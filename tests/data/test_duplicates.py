@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srmm.data.duplicates import held_out_rows, repeated_rows, repetitions, split_notes
+from srmm.data.duplicates import across_note, held_out_rows, repeated_rows, repetitions, split_notes
 from srmm.data.embeddings import Embeddings
 from srmm.data.split import stratified_split
 
@@ -56,6 +56,14 @@ def test_without_repetitions_the_split_is_what_it_was() -> None:
     new = held_out_rows(y, 0.25, None, None, np.random.default_rng(0))
     old = stratified_split(y, 0.25, np.random.default_rng(0))
     assert [rows.tolist() for rows in new] == [rows.tolist() for rows in old]
+
+
+def test_repetitions_of_another_group_are_said() -> None:
+    repeated = np.array([0, 0, 1, 1, None, 2, 2], dtype=object)
+    groups = np.array(["a", "b", "c", "c", "d", None, None], dtype=object)
+    (said,) = across_note(repeated, groups)
+    assert said.startswith("4 rows have the items of a row of another group exactly")
+    assert not across_note(repeated[2:5], groups[2:5])
 
 
 def test_what_a_split_tears_is_said() -> None:

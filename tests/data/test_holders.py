@@ -24,6 +24,7 @@ from srmm.data.labels import as_labels, check_label_types
 from srmm.data.store import load_embeddings, save_embeddings
 from srmm.data.table import read_table
 from srmm.errors import InputError
+from srmm.methods import make_method
 
 FULL = np.arange(12.0).reshape(4, 3)
 HOLE = [[0.0, 1.0, 2.0], None, [6.0, 7.0, 8.0], [9.0, 10.0, 11.0]]
@@ -351,3 +352,19 @@ def test_what_chooses_no_rows_is_refused(rows: Any) -> None:
         assert len(chosen[np.array(-1)]) == 1
         assert len(chosen[pd.array([True, False, True])]) == 2
         assert len([one for one in chosen]) == 3  # noqa: C416 - by IndexError
+
+
+def test_columns_of_a_frame_in_another_order_are_refused_by_name(tmp_path: Path) -> None:
+    y, frame = [0, 1, 0, 1], pd.DataFrame(FULL, columns=["u", "v", "w"])
+    data = Embeddings.from_arrays({"a": frame, "b": FULL})
+    save_embeddings(data, tmp_path / "store")
+    for given in (data, load_embeddings(tmp_path / "store")):
+        model = make_method("logreg").fit(given, y)
+        expected = model.predict_proba({"a": frame, "b": FULL})
+        unnamed = {"a": FULL, "b": FULL}  # of an array nobody knows
+        np.testing.assert_array_equal(model.predict_proba(unnamed), expected)
+        for other in (frame[["u", "w", "v"]], pa.Table.from_pandas(frame[["u", "w", "v"]])):
+            with pytest.raises(InputError, match=r"Column 1 of modality 'a' is 'w', .* was 'v'"):
+                model.predict({"a": other, "b": FULL})
+    numbered = make_method("logreg").fit({"a": pd.DataFrame(FULL), "b": FULL}, y)
+    assert numbered.encoders_ == {"a": None, "b": None}

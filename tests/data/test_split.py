@@ -138,6 +138,7 @@ def test_a_group_that_is_nan_or_none_is_nobodys() -> None:
     assert folds[0] == folds[3]
     assert len(set(folds.tolist())) == 4
     assert several(np.array(["a", "a"])) is None
+    assert several(np.array([7, 7.0], dtype=object)) is None  # as JSON of two programs has it
     assert several(None) is None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -349,6 +350,16 @@ def test_duplicate_ids(tmp_path: Path) -> None:
         read_table(mixed, text="t", id="id")
 
 
+@pytest.mark.parametrize("ids", [[-1, 2**63, 2**63 + 1], [2**70, 1, 2]])
+def test_ids_of_more_digits_than_numpy_has_stay_what_they_are(ids: list[int]) -> None:
+    frame = pd.DataFrame({"id": pd.Series(ids, dtype=object), "t": ["a", "b", "c"]})
+    assert read_table(frame, text="t", id="id").ids.tolist() == list(map(str, ids))
+    assert Embeddings.from_arrays({"x": np.eye(3)}, ids=ids).ids.tolist() == ids
+    for same in ([1.0, 2.0, 3.0], [Decimal("1.00"), Decimal(2), Decimal(3)], [b"1", b"2", b"3"]):
+        plain = read_table(frame.assign(id=same, g=same), text="t", id="id", group="g")
+        assert plain.ids.tolist() == plain.groups.tolist() == ["1", "2", "3"]  # as in a CSV
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
@@ -358,6 +369,7 @@ def test_duplicate_ids(tmp_path: Path) -> None:
         ("a.csv", b"t,u\n,x\n ,y\n", "No row of a.csv has an item: 't' is empty in all 2 rows"),
         ("a.csv", b"t,u\na,b\nc,d,e\n", "Line 3 of a.csv has 3 cells, the header has 2"),
         ("a.csv", b"t,u\na,b\n\nc\n", "Line 4 of a.csv has 1 cells, the header has 2"),
+        ("a.csv", b"t,u\na,b\nt,u\nc,d\n", "Line 3 of a.csv is the header again"),
         ("a.csv", b't,u\na,b\n"c,d\ne,f\n', "starts at line 3 of a.csv is not well quoted"),
         ("a.csv", b't,u\n"a"b,c\n', "starts at line 2 of a.csv is not well quoted"),
         ("a.csv", "t,u\na,b\né,x\n".encode("latin-1"), "not UTF-8 text .byte 0xe9 in line 3"),
@@ -367,6 +379,7 @@ def test_duplicate_ids(tmp_path: Path) -> None:
         ("a.csv.gz", gzip.compress(b"t,u\na,b\n" * 99, mtime=0)[:-9], "damaged or not gzipped"),
         ("a.jsonl", b"", "'t' is not in a.jsonl. None are available"),
         ("a.jsonl", b'{"t": "a"}\n{"t": \n', "Line 2 of a.jsonl is not JSON"),
+        ("a.jsonl", b'{"t": 1, "u": {"v": 2, "v": 2}}\n', "'v' stands twice in one object"),
         ("a.jsonl", b'["t"]\n', "Line 1 of a.jsonl must be a JSON object.*got list"),
         ("a.parquet", b"PAR1 no", "a.parquet is not a readable Parquet file"),
         ("a.ods", b"PK", "unknown extension '.ods'.*.csv"),

@@ -63,6 +63,13 @@ def test_among_numbers_a_marker_is_an_unknown_label_or_group() -> None:
     )
 
 
+def test_groups_that_may_be_one_are_said() -> None:
+    (said,) = labelled(["a", "b", "a", "b"], group=["Ann", "ann", "bob", "carl"]).notes
+    assert said.endswith("'Ann' (1), 'ann' (1) differ only in case or spelling: two groups.")
+    long = [str(2**53 + i) for i in range(4)]  # of which two are one as a float
+    assert labelled(["a", "b", "a", "b"], group=long).notes == ()
+
+
 def test_groups_lose_blanks_and_splits_lose_markers() -> None:
     table = labelled(["a", "b"], group=["ann ", "ann"], split=["train", "n/a"])
     assert table.groups is not None

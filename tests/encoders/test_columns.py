@@ -139,6 +139,40 @@ def test_dates_as_texts_and_as_dates() -> None:
     assert fitted({"year": ["2019", "2024", "2020"]}).columns[0].kind == "number"
 
 
+def test_dates_that_no_training_cell_wrote_are_kept_and_read_from_text(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"at": pd.date_range("2024-01-01 10:30", periods=6, freq="31h")})
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    typed = list(read_table(tmp_path / "t.parquet", features="at").items["features"])
+    encoder = ColumnsEncoder()
+    encoder.fit(typed)
+    again = ColumnsEncoder(encoder.save(tmp_path / "kept"))
+    written = list(read_table(tmp_path / "t.csv", features="at").items["features"])
+    assert not again.notes_on(written)
+    np.testing.assert_array_equal(again.encode(written), encoder.encode(typed))
+
+
+def test_dates_in_other_zones_are_read_in_utc_and_it_is_said() -> None:
+    typed = list(pd.date_range("2024-07-01", periods=4, tz="Europe/Berlin"))
+    for cells in (typed, [str(cell) for cell in typed]):
+        encoder = fitted({"at": cells})
+        assert "dates from 2024-06-30 to 2024-07-03" in encoder.notes[0]
+        assert encoder.notes[0].endswith("in UTC, though cells are in other zones.")
+    for cells in ([cell.tz_convert("UTC") for cell in typed], ["2024-07-01 10:00:00+00:00"] * 2):
+        assert "zones" not in fitted({"at": [*cells, "2024-07-02"]}).notes[0]
+
+
+def test_compact_days_are_days_beside_holes_too() -> None:
+    days = [20240201, 20240214, 20240503]
+    whole = fitted({"day": days})
+    for cells in ([float(day) for day in days], [f"{day}.0" for day in days]):
+        assert not whole.notes_on(items_of({"day": cells}))
+        np.testing.assert_array_equal(
+            whole.encode(items_of({"day": cells})), vectors({"day": days})
+        )
+        assert fitted({"day": [*cells, None]}).columns[0].kind == "date"
+
+
 def test_spans_and_times_of_day_are_seconds_in_every_kind_of_cell() -> None:
     seconds = [90, -3600, 68050, 2 * 86400, 7]
     spans = [datetime.timedelta(seconds=s) for s in seconds]

@@ -39,6 +39,7 @@ from srmm.experiments.views import VIEWS
 from srmm.methods import make_method
 from srmm.methods.two_branch import TwoBranchClassifier
 from srmm.recipe import RECIPES, recipe_parameters
+from srmm.workflows.compare import split_notes_of
 from srmm.workflows.reproduce import reproduce_again, reproduce_workflow
 
 QUICK = ("logreg-concat", "tbn-early")
@@ -129,6 +130,23 @@ def test_a_data_sets_own_split_stays(tmp_path):
     part = split_for(data, 3)
     assert part.validation is not None
     assert [len(rows) for rows in part] == [150, 30, 60]
+
+
+def test_what_a_split_cannot_be_or_leaves_out_is_said(tmp_path):
+    lone = made_up()
+    lone.groups = lone.labels  # a group is a class
+    with pytest.raises(InputError, match=r"No row of lone can be held out .*\(--group\)"):
+        split_for(open_experiment_data(save_embeddings(lone, tmp_path / "lone")), 0)
+    split = np.array(["train"] * 180 + ["test"] * 60, dtype=object)
+    torn = made_up(split=split)
+    torn.labels[200:203] = "dog"
+    (said,) = split_notes_of(open_experiment_data(save_embeddings(torn, tmp_path / "torn")))
+    assert said.startswith("3 of 60 test rows are of classes that no training row has, such as 'd")
+    unused = made_up(split=np.where(split == "test", "validation", split))
+    (said,) = split_notes_of(open_experiment_data(save_embeddings(unused, tmp_path / "unused")))
+    assert said.startswith(
+        "The data's own split is not used, as it has no 'train' or no 'test' row"
+    )
 
 
 def test_splits_differ_between_seeds_and_do_not_overlap(data):
@@ -433,6 +451,9 @@ def test_a_class_in_validation_that_training_never_shows(tmp_path):
     data = open_experiment_data(save_embeddings(embeddings, tmp_path / "x"))
     for method in ("router", "tbn-early"):
         assert run_cell(Cell(data.key, method, 0), data).about["trained"]["n_validation"] < 30
+    embeddings.labels[embeddings.split == "validation"] = "cat"  # all of it: there is none
+    data = open_experiment_data(save_embeddings(embeddings, tmp_path / "y"))
+    assert run_cell(Cell(data.key, "logreg-concat", 0), data).about["trained"]["n_train"] > 0
 
 
 def test_what_a_method_is_by_default_is_part_of_a_cells_name(data, monkeypatch):

@@ -178,3 +178,16 @@ def test_sets_need_scores_of_held_out_rows(model: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="kept no scores of held-out instances"):
         predict_workflow(model, str(model.parent / "new.jsonl"), tmp_path / "p.csv", coverage=0.9)
     assert not (tmp_path / "p.csv").exists()
+
+
+def test_ids_of_many_digits_are_written_whole(model: Path, tmp_path: Path) -> None:
+    ids = [2**70, 10**16 + 1]
+    rows = tmp_path / "long.jsonl"
+    rows.write_text("".join(json.dumps({"id": id, "w": 1, "h": 2}) + "\n" for id in ids))
+    for name in ("p.csv", "p.parquet", "p.xlsx"):
+        columns = {"id": "id"}
+        predict_workflow(model, str(rows), tmp_path / name, columns=columns)
+        read = {"csv": pd.read_csv, "parquet": pd.read_parquet, "xlsx": pd.read_excel}
+        more = {} if name == "p.parquet" else {"dtype": {"id": str}}
+        found = read[name.partition(".")[2]](tmp_path / name, **more)
+        assert found["id"].tolist() == list(map(str, ids))

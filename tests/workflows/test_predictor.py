@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from functools import partial
 from pathlib import Path
@@ -92,6 +93,22 @@ def test_a_photo_that_is_missing_is_predicted_from_the_text(shop: Path, model: P
     prior = srmm.load(model, root=shop, when_nothing_present="prior")
     frame = prior.predict_frame([{"photo": "gone.png"}, {"title": None}, {"title": "a red shoe"}])
     assert frame["nothing_present"].tolist() == [True, True, False]
+
+
+def test_items_that_cannot_be_read_are_said_in_python_too(shop: Path, model: Path) -> None:
+    (shop / "broken.png").write_bytes(b"no picture")
+    photos = ["red.png", "broken.png", "gone.png"]
+    rows = pd.DataFrame({"photo": photos, "title": ["a red shoe"] * 3})
+    broken = r"1 item is unreadable and counted as absent, the first in row 1 .*, image: is not an"
+    gone = r"1 of the image files does not exist and is absent, the first is .*gone\.png"
+    notes = srmm.load(model, root=shop).predict_frame(rows).attrs["notes"]
+    for said in (broken, gone):
+        assert any(map(re.compile(said).match, notes))
+    named = rows.rename(columns={"photo": "image", "title": "text"})
+    encoder = srmm.Encode({"image": "hash", "text": "hash"}, folder=shop).fit(named)
+    for encode in (encoder.fit_transform, encoder.transform):
+        with pytest.warns(UserWarning, match=gone), pytest.warns(UserWarning, match=broken):
+            encode(named)
 
 
 def test_what_the_table_shows_to_lack_everything_is_said_before_encoding(

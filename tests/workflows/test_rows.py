@@ -9,8 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from srmm import InputError
+from srmm import Embeddings, InputError
 from srmm.data.table import Table
+from srmm.workflows.data import as_learnt, labels_as_learnt, row_digests
 from srmm.workflows.rows import rows_to_predict
 
 CONFIG: dict[str, Any] = {
@@ -59,3 +60,39 @@ def test_what_are_no_rows_is_refused_by_its_type(held: Any, said: str) -> None:
 def test_one_column_to_keep_may_be_a_text() -> None:
     [part] = rows_to_predict(CONFIG, FRAME, keep="n")
     assert part.kept["n"].tolist() == [1, 2]
+
+
+def test_items_of_which_nothing_is_shown_are_told_apart_by_their_vectors() -> None:
+    raw = {"image": np.array(["a.png", None, None], dtype=object)}  # two are bytes in the table
+    data = Embeddings.from_arrays({"image": np.eye(3)})
+    data.raw = raw
+    assert len(set(row_digests(data))) == 3
+
+
+@pytest.mark.parametrize(
+    ("classes", "given", "read"),
+    [
+        ([1, 2], ["1", "2.0", 1.0, "x", None, "7"], [1, 2, 1, "x", None, "gone"]),
+        ([1.0, 2.0], ["1", "2.0", 1], [1, 2, 1]),
+        (["1", "2.0"], [1, 2, 2.0, "2"], ["1", "2.0", "2.0", "2.0"]),
+        (["1", "1.0"], ["1", "1.0", 1], ["1", "1.0", "1"]),
+        ([False, True], ["True", "False", "yes"], [True, False, "yes"]),
+        (["None", "x"], [None, "None"], [None, "None"]),
+    ],
+)
+def test_labels_of_another_type_are_the_classes_they_name(
+    classes: list[Any], given: list[Any], read: list[Any]
+) -> None:
+    config = {"classes": classes, "origin": {"rare": {"names": [7], "to": "gone"}}}
+    found = labels_as_learnt(np.array(given, dtype=object), config).tolist()
+    assert found == read
+    data = Embeddings.from_arrays({"x": np.ones((len(given), 2))}, labels=given)
+    assert as_learnt(data, config).labels.tolist() == read
+    assert data.labels.tolist() == given
+
+
+def test_labels_of_several_values_are_refused() -> None:
+    lists = np.empty(1, dtype=object)
+    lists[0] = [1]
+    with pytest.raises(InputError, match=r"The label \[1\] holds several values"):
+        labels_as_learnt(lists, {"classes": [1, 2]})

@@ -9,10 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import srmm
+from srmm.data.embeddings import Embeddings
+from srmm.data.table import read_table
 from srmm.errors import InputError
 from srmm.experiments.data import open_experiment_data, split_for
 from srmm.learning.saving import open_saved, read_config
 from srmm.workflows import evaluate_workflow, fit_workflow, predict_workflow
+from srmm.workflows.data import group_names
+from srmm.workflows.evaluate import _unseen
+from srmm.workflows.splits import choose_split, same_item_notes
 
 pytestmark = [pytest.mark.workflow, pytest.mark.usefixtures("brief_training")]
 
@@ -79,6 +85,45 @@ def test_groups_are_on_one_side_and_their_new_rows_are_no_test(tmp_path: Path, s
     assert said in data["notes"]
 
 
+def test_columns_of_a_pattern_are_read_in_the_order_of_training(tmp_path: Path) -> None:
+    frame = numbers().rename(columns={"u": "v_2", "v": "v_1, m"})
+    fit(frame, tmp_path, columns={"features": ["size=w", "rest=v_*"]})
+    assert read_config(tmp_path / "m")["inputs"]["rest"]["column"] == "v_2,v_1? m"
+    model = srmm.load(tmp_path / "m")
+    expected = model.predict_proba(frame)
+    moved = frame[frame.columns[::-1]].assign(v_3=1.0)
+    np.testing.assert_array_equal(model.predict_proba(moved), expected)
+    renamed = frame.rename(columns={"v_2": "v_9"})
+    notes = model.predict_frame(renamed).attrs["notes"]
+    assert any("rest is absent in all rows" in note for note in notes)
+
+
+@pytest.mark.parametrize(("ids", "left"), [(np.arange(80) * 7, 20), (np.arange(80), 80)])
+def test_rows_are_known_again_by_numbers_that_are_ids(ids: np.ndarray, left: int) -> None:
+    rows = pd.DataFrame({"id": ids, "split": ["train"] * 60 + ["test"] * 20, "digest": "other"})
+    for same in (ids, [str(id) for id in ids] if left < 80 else ids):
+        new = Embeddings.from_arrays({"x": np.ones((80, 2))}, ids=same)  # of other content
+        test, _ = _unseen(new, rows, named=True)
+        assert test.sum() == left
+        assert _unseen(new, rows)[0].sum() == 80
+
+
+def test_groups_are_known_again_whatever_type_their_numbers_have(tmp_path: Path) -> None:
+    frame = numbers()
+    frame["customer"] = pd.Series([i // 4 + 0.0 for i in range(76)] + [None] * 4)  # as pandas does
+    frame.astype({"w": float, "u": float, "v": float}).to_parquet(tmp_path / "t.parquet")
+    columns = {**COLUMNS, "group": "customer"}
+    fit_workflow(str(tmp_path / "t.parquet"), tmp_path / "m", columns=columns, method="logreg")
+    rows = open_saved(tmp_path / "m").rows
+    assert rows is not None
+    frame.assign(customer=[i // 4 for i in range(80)]).to_csv(tmp_path / "new.csv", index=False)
+    for source in ("t.parquet", "new.csv"):
+        groups = read_table(tmp_path / source, **columns).groups
+        assert groups is not None
+        assert groups[:76].tolist() == rows["group"][:76].tolist()
+    assert group_names(np.array([0.0, None])).tolist() == ["0", None]  # of arrays, too
+
+
 def test_a_split_of_the_table_that_tears_groups_is_said(tmp_path: Path) -> None:
     frame = numbers()
     frame["part"] = np.where(np.arange(80) < 58, "train", "test")
@@ -94,6 +139,10 @@ def test_a_split_of_the_table_that_tears_groups_is_said(tmp_path: Path) -> None:
     ]
     own, named = (report.content["data"]["splits"]["test"] for report in reports)
     assert (own, named) == (22, 21)  # one is learnt from, in another row
+    assert (
+        "1 row is not tested on: the model has learnt from the same."
+        in reports[1].content["data"]["notes"]
+    )
 
 
 def test_what_a_split_of_the_table_leaves_out_is_said(tmp_path: Path) -> None:
@@ -104,6 +153,48 @@ def test_what_a_split_of_the_table_leaves_out_is_said(tmp_path: Path) -> None:
         "22 labelled rows are in no part of the data's own split",
         "The data's own split has no 'test' row",
     ]
+
+
+def test_a_part_of_the_split_without_a_usable_row_is_said() -> None:
+    x = np.arange(12.0)[:, None]
+    x[6:9] = np.nan
+    parts = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
+    labels = [*"ababababa", None, None, None]
+    data = Embeddings.from_arrays({"x": x}, labels=labels, split=parts)
+    validation, test = choose_split(data, 0.25, 0).notes
+    data.labels[9:] = ["a", "c", "c"]
+    _, said = choose_split(data, 0.25, 0).notes
+    assert said.startswith("2 of 3 test rows are of classes that no training row has, such as 'c'")
+    assert validation.startswith("No 'validation' row of the data's own split has both a label")
+    assert test.startswith("No 'test' row of the data's own split has both a label and an item")
+
+
+def test_a_split_without_test_rows_and_labels_in_another_spelling(tmp_path: Path) -> None:
+    fit(numbers(), tmp_path)
+    new = numbers(seed=7)
+    new["y"] = new["y"].replace("yes", "Yes")
+
+    def evaluated(part: str | None) -> Any:
+        new.assign(part=part).to_csv(tmp_path / "new.csv", index=False)
+        return evaluate_workflow(
+            tmp_path / "m", tmp_path / "r.html", source=str(tmp_path / "new.csv"),
+            columns={"split": "part"}, baselines=False,
+        )  # fmt: skip
+
+    with pytest.raises(InputError, match=r"The split of new\.csv has no 'test' row"):
+        evaluated("train")
+    assert evaluated(None).content["data"]["notes"] == [
+        "The label 'Yes' (40) is no class of the model and 'yes' is: they differ only in case or "
+        "spelling."
+    ]
+
+
+def test_items_that_are_all_the_same_are_said() -> None:
+    same = np.full((6, 2), 1.5)
+    same[0] = np.nan
+    arrays = {"same": same, "other": np.eye(6), "once": [[1.0]] + [None] * 5}
+    (said,) = same_item_notes(Embeddings.from_arrays(arrays))
+    assert said.startswith("All 5 training items of same are the same")
 
 
 def test_the_notes_on_another_table_are_not_those_of_training(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -73,10 +74,10 @@ def _unmasked(held: Any) -> np.ndarray:
     if not (texts or (len(kinds) > 1 and bool in kinds)) and not any(
         is_missing(cell) for cell in cells
     ):
-        try:
-            return np.asarray(list(cells))
-        except ValueError:  # lists of several lengths
-            pass
+        with suppress(ValueError):  # lists of several lengths
+            array = np.asarray(list(cells))
+            if array.dtype.kind != "f" or kinds != {int}:  # 2**63 beside -1 would lose digits
+                return array
     return cells if not rows else np.empty((len(cells), max(map(len, rows))), dtype=object)
 
 

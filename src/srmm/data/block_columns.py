@@ -161,6 +161,8 @@ def _say_date(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
     words = f"dates from {first} to {last}, as days and as parts of the year and the week"
     if how["day"]:
         words += " and the day"
+    if how.get("zones"):
+        words += ", in UTC, though cells are in other zones"
     if how["swapped"]:
         first_part = "month" if how["formats"][0].startswith("%m") else "day"
         words += f"; read with the {first_part} first, which no cell shows"

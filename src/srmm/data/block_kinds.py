@@ -6,6 +6,7 @@ others (JSON values), or None if they are nothing of the kind; `read` reads any 
 
 from __future__ import annotations
 
+import datetime
 import re
 import unicodedata
 from collections import Counter
@@ -40,6 +41,9 @@ NO = frozenset(
 
 _DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 COMPACT = "%Y%m%d"
+_TYPED = "ISO8601"
+"""The format of a column of dates without a text: how other files write what it holds."""
+_ZONE = re.compile(r":\d\d(?:\.\d+)? ?[+-](?!00:?00$)\d\d:?\d\d$")
 _CODE = re.compile(r"0\d+")
 """Such as "00123": as a number it would lose its zeros."""
 
@@ -124,27 +128,41 @@ def _find_date(column: Column, elsewhere: str) -> dict[str, Any] | None:
     formats, swapped = [COMPACT], False
     if not _are_compact_days(column):
         chosen, swapped = choose_formats(pd.Series(column.texts, dtype=object), elsewhere)
-        formats = list(chosen)
+        formats = list(chosen) or [_TYPED]
     dates = _dates({"formats": formats}, column)
     if dates.notna().sum() < max(1, MOST * column.filled):
         return None
     midnight = bool((dates.dropna() == dates.dropna().dt.normalize()).all())
     first, last = (str(moment.date()) for moment in (dates.min(), dates.max()))
-    return {"formats": formats, "day": not midnight, "swapped": swapped, "range": [first, last]}
+    how = {"formats": formats, "day": not midnight, "swapped": swapped, "range": [first, last]}
+    return {**how, "zones": True} if any(map(_has_zone, column.cells)) else how
+
+
+def _has_zone(cell: Any) -> bool:
+    """Whether it is a moment in another zone than UTC."""
+    if isinstance(cell, str):
+        return bool(_ZONE.search(cell.strip()))
+    return bool(isinstance(cell, datetime.datetime) and cell.utcoffset())
 
 
 def _are_compact_days(column: Column) -> bool:
     """Whether all cells are 20240301 and the like."""
     days = column.cells[column.rows("text", "number")]
-    return column.filled == len(days) and all(_DAY.fullmatch(str(day).strip()) for day in days)
+    return column.filled == len(days) and all(_DAY.fullmatch(_compact(day)) for day in days)
+
+
+def _compact(day: Any) -> str:
+    """A cell as 20240301 is written; pandas' 20240301.0 beside holes is that again."""
+    return str(day).strip().removesuffix(".0")
 
 
 def _dates(how: Mapping[str, Any], column: Column) -> pd.Series:
     found = pd.Series(pd.NaT, index=range(len(column.cells)), dtype="datetime64[us, UTC]")
-    compact = ("number",) if how["formats"] == [COMPACT] else ()
-    for types, formats in [(("date",), ["ISO8601"]), (("text", *compact), how["formats"])]:
-        rows = column.rows(*types)
-        cells = pd.Series([str(cell) for cell in column.cells[rows]], index=rows, dtype=object)
+    is_compact = how["formats"] == [COMPACT]
+    texts = ("text", "number") if is_compact else ("text",)
+    for types, formats in [(("date",), [_TYPED]), (texts, how["formats"])]:
+        rows, shown = column.rows(*types), _compact if formats == [COMPACT] else str
+        cells = pd.Series([shown(cell) for cell in column.cells[rows]], index=rows, dtype=object)
         found.loc[rows] = parse_dates(cells, formats)
     return found
 

@@ -11,6 +11,7 @@ import numpy as np
 from srmm.data.addresses import local_item
 from srmm.data.blocks import holds_vectors, numeric_block, raw_block
 from srmm.data.columns import IN_BRACES, PATH_KINDS, ModalityColumns
+from srmm.data.labels import name_of
 from srmm.data.sources import object_array
 from srmm.data.sources.base import SPLITS
 from srmm.errors import InputError, did_you_mean
@@ -128,8 +129,9 @@ def read_ids(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
             f"The id of {where(values.index(None))} is empty (column {column!r}). "
             "Fill it in, or leave the id out to number the rows."
         )
-    whole = all(type(value) is int for value in values)
-    ids = np.array(values) if whole else np.array([str(value) for value in values], dtype=object)
+    whole = all(type(value) is int and abs(value) < 2**63 for value in values)
+    ids = np.array(values if whole else [name_of(value) for value in values], dtype=object)
+    ids = ids.astype(np.int64) if whole else ids  # of longer numbers NumPy would make floats
     first: dict[Any, int] = {}
     for row, value in enumerate(ids.tolist()):
         if first.setdefault(value, row) != row:
@@ -146,7 +148,7 @@ def read_groups(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
     _check_unicode(where, column, cells)
     groups = np.empty(len(cells), dtype=object)
     for row, cell in enumerate(cells):
-        groups[row] = None if cell is None else str(cell)
+        groups[row] = None if cell is None else name_of(cell)
     return groups
 
 

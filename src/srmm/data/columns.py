@@ -13,6 +13,8 @@ from srmm.data.sources import OpenedTable
 from srmm.errors import InputError, did_you_mean
 
 IN_BRACES = re.compile(r"\{([^{}]+)\}")
+_AMBIGUOUS = re.compile(r"^\s|,|\s$")
+"""What a name in a list of names cannot have: any letter stands for it."""
 PATH_KINDS = ("image", "audio", "voice", "face")
 
 
@@ -25,6 +27,13 @@ class ModalityColumns:
     choice: str
     form: str  # "column", "template", or "numbers": one column for each number of a vector
     columns: tuple[str, ...]
+
+    @property
+    def resolved(self) -> str:
+        """The choice, of a pattern the columns in their order: another table may have another."""
+        if self.form != "numbers":
+            return self.choice
+        return ",".join(_AMBIGUOUS.sub("?", column) for column in self.columns)
 
 
 def as_choices(kind: str, choices: Any) -> list[str]:

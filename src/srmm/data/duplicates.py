@@ -78,6 +78,19 @@ def together_note(n: int) -> str:
     return f"{rows} the items of another row exactly; equal rows are on one side of the split."
 
 
+def across_note(repeated: np.ndarray, groups: np.ndarray) -> list[str]:
+    """A sentence on instances that repeat one of another group, if any does."""
+    rows = np.flatnonzero(pd.notna(repeated))
+    alone = pd.isna(groups[rows])
+    group = np.where(alone, rows, pd.factorize(groups[rows])[0] + len(groups))
+    same = pd.Series(group).groupby(repeated[rows].tolist())
+    n = int((same.transform("nunique") > 1).sum())
+    return [
+        f"{n:,} rows have the items of a row of another group exactly. Groups alone decide which "
+        "side of the split a row is on, so figures may be too good."
+    ] * bool(n)
+
+
 def split_notes(
     split: np.ndarray, groups: np.ndarray | None, repeated: np.ndarray | None
 ) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from srmm.data.arrays import as_column, as_mask, as_rows, check_ids
+from srmm.data.holders import column_names
 from srmm.data.interchange import Interchange
 from srmm.data.labels import as_labels
 from srmm.data.modality import ABSENT, check_modalities
@@ -87,7 +88,8 @@ class Embeddings(Interchange):
         arrays : dict of str to array of shape (n, d_m) or None
             A row that is None, entirely NaN or masked is an absent item; None is a modality nobody
             has, and is left out. Every dtype becomes float32. Arrays may be NumPy's, plain or
-            masked, lists of vectors, tensors, frames, Arrow's lists, or what NumPy can open.
+            masked, lists of vectors, tensors, frames, Arrow's lists, or what NumPy can open. The
+            names of a frame's columns are kept: a model takes others, or another order, no more.
         present : bool array of shape (n, n_modalities), optional
             Columns in the order of the modalities that are not None. An item is present where
             `present` is True *and* its row is not absent; what a row that it hides holds is never
@@ -138,6 +140,11 @@ class Embeddings(Interchange):
             ids=check_ids(as_column("ids", ids, n)),
             split=as_split(split, n),
             groups=as_column("groups", groups, n),
+            encoders={
+                name: {"spec": None, "columns": columns_of}
+                for name in modalities
+                if (columns_of := column_names(arrays[name]))
+            },
         )
 
     @property

@@ -108,6 +108,14 @@ def _has_arrow(frame: Any, column: str) -> bool:
     return True
 
 
+def column_names(held: Any) -> list[str] | None:
+    """The names of a frame's columns, if all are texts; None of an array, which has none."""
+    if not isinstance(held, pd.DataFrame) and not is_arrow_table(held):
+        return None
+    names = list(getattr(held, "column_names", held.columns))
+    return names if names and all(isinstance(name, str) for name in names) else None
+
+
 def _tensor(tensor: Any) -> Any:
     """A tensor of PyTorch, whatever its type and device, and whether or not it is on the graph."""
     if hasattr(tensor, "get_mask"):

@@ -112,8 +112,11 @@ def match_modalities(
                 f"Modality {name!r} has embeddings of size {size}, the model was trained on size "
                 f"{embedding_dims[name]}. Encode with the encoder the model was trained with."
             )
-        trained, made = (encoders or {}).get(name), embeddings.encoders.get(name)
-        if trained and made and same_settings(trained) != same_settings(made):
+        trained, made = (encoders or {}).get(name) or {}, embeddings.encoders.get(name) or {}
+        learnt, named = _columns_of(trained, size), _columns_of(made, size)
+        if learnt or named:
+            _check_columns(name, learnt, named)
+        elif trained and made and same_settings(trained) != same_settings(made):
             raise InputError(
                 f"The {name} embeddings were made by {made.get('spec')!r}, the model was trained "
                 f"on those of {trained.get('spec')!r} (or its settings differ). Encode with the "
@@ -131,6 +134,23 @@ def match_modalities(
         values, position, labels=embeddings.labels, ids=embeddings.ids, split=embeddings.split,
         groups=embeddings.groups, raw=embeddings.raw, encoders=embeddings.encoders,
     )  # fmt: skip
+
+
+def _columns_of(settings: Mapping[str, Any], size: int) -> list[str] | None:
+    """The columns of the frame that vectors were, if they were one's."""
+    columns = settings.get("columns")
+    return columns if isinstance(columns, list) and len(columns) == size else None
+
+
+def _check_columns(name: str, trained: list[str] | None, given: list[str] | None) -> None:
+    """Raise if both are columns of frames, and not the same in the same order."""
+    if not trained or not given or trained == given:
+        return
+    place = next(i for i, column in enumerate(given) if column != trained[i])
+    raise InputError(
+        f"Column {place} of modality {name!r} is {given[place]!r}, in training it was "
+        f"{trained[place]!r}. Give the columns of training, in their order."
+    )
 
 
 def has_vectors(X: Any) -> bool:

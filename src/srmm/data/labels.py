@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,47 @@ def as_labels(name: str, held: Any, n: int | None = None) -> np.ndarray | None:
             "e.g. the year."
         )
     return labels
+
+
+def name_of(value: Any) -> str:
+    """What a group or an id is called as text: pandas' 7.0, of a 7 beside holes, is 7 again.
+
+    >>> name_of(7.0), name_of(Decimal("7.00")), name_of("7.0"), name_of(b"seven")
+    ('7', '7', '7.0', 'seven')
+    """
+    if isinstance(value, bytes):  # as Parquet has texts that some programs write
+        return value.decode("utf-8", "backslashreplace")
+    number = isinstance(value, float | np.floating | Decimal) and math.isfinite(value)
+    return str(int(value) if number and value % 1 == 0 else value)
+
+
+def written_as(classes: Iterable[Any]) -> Callable[[Any], Any]:
+    """A function that gives a label as these classes are written: other files have other types.
+
+    What none of them is called stays as it is.
+
+    >>> [written_as([1, 2])(label) for label in ("1", 1.0, "1.0", "3")]
+    [1, 1, 1, '3']
+    """
+    names: dict[Any, Any] = {name: name for name in classes}
+    for called in (name_of, _without_zero):
+        for name in list(names.values()):
+            names.setdefault(called(name), name)
+
+    def as_class(label: Any) -> Any:
+        if label is None or label != label:  # unknown, also where a class is called "None"
+            return label
+        keys = (label, name_of(label), _without_zero(label))
+        return next((names[key] for key in keys if key in names), label)
+
+    return as_class
+
+
+def _without_zero(value: Any) -> str:
+    """`name_of`, also of a text such as "7.0"."""
+    name = name_of(value)
+    plain = name.removesuffix(".0")
+    return plain if plain.removeprefix("-").isdecimal() else name
 
 
 def known_labels(labels: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.labels import name_of
 from srmm.errors import InputError
 
 _CHUNK = 4096
@@ -142,7 +143,8 @@ def _numbered(groups: np.ndarray) -> np.ndarray:
         known, number = np.unique(groups, return_inverse=True)
         return _places_as_text(known)[number]
     none = pd.isna(pd.Series(groups, dtype=object)).to_numpy()
-    names = [f"row {i}" if none[i] else f"group {g}" for i, g in enumerate(groups.tolist())]
+    held = enumerate(groups.tolist())
+    names = [f"row {i}" if none[i] else f"group {name_of(g)}" for i, g in held]
     return np.unique(names, return_inverse=True)[1]
 
 

@@ -36,7 +36,7 @@ from srmm.data.odd_numbers import odd_number_notes
 from srmm.data.slashes import with_slashes
 from srmm.data.sources import open_source
 from srmm.data.sources.base import LoadedColumns, OpenedTable
-from srmm.data.targets import check_targets, label_notes, tidy_names
+from srmm.data.targets import check_targets, group_notes, label_notes, tidy_names
 from srmm.data.usual import with_usual
 from srmm.errors import InputError
 
@@ -90,6 +90,8 @@ class Table:
     notes: tuple[str, ...] = ()
     assumed: Mapping[str, str] = field(default_factory=dict)
     """Columns that nobody chose and the source names itself: kind or role → column."""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    """Modality → the column or template that was read, for a pattern the columns it matched."""
     first_row: int = 0
     """The number of row 0 in its source, of which this may be a part."""
 
@@ -241,6 +243,7 @@ def read_table(
         table,
         columns,
         kinds={modality.name: modality.kind for modality in modalities},
+        choices={modality.name: modality.resolved for modality in modalities},
         folder=Path(folder) if folder is not None else table.folder,
         notes=table.notes + assumed_notes + columns.notes,
         assumed=assumed,
@@ -311,7 +314,7 @@ def _with_roles(
         read = replace(read, split=read_splits(read.where, split, parts))
     if group is not None:
         groups, said = tidy_names(group, read_groups(read.where, group, cells[group]), "group")
-        notes += said
+        notes += said + group_notes(group, groups)
         read = replace(read, groups=groups)
     return read, notes
 

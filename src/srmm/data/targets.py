@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -76,6 +76,12 @@ def label_notes(column: str, labels: np.ndarray) -> list[str]:
     return [f"Column {column!r}: {sentence}" for sentence in found if sentence]
 
 
+def group_notes(column: str, groups: np.ndarray) -> list[str]:
+    """A sentence on groups that may be one: what belongs together would be torn."""
+    sentence = _twins(Counter(group for group in groups if group is not None), "groups")
+    return [f"Column {column!r}: {sentence}"] if sentence else []
+
+
 def check_targets(labels: Sequence[Any] | np.ndarray, source: str = "") -> None:
     """Raise `InputError` where known labels cannot be one class per row: lists, measurements."""
     for label in labels:
@@ -106,23 +112,43 @@ def _number(name: Any) -> float | None:
         return None
 
 
-def _twins(counts: Counter[Any]) -> str | None:
-    """Classes whose names differ in case, blanks or code points only, or as 1 and 1.0 do."""
+def _twins(counts: Counter[Any], what: str = "classes") -> str | None:
+    """Names (of classes, or groups) that differ in case, blanks or code points, or as 1 and 1.0."""
     same: dict[Any, list[str]] = {}
     for name in counts:
         if isinstance(name, str):
             number = _number(name)
-            plain = " ".join(_seen(unicodedata.normalize("NFKC", name)).casefold().split())
-            same.setdefault(plain if number is None or number != number else number, []).append(
-                name
-            )
+            exact = number is not None and abs(number) < 2**53  # beyond, others are equal, too
+            same.setdefault(number if exact else _spoken(name), []).append(name)
     twins = [names for names in same.values() if len(names) > 1]
     if not twins:
         return None
     parts = [counted({name: counts[name] for name in names}) for names in twins[:_NAMED]]
     more = f"; and {len(twins) - _NAMED:,} more" if len(twins) > _NAMED else ""
-    classes = "two classes" if len(twins) == 1 and len(twins[0]) == 2 else "classes of their own"
-    return f"{'; '.join(parts)}{more} differ only in case or spelling: {classes}."
+    two = len(twins) == 1 and len(twins[0]) == 2
+    as_what = f"two {what}" if two else f"{what} of their own"
+    return f"{'; '.join(parts)}{more} differ only in case or spelling: {as_what}."
+
+
+def unknown_twins(unknown: Mapping[Any, int], classes: Iterable[Any]) -> list[str]:
+    """Sentences on labels that are no classes, with their counts, and look like one.
+
+    >>> unknown_twins({"Shirt": 3, "hat": 1}, ["shirt", "shoe"])
+    ["The label 'Shirt' (3) is no class of the model and 'shirt' is: they differ only in case or \
+spelling."]
+    """
+    alike = {_spoken(name): name for name in classes if isinstance(name, str)}
+    return [
+        f"The label {counted({name: n})} is no class of the model and {alike[_spoken(name)]!r} is: "
+        "they differ only in case or spelling."
+        for name, n in unknown.items()
+        if isinstance(name, str) and _spoken(name) in alike
+    ]
+
+
+def _spoken(name: str) -> str:
+    """By which two names are one to a person: without case, blanks, and ways to write a letter."""
+    return " ".join(_seen(unicodedata.normalize("NFKC", name)).casefold().split())
 
 
 def _seen(text: str) -> str:

@@ -85,6 +85,25 @@ class EncodingSummary:
             if about.missing_files and not about.present and not about.unreadable
         ]
 
+    def not_read(self) -> list[str]:
+        """A sentence on the items that are broken, and on each modality with some missing files."""
+        notes = []
+        if self.unreadable:
+            first, n = self.unreadable[0], len(self.unreadable)
+            items = f"{n:,} items are" if n > 1 else "1 item is"
+            notes.append(
+                f"{items} unreadable and counted as absent, the first in {first.where}, "
+                f"{first.modality}: {first.reason}."
+            )
+        return notes + [
+            f"{about.missing_files:,} of the {name} files "
+            f"{'do' if about.missing_files > 1 else 'does'} not exist and "
+            f"{'are' if about.missing_files > 1 else 'is'} absent, the first is "
+            f"{about.first_missing}."
+            for name, about in self.modalities.items()
+            if about.missing_files and (about.present or about.unreadable)
+        ]
+
     def to_frame(self) -> pd.DataFrame:
         """The unreadable items: row, id, modality, item, reason."""
         return unreadable_frame(self.unreadable)

@@ -111,9 +111,12 @@ class Encode(TransformerMixin, BaseEstimator):
         """Fit on X and encode it.
 
         Raises `InputError` if the files of a modality are all missing: nothing could be learnt from
-        it. In `transform` they are absent items, and a warning says so.
+        it. In `transform` they are absent items. Warnings tell of these, and of broken items.
         """
-        return self.fit(X, y)._encoded(self._table(X), for_prediction=False).embeddings
+        result = self.fit(X, y)._encoded(self._table(X), for_prediction=False)
+        for sentence in result.summary.not_read():
+            warnings.warn(sentence, stacklevel=2)
+        return result.embeddings
 
     def transform(self, X: Table | pd.DataFrame) -> Embeddings:
         """The embeddings of the modalities that have an encoder.
@@ -123,7 +126,7 @@ class Encode(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "encoders_")
         lacking = [name for name in self.encoders_ if name not in _columns(X)]
         result = self._encoded(self._table(X, lacking, to_predict=True), for_prediction=True)
-        gone = result.summary.missing_files()
+        gone = result.summary.missing_files() + result.summary.not_read()
         if lacking:
             gone.append(f"There is no {', no '.join(map(repr, lacking))}: absent in all rows.")
         for sentence in gone:

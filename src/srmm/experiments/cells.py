@@ -207,7 +207,7 @@ def run_cell(cell: Cell, data: ExperimentData) -> Outcome:
         # A class that training never shows cannot be validated.
         shown = np.isin(data.y[part.validation], data.y[part.train][train.present.any(axis=1)])
         held = part.validation[shown]
-        validation = (masked("validation", held), labels[held])
+        validation = (masked("validation", held), labels[held]) if len(held) else None
     with warnings.catch_warnings():
         # A masked training part may lack a modality altogether; the experiment asked for it.
         warnings.filterwarnings("ignore", message="No labelled training instance has")

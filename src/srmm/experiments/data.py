@@ -105,7 +105,8 @@ def open_experiment_data(
 def split_for(data: ExperimentData, seed: int) -> Part:
     """The data set's own split where it has one, else a stratified 75/25 one, groups whole.
 
-    Where there are no groups, instances with the same items are on one side.
+    Where there are no groups, instances with the same items are on one side. Raises `InputError` if
+    none can be held out.
     """
     split = data.embeddings.split
     if split is not None and has_own_split(data):
@@ -117,6 +118,11 @@ def split_for(data: ExperimentData, seed: int) -> Part:
         )
     rng, groups = np.random.default_rng([seed, 75]), data.embeddings.groups
     train, test = held_out_rows(data.y, TEST_SHARE, groups, data.repeated, rng)
+    if not len(test):
+        raise InputError(
+            f"No row of {data.name} can be held out for a test without tearing a group or emptying "
+            "a class. Leave the groups out, or name another column of them (--group)."
+        )
     return Part(train, None, test)
 
 

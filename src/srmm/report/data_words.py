@@ -19,7 +19,7 @@ def encoder_lines(encoder: Mapping[str, Any] | None) -> list[str]:
     """What an encoder is and where its limits are, its name first; empty for given embeddings."""
     if not encoder:
         return []
-    lines = [shorten(encoder.get("spec") or encoder.get("name") or "unnamed", 80)]
+    lines = [shorten(encoder.get("spec") or encoder.get("name") or _columns(encoder), 80)]
     lines += [shorten(text, 160) for text in (encoder.get("about") or {}).values() if text]
     cut = encoder.get("cut")
     if cut:
@@ -97,3 +97,7 @@ def _were(n: int) -> str:
 def _cut(cut: Mapping[str, Any]) -> str:
     """What the encoder read only a part of: 37 of 900 items were cut at 256 tokens."""
     return f"{count(cut['items'])} of {count(cut['of'])} items were cut at {cut['limit']}"
+
+
+def _columns(encoder: Mapping[str, Any]) -> str:
+    return f"columns {', '.join(encoder['columns'])}" if encoder.get("columns") else "unnamed"

@@ -6,20 +6,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from srmm.data.duplicates import repetitions, split_notes, together_note
+from srmm.data.duplicates import across_note, repetitions, split_notes, together_note
 from srmm.data.embeddings import Embeddings
 from srmm.data.sources import kept_name
 from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.encoding.encode import EncodingSummary, encode
 from srmm.experiments.cells import Progress
 from srmm.experiments.compare import DEFAULT_METHODS, FORMAT, compare
-from srmm.experiments.data import has_own_split, open_experiment_data
+from srmm.experiments.data import (
+    ExperimentData,
+    has_own_split,
+    open_experiment_data,
+)
 from srmm.files import json_ready, write_json
 from srmm.methods import make_method
 from srmm.report.comparison import write_comparison
 from srmm.workflows.data import open_data
 from srmm.workflows.made_by import json_of, page_of
 from srmm.workflows.places import check_file, check_own
+from srmm.workflows.splits import unlearnt_notes
 
 
 class Compared(NamedTuple):
@@ -76,10 +81,25 @@ def compare_workflow(
     )
     write_json(output / "comparison.json", content)
     write_comparison(content, output / "comparison.html")
-    own, groups = data.embeddings.split, data.embeddings.groups
-    if own is not None and has_own_split(data):
-        notes += tuple(split_notes(own, groups, data.repeated))
-    elif groups is None and data.repeated is not None:
-        notes += (together_note(repetitions(data.repeated)),)
+    notes += tuple(split_notes_of(data))
     left_out = len(load_embeddings(store)) - len(data.y) if limit is None else 0
     return Compared(content, summary, left_out, notes)
+
+
+def split_notes_of(data: ExperimentData) -> list[str]:
+    """Sentences on what stands on which side of the split, the data's own or those drawn."""
+    own, groups, repeated = data.embeddings.split, data.embeddings.groups, data.repeated
+    if own is not None and has_own_split(data):
+        notes = split_notes(own, groups, repeated)
+        return notes + unlearnt_notes(data.classes[data.y], own)
+    notes = []
+    if own is not None:
+        notes.append(
+            "The data's own split is not used, as it has no 'train' or no 'test' row with a label "
+            "and an item: other rows are held out for each seed."
+        )
+    if repeated is not None and groups is not None:
+        notes += across_note(repeated, groups)
+    elif repeated is not None:
+        notes.append(together_note(repetitions(repeated)))
+    return notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -12,10 +13,12 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.rare import with_labels
-from srmm.data.sources import kept_name, names_a_table, open_source
+from srmm.data.labels import name_of, written_as
+from srmm.data.rare import relabelled, with_labels
+from srmm.data.sources import kept_name, names_a_table, object_array, open_source
 from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table, read_table
+from srmm.data.targets import check_targets
 from srmm.data.there import is_dir
 from srmm.encoding.encode import EncodingSummary, encode
 from srmm.errors import InputError, StoreError, did_you_mean
@@ -117,8 +120,20 @@ def embeddings_for(
 
 
 def as_learnt(data: Embeddings, config: Mapping[str, Any]) -> Embeddings:
-    """The data with its rare classes merged or left out as they were for training."""
-    return with_labels(data, (config.get("origin") or {}).get("rare"))
+    """The data with labels as the model has them: of its types, rare ones merged or left out."""
+    if data.labels is None:
+        return data
+    changed = copy.copy(data)
+    changed.labels = labels_as_learnt(data.labels, config)
+    return changed
+
+
+def labels_as_learnt(labels: np.ndarray, config: Mapping[str, Any]) -> np.ndarray:
+    """Labels (n,) as objects, "3" or 3.0 as 3 where that is a class, rare ones as in training."""
+    rare = (config.get("origin") or {}).get("rare") or {"names": (), "to": None}
+    check_targets([label for label in labels if not isinstance(label, str)])
+    as_class = written_as([*config["classes"], *rare["names"]])
+    return relabelled(object_array(list(map(as_class, labels.tolist()))), rare)
 
 
 def precision_of(config: Mapping[str, Any]) -> str:
@@ -150,7 +165,7 @@ def own_embeddings(
                     f"{changed:,} of the {len(rows):,} rows that {model_folder} was made from "
                     f"have changed in {store} since. Fit again, or name data to evaluate on."
                 )
-        return as_learnt(own, {"origin": origin})
+        return with_labels(own, origin.get("rare"))
     if not origin.get("dataset"):
         return None
     options = dict(origin["dataset"])
@@ -158,7 +173,7 @@ def own_embeddings(
 
     data = load_dataset(options.pop("name"), options.pop("root"), **options)
     assert isinstance(data, Embeddings)  # a table would have been encoded to a store
-    return as_learnt(data, {"origin": origin})
+    return with_labels(data, origin.get("rare"))
 
 
 def split_column(embeddings: Embeddings, rows: pd.DataFrame | None) -> np.ndarray:
@@ -169,7 +184,7 @@ def split_column(embeddings: Embeddings, rows: pd.DataFrame | None) -> np.ndarra
 
 def group_names(groups: np.ndarray) -> np.ndarray:
     """What each instance belongs to, as text, None of one that stands alone."""
-    return np.array([None if pd.isna(g) else str(g) for g in groups.tolist()], dtype=object)
+    return np.array([None if pd.isna(g) else name_of(g) for g in groups.tolist()], dtype=object)
 
 
 def row_digests(embeddings: Embeddings) -> list[str]:
@@ -180,14 +195,13 @@ def row_digests(embeddings: Embeddings) -> list[str]:
 
 def _digests(embeddings: Embeddings) -> list[str]:
     digests = [hashlib.blake2b(digest_size=16) for _ in range(len(embeddings))]
-    for m, name in enumerate(embeddings.modalities):
+    for name in embeddings.modalities:
+        rows, _ = embeddings.places(name)
         raw = embeddings.raw.get(name)
-        if raw is not None:
-            rows = np.flatnonzero(embeddings.present[:, m])
-            items = (str(raw[row]).encode("utf-8", "surrogatepass") for row in rows)
-        else:
-            rows, vectors = embeddings.items(name)
-            items = (vector.tobytes() for vector in vectors)
-        for row, item in zip(rows, items, strict=True):
+        shown = np.full(len(rows), None) if raw is None else raw[rows]
+        unseen = pd.isna(shown)  # features, and bytes beside paths: their vectors say what they are
+        vectors = embeddings.items(name)[1] if unseen.any() else shown
+        for row, hidden, text, vector in zip(rows, unseen, shown, vectors, strict=True):
+            item = vector.tobytes() if hidden else str(text).encode("utf-8", "surrogatepass")
             digests[row].update(name.encode() + b"\0" + len(item).to_bytes(8, "little") + item)
     return [digest.hexdigest() for digest in digests]

@@ -70,7 +70,7 @@ def encoded_table(
         place,
         table.name,
         columns,
-        _inputs_of_table(table, columns, result.embeddings),
+        _inputs_of_table(table, result.embeddings),
         getattr(table, "attribution", "") or None,
         table.notes + result.summary.notes,
         result.summary,
@@ -100,22 +100,12 @@ def _check_fitted_before(data: Table, store: Path) -> None:
         )
 
 
-def _inputs_of_table(
-    table: Table, columns: Mapping[str, Any], embeddings: Embeddings
-) -> dict[str, dict[str, Any]]:
+def _inputs_of_table(table: Table, embeddings: Embeddings) -> dict[str, dict[str, Any]]:
     """Per modality: its kind, the column (or template) it was read from, its encoder."""
-    choices: dict[str, list[str]] = {
-        kind: [chosen] if isinstance(chosen, str) else list(chosen or ())
-        for kind, chosen in columns.items()
-        if kind in KINDS
-    }
     described = {}
     for name, kind in table.kinds.items():
-        mine = choices.get(kind, [])
-        first, sign, rest = mine.pop(0).partition("=") if mine else (name, "", "")
-        column = rest if sign else first
-        encoder = embeddings.encoders.get(name, {})
-        described[name] = {"kind": kind, "column": column, "encoder": encoder.get("spec")}
+        column, spec = table.choices.get(name, name), embeddings.encoders.get(name, {}).get("spec")
+        described[name] = {"kind": kind, "column": column, "encoder": spec}
     return described
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import pandas as pd
 from srmm.classifier import PaperClassifier
 from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
+from srmm.data.labels import known_labels, name_of
 from srmm.data.store import is_store
 from srmm.data.table import Table
+from srmm.data.targets import unknown_twins
 from srmm.errors import InputError, StoreError
 from srmm.evaluation.baselines import fit_baselines
 from srmm.evaluation.evaluate import FORMAT, RobustnessReport, evaluate
@@ -88,13 +91,12 @@ def evaluate_workflow(
                 f"There are no labels in {name}: name the column they are in (label=…, --label)."
                 f"{was} Rows without one can be predicted, not evaluated on."
             )
-        test, said = _unseen(data, rows)
+        named = table is not None and bool((origin.get("roles") or {}).get("id"))
+        test, said = _unseen(data, rows, named=named)
         notes += said
+        notes += _unknown_labels(data[test], model.classes_)
     if not test.any():
-        raise InputError(
-            f"{name} has no test instance: every row was used in training. Name other data, or "
-            f"fit with --test-size above 0.{''.join(f' {note}' for note in notes)}"
-        )
+        raise InputError(_nothing_to_test(name, data, notes, own=source is None))
     fitted = None
     if baselines and own is not None:
         if progress:
@@ -179,33 +181,69 @@ def _store_of(model_folder: Path, origin: Mapping[str, Any], source: str | None)
     return Path(source) if is_store(source) else None
 
 
-def _unseen(data: Embeddings, rows: pd.DataFrame | None) -> tuple[np.ndarray, list[str]]:
+def _unseen(
+    data: Embeddings, rows: pd.DataFrame | None, *, named: bool = False
+) -> tuple[np.ndarray, list[str]]:
     """Boolean (n,): the test split if the data has one, all else, without what was trained on.
 
-    Instances are recognised by their content, and by their ids where these are names. What
+    Instances are recognised by their content, and by their ids where these are names: texts, and
+    numbers where they are `named` in both tables. What
     belongs to a group that was trained on counts as seen, unless `srmm fit` held it out itself: a
     split that tears groups was said to do so. The second is what is to be said.
     """
-    test = data.rows_in("test") if data.split is not None else np.ones(len(data), dtype=bool)
+    test = data.rows_in("test") if _has_split(data) else np.ones(len(data), dtype=bool)
     if rows is None:
         return test, []
     trained = rows[rows["split"].isin(["train", "validation"])]
     seen = np.isin(row_digests(data), trained["digest"].to_numpy(dtype=str))
-    if data.ids.dtype.kind not in "iu":
-        seen |= _ids_in(data, trained)
+    if data.ids.dtype.kind not in "iu" or (
+        named and (np.diff(data.ids) != 1).any()  # else it is a table whose rows are counted
+    ):
+        seen |= _ids_in(data, trained, name_of if named else lambda id: id)
+    said = _not_tested(int((test & seen).sum()), "the model has learnt from the same")
     if "group" not in trained or data.groups is None:
-        return test & ~seen, []
+        return test & ~seen, said
     groups = set(trained["group"].dropna())
     known = np.array([name in groups for name in group_names(data.groups)], dtype=bool)
     held_out = rows.loc[rows["split"] == "test", "digest"]
     known &= ~np.isin(row_digests(data), held_out.to_numpy(dtype=str))
     more = int((test & known & ~seen).sum())
-    rest = "row is" if more == 1 else "rows are"
-    said = f"{more:,} {rest} not tested on: others of their groups were trained on."
-    return test & ~(seen | known), [said] if more else []
+    return test & ~(seen | known), said + _not_tested(
+        more, "others of their groups were trained on"
+    )
 
 
-def _ids_in(data: Embeddings, rows: pd.DataFrame) -> np.ndarray:
-    """Boolean (n,): instances whose id is among those of `rows`."""
-    ids = set(rows["id"].tolist())
-    return np.array([id in ids for id in data.ids.tolist()])
+def _nothing_to_test(name: str, data: Embeddings, notes: Sequence[str], *, own: bool) -> str:
+    """The message where no row is to be tested on."""
+    said = "".join(f" {note}" for note in notes)
+    if not own and _has_split(data) and not data.rows_in("test").any():
+        return (
+            f"The split of {name} has no 'test' row. Name other data, or empty its split column: "
+            f"then all rows are tested on that the model has not learnt from.{said}"
+        )
+    return (
+        f"{name} has no test instance: every row was used in training. Name other data, or fit "
+        f"with --test-size above 0.{said}"
+    )
+
+
+def _has_split(data: Embeddings) -> bool:
+    return data.split is not None and not bool(pd.isna(data.split).all())
+
+
+def _unknown_labels(test: Embeddings, classes: np.ndarray) -> list[str]:
+    """Sentences on labels that are no class of the model but for their spelling."""
+    assert test.labels is not None
+    known = set(classes.tolist())
+    labels = test.labels[known_labels(test.labels)].tolist()
+    return unknown_twins(Counter(label for label in labels if label not in known), known)
+
+
+def _not_tested(n: int, why: str) -> list[str]:
+    return [f"{n:,} {'row is' if n == 1 else 'rows are'} not tested on: {why}."] if n else []
+
+
+def _ids_in(data: Embeddings, rows: pd.DataFrame, called: Callable[[Any], Any]) -> np.ndarray:
+    """Boolean (n,): instances whose id, as it is `called`, is among those of `rows`."""
+    ids = set(map(called, rows["id"].tolist()))
+    return np.array([called(id) in ids for id in data.ids.tolist()])

@@ -27,7 +27,7 @@ from srmm.workflows.encoded import Encoded, encoded_before, encoded_table
 from srmm.workflows.expected import expected_out_of_fold
 from srmm.workflows.pictures import note_source, noted_reading
 from srmm.workflows.places import check_not_inside, check_place
-from srmm.workflows.splits import choose_split, trained_on
+from srmm.workflows.splits import choose_split, same_item_notes, trained_on
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,7 @@ def fit_workflow(
             f"No training row has {name}: it is left out of the model, in prediction, too."
             for name in model.training_.get("left_out", ())
         ),
+        *same_item_notes(trained_on(embeddings, split)),
         *([few.note] if few.note else ()),
         *(said if found.drawn is None else found.drawn.notes),
     )

@@ -10,12 +10,11 @@ import numpy as np
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import known_labels
 from srmm.data.missing import is_marker
-from srmm.data.rare import relabelled
 from srmm.data.sources import object_array, open_source
 from srmm.encoding.summary import EncodingSummary
 from srmm.evaluation.answers import Answers, answers_of, joined_answers
 from srmm.evaluation.sides import NewRows, Sample
-from srmm.workflows.data import is_table, row_digests
+from srmm.workflows.data import is_table, labels_as_learnt, row_digests
 from srmm.workflows.predictor import PredictionRun, Predictor
 from srmm.workflows.reference import codes_of
 from srmm.workflows.rows import Rows, RowsPart, kept_name
@@ -42,7 +41,6 @@ def read_new_rows(
     found.present = dict.fromkeys(found.modalities, 0)
     found.samples = {name: Sample(size) for name in found.modalities}
     column = None if label is None else kept_name(predictor.config, label)
-    rare = (predictor.config.get("origin") or {}).get("rare")
     answers: list[Answers] = []
     digests: set[str] = set()
     run = PredictionRun(predictor, rows)
@@ -63,7 +61,7 @@ def read_new_rows(
         digests.update(filled)
         found.repeated += len(filled) - (len(digests) - before)
         labels = part.data.labels if column is None else part.kept[column]
-        _count_labels(found, labels, rare, known, something, mine, model.classes_)
+        _count_labels(found, labels, predictor.config, known, something, mine)
         _keep_items(found, part, embeddings, rng)
     found.answers = joined_answers(answers) if answers else None
     found.summary = run.summary
@@ -86,20 +84,18 @@ def label_column(
 def _count_labels(
     found: NewRows,
     labels: np.ndarray | None,
-    rare: Any,
+    config: Mapping[str, Any],
     learnt: np.ndarray,
     something: np.ndarray,
     answers: Answers,
-    classes: np.ndarray,
 ) -> None:
     """Whether the answers for the rows with `something` are right, where their labels say so."""
     if labels is None:
         return
-    names = classes.tolist()
-    labels = object_array([_as_class(label, names) for label in labels.tolist()])
-    if rare and rare["names"]:
-        labels = relabelled(labels, rare)
-    index = {label: c for c, label in enumerate(names)}
+    classes = config["classes"]
+    tidy = object_array([_tidy(label, classes) for label in labels.tolist()])
+    labels = labels_as_learnt(tidy, config)
+    index = {label: c for c, label in enumerate(classes)}
     given = known_labels(labels)
     y = np.array([index.get(label, -1) for label in labels.tolist()])
     found.unknown_labels.update(str(label) for label in labels[given & (y < 0)].tolist())
@@ -108,17 +104,12 @@ def _count_labels(
     found.hits += int((answers.predicted[judged] == y[something][judged]).sum())
 
 
-def _as_class(label: Any, classes: list[Any]) -> Any:
-    """A label as the model's classes are written: without blanks around it, 3.0 as 3, "3" as 3."""
-    label = label.item() if isinstance(label, np.generic) else label
-    label = label.strip() if isinstance(label, str) else label
-    if isinstance(label, float) and label.is_integer():
-        label = int(label)
-    if label == "" or (is_marker(label) and label not in classes):
-        return None
-    if type(label) is not type(classes[0]):
-        return next((name for name in classes if str(name) == str(label)), label)
-    return label
+def _tidy(label: Any, classes: list[Any]) -> Any:
+    """A label without blanks around it, None if it stands for nothing."""
+    if not isinstance(label, str):
+        return label
+    label = label.strip()
+    return None if not label or (is_marker(label) and label not in classes) else label
 
 
 def _keep_items(

@@ -28,6 +28,8 @@ EXTENSIONS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".xlsx")
 PARQUET = (".parquet", ".pq", "")
 """Endings of Parquet; an output without any is a folder of such files."""
 EXCEL_ROWS = 1_048_576
+_EXCEL_DIGITS = 10**15
+"""From here on Excel rounds whole numbers, such as ids, which are therefore written as text."""
 
 Write = Callable[[pd.DataFrame], None]
 
@@ -248,6 +250,8 @@ def _excel_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
 
     def cell(value: Any) -> Any:
         value = _as_text(value)
+        if isinstance(value, int) and abs(value) >= _EXCEL_DIGITS:
+            value = str(value)
         if isinstance(value, str):
             # As text even where it starts like a formula; control characters are not allowed.
             value = openpyxl.cell.cell.ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", value)

@@ -92,7 +92,7 @@ def _type_of_both(before: pa.DataType | None, cells: np.ndarray) -> pa.DataType 
         return None
     try:
         found = pa.array(cells, from_pandas=True).type
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         plain = all(c is None or isinstance(c, str | int | float | bool) for c in cells)
         return pa.string() if plain else None
     schemas = [pa.schema([("cell", type)]) for type in (before, found)]

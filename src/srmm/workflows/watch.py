@@ -11,6 +11,7 @@ import numpy as np
 
 from srmm.data.items import ItemReader
 from srmm.data.store import is_store
+from srmm.data.targets import unknown_twins
 from srmm.encoding.summary import EncodingSummary
 from srmm.errors import fraction, one_of
 from srmm.evaluation.domain import ROWS
@@ -120,7 +121,12 @@ def watch_workflow(
             "limits": LIMITS,
             **found,
             "alarm": any(alarm["kind"] in fail_on for alarm in found["alarms"]),
-            "notes": [*new.notes, *_told(new), *before.reasons],
+            "notes": [
+                *new.notes,
+                *_told(new),
+                *unknown_twins(new.unknown_labels, classes),
+                *before.reasons,
+            ],
         }
     )
     if html is not None and json is not None:
@@ -214,15 +220,7 @@ def _training(before: Reference) -> dict[str, Any]:
 
 def _told(new: NewRows) -> list[str]:
     """Sentences on what was met among the rows."""
-    notes = []
-    unreadable = [] if new.summary is None else new.summary.unreadable
-    if unreadable:
-        first = unreadable[0]
-        items = f"{len(unreadable):,} items are" if len(unreadable) > 1 else "1 item is"
-        notes.append(
-            f"{items} unreadable and counted as absent, the first in {first.where}, "
-            f"{first.modality}: {first.reason}."
-        )
+    notes = [] if new.summary is None else new.summary.not_read()
     if new.repeated:
         rows = f"{new.repeated:,} rows repeat" if new.repeated > 1 else "1 row repeats"
         notes.append(f"{rows} the items of an earlier row exactly.")

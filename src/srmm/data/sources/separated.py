@@ -44,10 +44,10 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> OpenedTable:
     usual = "\t" if uncompressed_name(path).endswith(".tsv") else ","
     layout = _Layout(usual) if join_surplus else _layout(path, usual)
     with closing(_csv_lines(path, layout)) as lines, _large_fields():
-        header = next(_rows(lines), (0, []))[1]
-    if not header:
+        names = next(_rows(lines), (0, []))[1]
+    if not names:
         raise InputError(f"{path.name} is empty: expected a header line with the column names.")
-    header = [from_text_cell(name) for name in header]
+    header = [from_text_cell(name) for name in names]
     notes = encoding_notes(path)
     if layout.separator != usual:
         shown = _SHOWN.get(layout.separator, repr(layout.separator))
@@ -65,6 +65,11 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> OpenedTable:
                         f"Line {line} of {path.name} has {len(row)} cells, the header has "
                         f"{len(header)}. A cell that holds the separator or a line break must be "
                         'quoted, e.g. "red, blue".'
+                    )
+                if row == names and len(names) > 1 and all(names):
+                    raise InputError(
+                        f"Line {line} of {path.name} is the header again, as where files were put "
+                        "together. Remove it."
                     )
                 yield line, row
 

@@ -43,7 +43,7 @@ def _json_rows(path: Path) -> Generator[tuple[int, dict[str, Any]]]:
             if line.isspace():
                 continue
             try:
-                row = json.loads(line)
+                row = _JSON.decode(line)
             except ValueError as error:
                 raise InputError(f"Line {number} of {path.name} is not JSON ({error}).") from None
             except RecursionError:
@@ -54,6 +54,19 @@ def _json_rows(path: Path) -> Generator[tuple[int, dict[str, Any]]]:
                     f'{{"title": "…"}}, got {type(row).__name__}.'
                 )
             yield number, row
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of a name that stands twice in one, only the last value would be left."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice[:60]!r} stands twice in one object")
+    return found
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def open_parquet(path: Path) -> OpenedTable:
