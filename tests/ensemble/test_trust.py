@@ -59,4 +59,6 @@ def test_a_corrupted_modality_loses_its_say() -> None:
     assert np.median(trust[:, 0]) < 0.7 < 0.99 < np.median(trust[:, 1])
     for name, test in (("noisy", noisy), ("audio", clean.select(["audio"]))):
         score[name] = (model.predict(test) == y[500:]).mean()
-    assert score["noisy"] > score["audio"] - 0.05
+    model.trust_.steepness.update(image=0.0, audio=0.0)
+    deceived = (model.predict(noisy) == y[500:]).mean()
+    assert score["noisy"] > max(score["audio"] - 0.1, deceived + 0.1)

@@ -111,7 +111,7 @@ class SingleBranchClassifier(NetworkModel):
     max_epochs: int | None = parameter(
         None,
         "Epochs; by default 30, on small data as many as make 1,200 steps (2,400 where no "
-        "embedding has over 128 numbers), up to 200.",
+        "embedding has over 40 numbers), up to 200.",
         _epochs,
     )
     learning_rate: float = parameter(

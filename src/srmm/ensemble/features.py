@@ -18,8 +18,8 @@ from srmm.learning.standardize import Standardizer
 _FEWEST_BINS, _MOST_BINS = 8, 32
 _CODES = 256
 """Numbers that bins may make of an embedding while each of its own has more than the fewest."""
-LONGEST = 128
-"""Numbers; longer embeddings come from networks, and are smooth already."""
+LONGEST = 40
+"""Numbers; what is longer is smooth already, or so correlated that cuts of single numbers harm."""
 LOUDEST = 1.5
 """Standard deviations of the noise that `Features.noisy` adds, at the most."""
 FARTHEST = 50.0
