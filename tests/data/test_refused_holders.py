@@ -64,6 +64,8 @@ def test_embeddings_are_indexed_by_rows() -> None:
     for key in ("a", (slice(None), 0)):
         with pytest.raises(InputError, match="to_array"):
             embeddings()[key]
+    with pytest.raises(InputError, match="A slice of rows has whole numbers, got 'a' of type str"):
+        embeddings()["a":]  # type: ignore[misc]
     assert len(embeddings()[np.arange(3), ...]) == 3
 
 
