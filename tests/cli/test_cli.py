@@ -553,3 +553,14 @@ def test_ctrl_c_is_answered(
     monkeypatch.setattr("srmm.workflows.reproduce.reproduce_workflow", interrupted)
     assert run(["reproduce", "table7"]) == 130
     assert "Interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option", [["--seeds", "2"], ["--limit", "0"], ["--root", "x"], ["--set", "a=b"], ["table7"]]
+)
+def test_a_run_that_is_repeated_takes_no_option_in_silence(
+    option: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    assert run(["reproduce", *option, "--from", "before"]) == 1
+    named = option[0] if option[0].startswith("--") else "an experiment"
+    assert f"--from repeats a run as it was: leave {named} out" in capsys.readouterr().err
