@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Source, Talk
+from srmm.cli.options import WHOLE, Source, Talk, Whole
 from srmm.errors import InputError
 
 
@@ -18,12 +18,12 @@ def reproduce(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     data: list[str] | None = None,
     source: Source = Source(),
-    limit: int | None = None,
-    seeds: int | None = None,
+    limit: Annotated[int | None, WHOLE] = None,
+    seeds: Annotated[int | None, WHOLE] = None,
     drop: str | None = None,
     method: Annotated[list[str] | None, Parameter(name=["--method", "--methods"])] = None,
-    max_epochs: int | None = None,
-    jobs: int = 1,
+    max_epochs: Annotated[int | None, WHOLE] = None,
+    jobs: Whole = 1,
     cells: Path | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     list: Annotated[bool, Parameter(negative="")] = False,
