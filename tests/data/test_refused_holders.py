@@ -94,3 +94,12 @@ def test_a_huggingface_dataset_is_taken_as_it_is() -> None:
     assert make_method("logreg").fit(dataset).modalities_ == ("a", "b")
     with pytest.raises(InputError, match="raw items"):
         make_method("logreg").fit(dataset.select_columns(["label"]), Y)
+
+
+def test_what_is_no_array_at_all_is_refused_by_name() -> None:
+    model = make_method("logreg").fit(embeddings(labels=Y))
+    for given, said in [("t.csv", "'t.csv' of type str"), (None, "None of type NoneType"),
+                        (3, "3 of type int"), (iter([1]), "of type list_iterator")]:  # fmt: skip
+        for ask in (model.predict, lambda X: model.fit(X, Y)):
+            with pytest.raises(InputError, match=f"X is .*{said}, expected Embeddings, a dict"):
+                ask(given)

@@ -69,6 +69,11 @@ def test_parameters_set_since_fit_are_not_saved_as_those_it_learnt_with(
     )
 
 
+def test_a_device_that_is_not_here_damages_no_model(saved: tuple[PaperClassifier, Path]) -> None:
+    with pytest.raises(InputError, match=r"^device is 'klingon', which cannot be used here"):
+        from_pretrained(saved[1], device="klingon")
+
+
 def test_a_misspelt_choice_for_empty_instances_is_no_prior(tmp_path: Path) -> None:
     model = PaperClassifier(**SMALL).fit(problem()).set_params(when_nothing_present="eror")
     with pytest.raises(InputError, match=r"when_nothing_present is 'eror'.*Did you mean 'error'"):
