@@ -103,3 +103,11 @@ def test_what_is_no_array_at_all_is_refused_by_name() -> None:
         for ask in (model.predict, lambda X: model.fit(X, Y)):
             with pytest.raises(InputError, match=f"X is .*{said}, expected Embeddings, a dict"):
                 ask(given)
+
+
+def test_what_is_no_table_and_no_embeddings_is_refused_by_name(tmp_path) -> None:
+    for given in ("t.csv", None, pd.DataFrame({"a": ["x"]}), embeddings()):
+        with pytest.raises(InputError, match=f"encode takes a table, got {type(given).__name__}"):
+            srmm.encode(given)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="A store is made of Embeddings, got dict"):
+        srmm.save_embeddings({"a": np.eye(2)}, tmp_path / "store")  # type: ignore[arg-type]

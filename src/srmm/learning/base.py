@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -199,7 +199,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             embeddings, y, weight, groups = rows_of(kept, embeddings, y, weight, groups)
             del kept, held_out  # of many rows they take room
         else:
-            judges = self._validation(validation)
+            judges = self._validation(validation, left_out)
         self._describe(embeddings, y, len(judges.y))
         mean = weight.mean()
         weight = weight / mean
@@ -373,7 +373,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             self.standardizer_.check_range(matched)
         return matched
 
-    def _validation(self, validation: Any) -> Labelled:
+    def _validation(self, validation: Any, left_out: Sequence[str]) -> Labelled:
         X, y, sample_weight = validation, None, None
         if isinstance(validation, tuple):
             X, y, sample_weight = (*validation, None, None)[:3]
@@ -383,9 +383,10 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
                 f"{shown(validation)[:80]}. The share to hold out is validation_fraction."
             )
         given = as_embeddings(X)
-        given = given.select([name for name in given.modalities if name in self.embedding_dims_])
+        given = given.select([name for name in given.modalities if name not in left_out])
         given = match_modalities(given, self.embedding_dims_, self.encoders_)
         held, y, weight, groups = labelled(given, y, sample_weight)
+        check_same_kind(y, self.classes_)
         unknown = sorted(set(y.tolist()) - set(self.classes_.tolist()))
         if unknown:
             raise InputError(
@@ -394,7 +395,6 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             )
         codes = np.searchsorted(self.classes_, y)
         if self.class_weight is not None:  # as in training
-            weight = weight * np.array(
-                [self._class_weights.get(code, 1) for code in codes.tolist()]
-            )
+            by_class = [self._class_weights.get(code, 1) for code in codes.tolist()]
+            weight = weight * np.array(by_class)
         return Labelled(held, codes, weight, groups)
