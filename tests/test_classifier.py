@@ -235,6 +235,13 @@ def test_a_given_validation_set_is_the_one_held_out() -> None:
     assert (model.training_["n_train"], model.training_["n_validation"]) == (300, 80)
     with pytest.raises(InputError, match="'dog', which is not among the training labels"):
         PaperClassifier(**SMALL).fit(problem(), validation=problem(n_classes=4, seed=1))
+    x, y = {"a": np.eye(8)}, [0, 1] * 4
+    for held, said in [
+        ((x, np.array(y) == 1), "labels are truth values"),
+        (({"a": np.eye(8), "b": np.eye(8)}, y), "knows no modality 'b'"),
+    ]:
+        with pytest.raises(InputError, match=said):
+            PaperClassifier(**SMALL).fit(x, y, validation=held)
 
 
 @both

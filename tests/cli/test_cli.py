@@ -251,6 +251,19 @@ def test_the_config_file_is_overridden_by_the_command_line(
     (tmp_path / "bad.yaml").write_text("fit:\n  recpie: paper\n")
     assert run(["--config", str(tmp_path / "bad.yaml"), *base[:-2], "-o", str(tmp_path / "c")]) == 2
     assert "recpie" in capsys.readouterr().err
+    for text, named in [
+        ("ft: {}", "'fit'"),
+        ("method: srmm", "section 'method'"),
+        ("3: {}", "'3'"),
+    ]:
+        (tmp_path / "bad.yaml").write_text(text)
+        assert run(["--config", str(tmp_path / "bad.yaml"), "methods"]) == 1
+        said = capsys.readouterr().err
+        assert "which is no command" in said
+        assert named in said
+    (tmp_path / "good.yaml").write_text("x-all: &all {json: true}\nmethods: *all\n")
+    assert run(["--config", str(tmp_path / "good.yaml"), "methods"]) == 0
+    assert "srmm" in json.loads(capsys.readouterr().out)
 
 
 def test_lists_and_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -553,3 +566,60 @@ def test_ctrl_c_is_answered(
     monkeypatch.setattr("srmm.workflows.reproduce.reproduce_workflow", interrupted)
     assert run(["reproduce", "table7"]) == 130
     assert "Interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option", [["--seeds", "2"], ["--limit", "0"], ["--root", "x"], ["--set", "a=b"], ["table7"]]
+)
+def test_a_run_that_is_repeated_takes_no_option_in_silence(
+    option: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    assert run(["reproduce", *option, "--from", "before"]) == 1
+    named = option[0] if option[0].startswith("--") else "an experiment"
+    assert f"--from repeats a run as it was: leave {named} out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "fit nowhere -o m --seed 1.5", "fit nowhere -o m --min-rows 2.9", "serve m --port 80.5",
+        "compare nowhere --seeds 1.5", "encode nowhere -o s --batch-size 1.5",
+        "predict m nowhere -o p.csv --workers 1.5", "reproduce table6 --limit 9.5",
+    ],
+)  # fmt: skip
+def test_numbers_of_options_are_not_rounded_in_silence(
+    words: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(words.split()) == 2
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert f"expected a whole number, got '{words.split()[-1]}'" in said
+
+
+def test_what_would_change_nothing_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    store = str(save_embeddings(problem(60), tmp_path / "store"))
+    fit = ["fit", store, "-o", str(tmp_path / "m"), "--method", "logreg"]
+    assert run([*fit, "-q"]) == 0
+    fit.append("--overwrite")
+    asked = {
+        "label would change nothing": [*fit, "--label", "colour"],
+        "text, split would change nothing": [
+            "fit",
+            "htad",
+            *fit[2:],
+            "--text",
+            "t",
+            "--split",
+            "s",
+        ],
+        "encoder, strict would": [*fit, "--encoder", "image=identity", "--strict"],
+        "half precision would": [*fit, "--precision", "half"],
+        "group would change": ["compare", store, "--group", "g", "-o", str(tmp_path / "c")],
+        "id would": ["predict", fit[3], store, "--id", "i", "-o", str(tmp_path / "p.csv")],
+        "label is of a table or data set to evaluate on": ["evaluate", fit[3], "--label", "l"],
+        "--encoder gives 'a' twice": [*fit, "--encoder", "a=x", "--encoder", "a=y"],
+    }
+    for said, words in asked.items():
+        assert run([*words, "-q"]) == 1
+        assert said in capsys.readouterr().err

@@ -140,6 +140,20 @@ def test_an_unknown_column_or_modality_is_suggested() -> None:
         Embeddings.from_frame(embeddings.to_frame(), label="lable")
     with pytest.raises(InputError, match="Available: 'm0', 'm1'"):
         embeddings.select(["image"])
+    for column in ("lable", "Label"):
+        with pytest.raises(InputError, match=f"no label column '{column}'.*Did you mean 'label'"):
+            Embeddings.from_arrow(embeddings.to_arrow(), label=column)
+
+
+def test_a_frame_of_ours_is_read_back_as_it_is() -> None:
+    embeddings = with_holes(np.array([[True, False], [True, True]]))
+    again = Embeddings.from_frame(embeddings.to_frame())
+    assert again.modalities == ("m0", "m1")
+    assert again.labels.tolist() == ["a", "b"]
+    assert again.ids.tolist() == ["id0", "id1"]
+    assert again.present.tolist() == embeddings.present.tolist()
+    only = Embeddings.from_frame(embeddings.to_frame(), label=None, id="m0", modalities=["m1"])
+    assert only.labels is None
 
 
 def test_check_names_modality_and_row_of_a_number_that_is_not_finite() -> None:

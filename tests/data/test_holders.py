@@ -190,6 +190,18 @@ def test_masks_in_other_hands() -> None:
         assert found.ravel().tolist() == [True, False, True, True]
 
 
+def test_columns_of_a_mask_with_names_are_taken_by_name() -> None:
+    data = Embeddings.from_arrays({"a": FULL, "b": FULL})
+    mask = pd.DataFrame({"b": [True] * 4, "a": [False] * 4})
+    hidden = Embeddings.from_arrays({"a": FULL, "b": FULL}, present=mask)
+    for found in (hidden, data.mask(mask)):
+        assert found.present.sum(axis=0).tolist() == [0, 4]
+    assert data.mask(mask.set_axis([0, 1], axis=1)).present.sum(axis=0).tolist() == [4, 0]
+    for other in (mask.rename(columns={"b": "c"}), mask.assign(c=True), mask[["a"]]):
+        with pytest.raises(InputError, match=r"present has the columns .*expected one for each of"):
+            data.mask(other)
+
+
 LABELS = {
     "list": ["a", None, nan, NA],
     "masked": np.ma.masked_array(["a", "b", "c", "d"], mask=[0, 1, 1, 1]),

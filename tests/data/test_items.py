@@ -295,6 +295,9 @@ def test_sixteen_bits_are_scaled_not_clipped(reader: ItemReader) -> None:
         assert read[0, :, 0].tolist() == [0, 100, 255]
     wide = encoded(Image.fromarray(np.array([[0, 1 << 20]], dtype=np.int32)), "TIFF")
     assert "32-bit" in reason(reader.image, wide)
+    dark = Image.fromarray(np.array([[0, 200]], np.int32))  # black, if it were 16 bits
+    assert "all below 256" in reason(reader.image, dark)
+    assert reader.image(Image.fromarray(np.zeros((1, 2), np.int32))).getpixel((1, 0)) == (0, 0, 0)
     real = encoded(Image.fromarray(np.array([[0.0, 0.5]], dtype=np.float32)), "TIFF")
     assert "floating-point" in reason(reader.image, real)
 
@@ -400,6 +403,13 @@ def test_texts(reader: ItemReader) -> None:
     assert "not valid Unicode" in reason(reader.text, "half an emoji \ud83d")
     assert "not valid Unicode" in reason(reader.text, b"caf\xe9")
     assert reason(reader.text, ["a"]) == "is not text but list"
+
+
+def test_what_a_mask_hides_is_not_read(reader: ItemReader) -> None:
+    masked = np.ma.masked_greater(np.sin(np.arange(16_000) / 9), 0.5)
+    for read, item in ((reader.audio, (masked, 16_000)), (reader.vector, masked)):
+        assert "masked array" in reason(read, item)
+    assert len(reader.vector(np.ma.masked_array([1.0, 2.0]))) == 2
 
 
 def test_vectors(reader: ItemReader) -> None:

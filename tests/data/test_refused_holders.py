@@ -64,6 +64,8 @@ def test_embeddings_are_indexed_by_rows() -> None:
     for key in ("a", (slice(None), 0)):
         with pytest.raises(InputError, match="to_array"):
             embeddings()[key]
+    with pytest.raises(InputError, match="A slice of rows has whole numbers, got 'a' of type str"):
+        embeddings()["a":]  # type: ignore[misc]
     assert len(embeddings()[np.arange(3), ...]) == 3
 
 
@@ -92,3 +94,20 @@ def test_a_huggingface_dataset_is_taken_as_it_is() -> None:
     assert make_method("logreg").fit(dataset).modalities_ == ("a", "b")
     with pytest.raises(InputError, match="raw items"):
         make_method("logreg").fit(dataset.select_columns(["label"]), Y)
+
+
+def test_what_is_no_array_at_all_is_refused_by_name() -> None:
+    model = make_method("logreg").fit(embeddings(labels=Y))
+    for given, said in [("t.csv", "'t.csv' of type str"), (None, "None of type NoneType"),
+                        (3, "3 of type int"), (iter([1]), "of type list_iterator")]:  # fmt: skip
+        for ask in (model.predict, lambda X: model.fit(X, Y)):
+            with pytest.raises(InputError, match=f"X is .*{said}, expected Embeddings, a dict"):
+                ask(given)
+
+
+def test_what_is_no_table_and_no_embeddings_is_refused_by_name(tmp_path) -> None:
+    for given in ("t.csv", None, pd.DataFrame({"a": ["x"]}), embeddings()):
+        with pytest.raises(InputError, match=f"encode takes a table, got {type(given).__name__}"):
+            srmm.encode(given)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="A store is made of Embeddings, got dict"):
+        srmm.save_embeddings({"a": np.eye(2)}, tmp_path / "store")  # type: ignore[arg-type]

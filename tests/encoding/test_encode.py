@@ -3,7 +3,7 @@ import subprocess
 import sys
 import textwrap
 import zipfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 import srmm.encoding.chunks
+from srmm.data.embeddings import Embeddings
 from srmm.data.store import load_embeddings, read_manifest, save_embeddings
 from srmm.data.table import Table, read_table
 from srmm.encoders import load_encoder
@@ -921,3 +922,20 @@ def test_what_a_store_holds_already_does_not_thin_out_what_half_precision_takes(
     assert packed.note() is None
     packed.append(numbers[800:])
     assert "1 number of 'x' lost" in packed.note()
+
+
+def test_columns_that_are_fitted_again_beside_others_are_encoded_again(tmp_path: Path) -> None:
+    """Their items have the same keys as before, and other vectors."""
+
+    def encoded(first: int, where: Path) -> Embeddings:
+        rows = range(first, first + 20)
+        frame = pd.DataFrame({"n": [f"{i} kg" for i in rows], "v": [[i, 1.0] for i in rows]})
+        table = read_table(frame, features=["a=n", "b=v"])
+        columns = replace(table, split=np.array(["train"] * 20, dtype=object))
+        return encode(columns, output=where, prune=True).embeddings
+
+    kept = tmp_path / "kept"
+    for first in (0, 0, 15, 15):  # the same table again, and one with more new rows than old ones
+        again, fresh = encoded(first, kept), encoded(first, tmp_path / f"fresh{first}")
+        for name in ("a", "b"):
+            np.testing.assert_array_equal(again.to_array(name), fresh.to_array(name))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from srmm import SingleBranchClassifier, from_pretrained, save_embeddings
+from srmm import PaperClassifier, SingleBranchClassifier, from_pretrained, save_embeddings
 from srmm.cli import run
 from srmm.ensemble.distil import distil, draw_patterns
 from srmm.errors import InputError
@@ -36,6 +36,21 @@ def test_only_the_training_instances_can_teach_it() -> None:
     small = distil(whole, problem())
     with pytest.raises(InputError, match="distilled already"):
         distil(small, problem())
+
+
+def test_what_cannot_teach_is_refused_by_name() -> None:
+    rows = problem(60)
+    teacher = SingleBranchClassifier(**DEFAULT).fit(rows)
+    for model, said in [
+        (PaperClassifier(), "got PaperClassifier, which is not fitted"),
+        (SingleBranchClassifier(), "which is not fitted"),
+        ("m", "got str"),
+    ]:
+        with pytest.raises(InputError, match=said):
+            distil(model, rows)  # type: ignore[arg-type]
+    for seed in (-1, "x", None):
+        with pytest.raises(InputError, match=r"random_state is .*, expected a whole number"):
+            distil(teacher, rows, random_state=seed)  # type: ignore[arg-type]
 
 
 def test_patterns_are_parts_of_what_is_there() -> None:

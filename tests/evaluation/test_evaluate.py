@@ -296,3 +296,22 @@ def test_what_is_no_model_and_no_baselines_is_refused() -> None:
     model = PaperClassifier(max_epochs=1, hidden_dim=4).fit(data)
     with pytest.raises(InputError, match=r"baselines must be a dict.*got list"):
         evaluate(model, data, baselines=["logreg"])  # type: ignore[arg-type]
+    for name, one in {"words": "logreg", "unfitted": PaperClassifier()}.items():
+        with pytest.raises(InputError, match=f"baseline '{name}' must be a fitted classifier"):
+            evaluate(model, data, baselines={name: one})
+    for seed in (-1, "x", None, 2**32):
+        with pytest.raises(InputError, match=r"seed is .*, expected a whole number"):
+            evaluate(model, data, seed=seed)  # type: ignore[arg-type]
+
+
+def test_truth_values_are_no_classes_called_1_and_0(model: PaperClassifier) -> None:
+    rows = Embeddings.from_arrays({"a": np.arange(8.0).reshape(4, 2)})
+    model = PaperClassifier(max_epochs=1, hidden_dim=4).fit(rows, [0, 1, 0, 1])
+    for ask in (evaluate, PaperClassifier.score, PaperClassifier.calibrate):
+        with pytest.raises(InputError, match="labels are truth values"):
+            ask(model, rows, np.array([True, False, True, False]))
+
+
+def test_one_note_is_a_note_not_letters(model: PaperClassifier, test_set: Embeddings) -> None:
+    report = evaluate(model, test_set[:20], notes="Three rows left out.", projection=False)
+    assert report.content["data"]["notes"] == ["Three rows left out."]

@@ -49,6 +49,39 @@ def test_another_process_predicts_the_same_bits(tmp_path: Path, model) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), model.predict_proba(test))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("hidden_dim", 8), ("standardize", True), ("class_weight", "balanced")]
+)
+def test_parameters_set_since_fit_are_not_saved_as_those_it_learnt_with(
+    tmp_path: Path, name: str, value: object
+) -> None:
+    model = PaperClassifier(**SMALL).fit(problem())
+    before = getattr(model, name)
+    model.set_params(**{name: value})
+    with pytest.raises(InputError, match=f"{name} is .*, and was .* when this model was fitted"):
+        model.save_pretrained(tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+    model.set_params(**{name: before}, when_nothing_present="prior", fusion="log-mean")
+    again = from_pretrained(model.save_pretrained(tmp_path / "m"))
+    assert (again.when_nothing_present, again.fusion) == ("prior", "log-mean")
+    np.testing.assert_array_equal(
+        again.predict_proba(problem(60, seed=1)), model.predict_proba(problem(60, seed=1))
+    )
+
+
+def test_a_device_that_is_not_here_damages_no_model(saved: tuple[PaperClassifier, Path]) -> None:
+    with pytest.raises(InputError, match=r"^device is 'klingon', which cannot be used here"):
+        from_pretrained(saved[1], device="klingon")
+
+
+def test_a_misspelt_choice_for_empty_instances_is_no_prior(tmp_path: Path) -> None:
+    model = PaperClassifier(**SMALL).fit(problem()).set_params(when_nothing_present="eror")
+    with pytest.raises(InputError, match=r"when_nothing_present is 'eror'.*Did you mean 'error'"):
+        model.predict(problem()[:2].mask(np.zeros(3, dtype=bool)))
+    with pytest.raises(InputError, match="when_nothing_present is 'eror'"):
+        model.save_pretrained(tmp_path / "m")
+
+
 @pytest.mark.parametrize("labels", [[0, 1, 2], [True, False], ["a", "ß", "c d"]])
 def test_classes_keep_their_type(tmp_path: Path, labels: list[object]) -> None:
     x = np.random.default_rng(0).normal(size=(60, 3))

@@ -165,3 +165,10 @@ def test_one_class_with_a_weight_is_one_class() -> None:
     ]:
         with pytest.raises(InputError, match=f"one class, 'ant', in the labels with.*{name}"):
             fit()
+
+
+def test_classes_without_an_item_are_named_whatever_type_the_labels_have() -> None:
+    x = np.array([[1.0], [2.0], [3.0], [4.0], [np.nan]])
+    y = np.array([0, 1, 0, 1, 2], dtype=np.float16)
+    with pytest.warns(UserWarning, match=r"No instance of 2.0 has an item"):
+        make_method("logreg").fit({"a": x}, y)

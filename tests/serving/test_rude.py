@@ -95,6 +95,24 @@ def test_a_charset_that_is_none_is_refused(client: Any, charset: str) -> None:
     assert "The form cannot be read" in response.json()["error"]["reason"]
 
 
+def test_a_form_without_its_end_is_refused(client: Any) -> None:
+    body = form({"text": "a red shoe", "price": "12"})
+    for cut in (body[: body.rindex(b"--")], body[:-40], b""):
+        response = client.post("/predict", content=cut, headers=FORM)
+        assert response.status_code == 400
+        assert "is cut off" in response.json()["error"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [("coverage=0.5&coverage=0.9", "given twice"), ("nearest=3", "started without --store")],
+)
+def test_a_query_that_would_change_nothing_is_refused(client: Any, query: str, reason: str) -> None:
+    response = client.post(f"/predict?{query}", json={"text": "a red shoe"})
+    assert response.status_code == 422
+    assert reason in response.json()["error"]["reason"]
+
+
 def test_a_form_of_separators_is_refused(client: Any) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     response = client.post("/predict", content=b"&" * 5000, headers=headers)

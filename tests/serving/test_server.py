@@ -298,6 +298,17 @@ def test_tensors_that_are_none_are_refused(client: Any, change: Any, status: int
     assert client.post("/v2/models/other/infer", json={"inputs": [tensor]}).status_code == 404
 
 
+def test_a_null_row_of_a_tensor_takes_no_room_of_its_shape(client: Any) -> None:
+    wide = {"name": "text", "shape": [1, 10**18], "datatype": "FP32", "data": [None]}
+    answer = client.post("/v2/models/model/infer", json={"inputs": [wide]})
+    assert answer.status_code == 422  # a row with nothing
+    cells = {"name": "text", "shape": [2, 2], "datatype": "FP32"}
+    for data, values in [([None, [1]], 3), ([1, 2, 3], 3), ([[1, 2, 3], [4]], 4), ([], 0)]:
+        answer = client.post("/v2/models/model/infer", json={"inputs": [{**cells, "data": data}]})
+        assert answer.status_code == 400
+        assert f"{values} values do not fill a shape of [2, 2]" in answer.json()["error"]
+
+
 def test_the_description_has_an_example_that_is_answered(client: Any) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     body = paths["/predict"]["post"]["requestBody"]["content"]["application/json"]

@@ -263,3 +263,15 @@ def test_rare_classes_are_the_same_for_fit_and_evaluate(
         tmp_path / "m", tmp_path / "r.html", source=str(tmp_path / "new.csv"), baselines=False
     )
     assert other.content["data"]["splits"]["test"] == (150 if rare == "drop" else 160)
+
+
+def test_columns_whose_names_look_like_patterns_are_found_again(tmp_path: Path) -> None:
+    frame = numbers().rename(columns={"u": "u[cm]", "v": "v{kg}"})
+    frame["w, net"] = [f"{w} kg" for w in frame.pop("w")]
+    columns = {"features": ["size=w*", "rest=u[cm],v{kg}"]}
+    for _ in range(2):  # again over what is there: the one is fitted anew, the other reused
+        fit(frame, tmp_path, columns=columns, overwrite=True)
+    predict_workflow(tmp_path / "m", str(tmp_path / "m.csv"), tmp_path / "p.csv")
+    found = pd.read_csv(tmp_path / "p.csv")
+    assert found["size_present"].all()
+    assert found["rest_present"].all()

@@ -191,6 +191,7 @@ def test_the_command_ends_with_3_only_on_what_it_was_asked(
     assert "ALARM presence" in capsys.readouterr().out
     assert run([*asked, "--fail-on", "none"]) == 0
     assert run([*asked, "--fail-on", "presense"]) == 1
+    assert run([*asked, "--fail-on", ""]) == 1  # such as of a variable that is not set
     assert "Did you mean 'presence'?" in capsys.readouterr().err
 
 

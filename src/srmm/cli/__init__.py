@@ -111,7 +111,7 @@ def _launch(
     if config is not None:
         from srmm.cli.settings_file import SettingsFile, read_settings
 
-        read_settings(config)  # what is wrong with it is said as any other error
+        read_settings(config, COMMANDS)  # what is wrong with it is said as any other error
         app.config = (SettingsFile(config, must_exist=True),)
     app(tokens, exit_on_error=False, print_error=True)
 

@@ -81,6 +81,10 @@ def check(
     from srmm.workflows.watch import watch_workflow
 
     wanted = KINDS if fail_on is None else [k.strip() for k in fail_on.split(",") if k.strip()]
+    if not wanted:
+        raise InputError(
+            f"--fail-on names no alarm, expected some of {', '.join(KINDS)}, or none for none."
+        )
     watched = watch_workflow(
         Path(paths[0]),
         data,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Columns, Source, Talk
+from srmm.cli.options import WHOLE, Columns, Source, Talk, Whole
 
 
 def compare(
@@ -18,9 +18,9 @@ def compare(
     output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("comparison"),
     columns: Columns = Columns(),
     source: Source = Source(),
-    seeds: int = 5,
-    limit: int | None = None,
-    jobs: int = 1,
+    seeds: Whole = 5,
+    limit: Annotated[int | None, WHOLE] = None,
+    jobs: Whole = 1,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),
 ) -> None:

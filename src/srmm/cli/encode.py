@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Columns, Precision, Source, Talk, pairs
+from srmm.cli.options import WHOLE, Columns, Precision, Source, Talk, pairs
 
 
 def encode(
@@ -19,11 +19,11 @@ def encode(
     columns: Columns = Columns(),
     source: Source = Source(),
     encoder: list[str] | None = None,
-    batch_size: int | None = None,
+    batch_size: Annotated[int | None, WHOLE] = None,
     engine: Literal["auto", "torch", "onnx", "daft"] = "auto",
     precision: Precision = "full",
     strict: Annotated[bool, Parameter(negative="")] = False,
-    workers: int | None = None,
+    workers: Annotated[int | None, WHOLE] = None,
     address: str | None = None,
     dtype: Literal["float32", "float16"] | None = None,
     talk: Talk = Talk(),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from srmm.cli.options import Columns, Engine, Precision, Seed, Source, Talk, number, pairs
+from srmm.cli.options import Columns, Engine, Precision, Seed, Source, Talk, Whole, number, pairs
 from srmm.errors import shown
 
 LEARNING = Group("Learning", sort_key=2)
@@ -33,7 +33,7 @@ def fit(
     setting: Annotated[list[str] | None, Parameter(group=LEARNING)] = None,
     class_weight: Annotated[Literal["balanced"] | None, Parameter(group=LEARNING)] = None,
     rare: Annotated[Literal["error", "drop", "other"], Parameter(group=LEARNING)] = "error",
-    min_rows: Annotated[int, Parameter(group=LEARNING)] = 2,
+    min_rows: Annotated[Whole, Parameter(group=LEARNING)] = 2,
     test_size: Annotated[float, Parameter(group=LEARNING)] = 0.25,
     seed: Annotated[Seed, Parameter(group=LEARNING)] = 0,
     overwrite: Annotated[bool, Parameter(negative="")] = False,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
 from cyclopts.validators import Number
 from rich.console import Console
 
@@ -80,7 +80,23 @@ class Source:
         return {key: number(value) for key, value in pairs("--set", self.set).items()}
 
 
-Seed = Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))]
+def _whole(_: Any, tokens: Sequence[Token]) -> int:
+    """The number of an option; cyclopts would round 1.5 in silence."""
+    text = tokens[0].value
+    try:
+        if "." in text and float(text).is_integer():
+            return int(float(text))
+        return int(text, 0 if text.lower().lstrip("+-")[:2] in ("0x", "0o", "0b") else 10)
+    except ValueError:
+        raise ValueError(f"expected a whole number, got {text!r}") from None
+
+
+WHOLE = Parameter(converter=_whole)
+"""Of an option that is a whole number."""
+
+Whole = Annotated[int, WHOLE]
+
+Seed = Annotated[int, Parameter(converter=_whole, validator=Number(gte=0, lt=2**32))]
 """What NumPy takes as a seed."""
 
 Engine = Annotated[Literal["auto", "torch", "onnx"], Parameter(group=ENCODING)]
@@ -148,6 +164,9 @@ def pairs(option: str, values: list[str] | None) -> dict[str, str]:
     for (name, sign, value), given in zip(split, values or [], strict=True):
         if not (name and sign and value):
             raise InputError(f"{option} takes NAME=VALUE, got {given!r}.")
+    names = [name for name, _, _ in split]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"{option} gives {twice[0]!r} twice. Give it once.")
     return {name: value for name, _, value in split}
 
 

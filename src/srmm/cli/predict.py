@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Columns, Source, Talk
+from srmm.cli.options import WHOLE, Columns, Source, Talk
 
 if TYPE_CHECKING:
     from srmm.workflows import Predicted
@@ -28,7 +28,7 @@ def predict(
     explain: Annotated[bool, Parameter(negative="")] = False,
     when_nothing: Literal["error", "prior"] | None = None,
     engine: Literal["auto", "torch", "onnx", "daft"] = "auto",
-    workers: int | None = None,
+    workers: Annotated[int | None, WHOLE] = None,
     address: str | None = None,
     strict: Annotated[bool, Parameter(negative="")] = False,
     overwrite: Annotated[bool, Parameter(negative="")] = False,

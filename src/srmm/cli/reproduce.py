@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from srmm.cli.options import Source, Talk
+from srmm.cli.options import WHOLE, Source, Talk, Whole
 from srmm.errors import InputError
 
 
@@ -18,12 +18,12 @@ def reproduce(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     data: list[str] | None = None,
     source: Source = Source(),
-    limit: int | None = None,
-    seeds: int = 5,
+    limit: Annotated[int | None, WHOLE] = None,
+    seeds: Annotated[int | None, WHOLE] = None,
     drop: str | None = None,
     method: Annotated[list[str] | None, Parameter(name=["--method", "--methods"])] = None,
-    max_epochs: int | None = None,
-    jobs: int = 1,
+    max_epochs: Annotated[int | None, WHOLE] = None,
+    jobs: Whole = 1,
     cells: Path | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     list: Annotated[bool, Parameter(negative="")] = False,
@@ -48,7 +48,7 @@ def reproduce(
     limit
         Use a fixed stratified subset of so many instances.
     seeds
-        How many seeds; each has its own split, masks and initial weights.
+        How many seeds, 5 by default; each has its own split, masks and initial weights.
     drop
         The modality that goes missing; by default text, or else the last.
     method
@@ -78,8 +78,14 @@ def reproduce(
     columns = [one.strip() for many in method or () for one in many.split(",")]
     with talk.trainings() as progress:
         if from_ is not None:
-            if name or method or limit or drop or max_epochs:
-                raise InputError("--from repeats a run as it was: leave the other options out.")
+            asked = {"an experiment": name, "--method": method, "--limit": limit, "--drop": drop,
+                     "--max-epochs": max_epochs, "--seeds": seeds, "--root": source.root,
+                     "--set": source.set}  # fmt: skip
+            if given := [option for option, value in asked.items() if value is not None]:
+                raise InputError(
+                    f"--from repeats a run as it was: leave {given[0]} out. A store that was moved "
+                    "is --data NAME=STORE."
+                )
             output = output or from_.resolve().with_name(from_.resolve().name + "-again")
             folder = reproduce_again(
                 from_,
@@ -95,7 +101,8 @@ def reproduce(
         else:
             folder = reproduce_workflow(
                 name, output or Path("runs") / name, data=data or IN_PACKAGES, root=source.root,
-                options=source.options(), limit=limit, seeds=seeds, dropped=drop,
+                options=source.options(), limit=limit, seeds=5 if seeds is None else seeds,
+                dropped=drop,
                 methods=columns, max_epochs=max_epochs, jobs=jobs, cells=cells,
                 overwrite=overwrite, progress=progress, show=talk.progress,
             )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-from srmm.cli.options import Engine
+from srmm.cli.options import Engine, Whole
 from srmm.serving.limits import Limits
 
 LIMITS = Group("Limits", sort_key=5)
@@ -20,8 +20,8 @@ def serve(
     /,
     *,
     host: str = "127.0.0.1",
-    port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8000,
-    workers: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    port: Annotated[Whole, Parameter(validator=Number(gte=0, lte=65535))] = 8000,
+    workers: Annotated[Whole, Parameter(validator=Number(gte=1))] = 1,
     store: Path | None = None,
     root: Path | None = None,
     report: Path | None = None,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import yaml
 from cyclopts.config import Yaml
 
-from srmm.errors import InputError
+from srmm.errors import InputError, did_you_mean
 
 _BYTES, _VALUES, _DEPTH = 1_000_000, 10_000, 5
 
@@ -21,12 +22,14 @@ class SettingsFile(Yaml):
         return read_settings(path)
 
 
-def read_settings(path: Path) -> dict[str, Any]:
+def read_settings(path: Path, commands: Collection[str] = ()) -> dict[str, Any]:
     """Command → option → text, number, truth value or a list of these.
 
-    An option that is null is not given. Raises `InputError` for a file that is not UTF-8 YAML, for
-    a key that stands twice, for tags of Python objects, and for more values than any command has
-    options: aliases of aliases can make billions of a few lines.
+    A section that is of none of the `commands`, where these are named, is an error, but for names
+    that begin with "x-" or "_", where aliases may be kept. An option that is null is not given.
+    Raises `InputError` for a file that is not UTF-8 YAML, for a key that stands twice, for tags of
+    Python objects, and for more values than any command has options: aliases of aliases can make
+    billions of a few lines.
     """
     try:
         if not path.is_file():
@@ -49,6 +52,12 @@ def read_settings(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no sections, such as `fit: {{method: srmm}}`.")
+    for name in map(str, content if commands else ()):
+        if name not in commands and not name.startswith(("x-", "_")):  # of what is shared
+            raise InputError(
+                f"{path} has a section {name!r}, which is no command. Options stand below their "
+                f"command, such as `fit: {{method: srmm}}`. {did_you_mean(name, commands)}"
+            )
     plain: dict[str, Any] = _plain(content, path, [0], ())
     return plain
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from srmm.data.holders import is_missing, opened, opened_cells
+from srmm.data.holders import column_names, is_missing, opened, opened_cells
 from srmm.errors import InputError, shown
 
 _ONE_LABEL = (
@@ -18,9 +19,21 @@ _ONE_LABEL = (
 )
 
 
-def as_mask(present: Any) -> np.ndarray:
-    """Which items are there, as a boolean array; raise `InputError` if it does not say so."""
+def as_mask(present: Any, modalities: Sequence[str]) -> np.ndarray:
+    """Which items are there, as a boolean array; raise `InputError` if it does not say so.
+
+    The columns of a frame are taken by their names, which must be those of the modalities.
+    """
     array = opened("present", present)
+    names = column_names(present)
+    if names is not None:
+        if sorted(names) != sorted(modalities):
+            raise InputError(
+                f"present has the columns {', '.join(map(repr, names))}, expected one for each of "
+                f"{', '.join(map(repr, modalities))}. Rename them, or pass present.to_numpy() for "
+                "columns in the order of the modalities."
+            )
+        array = np.asarray(array)[:, [names.index(name) for name in modalities]]
     if np.ma.getmaskarray(array).any():
         raise InputError(
             "present is masked in places, which says neither there nor absent. Pass "
@@ -106,7 +119,16 @@ def as_rows(rows: Any, n: int) -> Any:
     Raises `InputError` for what NumPy would take for something else, and `IndexError` for a row
     beyond n, which is how Python ends a loop.
     """
-    if isinstance(rows, slice) or rows is Ellipsis:
+    if isinstance(rows, slice):
+        for end in (rows.start, rows.stop, rows.step):
+            if end is not None and not hasattr(end, "__index__"):
+                raise InputError(
+                    f"A slice of rows has whole numbers, got {shown(end)[:80]} of type "
+                    f"{type(end).__name__}. Rows of some names are embeddings[numpy.isin("
+                    "embeddings.ids, names)]."
+                )
+        return rows
+    if rows is Ellipsis:
         return rows
     array = _row_array(rows)
     if array is None or array.ndim != 1 or array.dtype.kind not in "iub":

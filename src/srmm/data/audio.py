@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from srmm.data.apart import decoded_apart
-from srmm.data.broken import UnreadableItem
+from srmm.data.broken import UnreadableItem, refuse_mask
 from srmm.data.limits import limit, raised_by
 from srmm.data.recordings import recordings
 from srmm.errors import MissingExtraError
@@ -155,6 +155,7 @@ def audio_from_samples(samples: Any, rate: Any) -> Audio:
     if not np.isfinite(rate) or rate != int(rate):
         raise UnreadableItem(f"has a sampling rate of {rate} Hz, which is no whole number")
     _check_rate(int(rate))
+    refuse_mask(samples)
     try:
         array = np.asarray(samples)
     except Exception:  # whatever is in a cell may refuse in its own way

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import numpy as np
 
 from srmm.data.limits import limit, raised_by
 
@@ -35,6 +37,12 @@ def check_size(size: int) -> None:
             f"has {size / 1e9:.1f} GB, more than the limit of {most / 1e9:.1f} "
             f"{raised_by('SRMM_MAX_FILE_BYTES')}"
         )
+
+
+def refuse_mask(item: Any) -> None:
+    """Raise `UnreadableItem` for a masked array: as a plain one it would be what its mask hides."""
+    if isinstance(item, np.ma.MaskedArray) and np.ma.getmaskarray(item).any():
+        raise UnreadableItem("is a masked array; fill in what its mask hides")
 
 
 def refuse_stand_in(data: bytes, expected: str) -> bytes:

@@ -91,9 +91,9 @@ class Embeddings(Interchange):
             masked, lists of vectors, tensors, frames, Arrow's lists, or what NumPy can open. The
             names of a frame's columns are kept: a model takes others, or another order, no more.
         present : bool array of shape (n, n_modalities), optional
-            Columns in the order of the modalities that are not None. An item is present where
-            `present` is True *and* its row is not absent; what a row that it hides holds is never
-            looked at.
+            Columns in the order of the modalities that are not None, or a frame's by their names.
+            An item is present where `present` is True *and* its row is not absent; what a row that
+            it hides holds is never looked at.
         labels, ids, split, groups : one value per instance, optional
             None, NaN or masked where unknown, which an id may not be. The words of a split may be
             those of `read_table`, such as "val".
@@ -110,7 +110,7 @@ class Embeddings(Interchange):
                 f"got {type(arrays).__name__}."
             )
         modalities = check_modalities([name for name, array in arrays.items() if array is not None])
-        shown = None if present is None else as_mask(present)
+        shown = None if present is None else as_mask(present, modalities)
         if shown is not None and shown.shape[1:] != (len(modalities),):
             raise InputError(
                 f"present must be boolean of shape (instances, {len(modalities)}), a column for "
@@ -212,9 +212,10 @@ class Embeddings(Interchange):
     def mask(self, present: np.ndarray) -> Embeddings:
         """The same instances with only the items that are present here *and* in `present`.
 
-        `present` is boolean of shape (n_instances, n_modalities) or (n_modalities,).
+        `present` is boolean of shape (n_instances, n_modalities) or (n_modalities,), or a frame
+        with a column for each modality.
         """
-        given = as_mask(present)
+        given = as_mask(present, self.modalities)
         try:
             present = np.broadcast_to(given, self.shape)
         except ValueError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from srmm.data.holders import is_arrow_table, is_missing
 from srmm.data.modality import ABSENT
 from srmm.data.raw import REMEDY, holds_raw_items
 from srmm.data.vectors import as_vectors
-from srmm.errors import InputError, did_you_mean
+from srmm.errors import InputError, did_you_mean, shown
 
 LONE_MODALITY = "features"
 """The name of the modality when X is one plain array."""
@@ -63,6 +63,12 @@ def is_lone_array(X: Any) -> bool:
 
 def as_lone(X: Any) -> Any:
     """A lone array with NaN rows where something says that a row is absent; others as they are."""
+    if X is None or isinstance(X, str | bytes | int | float | set | Iterator):
+        raise InputError(
+            f"X is {shown(X)[:80]} of type {type(X).__name__}, expected Embeddings, a dict of one "
+            "array per modality, or an array of shape (n, d). Paths and raw items are for "
+            "srmm.load(model).predict."
+        )
     if isinstance(X, list | tuple) and len(X):
         if isinstance(X[0], Mapping):
             raise InputError(

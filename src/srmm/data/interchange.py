@@ -7,7 +7,7 @@ the part of `Embeddings` that does this.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,6 +31,22 @@ from srmm.files import replacing_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_ARGUMENTS = {"label": "labels", "id": "ids", "split": "split", "group": "groups"}
+"""The usual name of a column that is no modality → what `from_arrays` calls it."""
+
+
+def _roles(names: Iterable[str], **roles: str | None) -> dict[str, str]:
+    """Role → its column, of those that are there; `InputError` for another than the usual name
+    that is not."""
+    names = list(names)
+    for role, column in roles.items():
+        if column not in (None, role, *names):
+            raise InputError(
+                f"There is no {role} column {column!r}. {did_you_mean(str(column), names)}"
+            )
+    return {role: column for role, column in roles.items() if column in names and column}
 
 
 class Interchange:
@@ -69,24 +85,19 @@ class Interchange:
         frame: pd.DataFrame,
         *,
         modalities: Sequence[str] | None = None,
-        label: str | None = None,
-        id: str | None = None,
-        split: str | None = None,
-        group: str | None = None,
+        label: str | None = "label",
+        id: str | None = "id",
+        split: str | None = "split",
+        group: str | None = "group",
     ) -> Self:
         """Embeddings from a frame whose cells are vectors; null, None or NaN cells are absent.
 
         `modalities` are the columns to read, by default all but `label`, `id`, `split` and
-        `group`, which name the columns of labels, ids, the split and the groups. Raises
-        `InputError` for a column that the frame lacks, or whose cells are not vectors of one
-        length.
+        `group`, which name the columns of labels, ids, the split and the groups; those of the
+        usual names that the frame lacks are left out. Raises `InputError` for another column that
+        the frame lacks, or whose cells are not vectors of one length.
         """
-        roles = {"label": label, "id": id, "split": split, "group": group}
-        for role, column in roles.items():
-            if column is not None and column not in frame.columns:
-                raise InputError(
-                    f"There is no {role} column {column!r}. {did_you_mean(column, frame.columns)}"
-                )
+        roles = _roles(frame.columns, label=label, id=id, split=split, group=group)
         if modalities is None:
             modalities = [column for column in frame.columns if column not in roles.values()]
         arrays = {}
@@ -98,10 +109,10 @@ class Interchange:
             arrays[name] = frame[name]
         return cls.from_arrays(
             arrays,
-            labels=None if label is None else frame[label].to_numpy(dtype=object),
-            ids=None if id is None else frame[id].to_numpy(),
-            split=None if split is None else frame[split].to_numpy(dtype=object),
-            groups=None if group is None else frame[group].to_numpy(dtype=object),
+            **{
+                _ARGUMENTS[role]: frame[column].to_numpy(dtype=None if role == "id" else object)
+                for role, column in roles.items()
+            },
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -143,13 +154,13 @@ class Interchange:
             The columns of vectors, each of one length d_m; by default all columns of lists of
             numbers: of whole numbers and truth values, too, of fixed size or not, encoded or not.
         label, id, split, group : str or None
-            Columns of labels, ids, the split and the groups; those that the table lacks are left
-            out.
+            Columns of labels, ids, the split and the groups; those of the usual names that the
+            table lacks are left out.
 
         Raises
         ------
         InputError
-            For a modality that the table lacks, or whose vectors have several lengths or none.
+            For a column that the table lacks, or whose vectors have several lengths or none.
 
         Examples
         --------
@@ -160,8 +171,9 @@ class Interchange:
         Embeddings(2 instances; text: 1 × 2)
         """
         table = arrow_table("the table", table)
+        roles = _roles(table.column_names, label=label, id=id, split=split, group=group)
         if modalities is None:
-            taken = {label, id, split, group}
+            taken = {*roles.values(), *_ARGUMENTS}
             modalities = [
                 field.name
                 for field in table.schema
@@ -172,12 +184,7 @@ class Interchange:
                 raise InputError(
                     f"There is no column {name!r}. {did_you_mean(name, table.column_names)}"
                 )
-        roles = {"labels": label, "ids": id, "split": split, "groups": group}
-        extra = {
-            role: table.column(column).to_pylist()
-            for role, column in roles.items()
-            if column is not None and column in table.column_names
-        }
+        extra = {_ARGUMENTS[role]: table.column(c).to_pylist() for role, c in roles.items()}
         arrays = {name: dense_lists(f"column {name!r}", table.column(name)) for name in modalities}
         return cls.from_arrays(arrays, **extra)
 

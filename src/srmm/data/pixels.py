@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from srmm.data.broken import UnreadableItem
+from srmm.data.broken import UnreadableItem, refuse_mask
 
 
 def picture_of_array(item: Any) -> Image.Image:
@@ -35,8 +35,7 @@ def picture_of_array(item: Any) -> Image.Image:
 
 
 def _eight_bits(pixels: np.ndarray) -> np.ndarray:
-    if isinstance(pixels, np.ma.MaskedArray):
-        raise UnreadableItem("is a masked array; fill in what its mask hides")
+    refuse_mask(pixels)
     if pixels.dtype == bool:
         return pixels.astype(np.uint8) * 255
     if pixels.dtype.kind in "iu":  # of another byte order it is no other type

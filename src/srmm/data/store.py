@@ -69,6 +69,11 @@ def save_embeddings(
     exists and `overwrite` is False, or if it exists and is no store; `SrmmError` if another process
     is writing to it.
     """
+    if not isinstance(embeddings, Embeddings):
+        raise InputError(
+            f"A store is made of Embeddings, got {type(embeddings).__name__}. "
+            "srmm.Embeddings.from_arrays makes them of a dict of arrays."
+        )
     folder = Path(folder)
     if folder.exists() and not (overwrite and is_store(folder)):
         remedy = "Pass overwrite=True or choose another." if is_store(folder) else "Choose another."

@@ -148,6 +148,11 @@ def encode(
     if dtype is not None:
         one_of("dtype", dtype, DTYPES)
     loop = long_loop(engine, address)
+    if not isinstance(table, Table):
+        raise InputError(
+            f"encode takes a table, got {type(table).__name__}. srmm.read_table makes one of a "
+            "file or a frame, and says which columns are what."
+        )
     chosen = named_encoders(table, encoders or {})
     for name in chosen:
         if name not in table.items:

@@ -41,7 +41,9 @@ class Earlier:
     """Per modality, uint8 of shape (n_items, 16), in the order of the packed values."""
 
     def rows(self, modality: str) -> dict[bytes, int]:
-        """The packed row of every item it has."""
+        """The packed row of every item it has; of a modality that is made anew it has none."""
+        if modality not in self.embeddings.values:
+            return {}
         return {key.tobytes(): row for row, key in enumerate(self.keys.get(modality, ()))}
 
     def cut(self, modality: str) -> np.ndarray:

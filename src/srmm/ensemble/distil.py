@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from srmm.data.checks import whole
 from srmm.data.inputs import as_embeddings
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.classifier import SingleBranchClassifier
@@ -53,6 +54,13 @@ def distil(
     InputError
         If these cannot be the training instances, or `model` is itself distilled.
     """
+    if not isinstance(model, SingleBranchClassifier) or not hasattr(model, "folds_"):
+        raise InputError(
+            f"What is distilled is a fitted SingleBranchClassifier, got {type(model).__name__}"
+            f"{'' if hasattr(model, 'classes_') else ', which is not fitted'}. Fit one first."
+        )
+    seed = int(random_state) if isinstance(random_state, np.integer) else random_state
+    random_state = whole("random_state", seed, 0, 2**32 - 1)
     if model.n_folds == 1:
         raise InputError("This model is distilled already: it is one network. Distil its teacher.")
     embeddings, labels, weight, _ = labelled(as_embeddings(X), y, sample_weight)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from srmm.data.checks import whole
 from srmm.data.embeddings import Embeddings
-from srmm.data.labels import as_labels, known_labels
+from srmm.data.labels import as_labels, check_same_kind, known_labels
 from srmm.data.modality import pattern_mask, usable_patterns
 from srmm.errors import InputError, damage_explained, shown
 from srmm.evaluation.absence import absence_scores
@@ -138,7 +139,7 @@ def evaluate(
     train : Embeddings, optional
         The instances the model learnt from, with labels and in the order of training: suspect
         labels are then listed, and test items that are nearly training items counted.
-    notes : iterable of str, optional
+    notes : iterable of str, or one, optional
         What happened to the data before: rows left out, values taken as missing, a sentence each.
     projection : bool
         Whether to compute the t-SNE map (paper Fig. 5).
@@ -161,6 +162,14 @@ def evaluate(
             f"baselines must be a dict of name → fitted classifier, got {type(baselines).__name__}."
             " srmm.fit_baselines makes one."
         )
+    for label, baseline in (baselines or {}).items():
+        if not hasattr(baseline, "as_seen") or not hasattr(baseline, "classes_"):
+            raise InputError(
+                f"The baseline {label!r} must be a fitted classifier of srmm, got "
+                f"{type(baseline).__name__}. Fit it first, or let srmm.fit_baselines make them."
+            )
+    seed = whole("seed", int(seed) if isinstance(seed, np.integer) else seed, 0, 2**32 - 1)
+    notes = [notes] if isinstance(notes, str) else list(notes)
     embeddings = model.as_seen(test)
     labels = embeddings.labels if y is None else as_labels("y", y)
     if labels is None or len(labels) != len(embeddings):
@@ -178,6 +187,8 @@ def evaluate(
     }
     embeddings, labels = embeddings[usable], labels[usable]
     classes = model.classes_.tolist()
+    if isinstance(labels.tolist()[0], bool) != isinstance(classes[0], bool):
+        check_same_kind(labels, model.classes_)  # Python takes True for 1
     index = {label: c for c, label in enumerate(classes)}
     target = np.array([index.get(label, -1) for label in labels.tolist()])
     if (target < 0).all():
@@ -218,7 +229,7 @@ def evaluate(
         "attribution": attribution,
         "data": {
             **describe_data(name, model, embeddings, target, classes),
-            "notes": list(notes),
+            "notes": notes,
             "left_out": left_out,
             "near_duplicates": (
                 None if train is None else near_duplicates(model.as_seen(train), embeddings, right)

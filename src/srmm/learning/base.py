@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -32,14 +32,16 @@ from srmm.learning.calibration import calibration_arrays, calibration_from
 from srmm.learning.chance import check_seed
 from srmm.learning.checked import checked_class_weight, standardizer_from
 from srmm.learning.labelled import Labelled, labelled, rows_of, with_items, without_left_out
-from srmm.learning.probabilities import check_probabilities, nothing_there
+from srmm.learning.probabilities import WHEN_NOTHING, check_probabilities, something_there
 from srmm.learning.publishing import Pushed, push_folder
 from srmm.learning.saving import save_pretrained
 from srmm.learning.sets import PredictsSets
 from srmm.learning.state import (
     Arrays,
+    check_as_learnt,
     class_weight_from_json,
     class_weight_to_json,
+    decisive_parameters,
     kept_parameters,
     plain_seed,
     stored_parameters,
@@ -86,7 +88,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         "error",
         'What to do with an instance that has no item at all: "error" lists the rows, "prior" '
         "gives them the class shares of the training set.",
-        within(("error", "prior")),
+        within(WHEN_NOTHING),
     )
     random_state: int | np.random.RandomState | None = parameter(
         None,
@@ -197,7 +199,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             embeddings, y, weight, groups = rows_of(kept, embeddings, y, weight, groups)
             del kept, held_out  # of many rows they take room
         else:
-            judges = self._validation(validation)
+            judges = self._validation(validation, left_out)
         self._describe(embeddings, y, len(judges.y))
         mean = weight.mean()
         weight = weight / mean
@@ -211,6 +213,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         self.training_["seconds"] = time.perf_counter() - start
         if left_out:
             self.training_["left_out"] = left_out
+        self._learnt_with = decisive_parameters(self)
         return self
 
     def _describe(self, train: Embeddings, y: np.ndarray, n_validation: int) -> None:
@@ -298,6 +301,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""
         check_is_fitted(self)
+        check_as_learnt(self)
         state = {
             "parameters": kept_parameters(self),
             "when_nothing_present": self.when_nothing_present,
@@ -353,10 +357,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
 
     def _something(self, present: np.ndarray) -> np.ndarray:
         """Boolean (n,): rows with an item; raises listing the others if they are an error."""
-        something = np.asarray(present.any(axis=1))
-        if self.when_nothing_present == "error" and not something.all():
-            raise InputError(nothing_there(np.flatnonzero(~something), len(present)))
-        return something
+        return something_there(present, self.when_nothing_present)
 
     def _matched(self, X: Any) -> Embeddings:
         if not hasattr(self, "classes_"):  # which is asked sooner than scikit-learn's tags are made
@@ -372,7 +373,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             self.standardizer_.check_range(matched)
         return matched
 
-    def _validation(self, validation: Any) -> Labelled:
+    def _validation(self, validation: Any, left_out: Sequence[str]) -> Labelled:
         X, y, sample_weight = validation, None, None
         if isinstance(validation, tuple):
             X, y, sample_weight = (*validation, None, None)[:3]
@@ -382,9 +383,10 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
                 f"{shown(validation)[:80]}. The share to hold out is validation_fraction."
             )
         given = as_embeddings(X)
-        given = given.select([name for name in given.modalities if name in self.embedding_dims_])
+        given = given.select([name for name in given.modalities if name not in left_out])
         given = match_modalities(given, self.embedding_dims_, self.encoders_)
         held, y, weight, groups = labelled(given, y, sample_weight)
+        check_same_kind(y, self.classes_)
         unknown = sorted(set(y.tolist()) - set(self.classes_.tolist()))
         if unknown:
             raise InputError(
@@ -393,7 +395,6 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             )
         codes = np.searchsorted(self.classes_, y)
         if self.class_weight is not None:  # as in training
-            weight = weight * np.array(
-                [self._class_weights.get(code, 1) for code in codes.tolist()]
-            )
+            by_class = [self._class_weights.get(code, 1) for code in codes.tolist()]
+            weight = weight * np.array(by_class)
         return Labelled(held, codes, weight, groups)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from srmm.data.arrays import as_column
 from srmm.data.embeddings import Embeddings, concatenate
@@ -117,17 +116,18 @@ def labelled(
     counts = kept & (weight > 0)
     if not counts.any():
         raise InputError("No instance has a label, at least one item and a weight above 0.")
+    labels = check_label_types(y[kept if weightless else counts])
     if weightless and kept.sum() < known.sum():
         _say_lost(y[known], y[kept])
     kept = kept if weightless else counts
-    labels = check_label_types(y[kept])
     groups = as_column("groups", groups, len(y)) if groups is not None else embeddings.groups
     return embeddings[kept], labels, weight[kept], None if groups is None else groups[kept]
 
 
 def _say_lost(labels: np.ndarray, kept: np.ndarray) -> None:
     """Warn of classes that go with the instances that have no item."""
-    lost = pd.Index(pd.unique(labels)).difference(pd.Index(pd.unique(kept)), sort=False).tolist()
+    there = set(kept.tolist())
+    lost = [label for label in dict.fromkeys(labels.tolist()) if label not in there]
     if lost:
         more = f" and {len(lost) - 5:,} more classes" if len(lost) > 5 else ""
         warnings.warn(

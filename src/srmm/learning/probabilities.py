@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
-from srmm.errors import SrmmError
+from srmm.errors import InputError, SrmmError, one_of
 from srmm.learning.standardize import large_number
 
 _AT_ONCE = 1_000_000  # probabilities on their way: what stays in a processor's cache
 _ROWS = 4096
+
+WHEN_NOTHING = ("error", "prior")
+"""What can be done with an instance that has no item at all."""
 
 
 def nothing_there(rows: np.ndarray, n: int) -> str:
@@ -22,6 +25,16 @@ def nothing_there(rows: np.ndarray, n: int) -> str:
         "when_nothing_present='prior' (--when-nothing prior) to get the training set's class "
         "shares for them."
     )
+
+
+def something_there(present: np.ndarray, when_nothing: str) -> np.ndarray:
+    """Boolean (n,): rows with an item; raises listing the others unless they get the prior."""
+    something = np.asarray(present.any(axis=1))
+    if not something.all():
+        one_of("when_nothing_present", when_nothing, WHEN_NOTHING)
+        if when_nothing == "error":
+            raise InputError(nothing_there(np.flatnonzero(~something), len(present)))
+    return something
 
 
 def check_probabilities(

@@ -38,6 +38,7 @@ from srmm.files import (
 from srmm.learning.card import CARD, model_card
 from srmm.learning.checked import check_config, damaged
 from srmm.learning.describe import describe_model
+from srmm.learning.devices import usable_device
 from srmm.learning.hub import on_this_machine
 from srmm.learning.method import classifiers
 from srmm.learning.places import ENCODERS, check_places
@@ -143,6 +144,8 @@ def open_saved(folder: str | Path, *, device: str | None = None) -> Saved:
     Raises as `from_pretrained`.
     """
     folder = Path(folder)
+    if device is not None:
+        usable_device(device)  # or the model would be said to be damaged
 
     def read(place: Path) -> Saved:
         config = _read_config(place)

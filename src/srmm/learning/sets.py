@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.labels import check_same_kind
 from srmm.errors import InputError, fraction
 from srmm.learning.calibration import Calibration
 from srmm.learning.labelled import Labelled, labelled
@@ -72,6 +73,7 @@ class PredictsSets:
         """
         model: Any = self
         embeddings, labels, _, _ = labelled(model.as_seen(X), y, None)
+        check_same_kind(labels, self.classes_)
         index = {label: c for c, label in enumerate(self.classes_.tolist())}
         known = np.array([label in index for label in labels.tolist()])
         if not known.any():

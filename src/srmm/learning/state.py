@@ -14,6 +14,7 @@ import numpy as np
 from srmm.errors import InputError
 from srmm.learning.checked import check_answers, check_described, check_finite
 from srmm.learning.method import classifiers, kind_of
+from srmm.recipe import check_parameters
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -81,6 +82,25 @@ def kept_parameters(model: Any) -> dict[str, Any]:
     """The parameters of a classifier that decide what it is: JSON values."""
     given = model.get_params(deep=False)
     return {name: value for name, value in given.items() if name not in NOT_KEPT}
+
+
+def decisive_parameters(model: Any) -> dict[str, Any]:
+    """The parameters of a classifier that decided what it learnt; what fuses acts later."""
+    found = {**kept_parameters(model), "class_weight": model.class_weight}
+    return {name: value for name, value in found.items() if name != "fusion"}
+
+
+def check_as_learnt(model: Any) -> None:
+    """Raise `InputError` if parameters were set since `fit`: saved, they would tell of another
+    model than was learnt, or of one that cannot be made again."""
+    check_parameters(model)
+    before, now = getattr(model, "_learnt_with", {}), decisive_parameters(model)
+    for name, value in before.items():
+        if now[name] is not value and now[name] != value:
+            raise InputError(
+                f"{name} is {now[name]!r}, and was {value!r} when this model was fitted. Fit it "
+                f"again, or set it back with set_params({name}={value!r})."
+            )
 
 
 def stored_parameters(state: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

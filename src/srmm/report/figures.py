@@ -46,13 +46,13 @@ _PANEL = (5.2, 3.6)
 def curves_figure(report: Report, metric: str = "accuracy") -> Figure:
     """The missing-rate curves (the paper's Fig. 4), one panel per modality that goes missing.
 
-    Raises `InputError` if the report has no curves, as for a model of one modality.
+    Raises `InputError` if the report has no curves, as where no test row has two modalities.
     """
     curves = drawable_curves(report, metric)
     if not curves:
         raise InputError(
-            f"The report has no missing-rate curves of {metric!r} to draw: they need a model of "
-            "two modalities or more."
+            f"The report has no missing-rate curves of {metric!r} to draw: they need test rows "
+            "that have two modalities or more."
         )
     columns = min(len(curves), 2)
     rows = math.ceil(len(curves) / columns)

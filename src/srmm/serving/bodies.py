@@ -181,7 +181,13 @@ async def _form(request: Request, limits: Limits) -> FormData:
 
 
 class _StrictParser(MultiPartParser):
-    """Texts that are not in their charset are refused, not read as other letters."""
+    """Texts that are not in their charset are refused, not read as other letters; so is a form
+    without its end, whose last field would pass for one that is absent."""
+
+    _is_whole = False
+
+    def on_end(self) -> None:
+        self._is_whole = True
 
     async def parse(self) -> FormData:
         charset = parse_options_header(self.headers["content-type"])[1].get(b"charset", b"utf-8")
@@ -189,7 +195,10 @@ class _StrictParser(MultiPartParser):
             codecs.lookup(charset.decode("latin-1"))
         except LookupError as error:
             raise MultiPartException(f"{error}.") from None
-        return await super().parse()
+        form = await super().parse()
+        if not self._is_whole:
+            raise MultiPartException("it is cut off: the boundary at its end is missing.")
+        return form
 
     def on_part_end(self) -> None:
         part = self._current_part

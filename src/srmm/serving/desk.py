@@ -91,7 +91,9 @@ class Desk:
     def wanted(self, request: Request) -> Wanted:
         """What the query of a request asks for; `Refusal` naming what it cannot be."""
         query = dict(request.query_params)
-        for name in query:
+        for name, value in request.query_params.multi_items():
+            if value != query[name]:
+                raise Refusal(422, "It is given twice. Give it once.", field=name[:60])
             if name not in ("coverage", "explain", "top", "nearest"):
                 raise Refusal(
                     422, "Unknown; expected coverage, explain, top or nearest.", field=name[:60]
@@ -103,11 +105,15 @@ class Desk:
         if explain not in ("true", "false"):
             raise Refusal(422, "Expected true or false.", field="explain")
         top = query.get("top", "10")
+        nearest = _whole("nearest", query.get("nearest", "0"), 0, _MOST_NEAREST)
+        if nearest and self.neighbours is None:
+            raise Refusal(422, "The server has no training items: it was started without --store.",
+                          field="nearest")  # fmt: skip
         return Wanted(
             coverage,
             explain == "true",
             None if top == "all" else _whole("top", top, 1, len(self.predictor.classes_)),
-            _whole("nearest", query.get("nearest", "0"), 0, _MOST_NEAREST),
+            nearest,
         )
 
     def warm_up(self) -> None:

@@ -130,16 +130,17 @@ def _items(tensor: Mapping[str, Any], where: str) -> list[Any]:
     shape = _shape(tensor.get("shape"), f"{where}.shape")
     if not isinstance(data, list):
         raise Refusal(400, "Expected the data as a list.", field=f"{where}.data")
-    flat = _flat(data, shape)
     width = shape[1] if len(shape) == 2 else 1
-    if len(flat) != shape[0] * width:
+    rows = _rows_of(data, shape)
+    # Of a row that is null nothing is made: a shape can name any width.
+    filled = sum(width if row is None else len(row) for row in rows)
+    if len(rows) != shape[0] or any(row is not None and len(row) != width for row in rows):
         raise Refusal(
-            400, f"{len(flat):,} values do not fill a shape of {shape}.", field=f"{where}.data"
+            400, f"{filled:,} values do not fill a shape of {shape}.", field=f"{where}.data"
         )
     if len(shape) == 1 or (width == 1 and kind == "BYTES"):
-        return flat
-    rows = [flat[i * width : (i + 1) * width] for i in range(shape[0])]
-    return [None if all(value is None for value in row) else row for row in rows]
+        return [None if row is None else row[0] for row in rows]
+    return [None if row is None or all(v is None for v in row) else row for row in rows]
 
 
 def _shape(shape: Any, where: str) -> list[int]:
@@ -150,16 +151,16 @@ def _shape(shape: Any, where: str) -> list[int]:
     return found
 
 
-def _flat(data: list[Any], shape: list[int]) -> list[Any]:
+def _rows_of(data: list[Any], shape: list[int]) -> list[list[Any] | None]:
     """The values row by row: data may be nested as the shape is, or flat; a null row is absent."""
     if (
         len(shape) == 2
         and len(data) == shape[0]
         and all(row is None or isinstance(row, list) for row in data)
     ):
-        rows = [[None] * shape[1] if row is None else row for row in data]
-        return [value for row in rows for value in row]
-    return data
+        return data
+    width = max(1, shape[1] if len(shape) == 2 else 1)
+    return [data[i : i + width] for i in range(0, len(data), width)]
 
 
 def _asked_outputs(outputs: Any) -> list[str]:

@@ -21,7 +21,7 @@ from srmm.experiments.data import (
 from srmm.files import json_ready, write_json
 from srmm.methods import make_method
 from srmm.report.comparison import write_comparison
-from srmm.workflows.data import open_data
+from srmm.workflows.data import check_no_columns, open_data
 from srmm.workflows.made_by import json_of, page_of
 from srmm.workflows.places import check_file, check_own
 from srmm.workflows.splits import unlearnt_notes
@@ -64,6 +64,7 @@ def compare_workflow(
     summary = None
     notes: tuple[str, ...] = ()
     if is_store(Path(source)):
+        check_no_columns(source, columns)
         store, name = Path(source), Path(source).name
     else:
         found = open_data(source, columns, root=root, options=options)

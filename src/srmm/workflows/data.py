@@ -62,17 +62,30 @@ def open_data(
             f"{', '.join(options)} would change nothing. A method's parameters take --setting."
         )
     if is_dir(path) and is_store(path):
+        check_no_columns(source, columns)
         return load_embeddings(path, check=True)
     if is_table(source):
         chosen = {key: value for key, value in (columns or {}).items() if value}
         chosen["as_cells"] = [*as_cells, *chosen.get("as_cells", ())]
         return read_table(source, folder=root, **chosen)
     if source in DATASETS:
+        check_no_columns(source, columns)
         return load_dataset(source, root, **(options or {}))
     raise InputError(
         f"There is no file or folder {source}, and no data set of that name. "
         f"{did_you_mean(source, DATASETS)}"
     )
+
+
+def check_no_columns(source: str, columns: Mapping[str, Any] | None) -> None:
+    """Raise `InputError` for choices of columns of what is no table, but has its own roles."""
+    chosen = [key for key, value in (columns or {}).items() if value]
+    if chosen:
+        raise InputError(
+            f"{source} is no table but embeddings or a data set, whose modalities, labels and "
+            f"split are known: {', '.join(chosen)} would change nothing. Leave it out, or name "
+            "the table."
+        )
 
 
 def is_table(source: str) -> bool:

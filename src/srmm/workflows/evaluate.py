@@ -64,6 +64,12 @@ def evaluate_workflow(
     and a folder whose pictures the report may show (see `srmm.workflows.shown`). Either file is
     replaced if it was written here, another file only to `overwrite` it.
     """
+    asked = [name for name, value in {**(columns or {}), "set": options}.items() if value]
+    if source is None and asked:
+        raise InputError(
+            f"{', '.join(asked)} is of a table or data set to evaluate on, and none is named: the "
+            "rows that were held out are as the model read them. Name one, or leave it out."
+        )
     report, numbers = check_report(report, source, overwrite=overwrite)
     model, config, rows = open_saved(model_folder)
     origin = config.get("origin") or {}

@@ -119,6 +119,13 @@ def fit_workflow(
         if found.store is not None:
             note_source(found.store, source, found.columns, root, options)
     else:
+        asked = {"encoder": encoders, "store": store, "strict": strict, "half precision":
+                 precision != "full"}  # fmt: skip
+        if chosen := [name for name, value in asked.items() if value]:
+            raise InputError(
+                f"{source} holds embeddings already: {', '.join(chosen)} would change nothing. "
+                "Leave it out, or name the table they were made from."
+            )
         found = encoded_before(data, Path(source), columns or {})
 
     few = find_rare(found.embeddings, rare, min_rows)  # again: items may have been unreadable

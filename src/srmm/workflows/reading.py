@@ -77,12 +77,15 @@ def left_out_note(modality: str) -> str:
 
 def readable(choice: str, columns: Sequence[str]) -> bool:
     """Whether a column, template or pattern over columns can be read from these columns."""
-    if choice in columns:
+    if choice in columns or all(_matches(part.strip(), columns) for part in choice.split(",")):
         return True
     used = re.findall(r"{(.*?)}", choice)
-    if used:
-        return all(column in columns for column in used)
-    return all(any(fnmatch(c, part.strip()) for c in columns) for part in choice.split(","))
+    return bool(used) and all(column in columns for column in used)
+
+
+def _matches(part: str, columns: Sequence[str]) -> bool:
+    """Whether it is one of these columns, as "width[cm]" may be, or a pattern of some."""
+    return part in columns or any(fnmatch(column, part) for column in columns)
 
 
 def _those_there(choice: str | None, columns: Sequence[str]) -> str:

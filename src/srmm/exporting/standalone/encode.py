@@ -11,13 +11,26 @@ import numpy as np
 import onnxruntime
 
 
+def named_items(words: list[str]) -> dict[str, str]:
+    """["image=shoe.jpg", …] → {modality: item}; one without an item, "text=", is absent."""
+    items: dict[str, str] = {}
+    for word in words:
+        name, sign, item = word.partition("=")
+        if not sign:
+            raise ValueError(f"Expected NAME=ITEM, such as image=shoe.jpg, got {word!r}.")
+        if name in items:
+            raise ValueError(f"{name} is given twice: {items[name]!r} and {item!r}.")
+        items[name] = item
+    return {name: item for name, item in items.items() if item.strip()}
+
+
 def embed_all(folder: Path, items: dict[str, Any]) -> dict[str, np.ndarray]:
     """{modality: a path of a picture, a text, or a path ending in .npy} → {modality: (1, d)}."""
     about = json.loads((Path(folder) / "srmm.json").read_text(encoding="utf-8"))
     embeddings = {}
     for name, item in items.items():
         if name not in about["modalities"]:
-            raise SystemExit(
+            raise ValueError(
                 f"There is no modality {name!r}; there are {list(about['modalities'])}."
             )
         if str(item).endswith(".npy"):
@@ -25,15 +38,26 @@ def embed_all(folder: Path, items: dict[str, Any]) -> dict[str, np.ndarray]:
             continue
         encoder = about["modalities"][name]["encoder"]
         if not (encoder and encoder.get("prepare")):
-            raise SystemExit(
+            raise ValueError(
                 f"{name}: no encoder is exported for it; give a vector, {name}=FILE.npy."
             )
         if encoder["kind"] != "text":
-            from PIL import Image, ImageOps
-
-            item = ImageOps.exif_transpose(Image.open(item)).convert("RGB")
+            item = picture_at(item)
         embeddings[name] = embed(folder, encoder, [item])
     return embeddings
+
+
+def picture_at(path: str) -> Any:
+    """The picture in a file, upright and as RGB; what is transparent is white, as in training."""
+    from PIL import Image, ImageOps
+
+    picture = ImageOps.exif_transpose(Image.open(path))
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        raise ValueError(f"{path} has more than 8 bits: save it with 8, or use srmm itself.")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("RGB")
 
 
 def embed(folder: Path, encoder: dict[str, Any], items: list[Any]) -> np.ndarray:

@@ -1,0 +1,48 @@
+"""What lies beside an exported model refuses what srmm refuses, where the graph would answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srmm.exporting.standalone.encode import named_items, picture_at
+from srmm.exporting.standalone.predict import checked
+
+MODALITIES = {"image": {"size": 2}, "text": {"size": 3}}
+
+
+def test_embeddings_that_the_graph_would_take_for_something_else() -> None:
+    image = np.ones((2, 2))
+    rows = checked({"image": image}, MODALITIES)
+    assert rows["image"].dtype == np.float32
+    assert np.isnan(checked({"image": [[np.nan] * 2]}, MODALITIES)["image"]).all()
+    for given, words in [
+        ({}, "There is no item: give one at least, of image, text"),
+        ({"imgae": image}, "no modality 'imgae'; there are image, text"),
+        ({"image": np.ones((2, 3))}, r"image is of shape \(2, 3\), expected \(n, 2\)"),
+        ({"image": np.ones(2)}, r"image is of shape \(2,\)"),
+        ({"image": [[1, 1], [np.nan, 1]]}, "Row 1 of image is partly NaN or infinite"),
+        ({"image": [[np.inf, np.inf]]}, "Row 0 of image is partly NaN or infinite"),
+        ({"image": image, "text": np.ones((3, 3))}, "one row per instance, got {'image': 2"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            checked(given, MODALITIES)
+
+
+def test_words_of_the_command_line() -> None:
+    assert named_items(["image=a=b.jpg", "text= "]) == {"image": "a=b.jpg"}
+    with pytest.raises(ValueError, match=r"Expected NAME=ITEM, such as image=shoe.jpg, got 'shoe'"):
+        named_items(["shoe"])
+    with pytest.raises(ValueError, match="image is given twice: 'a' and 'b'"):
+        named_items(["image=a", "image=b"])
+
+
+def test_what_is_transparent_is_white_as_in_training(tmp_path: Path) -> None:
+    Image.new("RGBA", (2, 2), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert picture_at(str(tmp_path / "clear.png")).getpixel((0, 0)) == (255, 255, 255)
+    Image.fromarray(np.full((2, 2), 40_000, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(ValueError, match=r"deep.png has more than 8 bits"):
+        picture_at(str(tmp_path / "deep.png"))
