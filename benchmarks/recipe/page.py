@@ -1,4 +1,4 @@
-"""The page docs/results/default.md and its figure, from the runs of `against_all.py`."""
+"""What the runs of `against_all.py` say: docs/results/default.md, its figure, a README table."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Line:
 
 
 def write_page(runs: Runs, methods: list[str]) -> None:
-    """Write page and figure of all that is there; a seed counts once every method has it."""
+    """Write page, figure and the README's table; a seed counts once every method has it."""
     lines, noise, seconds, sizes = [], [], [], []
     for case in CASES:
         found = {label: _found(runs, case.name, label) for label in methods}

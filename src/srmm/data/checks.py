@@ -20,17 +20,17 @@ _SHOWN = 60  # letters of a value
 
 
 def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
-    """A whole number from `least` to `most`.
+    """A whole number from `least` to `most`, Python's or NumPy's, as Python's.
 
     >>> whole("state.seed", True)
     Traceback (most recent call last):
     srmm.errors.InputError: state.seed is True, expected a whole number, at least 0.
     """
-    fits = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    fits = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
     if not fits or (most is not None and value > most):
         up_to = "" if most is None else f" and at most {most:,}"
         raise _wrong(name, value, f"a whole number, at least {least:,}{up_to}")
-    return value
+    return int(value)
 
 
 def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:

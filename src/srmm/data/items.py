@@ -19,13 +19,7 @@ from PIL import Image
 from srmm.data.addresses import is_url, open_url
 from srmm.data.audio import Audio, audio_from_samples, decode_audio
 from srmm.data.blocks import Cells
-from srmm.data.broken import (
-    AbsentFile,
-    UnreadableItem,
-    check_size,
-    refuse_mask,
-    refuse_stand_in,
-)
+from srmm.data.broken import AbsentFile, UnreadableItem, check_size, refuse_mask, refuse_stand_in
 from srmm.data.limits import limit, raised_by
 from srmm.data.paths import FileReader
 from srmm.data.pictures import as_rgb, decode_picture

@@ -59,8 +59,7 @@ def distil(
             f"What is distilled is a fitted SingleBranchClassifier, got {type(model).__name__}"
             f"{'' if hasattr(model, 'classes_') else ', which is not fitted'}. Fit one first."
         )
-    seed = int(random_state) if isinstance(random_state, np.integer) else random_state
-    random_state = whole("random_state", seed, 0, 2**32 - 1)
+    random_state = whole("random_state", random_state, 0, 2**32 - 1)
     if model.n_folds == 1:
         raise InputError("This model is distilled already: it is one network. Distil its teacher.")
     embeddings, labels, weight, _ = labelled(as_embeddings(X), y, sample_weight)

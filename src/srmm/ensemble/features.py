@@ -3,7 +3,8 @@
 A small network is slow to bend a single number; trees cut it for free. Piecewise-linear codes
 (Gorishniy et al., On Embeddings for Numerical Features in Tabular Deep Learning, 2022) give the
 network the same cuts: bins between quantiles of training, each filled from 0 to 1; eight for a
-number, and up to 32 where an embedding has few numbers, whose cuts so can be finer.
+number, up to 32 where an embedding has few numbers, whose cuts so can be finer, and none where it
+has many.
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ def evaluate(
                 f"The baseline {label!r} must be a fitted classifier of srmm, got "
                 f"{type(baseline).__name__}. Fit it first, or let srmm.fit_baselines make them."
             )
-    seed = whole("seed", int(seed) if isinstance(seed, np.integer) else seed, 0, 2**32 - 1)
+    seed = whole("seed", seed, 0, 2**32 - 1)
     notes = [notes] if isinstance(notes, str) else list(notes)
     embeddings = model.as_seen(test)
     labels = embeddings.labels if y is None else as_labels("y", y)

@@ -13,11 +13,7 @@ from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.encoding.encode import EncodingSummary, encode
 from srmm.experiments.cells import Progress
 from srmm.experiments.compare import DEFAULT_METHODS, FORMAT, compare
-from srmm.experiments.data import (
-    ExperimentData,
-    has_own_split,
-    open_experiment_data,
-)
+from srmm.experiments.data import ExperimentData, has_own_split, open_experiment_data
 from srmm.files import json_ready, write_json
 from srmm.methods import make_method
 from srmm.report.comparison import write_comparison
