@@ -90,7 +90,7 @@ def test_instances_that_share_an_item_are_linked() -> None:
     t = np.arange(36.0).reshape(12, 3)
     t[2] = t[1]  # and the second's title stands on a third
     data = Embeddings.from_arrays({"image": x, "text": t})
-    groups = linked(data, 3)
+    groups = linked(data, np.zeros(12, dtype=int), 3)
     assert len({*groups[:3]}) == 1
     assert len({*groups.tolist()}) == 10
 
@@ -98,11 +98,34 @@ def test_instances_that_share_an_item_are_linked() -> None:
 def test_what_everybody_has_links_nobody() -> None:
     x = np.random.default_rng(0).normal(size=(100, 2))
     data = Embeddings.from_arrays({"image": x, "text": np.ones((100, 3))})
-    assert len({*linked(data, 5).tolist()}) == 100
+    assert len({*linked(data, np.zeros(100, dtype=int), 5).tolist()}) == 100
     pairs = np.repeat(x[:50], 2, axis=0)
     chain = np.concatenate([x[:1], np.repeat(x[1:50], 2, axis=0), x[50:51]])
     tied = Embeddings.from_arrays({"image": pairs, "text": chain})
-    assert len({*linked(tied, 5).tolist()}) == 50  # with the texts all would hang together
+    assert (
+        len({*linked(tied, np.zeros(100, dtype=int), 5).tolist()}) == 50
+    )  # with the texts all would hang together
+
+
+def test_values_of_a_category_link_nobody() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(600, 3)), np.arange(600) % 30
+    of_class = rng.normal(size=(30, 2))  # each class has a value of its own
+    data = Embeddings.from_arrays({"x": x, "kind": of_class[y]})
+    assert len({*linked(data, y, 5).tolist()}) == 600
+    pairs = rng.normal(size=(150, 2))[np.arange(600) // 4]  # four takes of one thing
+    assert len({*linked(Embeddings.from_arrays({"x": x, "t": pairs}), y, 5).tolist()}) == 150
+    few = rng.normal(size=(40, 2))[np.arange(600) % 40]  # fifteen instances a value
+    assert len({*linked(Embeddings.from_arrays({"x": x, "t": few}), y, 5).tolist()}) == 600
+
+
+def test_items_that_tie_a_class_together_link_nobody() -> None:
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    y = np.arange(200) // 4  # fifty classes of four
+    data = Embeddings.from_arrays({"x": x, "t": x[4 * y]})  # all of a class have one item
+    assert len({*linked(data, y, 5).tolist()}) == 200
+    data = Embeddings.from_arrays({"x": x, "t": x[np.arange(200) // 4]})
+    assert len({*linked(data, np.arange(200) % 4, 5).tolist()}) == 50
 
 
 @pytest.mark.workflow

@@ -28,7 +28,9 @@ def problem(n: int = 900, M: int = 3, seed: int = 0):
 def test_a_modality_that_knows_nothing_is_silenced() -> None:
     y, lone, fused = problem()
     present = np.ones((len(y), 3), dtype=bool)
-    weights = PatternWeights.fit(outputs_of(lone, fused), y, np.ones(len(y)), present)
+    weights = PatternWeights.fit(
+        outputs_of(lone, fused), y, np.ones(len(y)), present, present.sum(axis=0)
+    )
     both = weights.of(np.array([[True, True, False]]))[0]
     assert both[0] > 1.5  # modesty is corrected
     assert both[1] < 0.05
@@ -42,7 +44,9 @@ def test_a_pattern_nobody_has_follows_what_its_modalities_are_worth_alone() -> N
     y, lone, fused = problem()
     present = np.zeros((len(y), 3), dtype=bool)
     present[np.arange(len(y)), np.arange(len(y)) % 3] = True  # one item each
-    weights = PatternWeights.fit(outputs_of(lone, fused), y, np.ones(len(y)), present)
+    weights = PatternWeights.fit(
+        outputs_of(lone, fused), y, np.ones(len(y)), present, present.sum(axis=0)
+    )
     alone = np.diag(weights.of(np.eye(3, dtype=bool)))
     pair = weights.of(np.array([[True, False, True]]))[0]
     np.testing.assert_allclose(pair, [0.4 * alone[0], 0, 0.4 * alone[2], 0.2])
@@ -52,7 +56,9 @@ def test_many_modalities_need_no_weights_for_every_pattern() -> None:
     y, lone, fused = problem(200, M=16)
     present = np.random.default_rng(1).random((200, 16)) < 0.5
     present[~present.any(axis=1), 0] = True
-    weights = PatternWeights.fit(outputs_of(lone, fused), y, np.ones(200), present)
+    weights = PatternWeights.fit(
+        outputs_of(lone, fused), y, np.ones(200), present, present.sum(axis=0)
+    )
     assert len(weights.codes) <= 16 + 120 + 1 + 100
     never = np.zeros((1, 16), dtype=bool)
     never[0, 3:12] = True

@@ -109,6 +109,7 @@ class OfTable:
 
     def __init__(self, p: np.ndarray, y: np.ndarray) -> None:
         self.p, self.y, self.present = p, y, np.ones((len(y), 1), dtype=bool)
+        self.judged = np.arange(len(y))
 
     def __call__(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
         return self.p[rows]

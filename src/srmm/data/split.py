@@ -14,6 +14,8 @@ from srmm.errors import InputError
 _CHUNK = 4096
 _COMMON = 0.05
 """An item that a larger share of the instances has says nothing of who belongs together."""
+_MOST_PER_ITEM = 10
+"""Where an item of a modality has more instances on average, it is a category's value."""
 
 
 def stratified_split(
@@ -162,12 +164,14 @@ def _places_as_text(numbers: np.ndarray) -> np.ndarray:
     return place
 
 
-def linked(embeddings: Embeddings, n_folds: int) -> np.ndarray:
+def linked(embeddings: Embeddings, y: np.ndarray, n_folds: int) -> np.ndarray:
     """Groups (n,) of instances that share an identical item, directly or through others.
 
     Two takes of one photo, or one title on two products: in two folds they would teach the test.
-    Items that more than a twentieth of the instances have link nobody. Nor do
-    those of a modality with which more than a fold would be tied together.
+    Values of a category are no such thing: nobody is linked by items that more than a twentieth of
+    the instances have, nor by those of a modality with ten instances an item. A modality
+    with which more than a fold, or that share of the own class `y` (n,), would be tied together
+    links nobody either: a network has to see of every class what it is asked for.
     """
     n, none = len(embeddings), np.arange(0)
     rows, items, offset, group = none, none, n, np.arange(n)
@@ -176,16 +180,23 @@ def linked(embeddings: Embeddings, n_folds: int) -> np.ndarray:
         code = identical_items(embeddings, name)
         shared = np.bincount(code)
         useful = (shared[code] > 1) & (shared[code] <= max(2, _COMMON * n))
-        if not useful.any():
+        if not useful.any() or len(shared) * _MOST_PER_ITEM < len(code):
             continue
         i = np.concatenate([rows, mine[useful]])
         j = np.concatenate([items, code[useful] + offset])
         offset += len(shared)
         links = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(offset, offset))
         tied = connected_components(links, directed=False)[1][:n]
-        if np.bincount(tied).max() <= n / n_folds:
+        if max(np.bincount(tied).max() / n, _tied_of_class(tied, y)) <= 1 / n_folds:
             rows, items, group = i, j, tied
     return np.unique(group, return_inverse=True)[1]
+
+
+def _tied_of_class(group: np.ndarray, y: np.ndarray) -> float:
+    """What share of the others of its class is in the group of an instance, on average."""
+    n_classes = int(y.max()) + 1
+    _, number, size = np.unique(group * n_classes + y, return_inverse=True, return_counts=True)
+    return float(np.mean((size[number] - 1) / np.maximum(1, np.bincount(y)[y] - 1)))
 
 
 def repeated(embeddings: Embeddings) -> np.ndarray | None:

@@ -15,6 +15,7 @@ from srmm.data.split import draw_folds, linked
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.features import Features
 from srmm.ensemble.folded import Folded, folded
+from srmm.ensemble.judged import judged_rows, warn_of_lone_groups
 from srmm.ensemble.out_of_fold import OutOfFold
 from srmm.ensemble.state import arrays_of, check_folds, digest_of, restored
 from srmm.ensemble.table import FeatureTable
@@ -68,7 +69,8 @@ class SingleBranchClassifier(NetworkModel):
         Of each modality alone and of the fused stream, by presence pattern.
     trust_ : Trust
     out_of_fold_ : dict of str to float
-        "accuracy" and "log_loss" of the training instances, each as its fold's network sees it.
+        "accuracy" and "log_loss" of the training instances, each as its fold's network sees it;
+        of classes that are in several folds. Empty if there are none.
     calibration_ : Calibration
         Out-of-fold scores by presence pattern, from which `predict_set` makes prediction sets.
     folds_ : array of shape (n_train,)
@@ -147,7 +149,11 @@ class SingleBranchClassifier(NetworkModel):
     def _drawn_folds(self, train: Labelled, rng: np.random.Generator) -> np.ndarray:
         """Which network does not learn from each instance (n,)."""
         data = train.embeddings
-        groups = linked(data, self.n_folds) if train.groups is None else train.groups
+        groups = train.groups
+        if groups is None:
+            groups = linked(data, train.y, self.n_folds)
+        else:
+            warn_of_lone_groups(train.y, groups, self.classes_)
         return draw_folds(train.y, groups, self.n_folds, rng).astype(np.int16)
 
     def _network(self) -> Branches:
@@ -182,12 +188,14 @@ class SingleBranchClassifier(NetworkModel):
         """Learn from out-of-fold outputs what each stream is worth, and what strangeness costs."""
         M, C = len(self.modalities_), len(self.classes_)
         most = min(_MOST_ROWS, max(500, _MOST_NUMBERS // (C * (M + 1))))
-        chosen = rng.permutation(len(train.y))[:most]
-        present = np.asarray(train.embeddings.present)[chosen]
+        chosen = rng.permutation(judged_rows(train.y, self.folds_))[:most]
+        there = np.asarray(train.embeddings.present)
+        present = there[chosen]
         y, counts = train.y[chosen], train.weight[chosen]
         outputs = OutOfFold(self.network_, table, chosen, self.folds_[chosen])
-        self.weights_ = PatternWeights.fit(outputs.logs, y, counts, present)
-        self.out_of_fold_ = self.weights_.score(outputs.logs, y, counts, present)
+        items = train.weight @ there
+        self.weights_ = PatternWeights.fit(outputs.logs, y, counts, present, items)
+        self.out_of_fold_ = self.weights_.score(outputs.logs, y, counts, present) if len(y) else {}
         self.trust_ = Trust.fit_familiar(train.embeddings, self.features_, self.folds_ == 0)
         lone = self.weights_.of(np.eye(M, dtype=bool))
         for m, name in enumerate(self.modalities_):

@@ -14,6 +14,7 @@ from srmm.data.inputs import as_embeddings
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.ensemble.draws import Generators
+from srmm.ensemble.judged import judged_rows
 from srmm.ensemble.out_of_fold import OutOfFold
 from srmm.ensemble.state import digest_of
 from srmm.ensemble.table import FeatureTable
@@ -87,6 +88,8 @@ def distil(
     if model.class_weight is not None:
         weight = weight * weights_by_class(model.class_weight, labels, model.classes_)
     counts = torch.from_numpy(weight / weight.mean()).to(device, torch.float32)
+    truth = np.ones(len(table), dtype=np.float32)  # nobody could tell of a class in one fold
+    truth[judged_rows(target, model.folds_)] = _TRUTH
     student = _student(model, random_state)
     student.network_.start(rng)
 
@@ -95,8 +98,8 @@ def distil(
         present = draw_patterns(there[rows], drawn_by)
         with outside_products(device):  # what is taught is a prediction
             told = teacher.probabilities(rows, present, model.weights_)
-        wanted = (1 - _TRUTH) * told
-        wanted[np.arange(len(rows)), target[rows]] += _TRUTH
+        wanted = (1 - truth[rows])[:, None] * told
+        wanted[np.arange(len(rows)), target[rows]] += truth[rows]
         seen = torch.from_numpy(present).to(device)
         items, _ = table.batch(batch, rngs)
         vectors = network.enter(items, seen[None], rngs)

@@ -8,6 +8,7 @@ import numpy as np
 
 from srmm.data.embeddings import Embeddings
 from srmm.ensemble.classifier import SingleBranchClassifier
+from srmm.ensemble.judged import judged_rows
 from srmm.ensemble.out_of_fold import OutOfFold
 from srmm.ensemble.state import digest_of
 from srmm.ensemble.table import FeatureTable
@@ -24,6 +25,8 @@ class OutOfFoldScorer:
     y : array of shape (n,)
         Indices of their classes.
     present : bool array of shape (n, M)
+    judged : array of shape (k,)
+        The instances whose class the network that never saw them has learnt from others.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class OutOfFoldScorer:
     ) -> None:
         self.embeddings, self.y = embeddings, y
         self.present = np.asarray(embeddings.present)
+        self.judged = judged_rows(y, model.folds_)
         self._weights = model.weights_
         self._trust = model.trust_.of(embeddings, model.features_)
         table = FeatureTable(embeddings, model.features_, model.network_.fc2.weight.device)

@@ -45,9 +45,17 @@ class PatternWeights:
 
     @classmethod
     def fit(
-        cls, outputs: LogOutputs, y: np.ndarray, counts: np.ndarray, present: np.ndarray
+        cls,
+        outputs: LogOutputs,
+        y: np.ndarray,
+        counts: np.ndarray,
+        present: np.ndarray,
+        items: np.ndarray,
     ) -> PatternWeights:
-        """From out-of-fold outputs of instances of classes `y` (n,), which count `counts` times."""
+        """From out-of-fold outputs of instances of classes `y` (n,), which count `counts` times.
+
+        `items` (M,) is how many of each modality the networks have learnt from.
+        """
         M = present.shape[1]
         alone = np.ones(M)
 
@@ -59,8 +67,8 @@ class PatternWeights:
 
         for m in range(M):
             # Of few items the network knows little: the pull is towards silence.
-            n = counts[present[:, m]].sum()
-            alone[m] = fitted(np.array([m]), slice(0, 1), np.array([n / (n + _PULL)]))[0]
+            n = items[m] / (items[m] + _PULL)
+            alone[m] = fitted(np.array([m]), slice(0, 1), np.array([n]))[0]
         weights = {1 << m: prior(np.array([m]), alone) for m in range(M)}
         for members in _patterns(present):
             start = prior(members, alone)

@@ -21,7 +21,8 @@ def suspect_labels(model: Any, train: Embeddings) -> dict[str, Any]:
 
     A label is suspect if some other class is as probable as it usually is for instances of that
     class (Northcutt et al., Confident Learning, 2021); the worst come first, by how much less
-    probable their label is than the most probable class.
+    probable their label is than the most probable class. Instances of a class that lies in one fold
+    are not asked about.
 
     Returns
     -------
@@ -52,7 +53,7 @@ class Contradicted:
         keep = n * n_classes <= _MOST
         kept: list[np.ndarray] = []
         self.own, self.margin = np.empty(n), np.empty(n)
-        self.suspect = np.empty(n, dtype=bool)
+        self.suspect = np.zeros(n, dtype=bool)
         parts = []
         for rows in blocks:
             outputs = scorer(rows, scorer.present[rows])
@@ -61,11 +62,12 @@ class Contradicted:
             self.margin[rows] = _margin(outputs, y[rows])
             parts.append(in_short(outputs, y[rows]))
         self.said = parts[0].empty(n)
-        usual = _usual(self.own, y, n_classes)
+        judged = np.isin(np.arange(n), scorer.judged)
+        usual = _usual(self.own[judged], y[judged], n_classes)
         for b, rows in enumerate(blocks):
             self.said.put(rows, parts[b])
             outputs = kept[b] if keep else scorer(rows, scorer.present[rows])
-            self.suspect[rows] = _contradicts(outputs, y[rows], usual)
+            self.suspect[rows] = judged[rows] & _contradicts(outputs, y[rows], usual)
 
 
 def _usual(own: np.ndarray, y: np.ndarray, n_classes: int) -> np.ndarray:

@@ -27,7 +27,7 @@ def expected_out_of_fold(model: Any, train: Embeddings) -> dict[str, Any] | None
     scorer = out_of_fold_scorer(model, train)
     if isinstance(scorer, str):
         return None
-    some = np.sort(np.random.default_rng(0).permutation(len(scorer.y))[:_MOST])
+    some = np.sort(np.random.default_rng(0).permutation(scorer.judged)[:_MOST])
     patterns = []
     for pattern in usable_patterns(model.modalities_):
         mask = pattern_mask(pattern, model.modalities_)
