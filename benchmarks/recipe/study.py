@@ -21,10 +21,10 @@ from cases import by_name, open_data, parts
 from measure import measured
 
 import srmm
-from srmm.ensemble import classifier, features, training, weights
+from srmm.ensemble import classifier, discriminants, features, table, training, weights
 from srmm.ensemble.branches import Branches
+from srmm.ensemble.discriminants import Discriminants
 from srmm.ensemble.out_of_fold import OutOfFold
-from srmm.ensemble.table import FeatureTable
 from srmm.ensemble.trust import Trust
 from srmm.ensemble.weights import PatternWeights
 
@@ -47,11 +47,15 @@ def _no_fused_stream() -> list[Any]:
 
 
 def _equal_weights() -> list[Any]:
-    def fit(outputs: Any, y: Any, counts: Any, present: np.ndarray) -> PatternWeights:
+    def fit(outputs: Any, y: Any, counts: Any, present: np.ndarray, items: Any) -> PatternWeights:
         M = present.shape[1]
-        return PatternWeights(1 << np.arange(M), np.eye(M, M + 1), fused_share=1 / 2)
+        return PatternWeights(1 << np.arange(M), np.eye(M, 2 * M + 1), fused_share=1 / 2)
 
     return [patch.object(PatternWeights, "fit", staticmethod(fit))]
+
+
+def _no_discriminants() -> list[Any]:
+    return [patch.object(Discriminants, "fit", lambda *a, **k: Discriminants({}, {}))]
 
 
 def _no_scale() -> list[Any]:
@@ -70,10 +74,14 @@ VARIANTS: dict[str, tuple[Patches, dict[str, Any]]] = {
     "without piecewise-linear codes": (lambda: [patch.object(features, "LONGEST", 0)], {}),
     "equal weights instead of learnt ones": (_equal_weights, {}),
     "without the scale before the softmax": (_no_scale, {}),
-    "without noise in training": (lambda: [patch.object(FeatureTable, "_NOISY", 0.0)], {}),
+    "without discriminants": (_no_discriminants, {}),
+    "without noise in training": (
+        lambda: [patch.object(table, "NOISY", 0.0), patch.object(discriminants, "_NOISE", 1e-3)],
+        {},
+    ),
     "without trust": (lambda: [patch.object(Trust, "learn", lambda *a, **k: None)], {}),
     "folds that part equal items": (
-        lambda: [patch.object(classifier, "linked", lambda data, k: np.arange(len(data)))],
+        lambda: [patch.object(classifier, "linked", lambda data, y, k: np.arange(len(data)))],
         {},
     ),
     "8 bins, however few the numbers": (lambda: [patch.object(features, "_MOST_BINS", 8)], {}),

@@ -32,8 +32,19 @@ def unfolded(model: SingleBranchClassifier, test) -> np.ndarray:
         vectors = network.enter(items, there.expand(network.members, *there.shape))
         fused = network.fused(vectors, torch.from_numpy(trust))
         streams = torch.cat([vectors, fused[:, :, None]], dim=2)
-        logs = network.classify(streams).mean(dim=0).log_softmax(dim=-1).double()
-        weights = model.weights_.of(present) * np.hstack([trust, trust.max(axis=1)[:, None]])
+        said = network.classify(streams).mean(dim=0)
+        lines = [
+            sum(
+                model.discriminants_.logits(name, features.scaled_of(name, x), k)
+                for k in range(network.members)
+            )
+            / network.members
+            for name, x in items.items()
+        ]
+        logs = torch.cat([said[:, :-1], torch.stack(lines, dim=1), said[:, -1:]], dim=1)
+        logs = logs.log_softmax(dim=-1).double()
+        most = trust.max(axis=1)[:, None]
+        weights = model.weights_.of(present) * np.hstack([trust, trust, most])
         return torch.einsum("nec,ne->nc", logs, torch.from_numpy(weights)).softmax(-1).numpy()
 
 

@@ -7,10 +7,12 @@ from srmm.ensemble.weights import PatternWeights
 
 
 def outputs_of(lone: np.ndarray, fused: np.ndarray):
-    """(rows, modalities) → log-probabilities, as `OutOfFold.logs` gives them."""
+    """(rows, modalities) → log-probabilities, as `OutOfFold.logs`, without discriminants."""
+    alike = np.full_like(lone, -np.log(lone.shape[-1]))
 
     def logs(rows: np.ndarray, members: np.ndarray) -> np.ndarray:
-        return np.concatenate([lone[rows][:, members], fused[rows, None]], axis=1)
+        alone = lone[rows][:, members], alike[rows][:, members]
+        return np.concatenate([*alone, fused[rows, None]], axis=1)
 
     return logs
 
@@ -48,8 +50,9 @@ def test_a_pattern_nobody_has_follows_what_its_modalities_are_worth_alone() -> N
         outputs_of(lone, fused), y, np.ones(len(y)), present, present.sum(axis=0)
     )
     alone = np.diag(weights.of(np.eye(3, dtype=bool)))
+    assert weights.of(np.eye(3, dtype=bool))[:, 3:].max() < 1e-9  # what says nothing is not heard
     pair = weights.of(np.array([[True, False, True]]))[0]
-    np.testing.assert_allclose(pair, [0.4 * alone[0], 0, 0.4 * alone[2], 0.2])
+    np.testing.assert_allclose(pair, [0.4 * alone[0], 0, 0.4 * alone[2], 0, 0, 0, 0.2], atol=1e-9)
 
 
 def test_many_modalities_need_no_weights_for_every_pattern() -> None:

@@ -171,7 +171,7 @@ def test_a_size_that_the_weights_do_not_have_costs_nothing(
         (("classes",), [], "two labels or more"),
         (("classes",), ["ant", ["bee"], "cat"], "cannot name a class"),
         (("classes",), ["ant", 1, "cat"], "mix"),
-        (("classes",), ["ant", "bee"], "class_prior has the shape"),
+        (("classes",), ["ant", "bee"], "discriminants.weight.image has the shape"),
         (("classes",), ["x" * 10**6] * 100, "letters"),
         (("modalities",), {}, "No modality"),
         (("modalities",), {"image": 6}, "tensors names 'mean.text'"),

@@ -13,10 +13,11 @@ from torch import Tensor
 from srmm.data.embeddings import Embeddings
 from srmm.data.split import draw_folds, linked
 from srmm.ensemble.branches import Branches
+from srmm.ensemble.discriminants import Discriminants
 from srmm.ensemble.features import Features
-from srmm.ensemble.folded import Folded, folded
+from srmm.ensemble.folded import Entered, Folded, folded
 from srmm.ensemble.judged import judged_rows, warn_of_lone_groups
-from srmm.ensemble.out_of_fold import OutOfFold
+from srmm.ensemble.out_of_fold import OutOfFold, trust_of_experts
 from srmm.ensemble.state import arrays_of, check_folds, digest_of, restored
 from srmm.ensemble.table import FeatureTable
 from srmm.ensemble.training import AllButOne, batch_losses, train_branches
@@ -49,11 +50,12 @@ def _epochs(name: str, value: Any) -> None:
 class SingleBranchClassifier(NetworkModel):
     """Classify instances of several modalities, any of which may be missing (SRMM, cross-fitted).
 
-    The paper's single branch with a modality switch, and four additions: five networks, each of
-    which leaves out a fold; one more stream, of what is there together; the weight of each stream,
-    for each presence pattern, learnt from outputs of instances that their network never saw; less
-    weight for items unlike those of training. No instance is held out, nothing is imputed, and
-    every subset of modalities is legal input. `PaperClassifier` is the paper to the letter.
+    The paper's single branch with a modality switch, and five additions: five networks, each of
+    which leaves out a fold; one more stream, of what is there together; a linear discriminant of
+    each modality; the weight of each of these, for each presence pattern, learnt from outputs of
+    instances that none of them saw; less weight for items unlike those of training. No instance is
+    held out, nothing is imputed, and every subset of modalities is legal input.
+    `PaperClassifier` is the paper to the letter.
 
     Instances given as `validation` teach, too: nothing is chosen by them.
 
@@ -65,8 +67,10 @@ class SingleBranchClassifier(NetworkModel):
     network_ : Branches
     history_ : History
         Loss per epoch.
+    discriminants_ : Discriminants
+        A linear discriminant of each modality, beside the networks.
     weights_ : PatternWeights
-        Of each modality alone and of the fused stream, by presence pattern.
+        Of each modality alone, of its discriminant and of the fused stream, by presence pattern.
     trust_ : Trust
     out_of_fold_ : dict of str to float
         "accuracy" and "log_loss" of the training instances, each as its fold's network sees it;
@@ -187,12 +191,17 @@ class SingleBranchClassifier(NetworkModel):
     def _weigh(self, table: FeatureTable, train: Labelled, rng: np.random.Generator) -> None:
         """Learn from out-of-fold outputs what each stream is worth, and what strangeness costs."""
         M, C = len(self.modalities_), len(self.classes_)
-        most = min(_MOST_ROWS, max(500, _MOST_NUMBERS // (C * (M + 1))))
+        most = min(_MOST_ROWS, max(500, _MOST_NUMBERS // (C * (2 * M + 1))))
         chosen = rng.permutation(judged_rows(train.y, self.folds_))[:most]
         there = np.asarray(train.embeddings.present)
         present = there[chosen]
         y, counts = train.y[chosen], train.weight[chosen]
-        outputs = OutOfFold(self.network_, table, chosen, self.folds_[chosen])
+        self.discriminants_ = Discriminants.fit(
+            train.embeddings, train.y, train.weight, self.folds_, self.features_,
+            members=self.n_folds, n_classes=C,
+        )  # fmt: skip
+        of_each = self.network_, self.discriminants_
+        outputs = OutOfFold(*of_each, table, chosen, self.folds_[chosen])
         items = train.weight @ there
         self.weights_ = PatternWeights.fit(outputs.logs, y, counts, present, items)
         self.out_of_fold_ = self.weights_.score(outputs.logs, y, counts, present) if len(y) else {}
@@ -202,18 +211,18 @@ class SingleBranchClassifier(NetworkModel):
             rows = np.flatnonzero(present[:, m])[:_TRUST_ROWS]
             _, vectors = train.embeddings[chosen[rows]].items(name)
 
-            def log_outputs(noisy: np.ndarray, m: int = m, rows: np.ndarray = rows) -> np.ndarray:
+            def scores_of(noisy: np.ndarray, m: int = m, rows: np.ndarray = rows) -> np.ndarray:
                 made = torch.from_numpy(self.features_.apply(self.modalities_[m], noisy))
-                return outputs.logs_of(m, made.to(self._device()), rows)
+                logs = outputs.logs_of(m, made.to(self._device()), rows)
+                return np.einsum("nec,e->nc", logs, lone[m, [m, M + m]])
 
             self.trust_.learn(
                 name,
                 vectors,
                 y[rows],
                 counts[rows],
-                float(lone[m, m]),
                 self.features_,
-                log_outputs,
+                scores_of,
                 rng,
             )
         trust = self.trust_.of(train.embeddings[chosen], self.features_)
@@ -239,24 +248,22 @@ class SingleBranchClassifier(NetworkModel):
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         network, out = folded(self.network_), np.empty((len(embeddings), len(self.classes_)))
         for rows, some in embeddings.in_blocks(self._step):
-            entered = self._entered(network, some)
-            out[rows] = self._fused(network, *entered, np.asarray(some.present))
+            out[rows] = self._fused(network, self._entered(network, some), np.asarray(some.present))
         return out
 
     def _scorer(self, embeddings: Embeddings) -> Scorer:
         there = np.asarray(embeddings.present)
-        if there.size * self.n_folds * self.hidden_dim > _KEPT:
+        if there.size * (self.n_folds * self.hidden_dim + len(self.classes_)) > _KEPT:
             return lambda rows, present: self._probabilities(embeddings[rows].mask(present))
         network = folded(self.network_)
-        vectors, trust = self._entered(network, embeddings)
+        entered = self._entered(network, embeddings)
 
         def score(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
             out = np.empty((len(rows), len(self.classes_)))
             for start in range(0, len(rows), self._step):
                 some = rows[start : start + self._step]
                 mask = present[start : start + self._step] & there[some]
-                kept = [vector[torch.from_numpy(some)] for vector in vectors]
-                out[start : start + self._step] = self._fused(network, kept, trust[some], mask)
+                out[start : start + self._step] = self._fused(network, entered.of(some), mask)
             return out
 
         return score
@@ -267,42 +274,45 @@ class SingleBranchClassifier(NetworkModel):
         return max(1, min(_ROWS, _AT_ONCE // len(self.classes_)))
 
     @torch.inference_mode()
-    def _entered(self, network: Folded, embeddings: Embeddings) -> tuple[list[Tensor], np.ndarray]:
-        """What enters the networks of each modality's items (n, K·h), and the trust in them (n, M).
-
-        Zeros stand for what is absent.
-        """
+    def _entered(self, network: Folded, embeddings: Embeddings) -> Entered:
+        """What is known of the instances before it is said which of their items count."""
         device = self.network_.fc2.weight.device
-        vectors, trust = [], np.ones(embeddings.present.shape, dtype=np.float32)
-        for m, (name, size) in enumerate(embeddings.embedding_dims.items()):
+        vectors: list[Tensor] = []
+        lines: list[Tensor | None] = []
+        trust = np.ones(embeddings.present.shape, dtype=np.float32)
+        for m, name in enumerate(self.modalities_):
             rows, items = embeddings.items(name)
-            made = self.features_.apply(name, items)
-            trust[rows, m] = self.trust_.of_scaled(name, made[:, :size])
-            entered = network.enter(m, torch.from_numpy(made).to(device))
-            if len(rows) < len(embeddings):
-                entered, some = entered.new_zeros((len(embeddings), network.width)), entered
-                entered[torch.from_numpy(rows)] = some
-            vectors.append(entered)
-        return vectors, trust
+            made = torch.from_numpy(self.features_.apply(name, items))
+            scaled = self.features_.scaled_of(name, made)
+            trust[rows, m] = self.trust_.of_scaled(name, scaled.numpy())
+            made, scaled = made.to(device), scaled.to(device)
+            places = torch.from_numpy(rows).to(device) if len(rows) < len(embeddings) else None
+            line = self.discriminants_.mean_logits(name, scaled)
+            vectors.append(_put(network.enter(m, made), places, len(embeddings)))
+            lines.append(None if line is None else _put(line, places, len(embeddings)))
+        return Entered(vectors, lines, trust)
 
     @torch.inference_mode()
-    def _fused(
-        self, network: Folded, vectors: list[Tensor], trust: np.ndarray, present: np.ndarray
-    ) -> np.ndarray:
-        """Probabilities (n, C) from M vectors (n, K·h), of what is present (n, M) and trusted."""
-        trust = trust * present
-        weights = self.weights_.of(present) * np.hstack([trust, trust.max(axis=1, keepdims=True)])
+    def _fused(self, network: Folded, entered: Entered, present: np.ndarray) -> np.ndarray:
+        """Probabilities (n, C) of what is present (n, M) and trusted."""
+        vectors, trust = entered.vectors, entered.trust * present
+        device, M = vectors[0].device, len(vectors)
+        weights = self.weights_.of(present) * trust_of_experts(trust)
         share = trust / np.maximum(trust.sum(axis=1, keepdims=True), 1e-6)
         experts, heard = [*vectors], weights.any(axis=0)
         if heard[-1]:
-            parts = torch.from_numpy(share).to(vectors[0].device)
+            parts = torch.from_numpy(share).to(device)
             fused = vectors[0] * parts[:, :1]
             for m, vector in enumerate(vectors[1:], 1):
                 fused.addcmul_(vector, parts[:, m : m + 1])
             experts.append(fused)
-        said = [expert for expert, some in zip(experts, heard.tolist(), strict=False) if some]
-        of_each = torch.from_numpy(weights[:, heard].astype(np.float32)).to(vectors[0].device)
-        return network.logits(said, of_each).double().softmax(dim=1).cpu().numpy()
+        of_each = torch.from_numpy(weights.astype(np.float32)).to(device)
+        said = [e for e in [*range(M), 2 * M] if heard[e]]
+        scores = network.logits([experts[min(e, M)] for e in said], of_each[:, said])
+        for m, line in enumerate(entered.lines):
+            if line is not None and heard[M + m]:
+                scores.addcmul_(line, of_each[:, M + m, None])
+        return scores.double().softmax(dim=1).cpu().numpy()
 
     @torch.inference_mode()
     def _vectors(self, table: FeatureTable, rows: np.ndarray) -> Tensor:
@@ -351,6 +361,15 @@ class SingleBranchClassifier(NetworkModel):
         restored(self, state, arrays)
         super().set_state(state, arrays)
         check_folds(self)
+
+
+def _put(x: Tensor, places: Tensor | None, n: int) -> Tensor:
+    """The rows of `x` at these places among n, with zeros between; as they are if all are there."""
+    if places is None:
+        return x
+    out = x.new_zeros((n, x.shape[1]))
+    out[places] = x
+    return out
 
 
 ABOUT = MethodAbout(

@@ -13,6 +13,7 @@ from srmm.data.checks import whole
 from srmm.data.inputs import as_embeddings
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.classifier import SingleBranchClassifier
+from srmm.ensemble.discriminants import Discriminants
 from srmm.ensemble.draws import Generators
 from srmm.ensemble.judged import judged_rows
 from srmm.ensemble.out_of_fold import OutOfFold
@@ -77,7 +78,8 @@ def distil(
     rng = np.random.default_rng([random_state, 4])
     device = model.network_.fc2.weight.device
     table = FeatureTable(embeddings, model.features_, device)
-    teacher = OutOfFold(model.network_, table, np.arange(len(table)), model.folds_)
+    of_each = model.network_, model.discriminants_
+    teacher = OutOfFold(*of_each, table, np.arange(len(table)), model.folds_)
     there = np.asarray(embeddings.present)
     target = np.searchsorted(model.classes_, labels)
     if digest_of(embeddings, target) != model.training_["digest"]:
@@ -156,6 +158,7 @@ def _student(model: SingleBranchClassifier, random_state: int) -> SingleBranchCl
     ).to(model.network_.fc2.weight.device)
     # Whatever is present is the fused stream's to say.
     M = len(widths)
-    eye = np.hstack([np.eye(M), np.zeros((M, 1))])
+    eye = np.hstack([np.eye(M), np.zeros((M, M + 1))])
+    student.discriminants_ = Discriminants({}, {})
     student.weights_ = PatternWeights(1 << np.arange(M), eye, fused_share=1.0)
     return student

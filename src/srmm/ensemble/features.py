@@ -10,6 +10,7 @@ has many.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +22,8 @@ _CODES = 256
 """Numbers that bins may make of an embedding while each of its own has more than the fewest."""
 LONGEST = 40
 """Numbers; what is longer is smooth already, or so correlated that cuts of single numbers harm."""
+NOISY = 0.2
+"""Share of a training batch's items that carry noise."""
 LOUDEST = 1.5
 """Standard deviations of the noise that `Features.noisy` adds, at the most."""
 FARTHEST = 50.0
@@ -28,6 +31,8 @@ FARTHEST = 50.0
 _CHUNK = 4096  # items whose codes are made at once
 _MOST = 1_000_000  # items, evenly spaced, that quantiles are taken of
 _AT_ONCE = 4_000_000  # numbers that are sorted at once
+
+T = TypeVar("T", bound=Any)  # an array or a tensor
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,10 @@ class Features:
         with np.errstate(over="ignore"):  # what is too large for float32 is cut here anyway
             scaled = self.standardizer.apply(name, vectors)
         return scaled.clip(-FARTHEST, FARTHEST, out=scaled)
+
+    def scaled_of(self, name: str, made: T) -> T:
+        """The part (n, d_m) of what `apply` made (n, width) that `scaled` is."""
+        return made[:, : self.standardizer.mean[name].shape[-1]]
 
     def _codes(self, name: str, vectors: np.ndarray) -> np.ndarray:
         """(n, d_m · bins): how far each bin of each number is filled."""

@@ -9,9 +9,10 @@ last FC is one product of all members, once for an instance.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -61,6 +62,29 @@ class Folded:
         members = out.view(len(out), self.members, self.hidden_dim)
         members /= torch.linalg.vector_norm(members, dim=2, keepdim=True).clamp_min_(1e-12)
         return out
+
+
+class Entered(NamedTuple):
+    """What is known of n instances before it is said which of their items count.
+
+    Zeros stand for what is absent.
+    """
+
+    vectors: list[Tensor]
+    """Of each modality (n, K·h): what enters the networks."""
+    lines: list[Tensor | None]
+    """Of each (n, C): the logits of its discriminant, if it has one."""
+    trust: np.ndarray
+    """(n, M): the trust in each item."""
+
+    def of(self, rows: np.ndarray) -> Entered:
+        """The same of some of the instances."""
+        at = torch.from_numpy(rows)
+        return Entered(
+            [vector[at] for vector in self.vectors],
+            [None if line is None else line[at] for line in self.lines],
+            self.trust[rows],
+        )
 
 
 _FOLDED: WeakKeyDictionary[Branches, tuple[list[tuple[int, int]], Folded]] = WeakKeyDictionary()

@@ -11,6 +11,7 @@ import numpy as np
 
 from srmm.data.checks import array, known_only, mapping, number
 from srmm.data.embeddings import Embeddings
+from srmm.ensemble.discriminants import Discriminants
 from srmm.ensemble.features import Features
 from srmm.ensemble.trust import STEEPEST, Familiar, Trust
 from srmm.ensemble.weights import PatternWeights
@@ -33,6 +34,8 @@ def arrays_of(model: Any) -> dict[str, np.ndarray]:
         **nested("mean", features.standardizer.mean),
         **nested("std", features.standardizer.std),
         **nested("edges", features.edges),
+        **nested("discriminants.weight", model.discriminants_.weight),
+        **nested("discriminants.bias", model.discriminants_.bias),
     }
     for one in fields(Familiar):
         of_each = {name: getattr(known, one.name) for name, known in trust.familiar.items()}
@@ -69,6 +72,7 @@ def restored(model: Any, state: Mapping[str, Any], arrays: Arrays) -> None:
         if (np.diff(found, axis=1) < 0).any():
             raise InputError(f"edges.{name} are expected to be ascending.")
     model.features_ = Features(scales, edges)
+    model.discriminants_ = _discriminants(arrays, dims, model.n_folds, len(model.classes_))
     model.weights_ = _weights(arrays, len(dims))
     model.folds_ = array("folds", arrays["folds"], (None,), "int16", low=0)
     model.out_of_fold_ = dict(mapping("state.out_of_fold", state["out_of_fold"]))
@@ -100,10 +104,32 @@ def _weights(arrays: Arrays, n_modalities: int) -> PatternWeights:
             "weights.codes are expected to be patterns, ascending, with those of each modality "
             "alone among them."
         )
-    shape = (len(codes), n_modalities + 1)
-    weights = array("weights.weights", arrays["weights.weights"], shape, low=0)
+    found = arrays["weights.weights"]
+    if found.ndim == 2 and found.shape[1] == n_modalities + 1:  # of before the discriminants
+        found = np.insert(found, [n_modalities] * n_modalities, 0.0, axis=1)
+    shape = (len(codes), 2 * n_modalities + 1)
+    weights = array("weights.weights", found, shape, low=0)
     share = array("weights.fused_share", arrays["weights.fused_share"], (1,), low=0, high=1)
     return PatternWeights(codes, weights, float(share[0]))
+
+
+def _discriminants(
+    arrays: Arrays, dims: Mapping[str, int], members: int, n_classes: int
+) -> Discriminants:
+    weight, bias = (part(f"discriminants.{of}", arrays) for of in ("weight", "bias"))
+    known_only("discriminants.weight", weight, dims)
+    known_only("discriminants.bias", bias, weight)
+    weight, bias = (
+        {
+            name: array(f"discriminants.{of}.{name}", found[name], shape(dims[name]), "float32")
+            for name in weight
+        }
+        for of, found, shape in (
+            ("weight", weight, lambda size: (members, size, n_classes)),
+            ("bias", bias, lambda size: (members, n_classes)),
+        )
+    )
+    return Discriminants(weight, bias)
 
 
 def _familiar(name: str, arrays: Arrays, size: int) -> Familiar:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from srmm.data.embeddings import Embeddings
 from srmm.ensemble.draws import Generators
-from srmm.ensemble.features import Features
+from srmm.ensemble.features import NOISY, Features
 from srmm.learning.gathered import gathered
 
 
@@ -17,8 +17,6 @@ class FeatureTable:
 
     **Shape**: `position` (n, M), −1 where an item is absent, else its place among `items`.
     """
-
-    _NOISY = 0.2  # share of a training batch's items
 
     def __init__(self, embeddings: Embeddings, features: Features, device: torch.device) -> None:
         self.features = features
@@ -50,6 +48,6 @@ class FeatureTable:
         return items, position >= 0
 
     def _add_noise(self, name: str, x: Tensor, rng: np.random.Generator) -> None:
-        some = torch.from_numpy(np.flatnonzero(rng.random(len(x)) < self._NOISY)).to(x.device)
+        some = torch.from_numpy(np.flatnonzero(rng.random(len(x)) < NOISY)).to(x.device)
         noisy = self.features.noisy(name, x.index_select(0, some).cpu().numpy(), rng)
         x.index_copy_(0, some, torch.from_numpy(noisy).to(x.device))

@@ -114,15 +114,14 @@ class Trust:
         vectors: np.ndarray,
         y: np.ndarray,
         counts: np.ndarray,
-        weight: float,
         features: Features,
-        log_outputs: Callable[[np.ndarray], np.ndarray],
+        scores_of: Callable[[np.ndarray], np.ndarray],
         rng: np.random.Generator,
     ) -> None:
         """Set the steepness of a modality from its items (n, d_m), of classes `y`, and noise.
 
-        An item counts `counts` times. `log_outputs` gives the out-of-fold log-probabilities (n, C)
-        of noisy ones; `weight` is the weight of the modality alone.
+        An item counts `counts` times. `scores_of` gives the out-of-fold scores (n, C) of noisy
+        ones, weighed as the modality's experts are where it is alone.
         """
         if name not in self.familiar or len(vectors) < _FEWEST:
             return
@@ -130,12 +129,12 @@ class Trust:
         scale = sigma * features.standardizer.std[name]
         noisy = (vectors + scale * rng.standard_normal(vectors.shape)).astype(np.float32)
         strange = np.log(self.familiar[name].strangeness(features.scaled(name, noisy)))
-        logs = weight * log_outputs(noisy).astype(np.float64)
+        scores = scores_of(noisy).astype(np.float64)
         rows = np.arange(len(y))
 
         def loss(steepness: float) -> float:
-            scores = np.exp(-steepness * strange)[:, None] * logs
-            return float(counts @ (logsumexp(scores, axis=1) - scores[rows, y]))
+            trusted = np.exp(-steepness * strange)[:, None] * scores
+            return float(counts @ (logsumexp(trusted, axis=1) - trusted[rows, y]))
 
         self.steepness[name] = float(
             minimize_scalar(loss, bounds=(0, STEEPEST), method="bounded").x

@@ -1,9 +1,10 @@
 """How much each stream counts when these modalities are there, learnt from out-of-fold outputs.
 
 For a presence pattern P the output is softmax(Σ w_e · log p_e) over its *experts*: each item of P
-alone, and the fused stream of all of P. The sum of the weights is an inverse temperature, so they
-make probabilities honest, too. A pattern that few training instances have is pulled to what its
-modalities are worth alone; that is all that hierarchy means here.
+alone, as the networks and as a linear discriminant see it, and the fused stream of all of P. The
+sum of the weights is an inverse temperature, so they make probabilities honest, too. A pattern that
+few training instances have is pulled to what its modalities are worth alone; that is all that
+hierarchy means here. A discriminant is pulled to silence.
 """
 
 from __future__ import annotations
@@ -29,17 +30,20 @@ _MOST_KEPT = 10_000  # patterns whose weights are not made again
 _MOST_ROWS = 5_000  # instances a pattern's few weights are learnt from
 
 LogOutputs = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(rows, modalities of a pattern P) → log-probabilities (len(rows), |P| + 1, C), fused last."""
+"""(rows, modalities of a pattern P) → log-probabilities (len(rows), 2·|P| + 1, C).
+
+Of each item as the networks see it, then as its discriminant does; fused last.
+"""
 
 
 @dataclass(frozen=True)
 class PatternWeights:
-    """Weights of each modality alone and of the fused stream, by pattern."""
+    """Weights of each modality alone, of its discriminant, and of the fused stream, by pattern."""
 
     codes: np.ndarray
     """(n_patterns,), ascending: integers whose bits are the modalities."""
     weights: np.ndarray
-    """(n_patterns, M + 1)."""
+    """(n_patterns, 2·M + 1)."""
     fused_share: float = FUSED_SHARE
     """Of the fused stream, in a pattern of several modalities without weights of its own."""
 
@@ -57,23 +61,24 @@ class PatternWeights:
         `items` (M,) is how many of each modality the networks have learnt from.
         """
         M = present.shape[1]
-        alone = np.ones(M)
+        alone = np.zeros((2, M))
 
-        def fitted(members: np.ndarray, experts: slice, start: np.ndarray) -> np.ndarray:
+        def fitted(members: np.ndarray, start: np.ndarray) -> np.ndarray:
             rows = np.flatnonzero(present[:, members].all(axis=1))[:_MOST_ROWS]
             if not len(rows):
                 return start
-            return _fit_pattern(outputs(rows, members)[:, experts], y[rows], counts[rows], start)
+            logs = outputs(rows, members)[:, : len(start)]  # of one item there is no fused stream
+            return _fit_pattern(logs, y[rows], counts[rows], start)
 
         for m in range(M):
             # Of few items the network knows little: the pull is towards silence.
             n = items[m] / (items[m] + _PULL)
-            alone[m] = fitted(np.array([m]), slice(0, 1), np.array([n]))[0]
+            alone[:, m] = fitted(np.array([m]), np.array([n, 0.0]))
         weights = {1 << m: prior(np.array([m]), alone) for m in range(M)}
         for members in _patterns(present):
             start = prior(members, alone)
-            own = [*members, M]
-            start[own] = fitted(members, slice(None), start[own])
+            own = experts_of(members, M)
+            start[own] = fitted(members, start[own])
             weights[int((1 << members).sum())] = start
         codes = np.array(sorted(weights))
         return cls(codes, np.stack([weights[code] for code in codes]))
@@ -87,7 +92,7 @@ class PatternWeights:
         for code in np.unique(codes):
             rows = np.flatnonzero(codes == code)
             members = np.flatnonzero(present[rows[0]])
-            weights = self._of_code(int(code))[[*members, present.shape[1]]]
+            weights = self._of_code(int(code))[experts_of(members, present.shape[1])]
             logs = np.maximum(outputs(rows, members), LEAST_LOG)
             scores = np.einsum("nec,e->nc", logs, weights)
             loss[rows] = logsumexp(scores, axis=1) - scores[np.arange(len(rows)), y[rows]]
@@ -98,7 +103,7 @@ class PatternWeights:
         }
 
     def of(self, present: np.ndarray) -> np.ndarray:
-        """Each instance's weights (n, M + 1); those of a pattern without any follow the pull."""
+        """Each instance's weights (n, 2·M + 1); those of a pattern without any follow the pull."""
         codes = pattern_codes(present)
         wanted = sorted({*codes.tolist()})
         of_each = np.array([self._of_code(code) for code in wanted])
@@ -120,25 +125,32 @@ class PatternWeights:
         at = int(np.searchsorted(self.codes, code))
         if at < len(self.codes) and self.codes[at] == code:
             return self.weights[at]
-        M = self.weights.shape[1] - 1
-        alone = np.array([self._of_code(1 << m)[m] for m in range(M)])
+        M = self.weights.shape[1] // 2
+        alone = np.array([self._of_code(1 << m)[[m, M + m]] for m in range(M)]).T
         members = np.flatnonzero([code >> m & 1 for m in range(M)])
         return prior(members, alone, self.fused_share)
 
 
-def prior(members: np.ndarray, alone: np.ndarray, fused_share: float = FUSED_SHARE) -> np.ndarray:
-    """Weights (M + 1,) of the pattern `members` that its modalities' weights `alone` (M,) suggest.
+def experts_of(members: np.ndarray, n_modalities: int) -> np.ndarray:
+    """Where the weights (2·|P| + 1,) of a pattern's experts stand among all.
 
-    >>> prior(np.array([0, 2]), np.array([1.0, 1.0, 0.5]))
-    array([0.4, 0. , 0.2, 0.2])
+    >>> experts_of(np.array([0, 2]), 3)
+    array([0, 2, 3, 5, 6])
     """
-    weights = np.zeros(len(alone) + 1)
-    if len(members) == 1:
-        weights[members] = alone[members]
-    elif len(members):
-        weights[members] = (1 - fused_share) * alone[members] / len(members)
-        weights[-1] = fused_share
-    return weights
+    return np.concatenate([members, n_modalities + members, [2 * n_modalities]])
+
+
+def prior(members: np.ndarray, alone: np.ndarray, fused_share: float = FUSED_SHARE) -> np.ndarray:
+    """Weights (2·M + 1,) of the pattern `members` that those `alone` (2, M) suggest.
+
+    >>> prior(np.array([0, 2]), np.array([[1.0, 1.0, 0.5], [0.0, 0.0, 1.0]]))
+    array([0.4, 0. , 0.2, 0. , 0. , 0.4, 0.2])
+    """
+    M = alone.shape[1]
+    weights = np.zeros((2, M))
+    several = len(members) > 1
+    weights[:, members] = alone[:, members] * ((1 - fused_share) / len(members) if several else 1)
+    return np.append(weights, fused_share * several)
 
 
 def _patterns(present: np.ndarray) -> list[np.ndarray]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from srmm.ensemble.classifier import SingleBranchClassifier
+from srmm.ensemble.discriminants import FARTHEST_SEEN, Discriminants
 from srmm.ensemble.features import FARTHEST, Features
 from srmm.ensemble.trust import CLIP, FAR, Trust
 from srmm.ensemble.weights import PatternWeights
@@ -27,24 +28,32 @@ class EnsembleGraph(nn.Module):
         self.network = copy.deepcopy(model.network_).cpu().eval()
         self.features = nn.ModuleList(FeaturesOf(model.features_, name) for name in names)
         self.trust_in = nn.ModuleList(TrustIn(model.trust_, name) for name in names)
+        self.lines = nn.ModuleList(
+            LineOf(model.discriminants_, name, len(model.classes_)) for name in names
+        )
         self.weights = WeightsOf(model.weights_)
 
     def forward(self, items: Items, present: Tensor) -> Answer:
-        made, trust = {}, []
+        made, trust, lines = {}, [], []
         for m, (name, x) in enumerate(items.items()):
             scaled, codes = self.features[m](x)
             trust.append(torch.where(present[:, m], self.trust_in[m](scaled), 0.0))
             made[name] = only_shown(torch.cat([scaled, codes], dim=1), present[:, m])
+            lines.append(self.lines[m](only_shown(scaled, present[:, m])))
         trusted = torch.stack(trust, dim=1)  # (n, M)
         members = self.network.members
         vectors = self.network.enter(made, present.expand(members, *present.shape))
         fused = self.network.fused(vectors, trusted)[:, :, None]
         streams = torch.cat([vectors, fused], dim=2)  # (K, n, M + 1, h)
         # The networks' mean before the softmax: (n, M + 1, C).
-        logs = self.network.classify(streams).mean(dim=0).log_softmax(dim=-1).double()
+        said = self.network.classify(streams).mean(dim=0)
+        M = present.shape[1]
+        logs = torch.cat([said[:, :M], torch.stack(lines, dim=1), said[:, M:]], dim=1)
+        logs = logs.log_softmax(dim=-1).double()  # (n, 2·M + 1, C)
         most = trusted.amax(dim=1, keepdim=True)
-        weights = self.weights(present) * torch.cat([trusted, most], dim=1)
-        alone = (self.weights.alone * trusted)[:, :, None] * logs[:, :-1]
+        weights = self.weights(present) * torch.cat([trusted, trusted, most], dim=1)
+        each = self.weights.alone[:, :, None] * torch.stack([logs[:, :M], logs[:, M:-1]], dim=1)
+        alone = trusted[:, :, None] * each.sum(dim=1)
         return (weights[:, :, None] * logs).sum(dim=1).softmax(dim=-1), alone.softmax(dim=-1)
 
 
@@ -74,6 +83,25 @@ class FeaturesOf(Constants):
         return scaled, codes.float()
 
 
+class LineOf(Constants):
+    """`Discriminants.mean_logits` of one modality: scaled (n, d_m) → (n, C); zeros without one."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, discriminants: Discriminants, name: str, n_classes: int) -> None:
+        super().__init__()
+        self.n_classes, self.known = n_classes, name in discriminants.weight
+        if self.known:
+            of_all = discriminants.weight[name], discriminants.bias[name]
+            self.keep(weight=of_all[0].mean(axis=0), bias=of_all[1].mean(axis=0))
+
+    def forward(self, scaled: Tensor) -> Tensor:
+        if not self.known:
+            return scaled.new_zeros((scaled.shape[0], self.n_classes))
+        return scaled.clamp(-FARTHEST_SEEN, FARTHEST_SEEN) @ self.weight + self.bias
+
+
 class TrustIn(Constants):
     """`Trust` in the items of one modality, by how strange they are: (n, d_m) → (n,)."""
 
@@ -101,23 +129,24 @@ class TrustIn(Constants):
 
 
 class WeightsOf(Constants):
-    """`PatternWeights`: present (n, M) → the weight of each stream, double (n, M + 1)."""
+    """`PatternWeights`: present (n, M) → the weight of each expert, double (n, 2·M + 1)."""
 
     bits: Tensor
     codes: Tensor
     table: Tensor
     alone: Tensor
+    """(2, M): of each modality alone, and of its discriminant."""
 
     def __init__(self, weights: PatternWeights) -> None:
         super().__init__()
-        M = weights.weights.shape[1] - 1
+        M = weights.weights.shape[1] // 2
         lone = weights.of(np.eye(M, dtype=bool))
         self.fused_share = weights.fused_share
         self.keep(
             bits=1 << np.arange(M),
             codes=weights.codes.astype(np.int64),
             table=weights.weights,
-            alone=np.diagonal(lone),
+            alone=np.stack([np.diagonal(lone), np.diagonal(lone, M)]),
         )
 
     def forward(self, present: Tensor) -> Tensor:
@@ -126,7 +155,7 @@ class WeightsOf(Constants):
         known = found.double() @ self.table
         # A pattern without weights of its own follows those of its modalities.
         count = present.double().sum(dim=1, keepdim=True)
-        share = (1 - self.fused_share) * self.alone / count.clamp_min(1.0)
-        fused = torch.full_like(count, self.fused_share)
-        prior = torch.cat([torch.where(present, share, 0.0), fused], dim=1)
+        share = (1 - self.fused_share) / count.clamp_min(1.0)
+        each = [torch.where(present, share * alone, 0.0) for alone in self.alone]
+        prior = torch.cat([*each, torch.full_like(count, self.fused_share)], dim=1)
         return torch.where(found.any(dim=1, keepdim=True), known, prior)

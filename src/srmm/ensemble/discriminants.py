@@ -1,0 +1,116 @@
+"""A linear discriminant of each modality, beside the networks.
+
+Where the classes of a modality are clouds of one shape, or rows are few for its numbers, nothing
+beats a straight line, and a network that can bend everything learns noise instead. So each fold
+has Fisher's discriminant of each modality, too: the class means, and one covariance of all
+classes, shrunk as Ledoit and Wolf (2004) say, with the variance that the networks' noise in
+training has. It is found at once, without steps. What it is worth beside the network is learnt
+from out-of-fold outputs; where that is nothing it is silent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.linalg import solve
+from sklearn.covariance import ledoit_wolf
+from torch import Tensor
+
+from srmm.data.embeddings import Embeddings
+from srmm.ensemble.features import LOUDEST, NOISY, Features
+
+FARTHEST_SEEN = 5.0
+"""Standard deviations; a straight line goes on for ever, and what lies beyond is not believed."""
+_MOST_NUMBERS = 1_000_000  # d_m · C of a modality's discriminant; larger ones are left out
+_MOST_ITEMS = 20_000  # evenly spaced, that one is found from
+_NOISE = NOISY * LOUDEST**2 / 3
+"""Variance that the networks' noise in training (uniform up to the loudest) adds to a feature."""
+
+
+@dataclass(frozen=True)
+class Discriminants:
+    """K linear discriminants of each modality, each of which leaves out a fold."""
+
+    weight: dict[str, np.ndarray]
+    """(K, d_m, C), of the modalities that have one."""
+    bias: dict[str, np.ndarray]
+    """(K, C)."""
+
+    @classmethod
+    def fit(
+        cls,
+        train: Embeddings,
+        y: np.ndarray,
+        counts: np.ndarray,
+        folds: np.ndarray,
+        features: Features,
+        *,
+        members: int,
+        n_classes: int,
+    ) -> Discriminants:
+        """From instances of classes `y` (n,), which count `counts` times, without each fold."""
+        weight, bias = {}, {}
+        for name, size in train.embedding_dims.items():
+            if size * n_classes > _MOST_NUMBERS:
+                continue
+            rows, _ = train.places(name)
+            rows = rows[:: max(1, -(-len(rows) // _MOST_ITEMS))]
+            x = clipped(features.scaled(name, train[rows].items(name)[1])).astype(np.float64)
+            found = []
+            for k in range(members):
+                fit = folds[rows] != k
+                one = _discriminant(x[fit], y[rows[fit]], counts[rows[fit]], n_classes)
+                found += [one] if one else []
+            if len(found) == members:
+                weight[name], bias[name] = (
+                    np.stack(part).astype(np.float32) for part in zip(*found, strict=True)
+                )
+        return cls(weight, bias)
+
+    def logits(self, name: str, scaled: Tensor, member: int) -> Tensor | None:
+        """What one says of standardised items (n, d_m): (n, C); None where there is none."""
+        if name not in self.weight:
+            return None
+        weight, bias = (part[name][member] for part in (self.weight, self.bias))
+        return _said(scaled, weight, bias)
+
+    def mean_logits(self, name: str, scaled: Tensor) -> Tensor | None:
+        """What all say on average of standardised items (n, d_m): (n, C)."""
+        if name not in self.weight:
+            return None
+        weight, bias = (part[name].mean(axis=0) for part in (self.weight, self.bias))
+        return _said(scaled, weight, bias)
+
+
+def clipped(scaled: np.ndarray) -> np.ndarray:
+    """Standardised items as a discriminant sees them."""
+    return scaled.clip(-FARTHEST_SEEN, FARTHEST_SEEN)
+
+
+def _said(scaled: Tensor, weight: np.ndarray, bias: np.ndarray) -> Tensor:
+    seen = scaled.clamp(-FARTHEST_SEEN, FARTHEST_SEEN)
+    to = scaled.device
+    return torch.addmm(torch.from_numpy(bias).to(to), seen, torch.from_numpy(weight).to(to))
+
+
+def _discriminant(
+    x: np.ndarray, y: np.ndarray, counts: np.ndarray, n_classes: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Weights (d, C) and biases (C,) of items (n, d); None where no class has two that differ.
+
+    A class that nobody has counts as half an instance at the centre.
+    """
+    mass = np.bincount(y, counts, minlength=n_classes)
+    of_class = np.zeros((len(y), n_classes))
+    of_class[np.arange(len(y)), y] = counts
+    means = (of_class.T @ x) / np.maximum(mass, 1e-12)[:, None]  # (C, d)
+    rest = (x - means[y]) * np.sqrt(counts)[:, None]
+    if not np.square(rest).sum() > 0:
+        return None
+    covariance, _ = ledoit_wolf(rest, assume_centered=True)
+    covariance.flat[:: len(covariance) + 1] += _NOISE
+    weight = solve(covariance, means.T, assume_a="pos")
+    prior = np.maximum(mass, 0.5) / max(mass.sum(), 1.0)
+    return weight, np.log(prior) - 0.5 * (weight * means.T).sum(axis=0)
