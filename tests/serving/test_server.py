@@ -332,8 +332,14 @@ def test_the_page_asks_nothing_of_others(client: Any) -> None:
 
 
 def test_limits_are_checked() -> None:
-    with pytest.raises(InputError, match="queue is 0; expected a number above 0"):
+    with pytest.raises(InputError, match="queue is 0, expected a whole number, at least 1"):
         Limits(queue=0)
+    with pytest.raises(InputError, match=r"rows is 1\.9, expected a whole number"):
+        Limits(rows=1.9)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="body_mb is nan, expected a finite number"):
+        Limits(body_mb=float("nan"))
+    with pytest.raises(InputError, match="body_mb is 0; expected a number above 0"):
+        Limits(body_mb=0)
     assert Limits(wait_ms=0).wait_ms == 0
 
 
