@@ -14,7 +14,7 @@ from srmm.data.table import Table
 from srmm.encoders import ExplainedEncoder
 from srmm.errors import InputError, did_you_mean
 from srmm.serving.contract import Contract, ServedModality
-from srmm.serving.given import GivenVector, given_cell, given_item
+from srmm.serving.given import GivenVector, Nothing, given_cell, given_item
 from srmm.serving.refusals import Refusal, readable
 from srmm.workflows.predictor import Predictor
 from srmm.workflows.rows import rows_to_predict
@@ -161,7 +161,7 @@ def _read(predictor: Predictor, contract: Contract, given: Sequence[Mapping[str,
     choices: dict[str, list[str]] = {}
     for one in raw:
         cells = [row.get(one.name) for row in given]
-        cells = [None if isinstance(cell, GivenVector) else cell for cell in cells]
+        cells = [None if isinstance(cell, GivenVector | Nothing) else cell for cell in cells]
         if all(cell is None for cell in cells):
             continue
         if one.as_cells:

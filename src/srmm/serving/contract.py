@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from srmm.data.missing import IsMarker, is_marker, parse_missing
 from srmm.encoding.fitting import read_as_cells
 from srmm.workflows.predictor import Predictor
+from srmm.workflows.reading import kept_options
 
 FILES = ("image", "face", "audio", "voice")
 """Kinds of items that are files, and come as bytes."""
@@ -40,6 +42,8 @@ class ServedModality:
     """Of features, the columns that make it up, where they have names."""
     as_cells: bool = False
     """Whether its columns are read as people write them."""
+    is_marker: IsMarker = is_marker
+    """What stood for nothing in training."""
 
     @property
     def is_raw(self) -> bool:
@@ -98,7 +102,14 @@ def _served(predictor: Predictor, name: str) -> ServedModality:
     several = columns or any(sign in (column or "") for sign in "{},*?[")
     shown = None if spec is None else spec.partition(":")[0] if as_cells else spec
     return ServedModality(
-        name, kind, dim, _without_folder(shown), None if several else column, columns, as_cells
+        name,
+        kind,
+        dim,
+        _without_folder(shown),
+        None if several else column,
+        columns,
+        as_cells,
+        parse_missing(kept_options(predictor.config).get("missing", "auto")),
     )
 
 
