@@ -70,3 +70,27 @@ def test_it_is_what_the_models_table_took_for_nothing(start: Start) -> None:
     }  # fmt: skip
     refused = client.post("/predict", json={"w": "N/A", "h": "N/A"})
     assert refused.json()["error"]["reason"] == "Expected a number, got 'N/A'."
+
+
+def test_a_column_that_looks_like_a_row_is_that_column(start: Start) -> None:
+    client = start("size=w[0],h[cm]")
+    (said,) = client.post("/predict", data={"w[0]": "1", "h[cm]": "2"}).json()["predictions"]
+    assert said["modalities"]["size"]["status"] == "present"
+    data = {"w[0][0]": "1", "h[cm][0]": "2", "m[1]": "3"}
+    first, second = client.post("/predict", data=data).json()["predictions"]
+    assert [one["modalities"]["size"]["status"] for one in (first, second)] == ["present", "absent"]
+    refused = client.post("/predict", data={"w[1]": "1"}).json()["error"]
+    assert "The model reads nothing called 'w'" in refused["reason"]
+
+
+def test_a_field_that_may_be_a_row_or_a_column_is_refused(start: Start) -> None:
+    client = start("size=w[0],h", "mass=w")
+    response = client.post("/predict", data={"w[0]": "1", "h[0]": "2"})
+    assert response.status_code == 422
+    assert response.json()["error"]["field"] == "w[0]"
+    assert "Name the row of the latter, w[0][0]" in response.json()["error"]["reason"]
+    (said,) = client.post("/predict", data={"w[0][0]": "1", "h": "2", "w": "3"}).json()[
+        "predictions"
+    ]
+    assert {one["status"] for one in said["modalities"].values()} == {"present"}
+    assert _statuses(client, {"w[0]": 1, "h": 2}) == {"size": "present", "mass": "absent"}

@@ -97,9 +97,9 @@ def _served(predictor: Predictor, name: str) -> ServedModality:
         columns = tuple(_block_column(one) for one in learnt if one.features)
     elif kind == "features" and column:
         names = [part.strip() for part in column.split(",")]
-        if len(names) == dim and not any(sign in column for sign in "*?["):
+        if len(names) == dim:  # patterns are kept as the columns they matched
             columns = tuple(BlockColumn(one, "number") for one in names)
-    several = columns or any(sign in (column or "") for sign in "{},*?[")
+    several = columns or ("," if kind == "features" else "{") in (column or "")
     shown = None if spec is None else spec.partition(":")[0] if as_cells else spec
     return ServedModality(
         name,
