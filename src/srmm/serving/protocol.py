@@ -122,9 +122,7 @@ def _items(tensor: Mapping[str, Any], where: str) -> list[Any]:
     """The items (n,) of a tensor of shape (n,), (n, 1) or (n, d)."""
     data, kind = tensor.get("data"), tensor.get("datatype")
     if kind not in TYPES:
-        raise Refusal(
-            400, f"Expected a datatype of {', '.join(TYPES)}.", field=f"{where}.datatype"
-        )
+        raise Refusal(400, f"Expected a datatype of {', '.join(TYPES)}.", field=f"{where}.datatype")
     shape = _shape(tensor.get("shape"), f"{where}.shape")
     if not isinstance(data, list):
         raise Refusal(400, "Expected the data as a list.", field=f"{where}.data")
