@@ -70,17 +70,20 @@ def ask(address: str, body: Any = None) -> Any:
     return json.loads(content) if content[:1] == "{" else content
 
 
-def test_what_was_accepted_is_answered_before_the_end(model: Path) -> None:
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_what_was_accepted_is_answered_before_the_end(model: Path, sign: signal.Signals) -> None:
     with serving(model, "--wait-ms", "1500") as (process, address):
         answers: list[Any] = []
         row = {"a": {"u": 3.0, "v": 0.0}}
         asking = threading.Thread(target=lambda: answers.append(ask(f"{address}/predict", row)))
         asking.start()
         time.sleep(0.5)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(sign)
         asking.join(20)
         assert answers[0]["predictions"][0]["label"] == "yes"
-        assert process.wait(20) in (0, -signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert process.stderr
+        assert "error" not in process.stderr.read()
 
 
 def test_several_processes_count_together(model: Path) -> None:

@@ -6,10 +6,13 @@ import contextlib
 import gc
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from srmm.errors import InputError, MissingExtraError
@@ -88,7 +91,8 @@ def _run(settings: Settings, workers: int, options: dict[str, Any]) -> int:
         print(f"note: {note}", file=sys.stderr)
     if workers == 1:
         server = uvicorn.Server(uvicorn.Config(application, **options))
-        server.run()
+        with _ends_well(server):
+            server.run()
         return 0 if server.started else 1
     del application
     from srmm.serving.counts import counting_together
@@ -107,6 +111,34 @@ def _run(settings: Settings, workers: int, options: dict[str, Any]) -> int:
         )
         run_workers(config)
     return 0
+
+
+@contextlib.contextmanager
+def _ends_well(server: Any) -> Iterator[None]:
+    """The signal that ended a server is heeded once: uvicorn sends it again when all is answered,
+    and it would end the process as one that was killed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def heed(number: int, frame: FrameType | None) -> None:
+        handler = before[signal.Signals(number)]
+        if server.started:
+            return
+        if callable(handler):
+            handler(number, frame)
+        elif handler is signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    for number in before:
+        signal.signal(number, heed)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
