@@ -94,3 +94,12 @@ def test_a_field_that_may_be_a_row_or_a_column_is_refused(start: Start) -> None:
     ]
     assert {one["status"] for one in said["modalities"].values()} == {"present"}
     assert _statuses(client, {"w[0]": 1, "h": 2}) == {"size": "present", "mass": "absent"}
+
+
+def test_a_column_that_two_modalities_read_is_given_to_both(start: Start) -> None:
+    client = start("size=w,h", "mass=w")
+    both = {"size": "present", "mass": "present"}
+    assert _statuses(client, {"w": 1, "h": 2}) == both
+    assert _statuses(client, {"size": [1, 2], "mass": 1}) == both
+    refused = client.post("/predict", json={"w": 1, "h": 2, "mass": 3})
+    assert refused.json()["error"]["reason"] == "mass is given twice. Give it once."

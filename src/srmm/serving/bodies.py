@@ -126,8 +126,11 @@ def _json_rows(body: Any) -> tuple[list[dict[str, Any]], str]:
 
 def _plain_texts(contract: Contract) -> set[str]:
     """The names whose texts are what they are, though they look like JSON."""
-    owners = contract.owners.items()
-    texts = {name for name, owner in owners if contract.modalities[owner].kind == "text"}
+    texts = {
+        name
+        for name, owners in contract.owners.items()
+        if any(contract.modalities[owner].kind == "text" for owner in owners)
+    }
     return texts | {"id", *contract.block_columns}
 
 

@@ -57,24 +57,22 @@ class Contract:
     Attributes
     ----------
     modalities : dict of str to ServedModality, in the model's order
-    owners : dict of str to str
-        Every name under which something can be given → its modality.
-    block_columns : dict of str to str
-        The columns of features that can be given by their own name → their modality.
+    owners : dict of str to tuple of str
+        Every name under which an item can be given → its modality; of a column, all that read it.
+    block_columns : dict of str to tuple of str
+        The columns of features that can be given by their own name → the modalities they are in.
     """
 
     def __init__(self, predictor: Predictor) -> None:
         self.modalities = {name: _served(predictor, name) for name in predictor.modalities}
-        self.owners = {name: name for name in self.modalities}
-        self.block_columns: dict[str, str] = {}
+        self.owners: dict[str, tuple[str, ...]] = {name: (name,) for name in self.modalities}
+        self.block_columns: dict[str, tuple[str, ...]] = {}
         for name, one in self.modalities.items():
             for column in one.columns:
-                self.block_columns.setdefault(column.name, name)
-        for name in self.modalities:
-            self.block_columns.pop(name, None)
-        for name, one in self.modalities.items():
-            if one.column and one.column not in self.block_columns:
-                self.owners.setdefault(one.column, name)
+                if column.name not in self.modalities:
+                    _add(self.block_columns, column.name, name)
+            if one.column and one.column not in self.modalities:
+                _add(self.owners, one.column, name)
 
     def __iter__(self) -> Any:
         return iter(self.modalities.values())
@@ -82,7 +80,11 @@ class Contract:
     @property
     def names(self) -> tuple[str, ...]:
         """All names that a row may have, those of the modalities first."""
-        return (*self.owners, *self.block_columns, "id")
+        return (*dict.fromkeys((*self.owners, *self.block_columns)), "id")
+
+
+def _add(readers: dict[str, tuple[str, ...]], column: str, modality: str) -> None:
+    readers[column] = (*readers.get(column, ()), modality)
 
 
 def _served(predictor: Predictor, name: str) -> ServedModality:
