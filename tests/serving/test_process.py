@@ -70,7 +70,7 @@ def ask(address: str, body: Any = None) -> Any:
     return json.loads(content) if content[:1] == "{" else content
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_what_was_accepted_is_answered_before_the_end(model: Path, sign: signal.Signals) -> None:
     with serving(model, "--wait-ms", "1500") as (process, address):
         answers: list[Any] = []

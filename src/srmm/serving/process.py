@@ -120,10 +120,12 @@ def _ends_well(server: Any) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
+    }
 
     def heed(number: int, frame: FrameType | None) -> None:
-        handler = before[signal.Signals(number)]
+        handler = before[number]
         if server.started:
             return
         if callable(handler):
@@ -134,6 +136,9 @@ def _ends_well(server: Any) -> Iterator[None]:
 
     for number in before:
         signal.signal(number, heed)
+    hang_up = getattr(signal, "SIGHUP", None)  # the terminal is closed; not under `nohup`
+    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
+        before[hang_up] = signal.signal(hang_up, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         yield
     finally:
