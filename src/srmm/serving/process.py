@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from srmm.errors import InputError, MissingExtraError
+from srmm.errors import InputError, MissingExtraError, SrmmError
 from srmm.serving.limits import Limits
 
 KEYS = "SRMM_API_KEYS"
@@ -209,9 +209,11 @@ def application_of_worker() -> Any:
     packed = json.loads(os.environ[_SETTINGS])
     paths = {n: packed[n] and Path(packed[n]) for n in ("model", "store", "root", "report")}
     limits = Limits(**packed.pop("limits"))
-    return application_of(
-        Settings(**{**packed, **paths, "hosts": tuple(packed["hosts"]), "limits": limits})
-    )
+    settings = Settings(**{**packed, **paths, "hosts": tuple(packed["hosts"]), "limits": limits})
+    try:
+        return application_of(settings)
+    except SrmmError as error:  # the model is another one than at the start
+        sys.exit(f"error: {error}")
 
 
 def api_keys() -> list[str]:
