@@ -58,3 +58,12 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_what_daft_still_does_crashes_no_end(tmp_path: Path) -> None:
+    busy = "import atexit, os, sys; sys.modules['daft'] = sys; atexit.register(os.abort)"
+    command = [sys.executable, "-c", f"{busy}\n{CODE}", "write", str(int(signal.SIGINT))]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 130, done.stderr
+    assert "Interrupted." in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from srmm.cli.memory import give_back_large_arrays
-from srmm.cli.signals import Ended, heed_signals
+from srmm.cli.signals import ENDED, Ended, heed_signals, leave_workers
 from srmm.cli.streams import flushed, prepare_streams
 from srmm.cli.system_errors import explained, quiet_when_full
 from srmm.errors import SrmmError, shown
@@ -134,6 +134,8 @@ def main(arguments: list[str] | None = None) -> None:
     error = flushed()
     if error is not None:
         _complain(f"The result could not be printed: {error.strerror}.")
+    if code > ENDED:
+        leave_workers(code)
     sys.exit(code or int(error is not None))
 
 
@@ -158,7 +160,7 @@ def run(arguments: list[str]) -> int:
         return 130
     except Ended as ended:
         _complain(f"{ended} {_KEPT}")
-        return 128 + ended.number
+        return ENDED + ended.number
     except SystemExit as stop:
         return int(stop.code or 0)
     except Exception as error:

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from types import FrameType
+
+ENDED = 128
+"""What a shell adds to the number of the signal that ended a command."""
 
 _ENDING = ("SIGTERM", "SIGHUP")
 
@@ -46,3 +50,13 @@ def heed_signals() -> None:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
+
+
+def leave_workers(code: int) -> None:
+    """End now where Daft was at work: its threads go on, and would crash Python as it ends.
+
+    Its workers end with this process.
+    """
+    if "daft" in sys.modules:
+        sys.stderr.flush()
+        os._exit(code)
