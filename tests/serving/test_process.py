@@ -87,6 +87,22 @@ def test_what_was_accepted_is_answered_before_the_end(model: Path, sign: signal.
         assert "error" not in process.stderr.read()
 
 
+def test_an_address_is_looked_at_before_the_model_is_loaded(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for options, words in [
+            (["--port", str(port)], f"Port {port} of 127.0.0.1 is in use by another program"),
+            (["--port", str(port), "--workers", "2"], "is in use by another program"),
+            (["--host", "203.0.113.1"], "'203.0.113.1' is no address of this machine"),
+        ]:
+            assert run(["serve", "nowhere", *options]) == 1
+            assert words in capsys.readouterr().err
+
+
 def test_several_processes_count_together(model: Path) -> None:
     with serving(model, "--workers", "2") as (process, address):
         for _ in range(12):

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from srmm.errors import InputError, MissingExtraError, SrmmError
+from srmm.serving.address import check_address
 from srmm.serving.limits import Limits
 
 KEYS = "SRMM_API_KEYS"
@@ -53,7 +54,8 @@ def serve_model(
     MissingExtraError
         Without the extra `srmm[serve]`.
     InputError
-        If the model, report or store cannot be served, or an API key is too short.
+        If the model, report or store cannot be served, nothing can listen at the address, or an
+        API key is too short.
     """
     try:
         import fastapi  # noqa: F401
@@ -67,6 +69,7 @@ def serve_model(
     if workers < 1:
         raise InputError(f"workers must be at least 1, got {workers}.")
     api_keys()
+    check_address(host, port)
     options: dict[str, Any] = {
         "host": host,
         "port": port,
@@ -79,8 +82,11 @@ def serve_model(
         "limit_concurrency": 256 + 4 * settings.limits.queue,
         "http": "srmm.serving.heads:BoundedProtocol",
     }
-    with _environment_put_back():
-        return _run(settings, workers, options)
+    try:
+        with _environment_put_back():
+            return _run(settings, workers, options)
+    except SystemExit as stop:  # of uvicorn, which has said why, with a code that means an alarm
+        return int(bool(stop.code))
 
 
 def _run(settings: Settings, workers: int, options: dict[str, Any]) -> int:
