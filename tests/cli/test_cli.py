@@ -585,6 +585,7 @@ def test_a_run_that_is_repeated_takes_no_option_in_silence(
         "fit nowhere -o m --seed 1.5", "fit nowhere -o m --min-rows 2.9", "serve m --port 80.5",
         "compare nowhere --seeds 1.5", "encode nowhere -o s --batch-size 1.5",
         "predict m nowhere -o p.csv --workers 1.5", "reproduce table6 --limit 9.5",
+        "serve m --rows 1.9", "serve m --queue 1.9", "serve m --batch-rows 1.9",
     ],
 )  # fmt: skip
 def test_numbers_of_options_are_not_rounded_in_silence(

@@ -172,7 +172,10 @@ def test_arrow_columns_of_whole_numbers_are_vectors_and_roles_are_not() -> None:
     ("present", "message"),
     [
         (np.ma.masked_array(np.ones((4, 1), bool), mask=[[1], [0], [0], [0]]), "neither there"),
-        (pd.DataFrame({"a": pd.array([True, None, True, True], dtype="boolean")}), "boolean"),
+        (
+            pd.DataFrame({"a": pd.array([True, None, True, True], dtype="boolean")}),
+            "in 1 of 4 cells",
+        ),
         (np.ones((4, 1), int), "boolean"),
         (np.ones((3, 1), bool), "present has 3 rows, modality 'a' has 4"),
         (np.ones(4, bool), "a column for each of 'a'"),

@@ -6,6 +6,7 @@ import uuid
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import srmm
@@ -111,3 +112,27 @@ def test_what_is_no_table_and_no_embeddings_is_refused_by_name(tmp_path) -> None
             srmm.encode(given)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="A store is made of Embeddings, got dict"):
         srmm.save_embeddings({"a": np.eye(2)}, tmp_path / "store")  # type: ignore[arg-type]
+
+
+def test_a_mask_says_of_every_item_whether_it_is_there() -> None:
+    there = [True] * 7 + [False]
+    table = pa.table({"b": pa.array(there), "a": pa.array([False] * 8)})
+    assert embeddings().mask(table).present.sum(axis=0).tolist() == [0, 7]
+    holes = pa.table({"a": pa.array(there), "b": pa.array([*there[:-1], None])})
+    for mask in (holes, holes.to_pandas().convert_dtypes()):
+        with pytest.raises(InputError, match="present is None or NaN in 1 of 16 cells"):
+            embeddings().mask(mask)
+    with pytest.raises(InputError, match=r"must be boolean, got int64 of shape \(8, 2\)"):
+        embeddings().mask(np.ones((8, 2), dtype=int))
+
+
+def test_no_rows_are_nothing_to_score() -> None:
+    model = make_method("logreg").fit(X, Y)
+    for given in ((embeddings(labels=Y)[:0],), (embeddings()[:0], [])):
+        with pytest.raises(InputError, match="no instance to score: X has 0 rows"):
+            model.score(*given)
+
+
+def test_a_report_has_content() -> None:
+    with pytest.raises(InputError, match="content is a NoneType, expected the content of a report"):
+        srmm.RobustnessReport(None)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from srmm.data.broken import UnreadableItem
+from srmm.data.pictures import decode_here
 from srmm.data.svg import checked_svg
 
 
@@ -113,3 +114,11 @@ def test_embedded_pictures_count_together(monkeypatch: pytest.MonkeyPatch) -> No
     assert checked_svg(svg(embedded("image/png", png(900))))
     with pytest.raises(UnreadableItem, match="pictures of 2 megapixels lie"):
         checked_svg(svg(embedded("image/png", png(900)) * 2))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "latin-1"])
+def test_other_encodings_than_utf_8_are_named(encoding: str) -> None:
+    data = svg("<text>é</text>").decode().encode(encoding)
+    expected = "not in UTF-8" if encoding == "latin-1" else "is an SVG in UTF-16: save it in UTF-8"
+    with pytest.raises(UnreadableItem, match=expected):
+        decode_here(data)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -46,3 +49,21 @@ def test_what_is_transparent_is_white_as_in_training(tmp_path: Path) -> None:
     Image.fromarray(np.full((2, 2), 40_000, np.uint16)).save(tmp_path / "deep.png")
     with pytest.raises(ValueError, match=r"deep.png has more than 8 bits"):
         picture_at(str(tmp_path / "deep.png"))
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize(
+    "loading",
+    ["srmm.encoders.engines, onnxruntime", "srmm.exporting.standalone.predict",
+     "srmm.exporting.standalone.encode"],
+)  # fmt: skip
+def test_onnx_runtime_does_not_report_its_use(tmp_path: Path, loading: str) -> None:
+    """It would begin to where it is loaded, with a number for the session in a file."""
+    code = f"import {loading}; import os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    env = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**env, "TMPDIR": str(tmp_path)}, check=True,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "1"
+    assert not (tmp_path / ".ses").exists()

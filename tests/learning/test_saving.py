@@ -16,6 +16,7 @@ from srmm import PaperClassifier, SingleBranchClassifier, from_pretrained, save_
 from srmm.cli import run
 from srmm.encoders import load_encoder
 from srmm.errors import InputError, StoreError
+from srmm.learning import saving
 from srmm.learning.saving import read_config, save_pretrained
 from srmm.methods import make_method
 from srmm.recipe import nearest_recipe
@@ -161,6 +162,25 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     (tmp_path / "thesis" / "chapter1.tex").touch()
     with pytest.raises(InputError, match="is no saved model"):
         model.save_pretrained(tmp_path / "thesis", overwrite=True)
+
+
+def test_a_model_that_another_process_wrote_meanwhile_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, faster = (make_method("logreg").fit(problem(n)) for n in (60, 80))
+    pack = saving.pack
+
+    def slowly(model: object) -> object:
+        monkeypatch.setattr(saving, "pack", pack)
+        save_pretrained(faster, tmp_path / "model")
+        return pack(model)
+
+    monkeypatch.setattr(saving, "pack", slowly)
+    with pytest.raises(InputError, match="already holds a model"):
+        save_pretrained(model, tmp_path / "model")
+    kept = from_pretrained(tmp_path / "model").predict_proba(problem())
+    np.testing.assert_array_equal(kept, faster.predict_proba(problem()))
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_methods_by_name() -> None:

@@ -126,7 +126,8 @@ def test_what_is_broken_is_absent_and_named(client: Any) -> None:
 
 
 def test_what_stands_for_nothing_is_blank_as_in_training(client: Any) -> None:
-    said = only(ask(client, {"text": "N/A", "price": "12,50"}))
+    said = only(ask(client, {"text": "N/A", "image": "n/a", "price": "12,50"}))
+    assert said["modalities"]["image"]["status"] == "blank"
     assert said["modalities"]["text"]["status"] == "blank"
 
 

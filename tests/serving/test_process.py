@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -70,17 +71,36 @@ def ask(address: str, body: Any = None) -> Any:
     return json.loads(content) if content[:1] == "{" else content
 
 
-def test_what_was_accepted_is_answered_before_the_end(model: Path) -> None:
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_what_was_accepted_is_answered_before_the_end(model: Path, sign: signal.Signals) -> None:
     with serving(model, "--wait-ms", "1500") as (process, address):
         answers: list[Any] = []
         row = {"a": {"u": 3.0, "v": 0.0}}
         asking = threading.Thread(target=lambda: answers.append(ask(f"{address}/predict", row)))
         asking.start()
         time.sleep(0.5)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(sign)
         asking.join(20)
         assert answers[0]["predictions"][0]["label"] == "yes"
-        assert process.wait(20) in (0, -signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert process.stderr
+        assert "error" not in process.stderr.read()
+
+
+def test_an_address_is_looked_at_before_the_model_is_loaded(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for options, words in [
+            (["--port", str(port)], f"Port {port} of 127.0.0.1 is in use by another program"),
+            (["--port", str(port), "--workers", "2"], "is in use by another program"),
+            (["--host", "203.0.113.1"], "'203.0.113.1' is no address of this machine"),
+        ]:
+            assert run(["serve", "nowhere", *options]) == 1
+            assert words in capsys.readouterr().err
 
 
 def test_several_processes_count_together(model: Path) -> None:
@@ -101,6 +121,38 @@ def test_a_worker_that_is_killed_is_replaced_and_none_outlives_the_server(model:
         last = _workers(process.pid)
         process.kill()
         assert wait_until(lambda: not any(Path(f"/proc/{one}").exists() for one in last), 60)
+
+
+def test_a_model_is_loaded_anew_while_it_is_asked(model: Path, tmp_path: Path) -> None:
+    served = tmp_path / "model"
+    shutil.copytree(model, served)
+    row = {"a": {"u": 3.0, "v": 0.0}}
+
+    def labels() -> set[str]:
+        found = [ask(f"{address}/predict", row) for _ in range(8)]
+        return {one["predictions"][0]["label"] for one in found}
+
+    with serving(served, "--workers", "2") as (process, address):
+        assert labels() == {"yes"}
+        frame = pd.read_csv(model.parent / "t.csv").replace({"y": {"yes": "ja", "no": "nein"}})
+        frame.to_csv(tmp_path / "t.csv", index=False)
+        columns = {"features": ["a=u,v", "b=w"], "label": "y"}
+        fit_workflow(str(tmp_path / "t.csv"), served, columns=columns, method="logreg",
+                     overwrite=True)  # fmt: skip
+        first = _workers(process.pid)
+        process.send_signal(signal.SIGHUP)
+        assert wait_until(lambda: not labels() - {"ja"}, 60)
+        assert not set(first) & set(_workers(process.pid))
+        (served / "model.safetensors").write_bytes(b"")
+        process.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        assert labels() == {"ja"}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        assert process.stderr
+        said = process.stderr.read()
+    assert "Traceback" not in said
+    assert "model.safetensors is damaged: it has 0 bytes" in said
 
 
 def test_the_counts_of_a_server_that_was_killed_go_with_the_next(

@@ -298,6 +298,36 @@ def test_tensors_that_are_none_are_refused(client: Any, change: Any, status: int
     assert client.post("/v2/models/other/infer", json={"inputs": [tensor]}).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "wrong"),
+    [("UINT8", [300], "300 is no UINT8, expected a whole number from 0 to 255"),
+     ("INT8", [-129], "from -128 to 127"), ("INT32", [1.5], "1.5 is no INT32"),
+     ("INT64", [True], "True is no INT64"), ("UINT64", [2**64], "is no UINT64"),
+     ("BOOL", [2], "2 is no BOOL, expected true or false"), ("BOOL", ["yes"], "is no BOOL"),
+     ("FP16", [1, 70000], "70000 is no FP16"), ("FP32", [1e39], "is no FP32"),
+     ("FP64", [10**400], "is no FP64"), ("FP64", ["12,50"], "'12,50' is no FP64"),
+     ("BYTES", [7], "7 is no BYTES, expected a text"), ("BYTES", [["a"]], "is no BYTES")],
+)  # fmt: skip
+def test_a_value_that_its_datatype_cannot_hold_is_refused(
+    client: Any, kind: str, values: list[Any], wrong: str
+) -> None:
+    tensor = {"name": "price", "shape": [len(values)], "datatype": kind, "data": values}
+    answer = client.post("/v2/models/model/infer", json={"inputs": [tensor]})
+    assert answer.status_code == 400
+    assert wrong in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("UINT8", 255), ("INT32", 12.0), ("INT64", 12), ("BOOL", True), ("BOOL", 1), ("FP16", 12.5),
+     ("FP32", 12), ("BYTES", "12,50 €")],
+)  # fmt: skip
+def test_a_value_of_its_datatype_is_answered(client: Any, kind: str, value: Any) -> None:
+    tensor = {"name": "price", "shape": [1], "datatype": kind, "data": [value]}
+    text = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a red shoe"]}
+    assert client.post("/v2/models/model/infer", json={"inputs": [tensor, text]}).is_success
+
+
 def test_a_null_row_of_a_tensor_takes_no_room_of_its_shape(client: Any) -> None:
     wide = {"name": "text", "shape": [1, 10**18], "datatype": "FP32", "data": [None]}
     answer = client.post("/v2/models/model/infer", json={"inputs": [wide]})
@@ -332,8 +362,14 @@ def test_the_page_asks_nothing_of_others(client: Any) -> None:
 
 
 def test_limits_are_checked() -> None:
-    with pytest.raises(InputError, match="queue is 0; expected a number above 0"):
+    with pytest.raises(InputError, match="queue is 0, expected a whole number, at least 1"):
         Limits(queue=0)
+    with pytest.raises(InputError, match=r"rows is 1\.9, expected a whole number"):
+        Limits(rows=1.9)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="body_mb is nan, expected a finite number"):
+        Limits(body_mb=float("nan"))
+    with pytest.raises(InputError, match="body_mb is 0; expected a number above 0"):
+        Limits(body_mb=0)
     assert Limits(wait_ms=0).wait_ms == 0
 
 

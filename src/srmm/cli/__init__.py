@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from srmm.cli.memory import give_back_large_arrays
+from srmm.cli.signals import ENDED, Ended, heed_signals, leave_workers
 from srmm.cli.streams import flushed, prepare_streams
 from srmm.cli.system_errors import explained, quiet_when_full
 from srmm.errors import SrmmError, shown
@@ -72,6 +73,8 @@ COMMANDS = {
 }
 """Each command's module, and the first sentence of its help: `srmm --help` loads no command."""
 
+_KEPT = "What is finished is kept: the same command goes on from there."
+
 app = App(
     name="srmm",
     help="Classify from several modalities, any of which may be missing.",
@@ -80,7 +83,8 @@ app = App(
         "`srmm fit products.csv --image photo --text title --label category -o model`\n\n"
         "`srmm evaluate model -o report.html`\n\n"
         "Every command takes `--config FILE.yaml` (a section per command, overridden by the "
-        "command line). Exit codes: 0 fine, 1 data or run error, 2 usage, 3 alarm of `srmm check`."
+        "command line). Exit codes: 0 fine, 1 data or run error, 2 usage, 3 alarm of `srmm check`, "
+        "130 interrupted, 143 ended by SIGTERM."
     ),
     help_format="plaintext",  # rendering markdown takes a sixth of the time of `srmm --help`
     version=__version__,
@@ -117,8 +121,10 @@ def _launch(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 fine, 1 an error, 2 usage, 3 an alarm, 130 interrupted."""
+    """Run the command line and exit: 0 fine, 1 an error, 2 usage, 3 an alarm, 130 interrupted, 143
+    ended by SIGTERM."""
     prepare_streams()
+    heed_signals()
     warnings.formatwarning = _as_a_line
     sys.unraisablehook = quiet_when_full
     # Spinning OpenMP threads collapse where several processes share the cores.
@@ -128,6 +134,8 @@ def main(arguments: list[str] | None = None) -> None:
     error = flushed()
     if error is not None:
         _complain(f"The result could not be printed: {error.strerror}.")
+    if code > ENDED:
+        leave_workers(code)
     sys.exit(code or int(error is not None))
 
 
@@ -148,8 +156,11 @@ def run(arguments: list[str]) -> int:
         _complain(f"{shown(error.object)} is no valid UTF-8 and cannot be stored. Rename it.")
         return 1
     except KeyboardInterrupt:
-        _complain("Interrupted. What is finished is kept: the same command goes on from there.")
+        _complain(f"Interrupted. {_KEPT}")
         return 130
+    except Ended as ended:
+        _complain(f"{ended} {_KEPT}")
+        return ENDED + ended.number
     except SystemExit as stop:
         return int(stop.code or 0)
     except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,15 @@ from srmm.cli.options import Engine, Whole
 from srmm.serving.limits import Limits
 
 LIMITS = Group("Limits", sort_key=5)
+
+
+@dataclass(frozen=True)
+class LimitOptions(Limits):
+    """The limits as options: whole numbers are not rounded."""
+
+    rows: Whole = Limits.rows
+    queue: Whole = Limits.queue
+    batch_rows: Whole = Limits.batch_rows
 
 
 def serve(
@@ -29,7 +39,7 @@ def serve(
     engine: Engine = "auto",
     allowed_host: list[str] | None = None,
     log_requests: Annotated[bool, Parameter(negative="")] = False,
-    limits: Annotated[Limits, Parameter(name="*", group=LIMITS)] = Limits(),
+    limits: Annotated[LimitOptions, Parameter(name="*", group=LIMITS)] = LimitOptions(),
 ) -> None:
     """Serve a model over HTTP, with a page to try it on.
 

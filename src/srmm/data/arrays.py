@@ -40,9 +40,19 @@ def as_mask(present: Any, modalities: Sequence[str]) -> np.ndarray:
             "present.filled(False), or True where that is meant."
         )
     array = np.asarray(array)
-    if array.dtype != bool:
-        raise InputError(f"present must be boolean, got {array.dtype} of shape {array.shape}.")
-    return array
+    if array.dtype == bool:
+        return array
+    if absent := int(pd.isna(array).sum()):
+        raise InputError(
+            f"present is None or NaN in {absent:,} of {array.size:,} cells, which says neither "
+            "there nor absent. Put True or False there."
+        )
+    if array.dtype == object and {type(cell) for cell in array.flat} <= {bool, np.bool_}:
+        return array.astype(bool)  # as Arrow gives truth values
+    raise InputError(
+        f"present must be boolean, got {array.dtype} of shape {array.shape}. Pass True where an "
+        "item is there and False where it is absent."
+    )
 
 
 def as_column(name: str, column: Any, n: int | None = None) -> np.ndarray | None:

@@ -42,6 +42,9 @@ _ORDINARY_BYTES, _ORDINARY_SCANS = 16 << 20, 100
 """Each scan of a JPEG goes over all its pixels, and takes a few bytes: usual are 1 to 10."""
 
 _POSTSCRIPT = (b"%!PS", b"\xc5\xd0\xd3\xc6")
+_HEAD = 4096
+"""Where an SVG's first element begins, after what it says of itself."""
+
 _SVG = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
 _REDUCED, _DNG_VERSION, _SUBFILE_TYPE = 1, 0xC612, 0xFE
 
@@ -239,6 +242,8 @@ def _named(data: bytes) -> str:
     for start, what in _OTHERS.items():
         if data.startswith(start):
             return what
+    if any("<svg".encode(wide) in data[:_HEAD] for wide in ("utf-16-le", "utf-16-be")):
+        return "is an SVG in UTF-16: save it in UTF-8"
     if data[4:8] == b"ftyp":
         avif = data[8:12] in (b"avif", b"avis")
         return "is a damaged AVIF picture" if avif else "is a video: take a frame of it"

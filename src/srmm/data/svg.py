@@ -58,7 +58,9 @@ def checked_svg(data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
         drawing.parser.Parse(text.encode(), True)
-    except (UnicodeDecodeError, expat.ExpatError) as error:
+    except UnicodeDecodeError:
+        raise UnreadableItem("is an SVG that is not in UTF-8: save it in UTF-8") from None
+    except expat.ExpatError as error:
         raise UnreadableItem(f"is not an SVG that can be drawn ({one_line(error)})") from None
     drawing.check()
     return text

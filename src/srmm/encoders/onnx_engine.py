@@ -32,6 +32,9 @@ from srmm.encoders.network import Network, networks_of
 from srmm.errors import MissingExtraError
 from srmm.files import replacing_file
 
+# Before it is loaded: it else reports its use, and writes to the folder of temporary files.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 TOLERANCE = 1e-4
 """Largest relative difference from PyTorch, of any item in the Euclidean norm."""
 

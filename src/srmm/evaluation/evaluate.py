@@ -52,9 +52,17 @@ class RobustnessReport:
 
     `content` is the JSON document: "data", "model", "overall", "comparison", "patterns", "curves",
     "trust", "shapley", "mistakes", "label_errors", "corruption", "training", … (docs/formats.md).
+    Raises `InputError` for content that is no such document.
     """
 
     content: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.content, Mapping):
+            raise InputError(
+                f"content is a {type(self.content).__name__}, expected the content of a report, a "
+                "dict. srmm.evaluate(model, data) makes one, RobustnessReport.from_json reads one."
+            )
 
     def to_frame(self) -> pd.DataFrame:
         """One row per method and presence pattern, with metrics and interval bounds."""

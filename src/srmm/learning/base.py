@@ -277,8 +277,8 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy on `X`; `y` as in `fit`."""
         y = as_labels("y", y)
-        if y is None or pd.isna(y).any():
-            X, y, sample_weight, _ = labelled(as_embeddings(X), y, sample_weight)
+        if y is None or not len(y) or pd.isna(y).any():
+            X, y, sample_weight, _ = labelled(as_embeddings(X), y, sample_weight, aim="score")
         else:
             y = check_label_types(y)
         check_same_kind(y, self.classes_)

@@ -87,10 +87,11 @@ def labelled(
     groups: Any = None,
     *,
     weightless: bool = False,
+    aim: str = "learn from",
 ) -> tuple[Embeddings, np.ndarray, np.ndarray, np.ndarray | None]:
     """The instances that have a label and an item, their labels, weights and groups.
 
-    Those of weight 0 only if `weightless`.
+    Those of weight 0 only if `weightless`. `aim` is what an `InputError` says they are there to do.
     """
     if y is None:
         y = embeddings.labels
@@ -110,7 +111,7 @@ def labelled(
                 stacklevel=4,
             )
     if not len(y):
-        raise InputError("There is no instance to learn from: X has 0 rows.")
+        raise InputError(f"There is no instance to {aim}: X has 0 rows.")
     weight = sample_weights(sample_weight, len(y))
     kept = known & embeddings.present.any(axis=1)
     counts = kept & (weight > 0)

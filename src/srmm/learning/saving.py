@@ -108,6 +108,7 @@ def save_pretrained(
     config = json_ready(config)
     check_places(folder, config["inputs"])  # as whoever loads it will
     with replacing_folder(folder) as temporary:
+        check_writable(folder, overwrite=overwrite)  # another process may have been faster
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, temporary / WEIGHTS)
         for name, (_, source) in fitted.items():
             shutil.copytree(source, temporary / ENCODERS / name)

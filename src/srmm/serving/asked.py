@@ -14,7 +14,7 @@ from srmm.data.table import Table
 from srmm.encoders import ExplainedEncoder
 from srmm.errors import InputError, did_you_mean
 from srmm.serving.contract import Contract, ServedModality
-from srmm.serving.given import GivenVector, given_cell, given_item
+from srmm.serving.given import GivenVector, Nothing, given_cell, given_item
 from srmm.serving.refusals import Refusal, readable
 from srmm.workflows.predictor import Predictor
 from srmm.workflows.rows import rows_to_predict
@@ -107,25 +107,31 @@ def given_row(contract: Contract, row: Mapping[str, Any], where: str) -> dict[st
     found: dict[str, Any] = {}
     for key, value in row.items():
         place = _dotted(where, key[:60])
-        if key in contract.owners:
-            name = contract.owners[key]
-            item = given_item(contract.modalities[name], value, place)
-        elif key in contract.block_columns:
-            name = contract.block_columns[key]
-            cell = given_cell(value, place)
-            item = None if cell in (None, "") else {key: cell}
-        elif key == "id":
-            continue
-        else:
+        items = _read_by(contract, key, value, place)
+        if not items and key != "id":
             hint = did_you_mean(key[:60], contract.names)
             raise Refusal(422, f"The model reads nothing called {key[:60]!r}. {hint}", field=place)
-        before = found.get(name)
-        if isinstance(before, dict) and isinstance(item, dict) and not before.keys() & item.keys():
-            item = {**before, **item}
-        elif before is not None and item is not None:
-            raise Refusal(422, f"{name} is given twice. Give it once.", field=place)
-        found[name] = before if item is None else item
+        for name, item in items:
+            before = found.get(name)
+            if isinstance(before, dict) and isinstance(item, dict) and not before.keys() & item:
+                item = {**before, **item}
+            elif before is not None and item is not None:
+                raise Refusal(422, f"{name} is given twice. Give it once.", field=place)
+            found[name] = before if item is None else item
     return {name: _whole(contract.modalities[name], item, where) for name, item in found.items()}
+
+
+def _read_by(contract: Contract, key: str, value: Any, place: str) -> list[tuple[str, Any]]:
+    """Each modality that reads what is called so, as it does a column of a table, and its item."""
+    items = [
+        (name, given_item(contract.modalities[name], value, place))
+        for name in contract.owners.get(key, ())
+    ]
+    if key in contract.block_columns:
+        cell = given_cell(value, place)
+        item = None if cell in (None, "") else {key: cell}
+        items += [(name, item) for name in contract.block_columns[key]]
+    return items
 
 
 def _whole(one: ServedModality, item: Any, where: str) -> Any:
@@ -161,7 +167,7 @@ def _read(predictor: Predictor, contract: Contract, given: Sequence[Mapping[str,
     choices: dict[str, list[str]] = {}
     for one in raw:
         cells = [row.get(one.name) for row in given]
-        cells = [None if isinstance(cell, GivenVector) else cell for cell in cells]
+        cells = [None if isinstance(cell, GivenVector | Nothing) else cell for cell in cells]
         if all(cell is None for cell in cells):
             continue
         if one.as_cells:

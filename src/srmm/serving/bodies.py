@@ -44,7 +44,7 @@ async def read_rows(
         raise Refusal(415, "Compressed bodies are not read: send it as it is.")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
-        rows, where = await _form_rows(request, _plain_texts(contract), limits)
+        rows, where = await _form_rows(request, contract, limits)
     elif kind == "application/json":
         rows, where = _json_rows(await read_json(request))
     else:
@@ -126,16 +126,41 @@ def _json_rows(body: Any) -> tuple[list[dict[str, Any]], str]:
 
 def _plain_texts(contract: Contract) -> set[str]:
     """The names whose texts are what they are, though they look like JSON."""
-    owners = contract.owners.items()
-    texts = {name for name, owner in owners if contract.modalities[owner].kind == "text"}
+    texts = {
+        name
+        for name, owners in contract.owners.items()
+        if any(contract.modalities[owner].kind == "text" for owner in owners)
+    }
     return texts | {"id", *contract.block_columns}
 
 
+def _named_row(key: str, contract: Contract) -> tuple[str, int | None]:
+    """(name, row) of a form's field: a name that the model knows is that name, with its brackets.
+
+    Raises `Refusal` for one that may be a row of another name of the model, too.
+    """
+    match = _ROW.fullmatch(key)
+    if match is None:
+        return key, None
+    name, row = match["name"], int(match["row"])
+    if key not in contract.names:
+        return name, row
+    if name in contract.names:
+        raise Refusal(
+            422,
+            f"{key[:60]!r} may be row {row} of {name[:60]!r}, or {key[:60]!r} itself: the model "
+            f"knows both. Name the row of the latter, {key[:60]}[{row}], or send JSON.",
+            field=key,
+        )
+    return key, None
+
+
 async def _form_rows(
-    request: Request, texts: set[str], limits: Limits
+    request: Request, contract: Contract, limits: Limits
 ) -> tuple[list[dict[str, Any]], str]:
     """Fields named "text", or "text[2]" for the third row."""
     rows: dict[int, dict[str, Any]] = {}
+    texts = _plain_texts(contract)
     numbered = False
     try:
         form = await _form(request, limits)
@@ -143,9 +168,9 @@ async def _form_rows(
         reason = getattr(error, "message", None) or str(error)
         raise Refusal(400, f"The form cannot be read: {reason}") from None
     for key, value in form.multi_items():
-        match = _ROW.fullmatch(key)
-        name, place = (match["name"], int(match["row"])) if match else (key, 0)
-        numbered = numbered or match is not None
+        name, number = _named_row(key, contract)
+        place = number or 0
+        numbered = numbered or number is not None
         if place >= limits.rows:
             check_count(place + 1, limits)
         row = rows.setdefault(place, {})

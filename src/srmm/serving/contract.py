@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from srmm.data.missing import IsMarker, is_marker, parse_missing
 from srmm.encoding.fitting import read_as_cells
 from srmm.workflows.predictor import Predictor
+from srmm.workflows.reading import kept_options
 
 FILES = ("image", "face", "audio", "voice")
 """Kinds of items that are files, and come as bytes."""
@@ -40,6 +42,8 @@ class ServedModality:
     """Of features, the columns that make it up, where they have names."""
     as_cells: bool = False
     """Whether its columns are read as people write them."""
+    is_marker: IsMarker = is_marker
+    """What stood for nothing in training."""
 
     @property
     def is_raw(self) -> bool:
@@ -53,24 +57,22 @@ class Contract:
     Attributes
     ----------
     modalities : dict of str to ServedModality, in the model's order
-    owners : dict of str to str
-        Every name under which something can be given → its modality.
-    block_columns : dict of str to str
-        The columns of features that can be given by their own name → their modality.
+    owners : dict of str to tuple of str
+        Every name under which an item can be given → its modality; of a column, all that read it.
+    block_columns : dict of str to tuple of str
+        The columns of features that can be given by their own name → the modalities they are in.
     """
 
     def __init__(self, predictor: Predictor) -> None:
         self.modalities = {name: _served(predictor, name) for name in predictor.modalities}
-        self.owners = {name: name for name in self.modalities}
-        self.block_columns: dict[str, str] = {}
+        self.owners: dict[str, tuple[str, ...]] = {name: (name,) for name in self.modalities}
+        self.block_columns: dict[str, tuple[str, ...]] = {}
         for name, one in self.modalities.items():
             for column in one.columns:
-                self.block_columns.setdefault(column.name, name)
-        for name in self.modalities:
-            self.block_columns.pop(name, None)
-        for name, one in self.modalities.items():
-            if one.column and one.column not in self.block_columns:
-                self.owners.setdefault(one.column, name)
+                if column.name not in self.modalities:
+                    _add(self.block_columns, column.name, name)
+            if one.column and one.column not in self.modalities:
+                _add(self.owners, one.column, name)
 
     def __iter__(self) -> Any:
         return iter(self.modalities.values())
@@ -78,7 +80,11 @@ class Contract:
     @property
     def names(self) -> tuple[str, ...]:
         """All names that a row may have, those of the modalities first."""
-        return (*self.owners, *self.block_columns, "id")
+        return (*dict.fromkeys((*self.owners, *self.block_columns)), "id")
+
+
+def _add(readers: dict[str, tuple[str, ...]], column: str, modality: str) -> None:
+    readers[column] = (*readers.get(column, ()), modality)
 
 
 def _served(predictor: Predictor, name: str) -> ServedModality:
@@ -93,12 +99,19 @@ def _served(predictor: Predictor, name: str) -> ServedModality:
         columns = tuple(_block_column(one) for one in learnt if one.features)
     elif kind == "features" and column:
         names = [part.strip() for part in column.split(",")]
-        if len(names) == dim and not any(sign in column for sign in "*?["):
+        if len(names) == dim:  # patterns are kept as the columns they matched
             columns = tuple(BlockColumn(one, "number") for one in names)
-    several = columns or any(sign in (column or "") for sign in "{},*?[")
+    several = columns or ("," if kind == "features" else "{") in (column or "")
     shown = None if spec is None else spec.partition(":")[0] if as_cells else spec
     return ServedModality(
-        name, kind, dim, _without_folder(shown), None if several else column, columns, as_cells
+        name,
+        kind,
+        dim,
+        _without_folder(shown),
+        None if several else column,
+        columns,
+        as_cells,
+        parse_missing(kept_options(predictor.config).get("missing", "auto")),
     )
 
 

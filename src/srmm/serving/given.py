@@ -25,9 +25,16 @@ class GivenVector(NamedTuple):
     vector: np.ndarray
 
 
+class Nothing:
+    """What a client gave that stands for nothing, such as "N/A"."""
+
+
+NOTHING = Nothing()
+
+
 def given_item(one: ServedModality, value: Any, field: str) -> Any:
-    """The item that a client gave for a modality: None, a text, bytes, a dict of cells, or
-    `GivenVector`.
+    """The item that a client gave for a modality: None, a text, bytes, a dict of cells,
+    `GivenVector` or `NOTHING`. A text is looked through for what stands for nothing later.
 
     Raises `Refusal` (422) naming the field.
     """
@@ -35,6 +42,9 @@ def given_item(one: ServedModality, value: Any, field: str) -> Any:
         return None
     if isinstance(value, Mapping) and set(value) == {"embedding"}:
         return _vector(one, value["embedding"], field)
+    # Blocks of columns as people write them are looked through as tables are, texts with them.
+    if not one.as_cells and one.kind != "text" and one.is_marker(value):
+        return NOTHING
     if one.kind == "features":
         return _features(one, value, field)
     if isinstance(value, list):
@@ -114,11 +124,14 @@ def _features(one: ServedModality, value: Any, field: str) -> Any:
     return _numbers(one, cells, field)
 
 
-def _numbers(one: ServedModality, cells: Mapping[str, Any], field: str) -> GivenVector | None:
+def _numbers(
+    one: ServedModality, cells: Mapping[str, Any], field: str
+) -> GivenVector | Nothing | None:
     """The vector of columns that are all plain numbers: complete, or not there at all."""
-    blank = [c.name for c in one.columns if cells.get(c.name) in (None, "")]
+    marked = [c.name for c in one.columns if one.is_marker(cells.get(c.name))]
+    blank = [c.name for c in one.columns if c.name in marked or cells.get(c.name) in (None, "")]
     if len(blank) == len(one.columns):
-        return None
+        return NOTHING if marked else None
     if blank:
         raise Refusal(
             422,

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from srmm.data.checks import number, whole
 from srmm.errors import InputError
+
+_WHOLE = ("rows", "queue", "batch_rows")
 
 
 @dataclass(frozen=True)
 class Limits:
     """Limits of a server; each is an option of `srmm serve`.
 
-    Raises `InputError` for one that is not above 0 (`wait_ms` may be 0).
+    Raises `InputError` for one that is no finite number, not whole where requests or rows are
+    counted, or not above 0 (`wait_ms` may be 0).
     """
 
     body_mb: float = 32
@@ -35,8 +39,9 @@ class Limits:
     """Longest time that a request waits for its answer."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
+        for field in fields(Limits):
             value: Any = getattr(self, field.name)
-            least = "0 or more" if field.name == "wait_ms" else "above 0"
-            if value < 0 or (value == 0 and field.name != "wait_ms"):
-                raise InputError(f"{field.name} is {value!r}; expected a number {least}.")
+            if field.name in _WHOLE:
+                whole(field.name, value, 1)
+            elif not number(field.name, value, 0) and field.name != "wait_ms":
+                raise InputError(f"{field.name} is {value!r}; expected a number above 0.")

@@ -6,13 +6,17 @@ import contextlib
 import gc
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-from srmm.errors import InputError, MissingExtraError
+from srmm.errors import InputError, MissingExtraError, SrmmError
+from srmm.serving.address import check_address
 from srmm.serving.limits import Limits
 
 KEYS = "SRMM_API_KEYS"
@@ -50,7 +54,8 @@ def serve_model(
     MissingExtraError
         Without the extra `srmm[serve]`.
     InputError
-        If the model, report or store cannot be served, or an API key is too short.
+        If the model, report or store cannot be served, nothing can listen at the address, or an
+        API key is too short.
     """
     try:
         import fastapi  # noqa: F401
@@ -64,6 +69,7 @@ def serve_model(
     if workers < 1:
         raise InputError(f"workers must be at least 1, got {workers}.")
     api_keys()
+    check_address(host, port)
     options: dict[str, Any] = {
         "host": host,
         "port": port,
@@ -76,8 +82,11 @@ def serve_model(
         "limit_concurrency": 256 + 4 * settings.limits.queue,
         "http": "srmm.serving.heads:BoundedProtocol",
     }
-    with _environment_put_back():
-        return _run(settings, workers, options)
+    try:
+        with _environment_put_back():
+            return _run(settings, workers, options)
+    except SystemExit as stop:  # of uvicorn, which has said why, with a code that means an alarm
+        return int(bool(stop.code))
 
 
 def _run(settings: Settings, workers: int, options: dict[str, Any]) -> int:
@@ -88,7 +97,8 @@ def _run(settings: Settings, workers: int, options: dict[str, Any]) -> int:
         print(f"note: {note}", file=sys.stderr)
     if workers == 1:
         server = uvicorn.Server(uvicorn.Config(application, **options))
-        server.run()
+        with _ends_well(server):
+            server.run()
         return 0 if server.started else 1
     del application
     from srmm.serving.counts import counting_together
@@ -107,6 +117,39 @@ def _run(settings: Settings, workers: int, options: dict[str, Any]) -> int:
         )
         run_workers(config)
     return 0
+
+
+@contextlib.contextmanager
+def _ends_well(server: Any) -> Iterator[None]:
+    """The signal that ended a server is heeded once: uvicorn sends it again when all is answered,
+    and it would end the process as one that was killed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[int, Any] = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+
+    def heed(number: int, frame: FrameType | None) -> None:
+        handler = before[number]
+        if server.started:
+            return
+        if callable(handler):
+            handler(number, frame)
+        elif handler is signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    for number in before:
+        signal.signal(number, heed)
+    hang_up = getattr(signal, "SIGHUP", None)  # the terminal is closed; not under `nohup`
+    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
+        before[hang_up] = signal.signal(hang_up, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -172,9 +215,11 @@ def application_of_worker() -> Any:
     packed = json.loads(os.environ[_SETTINGS])
     paths = {n: packed[n] and Path(packed[n]) for n in ("model", "store", "root", "report")}
     limits = Limits(**packed.pop("limits"))
-    return application_of(
-        Settings(**{**packed, **paths, "hosts": tuple(packed["hosts"]), "limits": limits})
-    )
+    settings = Settings(**{**packed, **paths, "hosts": tuple(packed["hosts"]), "limits": limits})
+    try:
+        return application_of(settings)
+    except SrmmError as error:  # the model is another one than at the start
+        sys.exit(f"error: {error}")
 
 
 def api_keys() -> list[str]:

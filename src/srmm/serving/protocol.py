@@ -14,14 +14,12 @@ from srmm.serving.answers import COVERAGE, Answer
 from srmm.serving.asked import Wanted
 from srmm.serving.bodies import check_count, read_json
 from srmm.serving.contract import FILES, ServedModality
+from srmm.serving.datatypes import TYPES, wrong_value
 from srmm.serving.described import refusals
 from srmm.serving.desk import Desk
 from srmm.serving.refusals import Refusal, readable
 from srmm.version import __version__
 
-_NUMBERS = ("FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32",
-            "UINT16", "UINT8")  # fmt: skip
-_TYPES = (*_NUMBERS, "BOOL", "BYTES")
 _OUTPUTS = ("label", "probability", "probabilities", "present", "set", "nothing_present")
 
 
@@ -123,10 +121,8 @@ def _rows(inputs: Any) -> list[dict[str, Any]]:
 def _items(tensor: Mapping[str, Any], where: str) -> list[Any]:
     """The items (n,) of a tensor of shape (n,), (n, 1) or (n, d)."""
     data, kind = tensor.get("data"), tensor.get("datatype")
-    if kind not in _TYPES:
-        raise Refusal(
-            400, f"Expected a datatype of {', '.join(_TYPES)}.", field=f"{where}.datatype"
-        )
+    if kind not in TYPES:
+        raise Refusal(400, f"Expected a datatype of {', '.join(TYPES)}.", field=f"{where}.datatype")
     shape = _shape(tensor.get("shape"), f"{where}.shape")
     if not isinstance(data, list):
         raise Refusal(400, "Expected the data as a list.", field=f"{where}.data")
@@ -138,6 +134,9 @@ def _items(tensor: Mapping[str, Any], where: str) -> list[Any]:
         raise Refusal(
             400, f"{filled:,} values do not fill a shape of {shape}.", field=f"{where}.data"
         )
+    for row in rows:
+        if row is not None and (wrong := wrong_value(row, kind)):
+            raise Refusal(400, wrong, field=f"{where}.data")
     if len(shape) == 1 or (width == 1 and kind == "BYTES"):
         return [None if row is None else row[0] for row in rows]
     return [None if row is None or all(v is None for v in row) else row for row in rows]
@@ -240,7 +239,7 @@ def _schema(desk: Desk) -> dict[str, Any]:
     tensor = {
         "type": "object", "required": ["name", "shape", "datatype", "data"],
         "properties": {"name": {"type": "string", "examples": names}, "shape": sizes,
-                       "datatype": {"enum": list(_TYPES)}, "data": {"type": "array"}},
+                       "datatype": {"enum": list(TYPES)}, "data": {"type": "array"}},
     }  # fmt: skip
     inputs = {"type": "array", "items": tensor, "minItems": 1}
     return {"type": "object", "required": ["inputs"], "properties": {"inputs": inputs}}

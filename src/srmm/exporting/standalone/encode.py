@@ -4,10 +4,13 @@ Needs numpy and onnxruntime; for pictures pillow, for texts tokenizers.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it else reports its use
 import onnxruntime
 
 

@@ -5,11 +5,14 @@ modality that is left out is absent; name=vector.npy gives an embedding in place
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it else reports its use
 import onnxruntime
 
 FOLDER = Path(__file__).resolve().parent
