@@ -59,6 +59,11 @@ CASES = (
     Case("breast cancer", "breast"),
     Case("image segments", "segments"),
     Case("numerals", "mfeat"),
+    Case("leaves", "leaves"),
+    Case("cells", "cells"),
+    Case("proteins", "proteins"),
+    Case("churn", "churn"),
+    Case("credit", "credit"),
 )
 
 
@@ -88,10 +93,63 @@ def _numerals(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
     return {name: view[:, :-1] for name, view in views.items()}, views["fou"][:, -1].astype(int)
 
 
-TABLES = {"halves": _halves, "breast": _breast, "segments": _segments, "mfeat": _numerals}
+def _numbers(table: pd.DataFrame) -> np.ndarray:
+    """Numbers as they are, holes filled with the median; a column per value of all others."""
+    numbers = table.select_dtypes("number")
+    others = table.drop(columns=[*numbers]).fillna("none").astype(str)
+    parts = [numbers.fillna(numbers.median()).to_numpy(float)]
+    if len(others.columns):
+        parts.append(pd.get_dummies(others).to_numpy(float))
+    return np.hstack(parts)
+
+
+def _leaves(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    table = pd.read_csv(folder / "leaf_id_flavia.csv")
+    species = table.pop("species").to_numpy(str)
+    looks = table.select_dtypes(exclude="number")
+    colours = table.filter(regex="red|green|blue|correlation|contrast|entropy|inverse")
+    shapes = table.drop(columns=[*looks, *colours])
+    parts = {"look": looks, "shape": shapes, "colour": colours}
+    return {name: _numbers(part) for name, part in parts.items()}, species
+
+
+def _cells(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    table = pd.read_csv(folder / "cells.csv")
+    parts = {f"channel {k}": table.filter(regex=f"_ch_{k}$") for k in range(1, 5)}
+    return {name: _numbers(part) for name, part in parts.items()}, table["class"].to_numpy(str)
+
+
+def _proteins(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    table = pd.read_csv(folder / "ad_data.csv")
+    labels = table.pop("Class").to_numpy(str)
+    person = table[["Genotype", "male", "age"]]
+    others = table.drop(columns=[*person])
+    parts = {"person": person, "first": others.iloc[:, :60], "rest": others.iloc[:, 60:]}
+    return {name: _numbers(part) for name, part in parts.items()}, labels
+
+
+def _churn(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    table = pd.read_csv(folder / "mlc_churn.csv")
+    labels = table.pop("churn").to_numpy(str)
+    use = table.filter(regex="^total")
+    return {"use": _numbers(use), "plan": _numbers(table.drop(columns=[*use]))}, labels
+
+
+def _credit(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    table = pd.read_csv(folder / "credit_data.csv")
+    labels = table.pop("Status").to_numpy(str)
+    person = table[["Seniority", "Home", "Age", "Marital", "Records", "Job"]]
+    return {"person": _numbers(person), "loan": _numbers(table.drop(columns=[*person]))}, labels
+
+
+TABLES = {
+    "halves": _halves, "breast": _breast, "segments": _segments, "mfeat": _numerals,
+    "leaves": _leaves, "cells": _cells, "proteins": _proteins, "churn": _churn, "credit": _credit,
+}  # fmt: skip
 """Sets of numbers alone, which the default was not made on: two come with scikit-learn; the UCI
 sets Image Segmentation (as `segment.csv`) and Multiple Features (the three of its six views that
-say least, as `mfeat-*.csv` with a last column for the class) lie in a folder of `root`."""
+say least, as `mfeat-*.csv` with a last column for the class) lie in a folder of `root`, as do the
+last five, tables of the R package modeldata, each as CSV under its name there."""
 
 
 @cache
