@@ -11,6 +11,7 @@ from out-of-fold outputs; where that is nothing it is silent.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -73,15 +74,19 @@ class Discriminants:
         """What one says of standardised items (n, d_m): (n, C); None where there is none."""
         if name not in self.weight:
             return None
-        weight, bias = (part[name][member] for part in (self.weight, self.bias))
+        weight, bias = (torch.from_numpy(of[name][member]) for of in (self.weight, self.bias))
         return _said(scaled, weight, bias)
 
     def mean_logits(self, name: str, scaled: Tensor) -> Tensor | None:
         """What all say on average of standardised items (n, d_m): (n, C)."""
-        if name not in self.weight:
-            return None
-        weight, bias = (part[name].mean(axis=0) for part in (self.weight, self.bias))
-        return _said(scaled, weight, bias)
+        return _said(scaled, *self._means[name]) if name in self.weight else None
+
+    @cached_property
+    def _means(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Of each modality the mean over members, as all of a prediction's rows are asked of it."""
+        return {
+            name: (_mean(weight), _mean(self.bias[name])) for name, weight in self.weight.items()
+        }
 
 
 def clipped(scaled: np.ndarray) -> np.ndarray:
@@ -89,10 +94,13 @@ def clipped(scaled: np.ndarray) -> np.ndarray:
     return scaled.clip(-FARTHEST_SEEN, FARTHEST_SEEN)
 
 
-def _said(scaled: Tensor, weight: np.ndarray, bias: np.ndarray) -> Tensor:
+def _mean(of_all: np.ndarray) -> Tensor:
+    return torch.from_numpy(of_all.mean(axis=0))
+
+
+def _said(scaled: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     seen = scaled.clamp(-FARTHEST_SEEN, FARTHEST_SEEN)
-    to = scaled.device
-    return torch.addmm(torch.from_numpy(bias).to(to), seen, torch.from_numpy(weight).to(to))
+    return torch.addmm(bias.to(scaled.device), seen, weight.to(scaled.device))
 
 
 def _discriminant(
