@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from scipy.linalg import solve
+from scipy.sparse import coo_array
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
@@ -24,8 +25,10 @@ from srmm.ensemble.features import LOUDEST, NOISY, Features
 
 FARTHEST_SEEN = 5.0
 """Standard deviations; a straight line goes on for ever, and what lies beyond is not believed."""
-_MOST_NUMBERS = 1_000_000  # d_m · C of a modality's discriminant; larger ones are left out
-_MOST_ITEMS = 20_000  # evenly spaced, that one is found from
+_LONGEST, _MOST_NUMBERS = 2_048, 1_000_000
+"""d_m, and d_m · C, of a discriminant: a larger one would take as long as the networks."""
+_MOST_ITEMS, _MOST_IN_MEMORY = 20_000, 20_000_000
+"""Items, evenly spaced, that one is found from, and how many numbers these have at the most."""
 _NOISE = NOISY * LOUDEST**2 / 3
 """Variance that the networks' noise in training (uniform up to the loudest) adds to a feature."""
 
@@ -54,11 +57,12 @@ class Discriminants:
         """From instances of classes `y` (n,), which count `counts` times, without each fold."""
         weight, bias = {}, {}
         for name, size in train.embedding_dims.items():
-            if size * n_classes > _MOST_NUMBERS:
+            if size > _LONGEST or size * n_classes > _MOST_NUMBERS:
                 continue
             rows, _ = train.places(name)
-            rows = rows[:: max(1, -(-len(rows) // _MOST_ITEMS))]
-            x = clipped(features.scaled(name, train[rows].items(name)[1])).astype(np.float64)
+            most = min(_MOST_ITEMS, max(1_000, _MOST_IN_MEMORY // size))
+            rows = rows[:: max(1, -(-len(rows) // most))]
+            x = clipped(features.scaled(name, train[rows].items(name)[1]))
             found = []
             for k in range(members):
                 fit = folds[rows] != k
@@ -111,13 +115,13 @@ def _discriminant(
     A class that nobody has counts as half an instance at the centre.
     """
     mass = np.bincount(y, counts, minlength=n_classes)
-    of_class = np.zeros((len(y), n_classes))
-    of_class[np.arange(len(y)), y] = counts
-    means = (of_class.T @ x) / np.maximum(mass, 1e-12)[:, None]  # (C, d)
+    of_class = coo_array((counts, (y, np.arange(len(y)))), shape=(n_classes, len(y)))
+    means = (of_class @ x) / np.maximum(mass, 1e-12)[:, None]  # (C, d)
     rest = (x - means[y]) * np.sqrt(counts)[:, None]
     if not np.square(rest).sum() > 0:
         return None
-    covariance, _ = ledoit_wolf(rest, assume_centered=True)
+    covariance, _ = ledoit_wolf(rest.astype(x.dtype, copy=False), assume_centered=True)
+    covariance = covariance.astype(np.float64)
     covariance.flat[:: len(covariance) + 1] += _NOISE
     weight = solve(covariance, means.T, assume_a="pos")
     prior = np.maximum(mass, 0.5) / max(mass.sum(), 1.0)
