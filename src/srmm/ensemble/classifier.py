@@ -148,6 +148,15 @@ class SingleBranchClassifier(NetworkModel):
         self.network_.to(self._device())
         table = FeatureTable(data, self.features_, self._device())
         self._train(table, train, rng)
+        self.discriminants_ = Discriminants.fit(
+            data,
+            y,
+            train.weight,
+            self.folds_,
+            self.features_,
+            members=self.n_folds,
+            n_classes=len(self.classes_),
+        )
         self._weigh(table, train, rng)
 
     def _drawn_folds(self, train: Labelled, rng: np.random.Generator) -> np.ndarray:
@@ -189,48 +198,48 @@ class SingleBranchClassifier(NetworkModel):
         )
 
     def _weigh(self, table: FeatureTable, train: Labelled, rng: np.random.Generator) -> None:
-        """Learn from out-of-fold outputs what each stream is worth, and what strangeness costs."""
+        """Learn from out-of-fold outputs what each expert is worth, and what strangeness costs."""
         M, C = len(self.modalities_), len(self.classes_)
         most = min(_MOST_ROWS, max(500, _MOST_NUMBERS // (C * (2 * M + 1))))
         chosen = rng.permutation(judged_rows(train.y, self.folds_))[:most]
-        there = np.asarray(train.embeddings.present)
-        present = there[chosen]
-        y, counts = train.y[chosen], train.weight[chosen]
-        self.discriminants_ = Discriminants.fit(
-            train.embeddings, train.y, train.weight, self.folds_, self.features_,
-            members=self.n_folds, n_classes=C,
-        )  # fmt: skip
         of_each = self.network_, self.discriminants_
         outputs = OutOfFold(*of_each, table, chosen, self.folds_[chosen])
+        there = np.asarray(train.embeddings.present)
+        y, counts, present = train.y[chosen], train.weight[chosen], there[chosen]
         items = train.weight @ there
         self.weights_ = PatternWeights.fit(outputs.logs, y, counts, present, items)
         self.out_of_fold_ = self.weights_.score(outputs.logs, y, counts, present) if len(y) else {}
         self.trust_ = Trust.fit_familiar(train.embeddings, self.features_, self.folds_ == 0)
-        lone = self.weights_.of(np.eye(M, dtype=bool))
-        for m, name in enumerate(self.modalities_):
-            rows = np.flatnonzero(present[:, m])[:_TRUST_ROWS]
-            _, vectors = train.embeddings[chosen[rows]].items(name)
-
-            def scores_of(noisy: np.ndarray, m: int = m, rows: np.ndarray = rows) -> np.ndarray:
-                made = torch.from_numpy(self.features_.apply(self.modalities_[m], noisy))
-                logs = outputs.logs_of(m, made.to(self._device()), rows)
-                return np.einsum("nec,e->nc", logs, lone[m, [m, M + m]])
-
-            self.trust_.learn(
-                name,
-                vectors,
-                y[rows],
-                counts[rows],
-                self.features_,
-                scores_of,
-                rng,
-            )
+        self._learn_trust(outputs, train.embeddings[chosen], y, counts, rng)
         trust = self.trust_.of(train.embeddings[chosen], self.features_)
         self.calibration_ = Calibration.fit(
             lambda rows, there: outputs.probabilities(rows, there, self.weights_, trust[rows]),
             y,
             present,
         )
+
+    def _learn_trust(
+        self,
+        outputs: OutOfFold,
+        judged: Embeddings,
+        y: np.ndarray,
+        counts: np.ndarray,
+        rng: np.random.Generator,
+    ) -> None:
+        """Learn what strangeness costs each modality, from those that `outputs` are of."""
+        M = len(self.modalities_)
+        lone = self.weights_.of(np.eye(M, dtype=bool))
+        for m, name in enumerate(self.modalities_):
+            rows = judged.places(name)[0][:_TRUST_ROWS]
+
+            def scores_of(noisy: np.ndarray, m: int = m, rows: np.ndarray = rows) -> np.ndarray:
+                made = torch.from_numpy(self.features_.apply(self.modalities_[m], noisy))
+                logs = outputs.logs_of(m, made.to(self._device()), rows)
+                return np.einsum("nec,e->nc", logs, lone[m, [m, M + m]])
+
+            _, vectors = judged[rows].items(name)
+            said = y[rows], counts[rows], self.features_, scores_of
+            self.trust_.learn(name, vectors, *said, rng)
 
     def predict_per_modality(self, X: Any) -> np.ndarray:
         """What each modality alone says: (n_instances, n_modalities, n_classes) probabilities.
