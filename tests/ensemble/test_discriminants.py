@@ -73,7 +73,7 @@ def test_too_large_ones_and_items_that_are_all_equal_have_none(monkeypatch) -> N
     )
     assert found.weight.keys() == {"x"}
     assert found.weight["x"].shape == (3, 8, 5)
-    assert found.mean_logits("long", torch.zeros(2, 32)) is None
+    assert found.mean_logs("long", torch.zeros(2, 32)) is None
     fitted = SingleBranchClassifier(**DEFAULT).fit(data, y)
     assert np.isfinite(fitted.predict_proba(data)).all()
 

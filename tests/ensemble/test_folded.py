@@ -21,6 +21,14 @@ def model() -> SingleBranchClassifier:
     return SingleBranchClassifier(**DEFAULT).fit(problem())
 
 
+def mean_line(model: SingleBranchClassifier, name: str, made: torch.Tensor) -> torch.Tensor:
+    """Log-probabilities of the mean of a modality's discriminants."""
+    scaled = model.features_.scaled_of(name, made).clamp(-5, 5)
+    of_all = model.discriminants_.weight[name], model.discriminants_.bias[name]
+    weight, bias = map(torch.from_numpy, of_all)
+    return (scaled @ weight + bias[:, None]).mean(dim=0).log_softmax(dim=-1).clamp_min(-30)
+
+
 def unfolded(model: SingleBranchClassifier, test) -> np.ndarray:
     """Every step by itself, all streams of all networks: what the model's method says."""
     network, features = model.network_, model.features_
@@ -33,16 +41,9 @@ def unfolded(model: SingleBranchClassifier, test) -> np.ndarray:
         fused = network.fused(vectors, torch.from_numpy(trust))
         streams = torch.cat([vectors, fused[:, :, None]], dim=2)
         said = network.classify(streams).mean(dim=0)
-        lines = [
-            sum(
-                model.discriminants_.logits(name, features.scaled_of(name, x), k)
-                for k in range(network.members)
-            )
-            / network.members
-            for name, x in items.items()
-        ]
-        logs = torch.cat([said[:, :-1], torch.stack(lines, dim=1), said[:, -1:]], dim=1)
-        logs = logs.log_softmax(dim=-1).double()
+        lines = [mean_line(model, name, items[name]) for name in model.modalities_]
+        said = said.log_softmax(dim=-1)
+        logs = torch.cat([said[:, :-1], torch.stack(lines, dim=1), said[:, -1:]], dim=1).double()
         most = trust.max(axis=1)[:, None]
         weights = model.weights_.of(present) * np.hstack([trust, trust, most])
         return torch.einsum("nec,ne->nc", logs, torch.from_numpy(weights)).softmax(-1).numpy()

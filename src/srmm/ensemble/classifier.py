@@ -296,7 +296,7 @@ class SingleBranchClassifier(NetworkModel):
             trust[rows, m] = self.trust_.of_scaled(name, scaled.numpy())
             made, scaled = made.to(device), scaled.to(device)
             places = torch.from_numpy(rows).to(device) if len(rows) < len(embeddings) else None
-            line = self.discriminants_.mean_logits(name, scaled)
+            line = self.discriminants_.mean_logs(name, scaled)
             vectors.append(_put(network.enter(m, made), places, len(embeddings)))
             lines.append(None if line is None else _put(line, places, len(embeddings)))
         return Entered(vectors, lines, trust)

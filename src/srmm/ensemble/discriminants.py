@@ -22,6 +22,7 @@ from torch import Tensor
 
 from srmm.data.embeddings import Embeddings
 from srmm.ensemble.features import LOUDEST, NOISY, Features
+from srmm.ensemble.weights import LEAST_LOG
 
 FARTHEST_SEEN = 5.0
 """Standard deviations; a straight line goes on for ever, and what lies beyond is not believed."""
@@ -74,15 +75,18 @@ class Discriminants:
                 )
         return cls(weight, bias)
 
-    def logits(self, name: str, scaled: Tensor, member: int) -> Tensor | None:
-        """What one says of standardised items (n, d_m): (n, C); None where there is none."""
+    def logs(self, name: str, scaled: Tensor, member: int) -> Tensor | None:
+        """The log-probabilities (n, C) that one gives standardised items (n, d_m).
+
+        None where there is none. As far out as one likes a line is surer still: there is a floor.
+        """
         if name not in self.weight:
             return None
         weight, bias = (torch.from_numpy(of[name][member]) for of in (self.weight, self.bias))
         return _said(scaled, weight, bias)
 
-    def mean_logits(self, name: str, scaled: Tensor) -> Tensor | None:
-        """What all say on average of standardised items (n, d_m): (n, C)."""
+    def mean_logs(self, name: str, scaled: Tensor) -> Tensor | None:
+        """As `logs`, of the mean of all."""
         return _said(scaled, *self._means[name]) if name in self.weight else None
 
     @cached_property
@@ -104,7 +108,8 @@ def _mean(of_all: np.ndarray) -> Tensor:
 
 def _said(scaled: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     seen = scaled.clamp(-FARTHEST_SEEN, FARTHEST_SEEN)
-    return torch.addmm(bias.to(scaled.device), seen, weight.to(scaled.device))
+    logits = torch.addmm(bias.to(scaled.device), seen, weight.to(scaled.device))
+    return logits.log_softmax(dim=1).clamp_min_(LEAST_LOG)
 
 
 def _discriminant(

@@ -73,7 +73,7 @@ class Entered(NamedTuple):
     vectors: list[Tensor]
     """Of each modality (n, K·h): what enters the networks."""
     lines: list[Tensor | None]
-    """Of each (n, C): the logits of its discriminant, if it has one."""
+    """Of each (n, C): the log-probabilities of its discriminant, if it has one."""
     trust: np.ndarray
     """(n, M): the trust in each item."""
 

@@ -59,12 +59,10 @@ class OutOfFold:
         return self.members[k].enter(items, present[None])[0], torch.stack(said, dim=1)
 
     def _line(self, k: int, m: int, items: Tensor) -> Tensor:
-        """Log-probabilities (n, C) of items (n, width): all classes alike without discriminant."""
+        """Log-probabilities (n, C) of items (n, width); zeros without a discriminant."""
         scaled = self._table.features.scaled_of(self._names[m], items)
-        said = self._discriminants.logits(self._names[m], scaled, k)
-        if said is None:
-            said = items.new_zeros((len(items), self.members[k].n_classes))
-        return said.log_softmax(dim=-1)
+        said = self._discriminants.logs(self._names[m], scaled, k)
+        return items.new_zeros((len(items), self.members[k].n_classes)) if said is None else said
 
     @torch.inference_mode()
     def logs(self, rows: np.ndarray, modalities: np.ndarray) -> np.ndarray:

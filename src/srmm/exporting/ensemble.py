@@ -12,7 +12,7 @@ from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.ensemble.discriminants import FARTHEST_SEEN, Discriminants
 from srmm.ensemble.features import FARTHEST, Features
 from srmm.ensemble.trust import CLIP, FAR, Trust
-from srmm.ensemble.weights import PatternWeights
+from srmm.ensemble.weights import LEAST_LOG, PatternWeights
 from srmm.exporting.parts import Answer, Constants, Items, Standardise, only_shown
 
 
@@ -48,8 +48,8 @@ class EnsembleGraph(nn.Module):
         # The networks' mean before the softmax: (n, M + 1, C).
         said = self.network.classify(streams).mean(dim=0)
         M = present.shape[1]
-        logs = torch.cat([said[:, :M], torch.stack(lines, dim=1), said[:, M:]], dim=1)
-        logs = logs.log_softmax(dim=-1).double()  # (n, 2·M + 1, C)
+        said = said.log_softmax(dim=-1)
+        logs = torch.cat([said[:, :M], torch.stack(lines, dim=1), said[:, M:]], dim=1).double()
         most = trusted.amax(dim=1, keepdim=True)
         weights = self.weights(present) * torch.cat([trusted, trusted, most], dim=1)
         each = self.weights.alone[:, :, None] * torch.stack([logs[:, :M], logs[:, M:-1]], dim=1)
@@ -84,7 +84,7 @@ class FeaturesOf(Constants):
 
 
 class LineOf(Constants):
-    """`Discriminants.mean_logits` of one modality: scaled (n, d_m) → (n, C); zeros without one."""
+    """`Discriminants.mean_logs` of one modality: scaled (n, d_m) → (n, C); zeros without one."""
 
     weight: Tensor
     bias: Tensor
@@ -99,7 +99,8 @@ class LineOf(Constants):
     def forward(self, scaled: Tensor) -> Tensor:
         if not self.known:
             return scaled.new_zeros((scaled.shape[0], self.n_classes))
-        return scaled.clamp(-FARTHEST_SEEN, FARTHEST_SEEN) @ self.weight + self.bias
+        logits = scaled.clamp(-FARTHEST_SEEN, FARTHEST_SEEN) @ self.weight + self.bias
+        return logits.log_softmax(dim=1).clamp_min(LEAST_LOG)
 
 
 class TrustIn(Constants):
