@@ -10,11 +10,12 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
-from srmm import SingleBranchClassifier
+from srmm import SingleBranchClassifier, from_pretrained
 from srmm.data.embeddings import Embeddings
 from srmm.ensemble.discriminants import Discriminants, _discriminant
 from srmm.ensemble.features import Features
 from srmm.ensemble.own_rows import out_of_fold_scorer
+from srmm.errors import InputError
 from tests.ensemble.test_classifier import DEFAULT, problem
 
 
@@ -115,3 +116,19 @@ def test_a_model_of_before_the_discriminants_still_loads(tmp_path) -> None:
     assert known.discriminants_.weight == {}
     assert known.weights_.weights.shape == model.weights_.weights.shape
     assert np.isfinite(known.predict_proba(problem(20, seed=3))).all()
+
+
+def test_a_model_of_other_folds_is_loaded_and_a_lacking_one_is_named(tmp_path) -> None:
+    settings = {**DEFAULT, "n_folds": 3}
+    model = SingleBranchClassifier(**settings).fit(problem())
+    model.save_pretrained(tmp_path / "model")
+    loaded = from_pretrained(tmp_path / "model")
+    test = problem(20, seed=3)
+    np.testing.assert_array_equal(loaded.predict_proba(test), model.predict_proba(test))
+    state, arrays = model.get_state()
+    arrays = {
+        name: array[:2] if name.startswith("discriminants.") else array
+        for name, array in arrays.items()
+    }
+    with pytest.raises(InputError, match=r"discriminants\.weight\..* has the shape"):
+        copy.deepcopy(model).set_state(state, arrays)

@@ -72,7 +72,7 @@ def restored(model: Any, state: Mapping[str, Any], arrays: Arrays) -> None:
         if (np.diff(found, axis=1) < 0).any():
             raise InputError(f"edges.{name} are expected to be ascending.")
     model.features_ = Features(scales, edges)
-    model.discriminants_ = _discriminants(arrays, dims, model.n_folds, len(model.classes_))
+    model.discriminants_ = _discriminants(arrays, dims, len(model.classes_))
     model.weights_ = _weights(arrays, len(dims))
     model.folds_ = array("folds", arrays["folds"], (None,), "int16", low=0)
     model.out_of_fold_ = dict(mapping("state.out_of_fold", state["out_of_fold"]))
@@ -88,7 +88,12 @@ def restored(model: Any, state: Mapping[str, Any], arrays: Arrays) -> None:
 
 
 def check_folds(model: Any) -> None:
-    """Raise `InputError` unless each training instance is in a fold that there is."""
+    """Raise `InputError` unless each training instance is in a fold that there is.
+
+    And unless every modality that has discriminants has one for each fold.
+    """
+    for name, found in model.discriminants_.weight.items():
+        array(f"discriminants.weight.{name}", found, (model.n_folds, *found.shape[1:]), "float32")
     if model.n_folds == 1:  # distilled: it learnt from all
         array("folds", model.folds_, (0,), "int16")
     else:
@@ -113,23 +118,16 @@ def _weights(arrays: Arrays, n_modalities: int) -> PatternWeights:
     return PatternWeights(codes, weights, float(share[0]))
 
 
-def _discriminants(
-    arrays: Arrays, dims: Mapping[str, int], members: int, n_classes: int
-) -> Discriminants:
-    weight, bias = (part(f"discriminants.{of}", arrays) for of in ("weight", "bias"))
-    known_only("discriminants.weight", weight, dims)
-    known_only("discriminants.bias", bias, weight)
-    weight, bias = (
-        {
-            name: array(f"discriminants.{of}.{name}", found[name], shape(dims[name]), "float32")
-            for name in weight
-        }
-        for of, found, shape in (
-            ("weight", weight, lambda size: (members, size, n_classes)),
-            ("bias", bias, lambda size: (members, n_classes)),
-        )
-    )
-    return Discriminants(weight, bias)
+def _discriminants(arrays: Arrays, dims: Mapping[str, int], n_classes: int) -> Discriminants:
+    weights, biases = (part(f"discriminants.{of}", arrays) for of in ("weight", "bias"))
+    known_only("discriminants.weight", weights, dims)
+    known_only("discriminants.bias", biases, weights)
+    for name, found in weights.items():
+        shape = (None, dims[name], n_classes)
+        found = array(f"discriminants.weight.{name}", found, shape, "float32")
+        bias = f"discriminants.bias.{name}"
+        array(bias, arrays[bias], (len(found), n_classes), "float32")
+    return Discriminants(weights, biases)
 
 
 def _familiar(name: str, arrays: Arrays, size: int) -> Familiar:
