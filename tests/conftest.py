@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing.process
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ import torch
 
 from srmm.data import apart, decoder
 
+# Under `nohup` it is ignored, by processes that tests start, too, some of which it has to end.
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Some tests fill a disk; there Python 3.11 writes bytecode that is cut short, and keeps it.
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 # Tests run beside one another; and the same bits come out wherever they run.

@@ -276,7 +276,9 @@ def test_scikit_learn_tools_take_embeddings(model) -> None:
     assert cross_val_score(model, embeddings, embeddings.labels, cv=3).mean() > 0.8
     search = GridSearchCV(model, {"learning_rate": [0.003, 1e-6]}, cv=2)
     search.fit(embeddings, embeddings.labels)
-    assert search.best_params_ == {"learning_rate": 0.003}
+    assert search.best_score_ > 0.7
+    if isinstance(model, PaperClassifier):  # the default's discriminants need no steps
+        assert search.best_params_ == {"learning_rate": 0.003}
 
 
 def test_works_last_in_a_pipeline() -> None:

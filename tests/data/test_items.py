@@ -329,7 +329,7 @@ def test_svg_is_drawn_on_white(tmp_path: Path, reader: ItemReader) -> None:
         assert read.getpixel((200, 20)) == (255, 255, 255)
     assert "not an SVG that can be drawn" in reason(reader.image, b"<svg><broken")
     assert "not an SVG that can be drawn" in reason(reader.image, b"<?xml version='1.0'?><a/>")
-    assert "not an SVG that can be drawn" in reason(reader.image, b"<svg \xff\xfe/>")
+    assert "is an SVG that is not in UTF-8" in reason(reader.image, b"<svg \xff\xfe/>")
 
 
 def test_svg_without_its_package(reader: ItemReader, monkeypatch: pytest.MonkeyPatch) -> None:

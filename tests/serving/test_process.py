@@ -142,7 +142,7 @@ def test_a_model_is_loaded_anew_while_it_is_asked(model: Path, tmp_path: Path) -
         first = _workers(process.pid)
         process.send_signal(signal.SIGHUP)
         assert wait_until(lambda: not labels() - {"ja"}, 60)
-        assert not set(first) & set(_workers(process.pid))
+        assert wait_until(lambda: not set(first) & set(_workers(process.pid)), 60)
         (served / "model.safetensors").write_bytes(b"")
         process.send_signal(signal.SIGHUP)
         time.sleep(1)
