@@ -202,8 +202,7 @@ class SingleBranchClassifier(NetworkModel):
         M, C = len(self.modalities_), len(self.classes_)
         most = min(_MOST_ROWS, max(500, _MOST_NUMBERS // (C * (2 * M + 1))))
         chosen = rng.permutation(judged_rows(train.y, self.folds_))[:most]
-        of_each = self.network_, self.discriminants_
-        outputs = OutOfFold(*of_each, table, chosen, self.folds_[chosen])
+        outputs = OutOfFold(self.network_, self.discriminants_, table, chosen, self.folds_[chosen])
         there = np.asarray(train.embeddings.present)
         y, counts, present = train.y[chosen], train.weight[chosen], there[chosen]
         items = train.weight @ there
@@ -316,8 +315,9 @@ class SingleBranchClassifier(NetworkModel):
                 fused.addcmul_(vector, parts[:, m : m + 1])
             experts.append(fused)
         of_each = torch.from_numpy(weights.astype(np.float32)).to(device)
-        said = [e for e in [*range(M), 2 * M] if heard[e]]
-        scores = network.logits([experts[min(e, M)] for e in said], of_each[:, said])
+        of_networks = [m for m in range(M) if heard[m]] + [2 * M] * bool(heard[-1])
+        said = [vector for m, vector in enumerate(experts) if m == M or heard[m]]
+        scores = network.logits(said, of_each[:, of_networks])
         for m, line in enumerate(entered.lines):
             if line is not None and heard[M + m]:
                 scores.addcmul_(line, of_each[:, M + m, None])

@@ -63,7 +63,8 @@ class Discriminants:
             rows, _ = train.places(name)
             most = min(_MOST_ITEMS, max(1_000, _MOST_IN_MEMORY // size))
             rows = rows[:: max(1, -(-len(rows) // most))]
-            x = clipped(features.scaled(name, train[rows].items(name)[1]))
+            scaled = features.scaled(name, train[rows].items(name)[1])
+            x = scaled.clip(-FARTHEST_SEEN, FARTHEST_SEEN)
             found = []
             for k in range(members):
                 fit = folds[rows] != k
@@ -95,11 +96,6 @@ class Discriminants:
         return {
             name: (_mean(weight), _mean(self.bias[name])) for name, weight in self.weight.items()
         }
-
-
-def clipped(scaled: np.ndarray) -> np.ndarray:
-    """Standardised items as a discriminant sees them."""
-    return scaled.clip(-FARTHEST_SEEN, FARTHEST_SEEN)
 
 
 def _mean(of_all: np.ndarray) -> Tensor:

@@ -78,8 +78,9 @@ def distil(
     rng = np.random.default_rng([random_state, 4])
     device = model.network_.fc2.weight.device
     table = FeatureTable(embeddings, model.features_, device)
-    of_each = model.network_, model.discriminants_
-    teacher = OutOfFold(*of_each, table, np.arange(len(table)), model.folds_)
+    teacher = OutOfFold(
+        model.network_, model.discriminants_, table, np.arange(len(table)), model.folds_
+    )
     there = np.asarray(embeddings.present)
     target = np.searchsorted(model.classes_, labels)
     if digest_of(embeddings, target) != model.training_["digest"]:

@@ -38,8 +38,9 @@ class OutOfFoldScorer:
         self._weights = model.weights_
         self._trust = model.trust_.of(embeddings, model.features_)
         table = FeatureTable(embeddings, model.features_, model.network_.fc2.weight.device)
-        of_each = model.network_, model.discriminants_
-        self._outputs = OutOfFold(*of_each, table, np.arange(len(table)), model.folds_)
+        self._outputs = OutOfFold(
+            model.network_, model.discriminants_, table, np.arange(len(table)), model.folds_
+        )
 
     def __call__(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
         return self._outputs.probabilities(rows, present, self._weights, self._trust[rows])
