@@ -305,6 +305,14 @@ def test_help_and_import_load_no_torch() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ, capture_output=True)
 
 
+@pytest.mark.workflow
+def test_python_runs_the_package_as_the_command() -> None:
+    command = [sys.executable, "-m", "srmm"]
+    said = subprocess.run([*command, "fit", "--help"], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("Usage: srmm fit ")
+    assert subprocess.run([*command, "fit"], capture_output=True, check=False).returncode == 2
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_there_and_its_summary_is_how_its_help_begins(
     command: str, capsys: pytest.CaptureFixture[str]
