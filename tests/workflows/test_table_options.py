@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import srmm
 from srmm.data.embeddings import Embeddings
 from srmm.data.table import read_table
 from srmm.errors import InputError
+from srmm.evaluation.evaluate import RobustnessReport
 from srmm.experiments.data import open_experiment_data, split_for
 from srmm.learning.saving import open_saved, read_config
 from srmm.workflows import evaluate_workflow, fit_workflow, predict_workflow
@@ -238,6 +240,21 @@ def test_one_group_leaves_nothing_to_test_on(tmp_path: Path) -> None:
     fitted = fit(numbers().assign(customer="c"), tmp_path, columns={"group": "customer"})
     assert "No row could be held out for a test" in fitted.notes[0]
     assert set(fitted.counts) == {"train"}
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_numbers_beside_the_old_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    fit(numbers(), tmp_path)
+    evaluate_workflow(tmp_path / "m", tmp_path / "r.html", baselines=False)
+    before = {name: (tmp_path / name).read_bytes() for name in ("r.html", "r.json")}
+    monkeypatch.setattr(RobustnessReport, "to_html", full)
+    with pytest.raises(OSError, match="No space left"):
+        evaluate_workflow(tmp_path / "m", tmp_path / "r.html", baselines=False, seed=1)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("r*")} == before
 
 
 @pytest.mark.parametrize(("rare", "classes"), [("drop", 2), ("other", 3)])

@@ -19,16 +19,20 @@ SEAL = "sha256"
 """The key, in a file of ours, of the digest of all the rest of it."""
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write `content`, JSON-ready, so that a reader sees the old file or the new one.
+def json_text(content: Any) -> str:
+    """`content`, JSON-ready, as `read_json` reads it.
 
     A mapping with a "format" is sealed: `read_json` notices if a single letter of it changes.
     """
     if isinstance(content, Mapping) and "format" in content:
         content = {**content, SEAL: seal_of(content)}
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `json_text` of it, so that a reader sees the old file or the new one."""
     with replacing_file(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(json_text(content), encoding="utf-8")
 
 
 def read_json(

@@ -21,7 +21,7 @@ from srmm.data.targets import unknown_twins
 from srmm.errors import InputError, StoreError
 from srmm.evaluation.baselines import fit_baselines
 from srmm.evaluation.evaluate import FORMAT, RobustnessReport, evaluate
-from srmm.files import beside
+from srmm.files import beside, json_text, replacing_file
 from srmm.learning.card import add_results
 from srmm.learning.saving import open_saved
 from srmm.methods import method_name
@@ -144,9 +144,10 @@ def evaluate_workflow(
     notes += dict.fromkeys(said)
     for about_data in (result.content["data"], content["data"]) if notes else ():
         about_data["notes"] = [*about_data.get("notes", ()), *notes]
-    result.to_json(numbers)
     folder, within = (None, ()) if table is None else (table.folder, None)
-    with ItemReader(folder, within=within) as reader:
+    with replacing_file(numbers) as temporary, ItemReader(folder, within=within) as reader:
+        # Numbers that lie on the disk already take the place of old ones once the page has.
+        temporary.write_text(json_text(result.content), encoding="utf-8")
         RobustnessReport(content).to_html(report, thumbnail=Thumbnails(reader, kinds))
     if source is None:
         try:
