@@ -39,7 +39,7 @@ from srmm.learning.probabilities import align_classes
 from srmm.methods import make_method
 from srmm.recipe import recipe_parameters
 
-VERSION = 1
+VERSION = 2
 """Part of every cell's name: raised when a cell of the same name would come out different."""
 
 Progress = Callable[[int, int, str], None]
