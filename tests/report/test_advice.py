@@ -27,9 +27,9 @@ def rival(accuracy: float, p: float, over_patterns: float = 0.0) -> dict[str, An
     }
 
 
-def said(**rivals: dict[str, Any]) -> str:
+def said(n: int = 500, **rivals: dict[str, Any]) -> str:
     table = {name.replace("_", ":"): entry for name, entry in rivals.items()}
-    overall = {"n": 500, "accuracy": 0.8}
+    overall = {"n": n, "accuracy": 0.8}
     report = {"model": {"method": "srmm"}, "overall": overall, "comparison": table}
     sentence = advice(report)
     assert sentence is not None
@@ -55,6 +55,12 @@ def test_chance_is_called_chance_and_the_simpler_one_recommended() -> None:
     assert "text alone is the simpler: use text alone instead" in sentence
     alike = said(router=rival(0.81, 0.6))
     assert alike.endswith("either will do, and this is one model, not one per presence pattern.")
+
+
+def test_five_items_prove_nothing_over_the_patterns() -> None:
+    few = said(n=5, logreg=rival(0.8, 1.0, over_patterns=0.3))
+    assert "over all presence patterns" not in few
+    assert "over all presence patterns" in said(n=6, logreg=rival(0.8, 1.0, over_patterns=0.3))
 
 
 def test_a_simpler_model_that_cannot_answer_all_is_not_recommended() -> None:

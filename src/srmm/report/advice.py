@@ -11,6 +11,8 @@ from srmm.report.words import baseline_text, is_number, p_text, percent, points,
 SIGNIFICANT = 0.05
 
 _USE = "use this model"
+_FEWEST = 6
+"""Test items: with fewer, all of them pointing the same way is within chance."""
 
 
 def best_baseline(report: Report) -> tuple[str, Mapping[str, Any]] | None:
@@ -47,10 +49,10 @@ def advice(report: Report) -> str | None:
     if without:
         said += f" (with the most frequent class for {without:,} it knows nothing of)"
     said += ": "
-    return said + _verdict(report["model"]["method"], name, rival)
+    return said + _verdict(report["model"]["method"], name, rival, overall["n"])
 
 
-def _verdict(method: str, name: str, rival: Mapping[str, Any]) -> str:
+def _verdict(method: str, name: str, rival: Mapping[str, Any], n: int) -> str:
     ahead = rival["difference"] > 0
     if rival["p_holm"] < SIGNIFICANT:
         evidence = f"{p_text(rival['p_holm'])} on the same items"
@@ -59,7 +61,9 @@ def _verdict(method: str, name: str, rival: Mapping[str, Any]) -> str:
         f"the difference is within chance ({points(rival['difference'])} points, 95 % interval "
         f"{signed_interval(rival['difference_ci'])})"
     )
-    low, high = rival["patterns"]["difference_ci"]
+    low, high = rival["patterns"]["difference_ci"] or (0.0, 0.0)
+    if n < _FEWEST:
+        low = high = 0.0
     over_all = f"{points(rival['patterns']['difference'])} points over all presence patterns"
     if low > 0:
         return f"{chance}; {_USE} if modalities may go missing ({over_all})."
