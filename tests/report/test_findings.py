@@ -18,6 +18,7 @@ from srmm.report.findings import (
     confused_pairs,
     headline,
     lost_recall,
+    majority_share,
     pattern_rows,
     severe_case,
     verdict,
@@ -66,6 +67,12 @@ def test_verdict_names_the_baseline_that_wins():
     assert "keeps 69.0 % when 70 % of text is missing, 1.5 points below the availability" in said
     assert "better in 1 of 3 presence patterns: the availability router with everything" in said
     assert "by 5.0 points (the intervals overlap)" in said
+
+
+def test_the_most_frequent_class_is_wrong_on_items_of_unknown_classes():
+    report = {"data": {"n_unknown_labels": 20}, "classes": [{"n": 60}, {"n": 20}]}
+    assert majority_share(report) == 0.6
+    assert majority_share({"data": {}, "classes": []}) is None
 
 
 def test_verdict_when_nothing_wins_nothing_was_run_or_all_is_level():

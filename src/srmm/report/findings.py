@@ -230,9 +230,13 @@ def the(name: str) -> str:
 
 
 def majority_share(report: Report) -> float | None:
-    """The accuracy of always answering the most frequent class of the test set."""
+    """The accuracy of always answering the most frequent class of the test set.
+
+    Items of a class that the model does not know are wrong here, as everywhere.
+    """
     sizes = [entry["n"] for entry in report.get("classes") or []]
-    return max(sizes) / sum(sizes) if sum(sizes) else None
+    n = sum(sizes) + (report["data"].get("n_unknown_labels") or 0)
+    return max(sizes) / n if n and sizes else None
 
 
 def confused_pairs(confusion: Mapping[str, Any], limit: int = 12) -> list[dict[str, Any]]:
