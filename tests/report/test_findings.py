@@ -69,6 +69,16 @@ def test_verdict_names_the_baseline_that_wins():
     assert "by 5.0 points (the intervals overlap)" in said
 
 
+def test_verdict_does_not_compare_a_curve_with_a_pattern_of_other_items():
+    report = small([0.6, 0.6, 0.8], {})
+    for name, left in (("image", 0.8), ("text", 0.62)):
+        report["curves"][name] = {"n": 250, "missing_rate": [0, 1], "accuracy": [0.9, left]}
+    assert (
+        "60.0 % of 100 test items with everything; on the 250 that have text and something else, "
+        "its 90.0 % become 70.4 % when 70 % of text is missing"
+    ) in verdict(report)
+
+
 def test_the_most_frequent_class_is_wrong_on_items_of_unknown_classes():
     report = {"data": {"n_unknown_labels": 20}, "classes": [{"n": 60}, {"n": 20}]}
     assert majority_share(report) == 0.6

@@ -12,6 +12,7 @@ import numpy as np
 
 from srmm.report.words import (
     baseline_text,
+    count,
     is_number,
     label_text,
     method_text,
@@ -149,7 +150,7 @@ def severe_case(report: Report) -> dict[str, Any] | None:
     if not ends:
         return None
     modality = min(ends, key=lambda name: ends[name])
-    ours = value_at(curves[modality], SEVERE)
+    start, ours = (value_at(curves[modality], rate) for rate in (0.0, SEVERE))
     values = {
         name: baseline_value_at(report, name, modality, SEVERE) for name in baseline_names(report)
     }
@@ -157,6 +158,7 @@ def severe_case(report: Report) -> dict[str, Any] | None:
     rival = max(known, key=lambda name: known[name], default=None)
     return {
         "modality": modality,
+        "start": start,
         "value": ours,
         "n": curves[modality].get("n"),
         "rival": rival,
@@ -192,9 +194,16 @@ def verdict(report: Report) -> str:
         + (f" with {pattern_text(complete['present'], names)}" if len(names) > 1 else "")
     )
     if severe is not None:
+        gone = f"when {100 * SEVERE:.0f} % of {severe['modality']} is missing"
+        same = (severe["n"], percent(severe["start"])) == (
+            complete["n"],
+            percent(complete["accuracy"]),
+        )
         said += (
-            f" and keeps {percent(severe['value'])} % when {100 * SEVERE:.0f} % of "
-            f"{severe['modality']} is missing"
+            f" and keeps {percent(severe['value'])} % {gone}"
+            if same
+            else f"; on the {count(severe['n'])} that have {severe['modality']} and something "
+            f"else, its {percent(severe['start'])} % become {percent(severe['value'])} % {gone}"
         )
         if severe["lead"] is not None:
             said += f", {_compared(severe['lead'])} {the(severe['rival'])}, the best baseline there"
