@@ -44,6 +44,14 @@ def test_a_better_model_is_recommended() -> None:
     )
 
 
+def test_one_item_is_one_item() -> None:
+    assert said(n=1, router=rival(0.8, 1.0)).startswith("On its 1 test item as it is, SRMM")
+    found = {"n": 1, "of": 1, "cosine": 0.99, "modalities": {}}
+    found["rows"] = {"near": 1, "accuracy_near": 1.0, "accuracy_others": None}
+    (line,) = duplicate_lines({"data": {"near_duplicates": found}})
+    assert line.startswith("Of 1 test row, 1 has an item")
+
+
 def test_a_better_baseline_is_recommended_with_its_command() -> None:
     sentence = said(unimodal_text=rival(0.9, 0.0001))
     assert "use text alone instead, `srmm fit … --method unimodal:text` (p < 0.001" in sentence

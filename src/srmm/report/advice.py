@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from srmm.report.findings import Report, the
-from srmm.report.words import baseline_text, is_number, p_text, percent, points, signed_interval
+from srmm.report.words import (
+    baseline_text,
+    is_number,
+    many,
+    p_text,
+    percent,
+    points,
+    signed_interval,
+)
 
 SIGNIFICANT = 0.05
 
@@ -38,7 +46,8 @@ def advice(report: Report) -> str | None:
     if not overall or "comparison" not in report:
         return None
     method = baseline_text(str(report["model"]["method"]))  # within a sentence
-    said = f"On its {overall['n']:,} test items as they are, {method} is right on "
+    said = f"On its {many(overall['n'], 'test item')} as "
+    said += f"{'it is' if overall['n'] == 1 else 'they are'}, {method} is right on "
     said += f"{percent(overall['accuracy'])} %"
     found = best_baseline(report)
     if found is None:

@@ -15,6 +15,7 @@ from srmm.report.words import (
     count,
     is_number,
     label_text,
+    many,
     method_text,
     p_text,
     pattern_text,
@@ -189,9 +190,9 @@ def verdict(report: Report) -> str:
     names, complete = modality_names(report), report["patterns"][0]
     severe = severe_case(report)
     method = method_text(report["model"]["method"])
-    said = (
-        f"{method} is right on {percent(complete['accuracy'])} % of {complete['n']:,} test items"
-        + (f" with {pattern_text(complete['present'], names)}" if len(names) > 1 else "")
+    n = many(complete["n"], "test item")
+    said = f"{method} is right on {percent(complete['accuracy'])} % of {n}" + (
+        f" with {pattern_text(complete['present'], names)}" if len(names) > 1 else ""
     )
     if severe is not None:
         gone = f"when {100 * SEVERE:.0f} % of {severe['modality']} is missing"

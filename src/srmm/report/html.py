@@ -154,6 +154,7 @@ def environment() -> jinja2.Environment:
         "points": words.points,
         "interval": words.interval,
         "count": words.count,
+        "many": words.many,
         "label": words.label_text,
         "short": words.shorten,
         "baseline": words.baseline_text,

@@ -101,6 +101,15 @@ def count(number: Any) -> str:
     return f"{number:,}" if is_number(number) else NOTHING
 
 
+def many(number: Any, thing: str) -> str:
+    """A count of things.
+
+    >>> many(1, "test item"), many(1200, "row")
+    ('1 test item', '1,200 rows')
+    """
+    return f"{count(number)} {thing}{'' if number == 1 else 's'}"
+
+
 def label_text(label: Any) -> str:
     """A class label as words, also where it is empty.
 
