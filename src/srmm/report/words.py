@@ -53,10 +53,11 @@ def rounded(value: float) -> float:
 def points(difference: float) -> str:
     """A difference of two percentages, signed.
 
-    >>> points(0.0123), points(-0.02)
-    ('+1.2', '−2.0')
+    >>> points(0.0123), points(-0.02), points(-0.0001)
+    ('+1.2', '−2.0', '0.0')
     """
-    return f"{rounded(difference):+.1f}".replace("-", "−")
+    whole = rounded(difference)
+    return f"{whole:+.1f}".replace("-", "−") if whole else "0.0"
 
 
 def interval(bounds: Sequence[Any] | None) -> str:
