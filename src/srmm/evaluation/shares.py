@@ -25,11 +25,10 @@ def weighted_interval(
 
     >>> sure = np.ones(20, dtype=bool)
     >>> [round(end, 2) for end in weighted_interval(sure, sure, (0.5, 0.5))]
-    [0.89, 1.0]
+    [0.84, 1.0]
     """
     spread = float(first.std() * second.std())
     together = float((first & second).mean() - first.mean() * second.mean())
-    correlation = together / spread if spread else 0.0
     value, reaches = 0.0, []
     for rows, weight in zip((first, second), weights, strict=True):
         share, ends = wilson(int(rows.sum()), len(rows))
@@ -38,7 +37,8 @@ def weighted_interval(
         value += weight * share
         reach = [abs(weight) * (share - ends[0]), abs(weight) * (ends[1] - share)]
         reaches.append(reach if weight >= 0 else reach[::-1])
-    alike = correlation if weights[0] * weights[1] > 0 else -correlation
+    a_sum = weights[0] * weights[1] > 0
+    alike = (1 if a_sum else -1) * together / spread if spread else float(a_sum)
     down, up = (
         float(np.sqrt(max(a * a + b * b + 2 * alike * a * b, 0.0)))
         for a, b in zip(*reaches, strict=True)
