@@ -91,7 +91,8 @@ def headline(content: Mapping[str, Any]) -> str:
     first = rows[0]["method"]
     tied = [row["method"] for row in rows[1:] if row["tied"]]
     if not tied:
-        return f"{first} is better than every other method here."
+        once = ", in one training of each" if content["seeds"] == 1 else ""
+        return f"{first} is better than every other method here{once}."
     if len(tied) == len(rows) - 1:
         return f"{first} comes first, but no method is significantly worse on this data."
     return f"{first} comes first; {', '.join(tied)} cannot be told from it on this data."
