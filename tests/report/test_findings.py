@@ -17,6 +17,7 @@ from srmm.report.findings import (
     class_remarks,
     confused_pairs,
     headline,
+    left_out_patterns,
     lost_recall,
     majority_share,
     pattern_rows,
@@ -77,6 +78,24 @@ def test_verdict_does_not_compare_a_curve_with_a_pattern_of_other_items():
         "60.0 % of 100 test items with everything; on the 250 that have text and something else, "
         "its 90.0 % become 70.4 % when 70 % of text is missing"
     ) in verdict(report)
+
+
+def test_patterns_without_a_row_are_said():
+    assert left_out_patterns(make_report(3, ["a", "b"])) is None
+    report = small([0.9, 0.6, 0.8], {})
+    report["patterns"].pop()
+    assert left_out_patterns(report) == ("Of 3 patterns 2 are shown: no test item has the others.")
+    report["data"]["modalities"] = dict.fromkeys("abcdefghijkl")
+    assert "Of 4,095 patterns 2 are shown: everything, all" in (left_out_patterns(report) or "")
+
+
+def test_the_hardest_class_is_not_alone_if_others_are_as_hard():
+    def remark(*f1: float) -> str:
+        classes = [{"label": "abc"[i], "n": 9, "f1": f} for i, f in enumerate(f1)]
+        return class_remarks({"classes": classes, "data": {"modalities": ["text"]}})[0]
+
+    assert remark(0.0, 0.0, 0.5) == "Hardest: “a” and 1 more (F1 0.0 %)."
+    assert remark(1.0, 1.0, 1.0) == "All classes are equally hard (F1 100.0 %)."
 
 
 def test_the_most_frequent_class_is_wrong_on_items_of_unknown_classes():

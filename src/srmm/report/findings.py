@@ -31,12 +31,25 @@ SEVERE = 0.7
 Report = Mapping[str, Any]
 
 _SIGNIFICANT = 0.05
+_ALL_PATTERNS = 5  # modalities up to which all are evaluated, as in `usable_patterns`
 _FEWEST = 10  # items of a class that have everything, to say what it loses
 
 
 def modality_names(report: Report) -> list[str]:
     """The modalities in the model's order."""
     return list(report["data"]["modalities"])
+
+
+def left_out_patterns(report: Report) -> str | None:
+    """A sentence on presence patterns that have no row; None where each has one."""
+    several, shown = len(modality_names(report)), len(report["patterns"])
+    if shown == 2**several - 1:
+        return None
+    are = "is" if shown == 1 else "are"
+    of = f"Of {count(2**several - 1)} patterns {count(shown)} {are} shown: "
+    if several > _ALL_PATTERNS:
+        return of + "everything, all but one, and one modality alone, where a test item has them."
+    return of + "no test item has the others."
 
 
 def find_pattern(patterns: Sequence[Mapping[str, Any]], present: Sequence[str]) -> Any:
@@ -283,7 +296,11 @@ def class_remarks(report: Report) -> list[str]:
         return []
     names = modality_names(report)
     hardest = min(scored, key=lambda entry: entry["f1"])
-    remarks = [f"Hardest: “{_short(hardest['label'])}” (F1 {percent(hardest['f1'])} %)."]
+    alike = sum(rounded(entry["f1"]) == rounded(hardest["f1"]) for entry in scored) - 1
+    hard = f"“{_short(hardest['label'])}”" + (f" and {count(alike)} more" if alike else "")
+    remarks = [f"Hardest: {hard} (F1 {percent(hardest['f1'])} %)."]
+    if alike == len(scored) - 1:
+        remarks = [f"All classes are equally hard (F1 {percent(hardest['f1'])} %)."]
     untested = [entry["label"] for entry in report["classes"] if not entry["n"]]
     if untested:
         more = f" and {len(untested) - 3:,} more" if len(untested) > 3 else ""

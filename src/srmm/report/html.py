@@ -114,6 +114,7 @@ def render(report: Mapping[str, Any], thumbnail: Thumbnail | None = None) -> str
         advice=advice.advice(report),
         rival=advice.best_baseline(report),
         worst=findings.worst_same(report),
+        left_out_patterns=findings.left_out_patterns(report),
         absence=findings.absence_remarks(report),
         reliability=trust_figures.reliability_panels(report),
         selective=trust_figures.selective_panel(report),
