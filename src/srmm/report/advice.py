@@ -80,7 +80,7 @@ def _verdict(method: str, name: str, rival: Mapping[str, Any], n: int) -> str:
         return f"{chance}; where modalities go missing it is worse ({over_all}): {_instead(name)}."
     if rival.get("n_without"):
         return f"{chance}; {_USE}, which answers every item."
-    if _complexity(name) < 2:
+    if _complexity(name) < _complexity(method):
         return f"{chance}, and {the(name)} is the simpler: {_instead(name)}."
     if name == "router" and method.startswith("srmm"):
         return f"{chance}; either will do, and this is one model, not one per presence pattern."

@@ -48,6 +48,10 @@ def duplicate_lines(report: Report) -> list[str]:
     found = report["data"].get("near_duplicates")
     if not found:
         return []
+    reasons = [f"{m}, {e['reason']}" for m, e in found["modalities"].items() if "reason" in e]
+    if reasons and len(reasons) == len(found["modalities"]):
+        unlooked = "Whether test items are nearly items of training was not looked at"
+        return [f"{unlooked}: {'; '.join(reasons)}."]
     looked = many(found["n"], "test row")
     if found["n"] < found["of"]:
         looked += f" (drawn from {count(found['of'])})"
