@@ -80,6 +80,15 @@ def test_verdict_does_not_compare_a_curve_with_a_pattern_of_other_items():
     ) in verdict(report)
 
 
+def test_a_baselines_curve_of_other_items_is_no_rival():
+    report = small([0.9, 0.6, 0.8], {})
+    narrow = {"n": 100, "missing_rate": [0, 1], "accuracy": [1.0, 0.9]}
+    report["baseline_curves"] = {"narrow": {"text": narrow, "image": narrow}}
+    assert severe_case(report)["rival"] == "narrow"
+    report["baseline_curves"]["narrow"]["text"] = narrow | {"n": 80}
+    assert severe_case(report)["rival"] is None
+
+
 def test_patterns_without_a_row_are_said():
     assert left_out_patterns(make_report(3, ["a", "b"])) is None
     report = small([0.9, 0.6, 0.8], {})

@@ -140,17 +140,17 @@ def value_at(curve: Mapping[str, Any], rate: float, metric: str = "accuracy") ->
 def baseline_value_at(report: Report, name: str, modality: str, rate: float) -> float | None:
     """A baseline's accuracy when `rate` of `modality` is missing, None if it is not known.
 
-    From its curve if it has one, otherwise from (1−r)·complete + r·without, which is exact if both
-    patterns were measured on the instances of the method's own curve.
+    From its curve if it has one, otherwise from (1−r)·complete + r·without, which is exact: either
+    only if it was measured on the instances of the method's own curve.
     """
+    n = drawable_curves(report)[modality].get("n")
     curve = (report.get("baseline_curves") or {}).get(name, {}).get(modality)
-    if curve:
+    if curve and curve.get("n") == n:
         return value_at(curve, rate)
     patterns = (report.get("baselines") or {}).get(name, [])
     names = modality_names(report)
     rest = [other for other in names if other != modality]
     ends = [baseline_entry(name, patterns, present) for present in (names, rest)]
-    n = drawable_curves(report)[modality].get("n")
     if not all(end and is_number(end.get("accuracy")) and end["n"] == n for end in ends):
         return None
     return (1 - rate) * ends[0]["accuracy"] + rate * ends[1]["accuracy"]
