@@ -120,6 +120,17 @@ def test_an_item_in_many_rows_is_not_recognised() -> None:
     rng = np.random.default_rng(2)
     known, new = (rng.normal(size=(n, 8)).astype(np.float32) for n in (400, 100))
     assert domain_test(np.repeat(new, 2, axis=0), known)["n"] == 100
+
+
+def test_repeated_items_are_left_out_of_both_sides_or_of_none() -> None:
+    """Of flags that are mostly 0, about half of the rows are different ones."""
+    rng = np.random.default_rng(0)
+    alarms = 0
+    for trial in range(20):
+        flags = (rng.random((600, 30)) < 0.05).astype(float)
+        found = domain_test(flags[:300], flags[300:], seed=trial)
+        alarms += found["p"] < 0.01 and found["large"]
+    assert alarms == 0
     few = rng.integers(2, size=(100, 8)).astype(np.float32)[:, :2]  # categories are no repetition
     assert domain_test(few, few)["n"] == 100
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from srmm import Embeddings
-from srmm.evaluation.absence import absence_scores
+from srmm.evaluation.absence import _classes_differ, absence_scores
 from srmm.evaluation.duplicates import near_duplicates
 from srmm.evaluation.paired import mcnemar, paired_difference
 from srmm.evaluation.reliability import reliability, selective
@@ -65,6 +65,20 @@ def holes(informative: bool) -> tuple[Embeddings, np.ndarray]:
     dense = {"image": right[:, None].astype(float), "text": rng.normal(size=(400, 2))}
     present = np.column_stack([np.ones(400, bool), ~lacks])
     return Embeddings.from_arrays(dense, present=present), right
+
+
+def test_rare_classes_do_not_make_absence_look_informative() -> None:
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(60):
+        y = rng.choice(30, 1000, p=rng.dirichlet(np.full(30, 0.3)))
+        lacks = rng.permutation(1000) < 30
+        found.append(_classes_differ(lacks, y))
+    assert np.mean([each["classes_p"] < 0.05 for each in found]) <= 0.1
+    assert np.mean([each["cramers_v"] for each in found]) < 0.06
+    of_one = _classes_differ(y == y[0], y)
+    assert of_one["classes_p"] < 0.001
+    assert of_one["cramers_v"] > 0.9
 
 
 @pytest.mark.parametrize("informative", [True, False])

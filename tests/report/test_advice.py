@@ -27,10 +27,10 @@ def rival(accuracy: float, p: float, over_patterns: float = 0.0) -> dict[str, An
     }
 
 
-def said(**rivals: dict[str, Any]) -> str:
+def said(n: int = 500, method: str = "srmm", **rivals: dict[str, Any]) -> str:
     table = {name.replace("_", ":"): entry for name, entry in rivals.items()}
-    overall = {"n": 500, "accuracy": 0.8}
-    report = {"model": {"method": "srmm"}, "overall": overall, "comparison": table}
+    overall = {"n": n, "accuracy": 0.8}
+    report = {"model": {"method": method}, "overall": overall, "comparison": table}
     sentence = advice(report)
     assert sentence is not None
     return sentence
@@ -44,6 +44,27 @@ def test_a_better_model_is_recommended() -> None:
     )
 
 
+def test_what_was_not_looked_at_is_not_said_to_be_none() -> None:
+    reason = {"reason": "4 numbers are too few to tell"}
+    found = {"n": 39, "of": 39, "cosine": 0.99, "modalities": {"a": reason, "b": reason}}
+    found["rows"] = {"near": 0, "accuracy_near": None, "accuracy_others": 0.8}
+    (line,) = duplicate_lines({"data": {"near_duplicates": found}})
+    assert line == (
+        "Whether test items are nearly items of training was not looked at: a, 4 numbers are too "
+        "few to tell; b, 4 numbers are too few to tell."
+    )
+    found["modalities"]["a"] = {"n": 39, "near": 0}
+    assert "Of 39 test rows, 0 have" in duplicate_lines({"data": {"near_duplicates": found}})[0]
+
+
+def test_one_item_is_one_item() -> None:
+    assert said(n=1, router=rival(0.8, 1.0)).startswith("On its 1 test item as it is, SRMM")
+    found = {"n": 1, "of": 1, "cosine": 0.99, "modalities": {}}
+    found["rows"] = {"near": 1, "accuracy_near": 1.0, "accuracy_others": None}
+    (line,) = duplicate_lines({"data": {"near_duplicates": found}})
+    assert line.startswith("Of 1 test row, 1 has an item")
+
+
 def test_a_better_baseline_is_recommended_with_its_command() -> None:
     sentence = said(unimodal_text=rival(0.9, 0.0001))
     assert "use text alone instead, `srmm fit … --method unimodal:text` (p < 0.001" in sentence
@@ -55,6 +76,18 @@ def test_chance_is_called_chance_and_the_simpler_one_recommended() -> None:
     assert "text alone is the simpler: use text alone instead" in sentence
     alike = said(router=rival(0.81, 0.6))
     assert alike.endswith("either will do, and this is one model, not one per presence pattern.")
+
+
+def test_five_items_prove_nothing_over_the_patterns() -> None:
+    few = said(n=5, logreg=rival(0.8, 1.0, over_patterns=0.3))
+    assert "over all presence patterns" not in few
+    assert "over all presence patterns" in said(n=6, logreg=rival(0.8, 1.0, over_patterns=0.3))
+
+
+def test_what_is_no_simpler_is_not_called_so() -> None:
+    assert said(method="logreg", logreg=rival(0.8, 1.0)).endswith("; either will do.")
+    alone = said(method="logreg", unimodal_text=rival(0.8, 1.0))
+    assert "text alone is the simpler" in alone
 
 
 def test_a_simpler_model_that_cannot_answer_all_is_not_recommended() -> None:

@@ -17,7 +17,9 @@ from srmm.report.findings import (
     class_remarks,
     confused_pairs,
     headline,
+    left_out_patterns,
     lost_recall,
+    majority_share,
     pattern_rows,
     severe_case,
     verdict,
@@ -66,6 +68,49 @@ def test_verdict_names_the_baseline_that_wins():
     assert "keeps 69.0 % when 70 % of text is missing, 1.5 points below the availability" in said
     assert "better in 1 of 3 presence patterns: the availability router with everything" in said
     assert "by 5.0 points (the intervals overlap)" in said
+
+
+def test_verdict_does_not_compare_a_curve_with_a_pattern_of_other_items():
+    report = small([0.6, 0.6, 0.8], {})
+    for name, left in (("image", 0.8), ("text", 0.62)):
+        report["curves"][name] = {"n": 250, "missing_rate": [0, 1], "accuracy": [0.9, left]}
+    assert (
+        "60.0 % of 100 test items with everything; on the 250 that have text and something else, "
+        "its 90.0 % become 70.4 % when 70 % of text is missing"
+    ) in verdict(report)
+
+
+def test_a_baselines_curve_of_other_items_is_no_rival():
+    report = small([0.9, 0.6, 0.8], {})
+    narrow = {"n": 100, "missing_rate": [0, 1], "accuracy": [1.0, 0.9]}
+    report["baseline_curves"] = {"narrow": {"text": narrow, "image": narrow}}
+    assert severe_case(report)["rival"] == "narrow"
+    report["baseline_curves"]["narrow"]["text"] = narrow | {"n": 80}
+    assert severe_case(report)["rival"] is None
+
+
+def test_patterns_without_a_row_are_said():
+    assert left_out_patterns(make_report(3, ["a", "b"])) is None
+    report = small([0.9, 0.6, 0.8], {})
+    report["patterns"].pop()
+    assert left_out_patterns(report) == ("Of 3 patterns 2 are shown: no test item has the others.")
+    report["data"]["modalities"] = dict.fromkeys("abcdefghijkl")
+    assert "Of 4,095 patterns 2 are shown: everything, all" in (left_out_patterns(report) or "")
+
+
+def test_the_hardest_class_is_not_alone_if_others_are_as_hard():
+    def remark(*f1: float) -> str:
+        classes = [{"label": "abc"[i], "n": 9, "f1": f} for i, f in enumerate(f1)]
+        return class_remarks({"classes": classes, "data": {"modalities": ["text"]}})[0]
+
+    assert remark(0.0, 0.0, 0.5) == "Hardest: “a” and 1 more (F1 0.0 %)."
+    assert remark(1.0, 1.0, 1.0) == "All classes are equally hard (F1 100.0 %)."
+
+
+def test_the_most_frequent_class_is_wrong_on_items_of_unknown_classes():
+    report = {"data": {"n_unknown_labels": 20}, "classes": [{"n": 60}, {"n": 20}]}
+    assert majority_share(report) == 0.6
+    assert majority_share({"data": {}, "classes": []}) is None
 
 
 def test_verdict_when_nothing_wins_nothing_was_run_or_all_is_level():

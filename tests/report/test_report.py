@@ -245,3 +245,17 @@ def test_neither_pyplot_nor_torch_is_imported():
     code = "import sys, srmm.report; print({'torch', 'matplotlib.pyplot'} & sys.modules.keys())"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
+
+
+def test_a_pattern_that_changes_nothing_has_an_interval_too(tmp_path: Path) -> None:
+    report = make_report(3, ["image", "text"])
+    report["patterns"][1] |= {"difference": 0.0, "difference_ci": [-0.0312, 0.0312]}
+    source = write_report(report, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<td class="n">0.0<small>−3.1 to +3.1</small></td>' in source
+
+
+def test_a_number_after_a_label_stays_after_it(tmp_path: Path) -> None:
+    """Written from right to left, a label would draw the number and the sign around itself."""
+    source = write_report(make_report(3, ["image", "text"]), tmp_path / "report.html").read_text()
+    assert ".answer b { unicode-bidi: isolate; }" in source
+    assert re.search(r'<p class="answer"><span>said</span> <b [^>]*>[^<]+</b> <small>', source)

@@ -81,6 +81,33 @@ def test_training_is_the_rows_that_taught_and_a_store_is_called_by_its_name(plac
     assert content["title"].endswith(": model.embeddings")
 
 
+def test_rows_with_nothing_are_no_alarm_where_training_left_such_rows_out(tmp_path: Path) -> None:
+    def bare(n: int, seed: int, share: float = 0.2) -> pd.DataFrame:
+        """Some rows of the table have nothing at all but their label."""
+        frame = rows(n, seed)
+        frame.loc[frame.index < share * n, [f"{m}{d}" for m in NAMES for d in range(4)]] = np.nan
+        return frame
+
+    bare(600, 0).to_csv(tmp_path / "train.csv", index=False)
+    fit_workflow(
+        str(tmp_path / "train.csv"),
+        tmp_path / "model",
+        columns={"features": [f"{n}={n}*" for n in NAMES], "label": "kind", "id": "id"},
+        method="logreg",
+    )
+    content = watched(tmp_path, bare(300, 1))
+    assert content["alarms"] == []
+    nothing = next(test for test in content["patterns"] if test["present"] == [])
+    assert nothing["share_before"] == pytest.approx(0.2, abs=0.005)
+    expected = content["accuracy"]["expected"]
+    assert expected["expected"] == pytest.approx(expected["before"], abs=0.02)
+    assert {"presence", "accuracy"} <= kinds(watched(tmp_path, bare(300, 1, share=0.5)))
+    (tmp_path / "model.embeddings").rename(tmp_path / "away")
+    content = watched(tmp_path, bare(300, 1))
+    assert content["alarms"] == []
+    assert [] not in [test["present"] for test in content["patterns"]]
+
+
 def test_a_modality_that_goes_missing(place: Path) -> None:
     content = watched(place, rows(300, 2, lacks=0.9))
     assert {"presence", "accuracy"} <= kinds(content)
@@ -177,7 +204,7 @@ def test_without_the_store_presence_remains(place: Path, capsys: pytest.CaptureF
     heard = next(test for test in content["shift"] if test["modality"] == "heard")
     assert heard["p"] is None
     assert heard["moments"]["mean_shift"] < 0.6
-    assert any("Only presence can be compared" in note for note in content["notes"])
+    assert any("Only presence can be compared, of rows" in note for note in content["notes"])
 
 
 def test_the_command_ends_with_3_only_on_what_it_was_asked(

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import chi2_contingency
 
 from srmm.data.embeddings import Embeddings
+from srmm.evaluation.drift import count_test
 from srmm.evaluation.outputs import Remembered, remembering
 from srmm.evaluation.paired import holm
 from srmm.fusion import pattern_codes
@@ -31,7 +32,8 @@ def absence_scores(
     -------
     list of {"modality", "n_absent", "n_hidden", "accuracy_absent", "accuracy_hidden",
     "difference", "p", "p_holm", "classes_p", "cramers_v"}; the last two say whether the classes of
-    rows with and without it differ (chi-squared test), and how much (0 to 1).
+    rows with and without it differ (draws of counts, with Holm's correction, too), and how much (0
+    to 1, beyond chance).
     """
     rng = np.random.default_rng(seed)
     scorer = remembering(scorer, len(test), y)
@@ -42,6 +44,9 @@ def absence_scores(
             found.append({"modality": name, **entry})
     for entry, p in zip(found, holm([entry["p"] for entry in found]), strict=True):
         entry["p_holm"] = p
+    known = [entry for entry in found if entry["classes_p"] is not None]
+    for entry, p in zip(known, holm([entry["classes_p"] for entry in known]), strict=True):
+        entry["classes_p"] = p
     return found
 
 
@@ -87,8 +92,8 @@ def _classes_differ(lacks: np.ndarray, y: np.ndarray) -> dict[str, float | None]
     table = table[:, table.sum(axis=0) > 0]
     if table.shape[1] < 2 or not table.sum(axis=1).all():
         return {"classes_p": None, "cramers_v": None}
-    tested = chi2_contingency(table, correction=False)
-    return {
-        "classes_p": float(tested.pvalue),
-        "cramers_v": float(np.sqrt(tested.statistic / table.sum())),
-    }
+    n, n_classes = int(table.sum()), table.shape[1]
+    squared = chi2_contingency(table, correction=False).statistic / n
+    # What chance alone makes is taken off (Bergsma 2013): of many classes it is most of it.
+    squared = max(0.0, squared - (n_classes - 1) / (n - 1)) / (1 - 1 / (n - 1))
+    return {"classes_p": count_test(*table), "cramers_v": min(1.0, float(np.sqrt(squared)))}

@@ -35,15 +35,16 @@ def domain_test(new: np.ndarray, known: np.ndarray, seed: int = 0) -> dict[str, 
     hundreds of shuffles of which item is of which side: p comes from the mean and the spread of the
     AUC over these, so it holds for few items, too.
 
-    Equal items of a side count once, where most are different, and equal ones of both sides are
-    left out together: an item that stands in many rows would be recognised, not told apart.
+    Equal items of a side count once, where most of both sides are different, and equal ones of
+    both sides are left out together: an item that stands in many rows would be recognised, not told
+    apart.
 
     Returns
     -------
     {"n", "n_before", "auc", "auc_ci" (95 %, DeLong's), "p", "large"}, or with a "reason" and
     None where a side has fewer than 10 items.
     """
-    new, known = _distinct(_some(new, seed)), _distinct(_some(known, seed + 1))
+    new, known = _distinct(_some(new, seed), _some(known, seed + 1))
     counts = {"n": len(new), "n_before": len(known)}
     if min(len(new), len(known)) < FEWEST:
         side = "new" if len(new) <= len(known) else "training"
@@ -108,9 +109,14 @@ def _some(items: np.ndarray, seed: int) -> np.ndarray:
     return items[np.random.default_rng([seed, 13]).permutation(len(items))[:ROWS]]
 
 
-def _distinct(items: np.ndarray) -> np.ndarray:
-    first = np.unique(identical(items), return_index=True)[1] if len(items) else np.arange(0)
-    return items[np.sort(first)] if 2 * len(first) >= len(items) else items
+def _distinct(*sides: np.ndarray) -> list[np.ndarray]:
+    """Each side's different items, or both sides as they are: one alone would be told apart."""
+    kept = [
+        items[np.sort(np.unique(identical(items), return_index=True)[1])] if len(items) else items
+        for items in sides
+    ]
+    most = all(2 * len(k) >= len(items) for k, items in zip(kept, sides, strict=True))
+    return kept if most else list(sides)
 
 
 def _scaled(x: np.ndarray, of: int = 0) -> np.ndarray:

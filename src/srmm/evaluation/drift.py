@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest, fisher_exact
+from scipy.stats import fisher_exact
 
 from srmm.evaluation.paired import holm
+from srmm.evaluation.shares import wilson
 
 KINDS = ("presence", "never", "shift", "prediction", "accuracy")
 """What an alarm can be of."""
@@ -162,11 +163,3 @@ def judge(tests: Iterable[dict[str, Any]], level: float) -> int:
         test["alarm"] = bool(test["p_holm"] is not None and test["p_holm"] < level)
         test["alarm"] &= bool(test.get("large"))
     return len(known)
-
-
-def wilson(k: int, n: int) -> tuple[float | None, list[float] | None]:
-    """k of n as a share, and its 95 % interval by Wilson; None of none."""
-    if not n:
-        return None, None
-    ends = binomtest(k, n).proportion_ci(method="wilson")
-    return k / n, [float(ends.low), float(ends.high)]

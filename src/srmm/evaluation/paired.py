@@ -9,8 +9,9 @@ import numpy as np
 from scipy.stats import binomtest
 
 from srmm.data.modality import Pattern, pattern_mask
-from srmm.evaluation.metrics import interval, resample_counts
+from srmm.evaluation.metrics import bootstrap_interval, resample_counts
 from srmm.evaluation.outputs import remembering
+from srmm.evaluation.shares import weighted_interval
 from srmm.learning.base import Scorer
 
 _RESAMPLES = 1000
@@ -19,14 +20,16 @@ _RESAMPLES = 1000
 def paired_difference(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> dict[str, Any]:
     """Mean of `ours` minus mean of `theirs`, both (n,) of the same rows, and a 95 % interval.
 
-    The interval is a percentile bootstrap over rows, which keeps each row's two values together.
+    Of booleans it is Newcombe's for paired shares; of other numbers a percentile bootstrap over
+    rows, which keeps each row's two values together, and None where no two rows differ.
     """
     gap = np.asarray(ours, dtype=float) - np.asarray(theirs, dtype=float)
-    draws = [counts @ gap / len(gap) for counts in resample_counts(len(gap), _RESAMPLES, seed)]
-    return {
-        "difference": float(gap.mean()),
-        "difference_ci": interval(np.concatenate(draws)),
-    }
+    if ours.dtype == theirs.dtype == bool:
+        ends: list[float] | None = weighted_interval(ours, theirs, (1, -1))
+    else:
+        draws = [counts @ gap / len(gap) for counts in resample_counts(len(gap), _RESAMPLES, seed)]
+        ends = bootstrap_interval(np.concatenate(draws))
+    return {"difference": float(gap.mean()), "difference_ci": ends}
 
 
 def mcnemar(ours: np.ndarray, theirs: np.ndarray) -> float:

@@ -14,17 +14,12 @@ import numpy as np
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import Pattern, pattern_mask
 from srmm.evaluation.corrupt import draw_noise, with_noise
-from srmm.evaluation.metrics import (
-    interval,
-    metric_names,
-    point_scores,
-    resample_counts,
-    scores_with_intervals,
-)
+from srmm.evaluation.metrics import metric_names, point_scores, scores_with_intervals
 from srmm.evaluation.missing import draw_missing, expected_accuracy, relative_drop
 from srmm.evaluation.outputs import Remembered, remembering
 from srmm.evaluation.paired import paired_difference
 from srmm.evaluation.said import Said, in_short
+from srmm.evaluation.shares import weighted_interval
 from srmm.learning.base import Scorer
 from srmm.learning.probabilities import rows_at_once
 
@@ -66,6 +61,8 @@ def pattern_scores(
         }
         hidden = _right(scorer, whole, np.tile(mask, (len(whole), 1)), y)
         scored.append(entry | _on_the_same(hidden, complete, seed))
+        if mask.all() and len(whole):
+            scored[-1]["difference_ci"] = [0.0, 0.0]  # everything beside itself
     return scored
 
 
@@ -96,7 +93,7 @@ def missing_rate_curve(
 ) -> dict[str, Any] | None:
     """Metrics while one modality goes missing at random among the test instances (Fig. 4).
 
-    Accuracy is the exact expectation over masks, with a bootstrap interval over instances.
+    Accuracy is the exact expectation over masks, with an interval over instances.
     Macro-F1 and AUROC do not mix so: masks are drawn, the scores pooled, and the mean and
     standard deviation over draws given. The instances are those that have the modality and at
     least one other; None if there are none. Only modalities `among` these are looked at, if given.
@@ -118,7 +115,10 @@ def missing_rate_curve(
         "missing_rate": rates.tolist(),
         "available": (1 - rates).round(6).tolist(),
         "accuracy": accuracy.tolist(),
-        "accuracy_ci": _curve_intervals(correct_with, correct_without, rates, seed),
+        "accuracy_ci": [
+            weighted_interval(correct_with, correct_without, (1 - rate, rate))
+            for rate in rates.tolist()
+        ],
         "relative_drop": [relative_drop(float(accuracy[0]), float(a)) for a in accuracy],
     }
     return curve | _sampled_metrics(with_it, without, y, present, m, rates, seed)
@@ -214,17 +214,6 @@ def _right(scorer: Remembered, rows: np.ndarray, present: np.ndarray, y: np.ndar
     if not len(rows):
         return np.zeros(0, dtype=bool)
     return np.asarray(scorer.said(rows, present).predicted == y[rows])
-
-
-def _curve_intervals(
-    correct_with: np.ndarray, correct_without: np.ndarray, rates: np.ndarray, seed: int
-) -> list[list[float]]:
-    n = len(correct_with)
-    each = np.column_stack([correct_with, correct_without]).astype(float)
-    # The mean of one number is that number: both accuracies of a resample, and the law of the mix.
-    accuracies = np.concatenate([counts @ each / n for counts in resample_counts(n, 1000, seed)])
-    samples = expected_accuracy(accuracies[:, :1], accuracies[:, 1:], rates)
-    return [interval(samples[:, r]) for r in range(len(rates))]
 
 
 def _sampled_metrics(

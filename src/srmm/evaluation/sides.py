@@ -81,6 +81,8 @@ class Reference:
     """How many of the judged rows the model is right on, as they are."""
     judged_by: str | None = None
     reasons: list[str] = field(default_factory=list)
+    nothing: int | None = None
+    """Rows without any item beside these `n`, which training leaves out; None: nobody knows."""
 
     def vectors(self, name: str, size: int, seed: int = 0) -> np.ndarray | None:
         """At most `size` training items (n, d) of a modality; None if they are not known.

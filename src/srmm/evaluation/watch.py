@@ -74,10 +74,9 @@ def compare(
     {"presence", "patterns", "shift", "prediction", "accuracy", "alarms", "n_tests"}: see
     docs/formats.md.
     """
-    presence = presence_tests(new.present, new.n, before.present, before.n) if before.n else []
-    patterns = []
-    if before.patterns is not None:
-        patterns = pattern_tests(new.patterns, before.patterns, new.modalities)
+    n, now, n_before, then = _presence(new, before)
+    presence = presence_tests(new.present, n, before.present, n_before) if before.n else []
+    patterns = [] if then is None else pattern_tests(now, then, new.modalities)
     shift = [_shift(name, new, before, moments_of.get(name), seed) for name in new.modalities]
     prediction: dict[str, Any] = {}
     if new.answers is not None and before.answers is not None and len(new.answers.predicted):
@@ -104,6 +103,23 @@ def compare(
         "alarms": alarms,
         "n_tests": n_tests,
     }
+
+
+def _presence(
+    new: NewRows, before: Reference
+) -> tuple[int, Mapping[int, int], int, Mapping[int, int] | None]:
+    """Rows and their patterns, new ones and those of training, that can be set side by side.
+
+    Training has no row with nothing. How many its table had is put back; where that is not known,
+    new rows with nothing are left out, too: they would look like a pattern never trained on.
+    """
+    if before.nothing is None:
+        now = {code: k for code, k in new.patterns.items() if code}
+        return sum(now.values()), now, before.n, before.patterns
+    then = before.patterns
+    if then is not None and before.nothing:
+        then = {**then, 0: before.nothing}
+    return new.n, new.patterns, before.n + before.nothing, then
 
 
 def _shift(
@@ -154,20 +170,21 @@ def _accuracy(new: NewRows, before: Reference, seed: int) -> dict[str, Any]:
     found: dict[str, Any] = {"expected": None, "observed": None, "patterns": []}
     if before.judged is None:
         return found
-    if before.patterns is not None and new.n:
-        every = {**before.patterns, **new.patterns}
+    n, now, n_before, then = _presence(new, before)
+    if then is not None and n:
+        every = {**then, **now}
         known = pattern_accuracies(before.judged, every)
-        found["expected"] = expected_accuracy_test(new.patterns, before.patterns, known, seed)
+        found["expected"] = expected_accuracy_test(now, then, known, seed)
         found["patterns"] = [
             {
                 "present": [m for i, m in enumerate(new.modalities) if code >> i & 1],
-                "share": new.patterns.get(code, 0) / new.n,
-                "share_before": before.patterns.get(code, 0) / before.n,
+                "share": now.get(code, 0) / n,
+                "share_before": then.get(code, 0) / n_before,
                 "n": known[code]["n"] if code in known else 0,
                 "accuracy": known[code]["hits"] / known[code]["n"] if code in known else None,
                 "hidden": bool(code in known and known[code]["hidden"]),
             }
-            for code in sorted(every, key=lambda code: -new.patterns.get(code, 0))
+            for code in sorted(every, key=lambda code: -now.get(code, 0))
         ]
     if new.labelled:
         found["observed"] = observed_accuracy_test(

@@ -15,11 +15,7 @@ from srmm.evaluation.paired import holm
 from srmm.experiments.cells import Cell, Outcome, Progress, read_outcome, run_cells
 from srmm.experiments.data import ExperimentData, has_own_split, split_for
 from srmm.experiments.runner import git_revision
-from srmm.experiments.significance import (
-    bootstrap_means,
-    difference,
-    enough_resamples,
-)
+from srmm.experiments.significance import bootstrap_means, difference
 
 FORMAT = "srmm-comparison"
 DEFAULT_METHODS = (
@@ -94,11 +90,12 @@ def compare(
             np.column_stack([of_instances(outcomes[method, seed]) for method in order])
             for seed in range(seeds)
         ]
-        means = bootstrap_means(scores, rows, n_resamples=enough_resamples(len(pairs)))
+        means = bootstrap_means(scores, rows)
+        by_seed = np.stack([of_seed.mean(axis=0) for of_seed in scores])
         whole = np.concatenate(scores).mean(axis=0)
         for pair in pairs:
             a, b = order.index(pair["better"]), order.index(pair["other"])
-            bounds, p = difference(means, a, b)
+            bounds, p = difference(means, by_seed, a, b)
             pair[name] = {"difference": whole[a] - whole[b], "interval": bounds, "p": p}
         adjusted = holm([pair[name]["p"] for pair in pairs])
         for pair, p in zip(pairs, adjusted, strict=True):

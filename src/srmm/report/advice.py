@@ -6,11 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from srmm.report.findings import Report, the
-from srmm.report.words import baseline_text, is_number, p_text, percent, points, signed_interval
+from srmm.report.words import (
+    baseline_text,
+    is_number,
+    many,
+    p_text,
+    percent,
+    points,
+    signed_interval,
+)
 
 SIGNIFICANT = 0.05
 
 _USE = "use this model"
+_FEWEST = 6
+"""Test items: with fewer, all of them pointing the same way is within chance."""
 
 
 def best_baseline(report: Report) -> tuple[str, Mapping[str, Any]] | None:
@@ -36,7 +46,8 @@ def advice(report: Report) -> str | None:
     if not overall or "comparison" not in report:
         return None
     method = baseline_text(str(report["model"]["method"]))  # within a sentence
-    said = f"On its {overall['n']:,} test items as they are, {method} is right on "
+    said = f"On its {many(overall['n'], 'test item')} as "
+    said += f"{'it is' if overall['n'] == 1 else 'they are'}, {method} is right on "
     said += f"{percent(overall['accuracy'])} %"
     found = best_baseline(report)
     if found is None:
@@ -47,10 +58,10 @@ def advice(report: Report) -> str | None:
     if without:
         said += f" (with the most frequent class for {without:,} it knows nothing of)"
     said += ": "
-    return said + _verdict(report["model"]["method"], name, rival)
+    return said + _verdict(report["model"]["method"], name, rival, overall["n"])
 
 
-def _verdict(method: str, name: str, rival: Mapping[str, Any]) -> str:
+def _verdict(method: str, name: str, rival: Mapping[str, Any], n: int) -> str:
     ahead = rival["difference"] > 0
     if rival["p_holm"] < SIGNIFICANT:
         evidence = f"{p_text(rival['p_holm'])} on the same items"
@@ -59,7 +70,9 @@ def _verdict(method: str, name: str, rival: Mapping[str, Any]) -> str:
         f"the difference is within chance ({points(rival['difference'])} points, 95 % interval "
         f"{signed_interval(rival['difference_ci'])})"
     )
-    low, high = rival["patterns"]["difference_ci"]
+    low, high = rival["patterns"]["difference_ci"] or (0.0, 0.0)
+    if n < _FEWEST:
+        low = high = 0.0
     over_all = f"{points(rival['patterns']['difference'])} points over all presence patterns"
     if low > 0:
         return f"{chance}; {_USE} if modalities may go missing ({over_all})."
@@ -67,7 +80,7 @@ def _verdict(method: str, name: str, rival: Mapping[str, Any]) -> str:
         return f"{chance}; where modalities go missing it is worse ({over_all}): {_instead(name)}."
     if rival.get("n_without"):
         return f"{chance}; {_USE}, which answers every item."
-    if _complexity(name) < 2:
+    if _complexity(name) < _complexity(method):
         return f"{chance}, and {the(name)} is the simpler: {_instead(name)}."
     if name == "router" and method.startswith("srmm"):
         return f"{chance}; either will do, and this is one model, not one per presence pattern."

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from srmm.files import replacing_file
 from srmm.report.html import environment, variables
-from srmm.report.words import mean_sd, pattern_text
+from srmm.report.words import mean_sd, pattern_text, points, signed_interval
 
 _HERE = Path(__file__).parent
 SIGNIFICANT = 0.05
@@ -73,11 +73,10 @@ def difference_matrix(content: Mapping[str, Any]) -> list[dict[str, Any]]:
                 cells.append(None)
                 continue
             sign = 1 if (row, column) in pairs else -1
-            low, high = sorted(sign * 100 * bound for bound in found["interval"])
             cells.append(
                 {
-                    "points": signed(sign * 100 * found["difference"]),
-                    "interval": f"{signed(low)} to {signed(high)}",
+                    "points": points(sign * found["difference"]),
+                    "interval": signed_interval(sorted(sign * end for end in found["interval"])),
                     "p": found["p_holm"],
                     "real": found["p_holm"] < SIGNIFICANT,
                 }
@@ -92,13 +91,8 @@ def headline(content: Mapping[str, Any]) -> str:
     first = rows[0]["method"]
     tied = [row["method"] for row in rows[1:] if row["tied"]]
     if not tied:
-        return f"{first} is better than every other method here."
+        once = ", in one training of each" if content["seeds"] == 1 else ""
+        return f"{first} is better than every other method here{once}."
     if len(tied) == len(rows) - 1:
         return f"{first} comes first, but no method is significantly worse on this data."
     return f"{first} comes first; {', '.join(tied)} cannot be told from it on this data."
-
-
-def signed(points: float) -> str:
-    """ "+1.8", and "0.0" for what rounds to it."""
-    text = f"{points:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")

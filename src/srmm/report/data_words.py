@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from srmm.report.findings import Report
-from srmm.report.words import count, percent, shorten
+from srmm.report.words import count, many, percent, shorten
 
 _FLATTERED = 0.01
 """Of accuracy: what near-duplicates may add before the first screen says so."""
@@ -48,7 +48,11 @@ def duplicate_lines(report: Report) -> list[str]:
     found = report["data"].get("near_duplicates")
     if not found:
         return []
-    looked = f"{count(found['n'])} test rows"
+    reasons = [f"{m}, {e['reason']}" for m, e in found["modalities"].items() if "reason" in e]
+    if reasons and len(reasons) == len(found["modalities"]):
+        unlooked = "Whether test items are nearly items of training was not looked at"
+        return [f"{unlooked}: {'; '.join(reasons)}."]
+    looked = many(found["n"], "test row")
     if found["n"] < found["of"]:
         looked += f" (drawn from {count(found['of'])})"
     parts = []
@@ -58,7 +62,8 @@ def duplicate_lines(report: Report) -> list[str]:
         else:
             parts.append(f"{name}: {count(entry['near'])} of {count(entry['n'])}")
     lines = [
-        f"Of {looked}, {count(found['rows']['near'])} have an item that is nearly one of training "
+        f"Of {looked}, {count(found['rows']['near'])} "
+        f"{'has' if found['rows']['near'] == 1 else 'have'} an item that is nearly one of training "
         f"(cosine above {found['cosine']:g} between embeddings, the training mean taken off): "
         f"{'; '.join(parts)}."
     ]

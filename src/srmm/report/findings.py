@@ -12,8 +12,10 @@ import numpy as np
 
 from srmm.report.words import (
     baseline_text,
+    count,
     is_number,
     label_text,
+    many,
     method_text,
     p_text,
     pattern_text,
@@ -29,12 +31,25 @@ SEVERE = 0.7
 Report = Mapping[str, Any]
 
 _SIGNIFICANT = 0.05
+_ALL_PATTERNS = 5  # modalities up to which all are evaluated, as in `usable_patterns`
 _FEWEST = 10  # items of a class that have everything, to say what it loses
 
 
 def modality_names(report: Report) -> list[str]:
     """The modalities in the model's order."""
     return list(report["data"]["modalities"])
+
+
+def left_out_patterns(report: Report) -> str | None:
+    """A sentence on presence patterns that have no row; None where each has one."""
+    several, shown = len(modality_names(report)), len(report["patterns"])
+    if shown == 2**several - 1:
+        return None
+    are = "is" if shown == 1 else "are"
+    of = f"Of {count(2**several - 1)} patterns {count(shown)} {are} shown: "
+    if several > _ALL_PATTERNS:
+        return of + "everything, all but one, and one modality alone, where a test item has them."
+    return of + "no test item has the others."
 
 
 def find_pattern(patterns: Sequence[Mapping[str, Any]], present: Sequence[str]) -> Any:
@@ -125,17 +140,17 @@ def value_at(curve: Mapping[str, Any], rate: float, metric: str = "accuracy") ->
 def baseline_value_at(report: Report, name: str, modality: str, rate: float) -> float | None:
     """A baseline's accuracy when `rate` of `modality` is missing, None if it is not known.
 
-    From its curve if it has one, otherwise from (1−r)·complete + r·without, which is exact if both
-    patterns were measured on the instances of the method's own curve.
+    From its curve if it has one, otherwise from (1−r)·complete + r·without, which is exact: either
+    only if it was measured on the instances of the method's own curve.
     """
+    n = drawable_curves(report)[modality].get("n")
     curve = (report.get("baseline_curves") or {}).get(name, {}).get(modality)
-    if curve:
+    if curve and curve.get("n") == n:
         return value_at(curve, rate)
     patterns = (report.get("baselines") or {}).get(name, [])
     names = modality_names(report)
     rest = [other for other in names if other != modality]
     ends = [baseline_entry(name, patterns, present) for present in (names, rest)]
-    n = drawable_curves(report)[modality].get("n")
     if not all(end and is_number(end.get("accuracy")) and end["n"] == n for end in ends):
         return None
     return (1 - rate) * ends[0]["accuracy"] + rate * ends[1]["accuracy"]
@@ -149,7 +164,7 @@ def severe_case(report: Report) -> dict[str, Any] | None:
     if not ends:
         return None
     modality = min(ends, key=lambda name: ends[name])
-    ours = value_at(curves[modality], SEVERE)
+    start, ours = (value_at(curves[modality], rate) for rate in (0.0, SEVERE))
     values = {
         name: baseline_value_at(report, name, modality, SEVERE) for name in baseline_names(report)
     }
@@ -157,6 +172,7 @@ def severe_case(report: Report) -> dict[str, Any] | None:
     rival = max(known, key=lambda name: known[name], default=None)
     return {
         "modality": modality,
+        "start": start,
         "value": ours,
         "n": curves[modality].get("n"),
         "rival": rival,
@@ -187,14 +203,21 @@ def verdict(report: Report) -> str:
     names, complete = modality_names(report), report["patterns"][0]
     severe = severe_case(report)
     method = method_text(report["model"]["method"])
-    said = (
-        f"{method} is right on {percent(complete['accuracy'])} % of {complete['n']:,} test items"
-        + (f" with {pattern_text(complete['present'], names)}" if len(names) > 1 else "")
+    n = many(complete["n"], "test item")
+    said = f"{method} is right on {percent(complete['accuracy'])} % of {n}" + (
+        f" with {pattern_text(complete['present'], names)}" if len(names) > 1 else ""
     )
     if severe is not None:
+        gone = f"when {100 * SEVERE:.0f} % of {severe['modality']} is missing"
+        same = (severe["n"], percent(severe["start"])) == (
+            complete["n"],
+            percent(complete["accuracy"]),
+        )
         said += (
-            f" and keeps {percent(severe['value'])} % when {100 * SEVERE:.0f} % of "
-            f"{severe['modality']} is missing"
+            f" and keeps {percent(severe['value'])} % {gone}"
+            if same
+            else f"; on the {count(severe['n'])} that have {severe['modality']} and something "
+            f"else, its {percent(severe['start'])} % become {percent(severe['value'])} % {gone}"
         )
         if severe["lead"] is not None:
             said += f", {_compared(severe['lead'])} {the(severe['rival'])}, the best baseline there"
@@ -230,9 +253,13 @@ def the(name: str) -> str:
 
 
 def majority_share(report: Report) -> float | None:
-    """The accuracy of always answering the most frequent class of the test set."""
+    """The accuracy of always answering the most frequent class of the test set.
+
+    Items of a class that the model does not know are wrong here, as everywhere.
+    """
     sizes = [entry["n"] for entry in report.get("classes") or []]
-    return max(sizes) / sum(sizes) if sum(sizes) else None
+    n = sum(sizes) + (report["data"].get("n_unknown_labels") or 0)
+    return max(sizes) / n if n and sizes else None
 
 
 def confused_pairs(confusion: Mapping[str, Any], limit: int = 12) -> list[dict[str, Any]]:
@@ -269,7 +296,11 @@ def class_remarks(report: Report) -> list[str]:
         return []
     names = modality_names(report)
     hardest = min(scored, key=lambda entry: entry["f1"])
-    remarks = [f"Hardest: “{_short(hardest['label'])}” (F1 {percent(hardest['f1'])} %)."]
+    alike = sum(rounded(entry["f1"]) == rounded(hardest["f1"]) for entry in scored) - 1
+    hard = f"“{_short(hardest['label'])}”" + (f" and {count(alike)} more" if alike else "")
+    remarks = [f"Hardest: {hard} (F1 {percent(hardest['f1'])} %)."]
+    if alike == len(scored) - 1:
+        remarks = [f"All classes are equally hard (F1 {percent(hardest['f1'])} %)."]
     untested = [entry["label"] for entry in report["classes"] if not entry["n"]]
     if untested:
         more = f" and {len(untested) - 3:,} more" if len(untested) > 3 else ""

@@ -8,6 +8,7 @@ from typing import Any
 from srmm.report.words import (
     count,
     interval,
+    many,
     p_text,
     pattern_text,
     percent,
@@ -56,7 +57,7 @@ def pattern_words(test: Mapping[str, Any], modalities: Sequence[str]) -> str:
 def headline(content: Mapping[str, Any]) -> str:
     """What was found, in a sentence."""
     data, alarms = content["data"], content["alarms"]
-    rows = f"{count(data['rows'])} row{'s' if data['rows'] != 1 else ''}"
+    rows = many(data["rows"], "row")
     if alarms:
         kinds = dict.fromkeys(KIND_WORDS[alarm["kind"]].lower() for alarm in alarms)
         n = f"{len(alarms)} alarm{'s' if len(alarms) > 1 else ''}"
@@ -114,7 +115,7 @@ def accuracy_lines(content: Mapping[str, Any]) -> list[str]:
     if observed:
         now, then = percent(observed["share"]), percent(observed["share_before"])
         lines.append(
-            f"accuracy on {count(observed['n'])} rows with a label: {now} % "
+            f"accuracy on {many(observed['n'], 'row')} with a label: {now} % "
             f"({interval(observed['share_ci'])}); on held-out rows {then} %"
         )
     return lines
@@ -167,6 +168,6 @@ def _accuracy(test: Mapping[str, Any], p: str) -> str:
             f"({points(test['difference'])} points, {signed_interval(test['difference_ci'])}; {p})."
         )
     return (
-        f"{percent(test['share'])} % of the {count(test['n'])} rows with a label are answered "
+        f"{percent(test['share'])} % of the {many(test['n'], 'row')} with a label are answered "
         f"right, of held-out rows {percent(test['share_before'])} % ({p})."
     )

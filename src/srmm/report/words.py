@@ -53,10 +53,11 @@ def rounded(value: float) -> float:
 def points(difference: float) -> str:
     """A difference of two percentages, signed.
 
-    >>> points(0.0123), points(-0.02)
-    ('+1.2', '−2.0')
+    >>> points(0.0123), points(-0.02), points(-0.0001)
+    ('+1.2', '−2.0', '0.0')
     """
-    return f"{rounded(difference):+.1f}".replace("-", "−")
+    whole = rounded(difference)
+    return f"{whole:+.1f}".replace("-", "−") if whole else "0.0"
 
 
 def interval(bounds: Sequence[Any] | None) -> str:
@@ -99,6 +100,15 @@ def count(number: Any) -> str:
     ('1,260,389', '–')
     """
     return f"{number:,}" if is_number(number) else NOTHING
+
+
+def many(number: Any, thing: str) -> str:
+    """A count of things.
+
+    >>> many(1, "test item"), many(1200, "row")
+    ('1 test item', '1,200 rows')
+    """
+    return f"{count(number)} {thing}{'' if number == 1 else 's'}"
 
 
 def label_text(label: Any) -> str:

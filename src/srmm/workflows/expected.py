@@ -10,7 +10,7 @@ import numpy as np
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import pattern_mask, usable_patterns
 from srmm.ensemble.own_rows import out_of_fold_scorer
-from srmm.evaluation.drift import wilson
+from srmm.evaluation.shares import wilson
 
 OUT_OF_FOLD = "training rows, out of fold"
 TEST = "test rows"

@@ -45,14 +45,14 @@ def reference_of(folder: Path, saved: Saved) -> Reference:
     if own is None or saved.rows is None:
         found = _from_config(model)
         found.reasons.append(
-            f"Only presence can be compared: {reason}. Put the store back where it was to compare "
-            "items, answers and accuracy."
+            f"Only presence can be compared, of rows that have something: {reason}. Put the store "
+            "back where it was to compare items, answers and accuracy."
         )
         return found
     own, _ = without_left_out(config, own)
     split = split_column(own, saved.rows)
     seen = model.as_seen(own)
-    in_split = np.array([part is not None for part in split], dtype=bool)
+    in_split = np.array([isinstance(part, str) for part in split], dtype=bool)
     # Rows that were held out taught the model nothing, what they have or lack neither.
     present = np.asarray(trained_on(seen, split).present)
     found = Reference(
@@ -61,6 +61,7 @@ def reference_of(folder: Path, saved: Saved) -> Reference:
         present=_presence(present, seen.modalities),
         patterns={int(code): n for code, n in pattern_counts(present).items()},
         source="store",
+        nothing=_with_nothing(seen, in_split, len(present)),
         items=_comparable(seen, split, in_split),
     )
     _judge(found, model, own, seen, split)
@@ -80,6 +81,13 @@ def _from_config(model: Any) -> Reference:
         patterns={int(code): k for code, k in kept.items()} if n and kept else None,
         source="model",
     )
+
+
+def _with_nothing(seen: Embeddings, in_split: np.ndarray, n: int) -> int:
+    """Labelled rows without any item, which no split has, as many as go with `n` of its rows."""
+    labelled = known_labels(seen.labels) if seen.labels is not None else in_split
+    nothing = int((labelled & ~seen.present.any(axis=1) & ~in_split).sum())
+    return round(nothing * n / max(1, int(in_split.sum())))
 
 
 def _presence(present: np.ndarray, modalities: tuple[str, ...]) -> dict[str, int]:

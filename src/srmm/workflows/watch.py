@@ -225,8 +225,10 @@ def _told(new: NewRows) -> list[str]:
         rows = f"{new.repeated:,} rows repeat" if new.repeated > 1 else "1 row repeats"
         notes.append(f"{rows} the items of an earlier row exactly.")
     if new.trained_on:
-        rows = f"{new.trained_on:,} rows are" if new.trained_on > 1 else "1 row is"
-        notes.append(f"{rows} like a row that the model was trained on, and flatter its answers.")
+        many = new.trained_on > 1
+        rows = f"{new.trained_on:,} rows are" if many else "1 row is"
+        flatter = "flatter" if many else "flatters"
+        notes.append(f"{rows} like a row that the model was trained on, and {flatter} its answers.")
     if new.unknown_labels:
         n, names = sum(new.unknown_labels.values()), list(new.unknown_labels)
         rows = f"{n:,} rows have" if n > 1 else "1 row has"
