@@ -227,7 +227,7 @@ def test_numeric_columns_one_by_one_and_several_with_commas(tmp_path: Path) -> N
         read_table(path, features="v2_a,v2_y", label="v2_y")
 
 
-@pytest.mark.parametrize("cell", ["", "abc", "inf", "1e300", "1,5"])
+@pytest.mark.parametrize("cell", ["", "abc", "inf", "1e300", "1,5", "2020_21"])
 def test_a_block_that_is_not_all_numbers_keeps_its_cells(tmp_path: Path, cell: str) -> None:
     quoted = f'"{cell}"' if "," in cell else cell
     path = write(tmp_path / "n.csv", NUMBERS.replace("2.5", quoted))

@@ -176,9 +176,13 @@ def floats_of(numbers: np.ndarray) -> np.ndarray:
 def as_float(number: Any) -> float:
     """`float` of a number or a text, infinite where that is an integer too large for one.
 
+    `ValueError` for "2020_21", too: a number to Python, a season or a code to all others.
+
     >>> as_float(10**400), as_float("-1e400")
     (inf, -inf)
     """
+    if isinstance(number, str) and "_" in number:
+        raise ValueError(f"could not convert string to float: {number!r}")
     try:
         return float(number)
     except OverflowError:
