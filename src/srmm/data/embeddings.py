@@ -15,7 +15,7 @@ from srmm.data.labels import as_labels
 from srmm.data.modality import ABSENT, check_modalities
 from srmm.data.sources.base import SPLITS
 from srmm.data.splits import as_split
-from srmm.data.vectors import as_vectors
+from srmm.data.vectors import as_single, as_vectors
 from srmm.errors import InputError, did_you_mean, one_of, shown
 
 _BLOCK, _LARGEST = 4096, 1 << 24  # vectors, and numbers, of a block
@@ -129,7 +129,7 @@ class Embeddings(Interchange):
         there = np.array(columns)  # (M, n)
         position = np.where(there, there.cumsum(axis=1) - 1, ABSENT).T
         values = {
-            name: np.ascontiguousarray(array[here], dtype=np.float32)
+            name: as_single(name, array[here])
             for (name, array), here in zip(dense.items(), columns, strict=True)
         }
         assert tuple(values) == modalities

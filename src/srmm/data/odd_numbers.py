@@ -18,6 +18,8 @@ _EITHER = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{3}")
 _CODE = re.compile(r"0\d+")
 _LOST = 0.01
 """What single precision may take of the spread (standard deviation) without a word."""
+_NEAR = 1e-4
+"""Of numbers that differ by a larger share of their size it takes less."""
 _NOISE = 1e-12
 """What varies by a smaller share of its size is one number, computed in several ways."""
 
@@ -37,7 +39,7 @@ def odd_number_notes(
     notes = []
     for column in dict.fromkeys(columns):
         numbers = _numbers(cells[column])
-        notes += _nothing_note(column, numbers) + _digits_note(column, numbers)
+        notes += _nothing_note(column, numbers) + digits_note(f"Column {column!r}", numbers)
         if plain:
             notes += _thousands_note(column, cells[column]) + _codes_note(column, cells[column])
     return notes
@@ -100,8 +102,8 @@ def _codes_note(column: str, cells: np.ndarray) -> list[str]:
     ]
 
 
-def _digits_note(column: str, numbers: np.ndarray) -> list[str]:
-    """On numbers that are much the same for their size, as seconds since 1970 of one day."""
+def digits_note(what: str, numbers: np.ndarray) -> list[str]:
+    """On numbers (n,) that are much the same for their size, as seconds since 1970 of one day."""
     if not len(numbers) or not np.abs(numbers).max() <= np.finfo(np.float32).max:
         return []
     lost, spread = np.std(numbers - numbers.astype(np.float32)), np.std(numbers)
@@ -109,7 +111,19 @@ def _digits_note(column: str, numbers: np.ndarray) -> list[str]:
         return []
     low, high = numbers.min(), numbers.max()
     return [
-        f"Column {column!r}: the numbers from {low:.15g} to {high:.15g} lie so close together, for "
+        f"{what}: the numbers from {low:.15g} to {high:.15g} lie so close together, for "
         f"their size, that single precision takes {lost / spread:.0%} of their spread. "
         f"Give their distance from a number among them, such as {low:.15g}."
     ]
+
+
+def digits_notes(name: str, vectors: np.ndarray) -> list[str]:
+    """`digits_note` on the first number of a modality's finite vectors (n, d) that needs one."""
+    if vectors.dtype.itemsize <= 4 or not len(vectors):
+        return []
+    low, high = vectors.min(axis=0), vectors.max(axis=0)
+    near = (high - low) < _NEAR * np.maximum(np.abs(low), np.abs(high))
+    for place in np.flatnonzero(near & (low < high)).tolist():
+        if note := digits_note(f"Number {place} of modality {name!r}", vectors[:, place]):
+            return note
+    return []
