@@ -530,3 +530,15 @@ def test_a_blank_line_of_one_column_is_an_empty_cell(tmp_path: Path) -> None:
     assert table.where(3) == "row 3 (line 8 of texts.csv)"
     file.write_text("text,n\n\none,1\n\ntwo,2\n", encoding="utf-8")  # of two it can be none
     assert list(read_table(file, text="text").items["text"]) == ["one", "two"]
+
+
+def test_tensors_and_series_in_cells_of_a_frame_are_arrays() -> None:
+    import torch
+
+    vectors = [[1.0, 2.0], None, [3.0, 4.0]]
+    for hold in (np.array, pd.Series, torch.tensor, lambda v: torch.tensor(v, requires_grad=True)):
+        frame = pd.DataFrame({"v": [None if v is None else hold(v) for v in vectors]})
+        items = read_table(frame, features="v").items["features"]
+        assert [None if item is None else item.tolist() for item in items] == vectors
+    masked = pd.Series([torch.tensor(1), np.array("a"), np.ma.masked], dtype=object)
+    assert cells(pd.DataFrame({"c": masked}), "c") == [[1, "a", None]]

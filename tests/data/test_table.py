@@ -237,6 +237,12 @@ def test_a_block_that_is_not_all_numbers_keeps_its_cells(tmp_path: Path, cell: s
     assert items[2].values == (" 3", "-4e2")
 
 
+def test_sets_are_lists_of_tags_in_one_order() -> None:
+    frame = pd.DataFrame({"tags": [{"b", "a", "c"}, None, frozenset(("x", "b"))]})
+    items = read_table(frame, features="tags").items["features"]
+    assert [item and item.values for item in items] == [(["a", "b", "c"],), None, (["b", "x"],)]
+
+
 def test_blanks_by_whole_rows_leave_vectors_and_cells_are_kept_where_asked(tmp_path: Path) -> None:
     path = write(tmp_path / "n.csv", NUMBERS.replace(",,w,x", "NA,-,w,x"))
     vectors = read_table(path, features="v2_a,v2_b").items["features"]

@@ -129,11 +129,13 @@ def raw_block(where: Callable[[int], str], columns: Mapping[str, np.ndarray]) ->
 
 
 def _lists(cells: np.ndarray) -> list[Any]:
-    """Lists for arrays, which Arrow makes of them: two `Cells` can then be compared.
+    """Lists for arrays, which Arrow makes of them: two `Cells` can then be compared. Also for
+    sets, whose order is another in each process.
 
     Lists of words that a text file holds, "['red', 'blue']", are such, too.
     """
     plain = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
+    plain = [sorted(c, key=str) if isinstance(c, set | frozenset) else c for c in plain]
     if not all(is_blank(cell) or _is_bracketed(cell) for cell in plain):
         return plain
     words = [None if is_blank(cell) else _list_of_words(cell) for cell in plain]

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from srmm.data.arrow_lists import is_vector
 from srmm.data.bombs import check_parquet
-from srmm.data.holders import arrow_table
+from srmm.data.holders import arrow_table, is_missing, opened
 from srmm.data.sources.base import LoadedColumns, OpenedTable, in_chunks, no_rows, object_array
 from srmm.data.sources.text import encoding_notes, text_file
 from srmm.errors import InputError, damage_explained
@@ -114,10 +114,27 @@ def open_frame(frame: pd.DataFrame) -> OpenedTable:
     columns = tuple(str(column) for column in frame.columns)
 
     def read(wanted: Sequence[str]) -> LoadedColumns:
-        cells = {c: object_array(frame.iloc[:, columns.index(c)].astype(object)) for c in wanted}
+        cells = {c: object_array(_frame_cells(frame.iloc[:, columns.index(c)])) for c in wanted}
         return LoadedColumns(cells, None, len(frame))
 
     return OpenedTable("the frame", None, columns, read)
+
+
+def _frame_cells(column: pd.Series) -> Any:
+    """The cells, of which tensors and series are arrays, and arrays of one value that value."""
+    cells = column.astype(object)
+    arrays = {kind for kind in set(map(type, cells)) if hasattr(kind, "__array__")}
+    if all(issubclass(kind, np.generic) for kind in arrays):
+        return cells
+    what = f"A cell of column {column.name!r} of the frame"
+    return [_unwrapped(what, cell) if type(cell) in arrays else cell for cell in cells]
+
+
+def _unwrapped(what: str, cell: Any) -> Any:
+    if is_missing(cell):
+        return None
+    array = opened(what, cell)
+    return array if array.ndim else array.item()
 
 
 def open_arrow(source: Any) -> OpenedTable:
