@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from srmm.data.embeddings import Embeddings
 from srmm.data.sources import kept_name, names_a_table, open_source
 from srmm.data.table import read_table
 from srmm.errors import InputError
@@ -542,3 +544,19 @@ def test_tensors_and_series_in_cells_of_a_frame_are_arrays() -> None:
         assert [None if item is None else item.tolist() for item in items] == vectors
     masked = pd.Series([torch.tensor(1), np.array("a"), np.ma.masked], dtype=object)
     assert cells(pd.DataFrame({"c": masked}), "c") == [[1, "a", None]]
+
+
+def test_vectors_of_fixed_size_may_be_null_in_parquet(tmp_path: Path) -> None:
+    vectors, days = [[1.0, 2.0], None, [3.0, 4.0]], [datetime.timedelta(days=2), None, None]
+    table = pa.table({"v": pa.array(vectors, pa.list_(pa.float32(), 2)), "d": days, "y": ["a"] * 3})
+    path = tmp_path / "t.parquet"
+    pq.write_table(table, path)
+    whole = open_source(path).read(["v", "d"])
+    chunks = open_source(path).chunks
+    assert chunks is not None
+    for column, expected in {"v": vectors, "d": days}.items():
+        parts = [loaded.cells[column] for loaded in chunks(["v", "d"], 2)]
+        for found in (whole.cells[column], np.concatenate(parts)):
+            assert [list(c) if column == "v" and c is not None else c for c in found] == expected
+    embeddings = Embeddings.from_parquet(path, modalities=["v"], label="y")
+    assert embeddings.present[:, 0].tolist() == [True, False, True]

@@ -19,6 +19,7 @@ from srmm.data.bombs import check_archive, check_parquet
 from srmm.data.holders import arrow_table
 from srmm.data.labels import known_labels
 from srmm.data.modality import ABSENT, check_modalities
+from srmm.data.parquet import parquet_file
 from srmm.data.plain_columns import arrow_column, numpy_column
 from srmm.errors import (
     InputError,
@@ -223,11 +224,10 @@ class Interchange:
 
         Raises `StoreError` if the file cannot be read, `InputError` if it is a bomb.
         """
-        import pyarrow.parquet as pq
-
         check_parquet(path)
-        with damage_explained(path, "Expected is a Parquet file of vectors."):
-            return cls.from_arrow(pq.read_table(path), **columns)
+        explained = damage_explained(path, "Expected is a Parquet file of vectors.")
+        with explained, parquet_file(path) as file:
+            return cls.from_arrow(file.read(), **columns)
 
     def to_parquet(self, path: str | Path) -> Path:
         """Write the table of `to_arrow` as a Parquet file, atomically, and return the path."""
