@@ -210,6 +210,22 @@ def test_a_sheet_by_name(workbook: Path) -> None:
         open_source(f"{workbook.with_name('no.xlsx')}#Old")
 
 
+def test_cells_that_are_merged_are_said_to_have_their_value_once(workbook: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.load_workbook(workbook)
+    sheet = book["Stock"]
+    for row in (["x4", "Blue", None, None, None, "hat"], ["x5", "Grey"], ["x6", "Pink"]):
+        sheet.append(row)
+    sheet.merge_cells("F7:F9")
+    sheet.merge_cells("A1:F1")  # a title
+    book.save(workbook)
+    (note,) = (
+        note for note in open_source(workbook).read(["title", "kind"]).notes if "merged" in note
+    )
+    assert note.startswith("2 empty cells of column 'kind' of goods.xlsx#Stock are parts of merged")
+    assert open_source(workbook).read(["sku"]).notes == ()
+
+
 def test_no_workbook(tmp_path: Path) -> None:
     pytest.importorskip("openpyxl")
     with pytest.raises(InputError, match=r"a.xlsx is no readable Excel workbook"):
