@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.inputs import as_embeddings
 from srmm.data.sources import kept_name, names_a_table, open_source
 from srmm.data.table import read_table
 from srmm.errors import InputError
@@ -497,6 +498,26 @@ def test_hugging_face_data_sets(tmp_path: Path) -> None:
     assert "decides nothing unless it is chosen" in read_table(odd, text="title").notes[0]
     with pytest.raises(InputError, match="streamed data set"):
         open_source(data.to_iterable_dataset())
+
+
+def test_classes_of_a_data_set_of_vectors_have_their_names_too() -> None:
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features(
+        {
+            "v": datasets.List(datasets.Value("float32")),
+            "label": datasets.ClassLabel(names=["hat", "shoe"]),
+        }
+    )
+    rows = {"v": [[1, 2], None, [3, 4]], "label": [1, -1, 0]}
+    data = datasets.Dataset.from_dict(rows, features=features)
+    for embeddings in (Embeddings.from_huggingface(data), as_embeddings(data)):
+        assert embeddings.labels is not None
+        assert embeddings.labels.tolist() == ["shoe", None, "hat"]
+    for read in (Embeddings.from_huggingface, as_embeddings):
+        with pytest.raises(InputError, match=r"the splits 'train'. Choose one, .*'train'"):
+            read(datasets.DatasetDict({"train": data}))
+    with pytest.raises(InputError, match="A streamed one"):
+        Embeddings.from_huggingface(data.to_iterable_dataset())
 
 
 # --- pictures in cells ----------------------------------------------------------------------------

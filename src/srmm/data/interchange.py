@@ -21,6 +21,7 @@ from srmm.data.labels import known_labels
 from srmm.data.modality import ABSENT, check_modalities
 from srmm.data.parquet import parquet_file
 from srmm.data.plain_columns import arrow_column, numpy_column
+from srmm.data.sources.huggingface import named_classes
 from srmm.errors import (
     InputError,
     MissingExtraError,
@@ -309,8 +310,12 @@ class Interchange:
 
     @classmethod
     def from_huggingface(cls, dataset: Any, **columns: Any) -> Self:
-        """Embeddings from a `datasets.Dataset` of vectors; `columns` as in `from_arrow`."""
-        return cls.from_arrow(dataset.with_format("arrow")[:], **columns)
+        """Embeddings from a `datasets.Dataset` of vectors; `columns` as in `from_arrow`.
+
+        The classes of a `ClassLabel` are their names, and its −1 is an unknown one, as in
+        `srmm.read_table`. Raises `InputError` for what is no such data set.
+        """
+        return cls.from_arrow(named_classes(dataset), **columns)
 
     def to_huggingface(self) -> Any:
         """A `datasets.Dataset` over the table of `to_arrow`.
