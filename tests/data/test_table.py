@@ -383,6 +383,15 @@ def test_ids_of_more_digits_than_numpy_has_stay_what_they_are(ids: list[int]) ->
         ("a.csv", b"t;u\nonly\nthis\n", "separated by ';'"),
         ("a.csv.gz", b"t,u\na,b\n", "damaged or not gzipped"),
         ("a.csv.gz", gzip.compress(b"t,u\na,b\n" * 99, mtime=0)[:-9], "damaged or not gzipped"),
+        ("a.csv", gzip.compress(b"t,u\na,b\n"), "by its first bytes it is compressed by gzip. Add"),
+        (
+            "a.jsonl",
+            b"PK\x03\x04" + bytes(99),
+            "a.jsonl is no text: .* an Excel workbook, or a zip",
+        ),
+        ("a.csv", b"<!DOCTYPE html><p>Not, here</p>\n", "a.csv is not a table but a web page"),
+        ("a.csv", b"version https://git-lfs.github.com/spec/v1\n", "run `git lfs pull`"),
+        ("a.csv", b" T ,u\na,b\n", "Did you mean ' T '. Available: ' T ', 'u'"),
         ("a.jsonl", b"", "'t' is not in a.jsonl. None are available"),
         ("a.jsonl", b'{"t": "a"}\n{"t": \n', "Line 2 of a.jsonl is not JSON"),
         ("a.jsonl", b'{"t": 1, "u": {"v": 2, "v": 2}}\n', "'v' stands twice in one object"),
@@ -396,6 +405,15 @@ def test_files_that_are_no_table(tmp_path: Path, name: str, content: bytes, says
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=says):
         read_table(tmp_path / name, text="t")
+
+
+def test_a_column_that_looks_the_same_is_told_by_its_letters(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "cafe\u0301,u\na,b\n")
+    with pytest.raises(InputError, match=r"'caf\u00e9' is not in a.csv. Did you mean 'cafe.u0301'"):
+        read_table(path, text="caf\u00e9")
+    wide = pd.DataFrame([range(3000)], columns=[f"c{i}" for i in range(3000)])
+    with pytest.raises(InputError, match=r"'c49' and 2,950 more\.$"):
+        read_table(wide, text="title")
 
 
 def test_a_table_that_is_not_there(products: Path, tmp_path: Path) -> None:
