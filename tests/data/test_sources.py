@@ -419,6 +419,17 @@ def test_metadata_beside_the_files(tmp_path: Path) -> None:
     assert "separated by ';'" in said
     assert "The label is what test/metadata.jsonl says" in said
     assert "1 files that train/metadata.csv names are not in s" in said
+    write(shop / "train/metadata.csv", "file_name,title\nA\\1.JPG,Red\nb/2.jpg,Blue\n")
+    write(shop / "test/metadata.jsonl", '{"file_name": 3, "title": "Dark"}\n')
+    table = read_table(shop, image="image", text="title")  # as Windows writes them, and a number
+    assert table.items["image"].tolist() == [
+        "test/3", "test/a/3.jpg", "train/a/1.jpg", "train/b/2.jpg"
+    ]  # fmt: skip
+    assert table.items["text"].tolist() == ["Dark", None, "Red", "Blue"]
+    write(shop / "train/metadata.csv", "file_name,title\na/1.jpg,Red\na/1.jpg,Blue\n")
+    with pytest.raises(InputError, match=r"names 'train/a/1.jpg' in rows 0 and 1"):
+        read_table(shop)
+    write(shop / "train/metadata.csv", "file_name,title\na/1.jpg,Red\n")
     write(shop / "test/metadata.jsonl", '{"file": "a/3.jpg"}\n')
     with pytest.raises(InputError, match="has no column 'file_name'"):
         read_table(shop)
