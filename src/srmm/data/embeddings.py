@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from srmm.data.arrays import as_column, as_mask, as_rows, check_ids
-from srmm.data.holders import column_names
+from srmm.data.holders import column_names, warn_of_order
 from srmm.data.interchange import Interchange
 from srmm.data.labels import as_labels
 from srmm.data.modality import ABSENT, check_modalities
@@ -122,6 +122,8 @@ class Embeddings(Interchange):
                 name, arrays[name], None if shown is None else shown[:, m]
             )
             columns.append(here)
+        roles = {"labels": labels, "ids": ids, "split": split, "groups": groups}
+        warn_of_order({**arrays, "present": present, **roles})
         lengths = {name: len(array) for name, array in dense.items()}
         if len(set(lengths.values())) > 1:
             raise InputError(f"All modalities must have one row per instance, got {lengths} rows.")
