@@ -118,20 +118,20 @@ def open_frame(frame: pd.DataFrame) -> OpenedTable:
     columns = tuple(str(column) for column in frame.columns)
 
     def read(wanted: Sequence[str]) -> LoadedColumns:
-        cells = {c: object_array(_frame_cells(frame.iloc[:, columns.index(c)])) for c in wanted}
+        held = {c: frame.iloc[:, columns.index(c)].astype(object) for c in wanted}
+        cells = {column: cells_in_memory(column, some) for column, some in held.items()}
         return LoadedColumns(cells, None, len(frame))
 
     return OpenedTable("the frame", None, columns, read)
 
 
-def _frame_cells(column: pd.Series) -> Any:
-    """The cells, of which tensors and series are arrays, and arrays of one value that value."""
-    cells = column.astype(object)
+def cells_in_memory(column: str, cells: Any) -> np.ndarray:
+    """`object_array`; tensors and series are arrays, and an array of one value is that value."""
     arrays = {kind for kind in set(map(type, cells)) if hasattr(kind, "__array__")}
-    if all(issubclass(kind, np.generic) for kind in arrays):
-        return cells
-    what = f"A cell of column {column.name!r} of the frame"
-    return [_unwrapped(what, cell) if type(cell) in arrays else cell for cell in cells]
+    if not all(issubclass(kind, np.generic) for kind in arrays):
+        what = f"A cell of column {column!r}"
+        cells = [_unwrapped(what, cell) if type(cell) in arrays else cell for cell in cells]
+    return object_array(cells)
 
 
 def _unwrapped(what: str, cell: Any) -> Any:
