@@ -82,6 +82,8 @@ def test_numbers_that_are_one_in_single_precision_are_warned_of(dtype: type) -> 
     X[:, 1] = 1_700_000_000 + np.arange(20)
     with pytest.warns(UserWarning, match="Number 1 of modality 'a': the numbers from 1700000000 "):
         Embeddings.from_arrays({"a": X.astype(dtype)})
+    with pytest.warns(UserWarning, match="Modality 'a': the numbers are so small"):
+        Embeddings.from_arrays({"a": np.float32(1e-30) * X})
     X[:, 1] -= 1_700_000_000
     Embeddings.from_arrays({"a": X.astype(dtype), "b": np.full((20, 2), 0.1)})
 

@@ -68,6 +68,12 @@ def test_numbers_that_are_one_in_single_precision_are_said(as_text: bool) -> Non
         assert notes(others) == []
 
 
+def test_numbers_that_are_taken_for_0_are_said() -> None:
+    (note,) = notes([1.6e-27, 9.1e-31, None])
+    assert "so small, 1.6e-27 at the most, that they are taken for 0" in note
+    assert notes([1e-27, 1e-9]) == notes([0, 0]) == []
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
 def test_a_number_that_is_named_is_absent_in_every_format(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"t.{ending}"

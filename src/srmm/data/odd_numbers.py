@@ -18,6 +18,7 @@ _EITHER = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{3}")
 _CODE = re.compile(r"0\d+")
 _LOST = 0.01
 """What single precision may take of the spread (standard deviation) without a word."""
+_TINY = float(np.sqrt(np.finfo(np.float32).tiny))  # 1e-19
 _NEAR = 1e-4
 """Of numbers that differ by a larger share of their size it takes less."""
 _NOISE = 1e-12
@@ -103,11 +104,18 @@ def _codes_note(column: str, cells: np.ndarray) -> list[str]:
 
 
 def digits_note(what: str, numbers: np.ndarray) -> list[str]:
-    """On numbers (n,) that are much the same for their size, as seconds since 1970 of one day."""
-    if not len(numbers) or not np.abs(numbers).max() <= np.finfo(np.float32).max:
+    """On numbers (n,) that are much the same for their size, as seconds since 1970 of one day, or
+    of which no square is one in single precision."""
+    largest = np.abs(numbers).max(initial=0)
+    if not 0 < largest <= np.finfo(np.float32).max:
         return []
+    if largest < _TINY:
+        return [
+            f"{what}: the numbers are so small, {largest:.3g} at the most, that they are taken for "
+            "0. Give them in a smaller unit."
+        ]
     lost, spread = np.std(numbers - numbers.astype(np.float32)), np.std(numbers)
-    if lost <= _LOST * spread or spread <= _NOISE * np.abs(numbers).max():
+    if lost <= _LOST * spread or spread <= _NOISE * largest:
         return []
     low, high = numbers.min(), numbers.max()
     return [
@@ -119,7 +127,11 @@ def digits_note(what: str, numbers: np.ndarray) -> list[str]:
 
 def digits_notes(name: str, vectors: np.ndarray) -> list[str]:
     """`digits_note` on the first number of a modality's finite vectors (n, d) that needs one."""
-    if vectors.dtype.itemsize <= 4 or not len(vectors):
+    if not len(vectors):
+        return []
+    if max(-float(vectors.min()), float(vectors.max())) < _TINY:  # not one: networks have those
+        return digits_note(f"Modality {name!r}", vectors.ravel())
+    if vectors.dtype.itemsize <= 4:
         return []
     low, high = vectors.min(axis=0), vectors.max(axis=0)
     near = (high - low) < _NEAR * np.maximum(np.abs(low), np.abs(high))

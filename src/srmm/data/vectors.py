@@ -66,7 +66,9 @@ def present_rows(name: str, array: np.ndarray, rows: np.ndarray | None = None) -
     bad = {
         "is partly NaN": nan.any(axis=1) & ~absent,
         "holds an infinity": np.isinf(array).any(axis=1),
-        "holds a number beyond the range of float32": (np.abs(array) > _LARGEST).any(axis=1),
+        "holds a number beyond the range of float32": (np.abs(array) > np.float32(_LARGEST)).any(
+            axis=1
+        ),
     }
     for fault, of in bad.items():
         if of.any():
