@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from srmm.data.blocks import is_blank
+from srmm.data.blocks import as_numbers, is_blank
 from srmm.data.numerals import as_float
 
 _STANDS_FOR_NOTHING = (-9, -99, -999, -9999, -99999, -999999, 999, 9999, 99999, 999999)
@@ -48,6 +48,9 @@ def odd_number_notes(
 
 def _numbers(cells: np.ndarray) -> np.ndarray:
     """The cells that are not blank; none where one is no plain number, which is told elsewhere."""
+    numbers = as_numbers(cells)
+    if numbers is not None:
+        return numbers[~np.isnan(numbers)]
     try:
         return np.array([as_float(cell) for cell in cells if not is_blank(cell)])
     except (TypeError, ValueError):
