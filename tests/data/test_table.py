@@ -366,6 +366,16 @@ def test_ids_of_more_digits_than_numpy_has_stay_what_they_are(ids: list[int]) ->
         assert plain.ids.tolist() == plain.groups.tolist() == ["1", "2", "3"]  # as in a CSV
 
 
+def test_labels_of_parquet_are_the_classes_that_other_files_have() -> None:
+    for held, classes in (
+        ([b"hat", None, b"sho\xc3\xa9"], ["hat", None, "sho\u00e9"]),
+        ([Decimal("1.00"), None, Decimal(2)], [1, None, 2]),
+    ):
+        table = read_table(pd.DataFrame({"t": ["a", "b", "c"], "y": held}), text="t", label="y")
+        assert table.labels is not None
+        assert table.labels.tolist() == classes
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
