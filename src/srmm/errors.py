@@ -5,9 +5,13 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
+
+_NAMED = 50
+"""So many names a message lists; a table may have thousands of columns."""
 
 Reader = TypeVar("Reader", bound=Callable[..., Any])
 
@@ -87,10 +91,19 @@ def did_you_mean(name: object, options: Iterable[object]) -> str:
     names = [str(option) for option in options]
     if not names:
         return "None are available."
-    lowered = {option.lower(): option for option in names}
-    close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
-    hint = f"Did you mean '{lowered[close[0]]}'? " if close else ""
-    return f"{hint}Available: {', '.join(map(repr, names))}."
+    alike = {_alike(option): option for option in names}
+    close = difflib.get_close_matches(_alike(name), alike, n=1, cutoff=0.6)
+    found = alike[close[0]] if close else ""
+    # What looks the same is shown by its code points.
+    plain = unicodedata.normalize("NFC", found) == unicodedata.normalize("NFC", str(name))
+    hint = f"Did you mean {ascii(found) if plain else repr(found)}? " if close else ""
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"{hint}Available: {', '.join(map(repr, names[:_NAMED]))}{more}."
+
+
+def _alike(name: object) -> str:
+    """By which names are compared: without case, blanks around them, and ways to write a letter."""
+    return unicodedata.normalize("NFC", str(name)).strip().lower()
 
 
 def shown(value: Any) -> str:

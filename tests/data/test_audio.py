@@ -221,6 +221,9 @@ def test_numbers_that_are_none(value: float) -> None:
         ("OGG", 0.5, "not a readable audio file"),
         ("MP3", 0.5, r"is cut off or damaged: 0\.\d\d of 1\.00 s"),
         ("AIFF", 0.5, "is cut off"),
+        ("AU", 0.5, "is cut off"),
+        ("W64", 0.5, "is cut off"),
+        ("RF64", 0.5, "is cut off"),
         ("WAV", 0.001, "not audio|not a readable audio file"),
     ],
 )

@@ -76,6 +76,18 @@ def test_present_hides_rows_that_hold_numbers() -> None:
     ]
 
 
+@pytest.mark.parametrize("dtype", [float, int])
+def test_numbers_that_are_one_in_single_precision_are_warned_of(dtype: type) -> None:
+    X = np.random.default_rng(0).normal(size=(20, 3)) * 1000
+    X[:, 1] = 1_700_000_000 + np.arange(20)
+    with pytest.warns(UserWarning, match="Number 1 of modality 'a': the numbers from 1700000000 "):
+        Embeddings.from_arrays({"a": X.astype(dtype)})
+    with pytest.warns(UserWarning, match="Modality 'a': the numbers are so small"):
+        Embeddings.from_arrays({"a": np.float32(1e-30) * X})
+    X[:, 1] -= 1_700_000_000
+    Embeddings.from_arrays({"a": X.astype(dtype), "b": np.full((20, 2), 0.1)})
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("odd", [np.inf, -np.inf])
 def test_an_infinity_is_refused_in_any_width(dtype: type, odd: float) -> None:

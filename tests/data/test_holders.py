@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -383,3 +384,17 @@ def test_columns_of_a_frame_in_another_order_are_refused_by_name(tmp_path: Path)
                 model.predict({"a": other, "b": FULL})
     numbered = make_method("logreg").fit({"a": pd.DataFrame(FULL), "b": FULL}, y)
     assert numbered.encoders_ == {"a": None, "b": None}
+
+
+def test_frames_whose_indices_have_another_order_are_warned_of() -> None:
+    frame = pd.DataFrame(FULL, index=["p", "q", "r", "s"])
+    labels = pd.Series(["x", "y", "x", "y"], index=frame.index)
+    other = [2, 0, 1, 3]
+    with pytest.warns(UserWarning, match="The index of b has the rows of that of a in another"):
+        Embeddings.from_arrays({"a": frame, "b": frame.iloc[other]})
+    with pytest.warns(UserWarning, match="The index of labels has"):
+        Embeddings.from_arrays({"a": frame}, labels=labels.iloc[other])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for same in (frame, frame.to_numpy(), frame.reset_index(drop=True)):
+            Embeddings.from_arrays({"a": same, "b": frame}, labels=labels)

@@ -41,6 +41,10 @@ def values(*texts: str, elsewhere: str = "") -> list[float]:
         ("12,5 %", 12.5, "%"),
         ("5 years", 5, "year"),
         ("10.–", 10, ""),
+        ("CHF 10.--", 10, "CHF"),
+        ("1.234,50-", -1234.5, ""),  # as accounts have it
+        ("12- €", -12, "€"),
+        ("12 m²", 12, "m2"),
         ("£3k", 3000, "£"),
         ("1,5E+03", 1500, ""),
         ("٣٫٥".replace("٫", ","), 3.5, ""),
@@ -55,7 +59,7 @@ def test_one_number(text: str, value: float, unit: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["abc", "<5", "A12", "12-15", "01.03.2024", "2024-03-01", "12 34", "1,2,3", "1.23.456,7", "inf",
-     "12 Main Street", "(3", "", "€"],
+     "12 Main Street", "(3", "", "€", "10³", "5₂", "-12-", "12--"],
 )  # fmt: skip
 def test_no_number(text: str) -> None:
     assert read_numeral(text) is None

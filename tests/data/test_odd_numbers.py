@@ -44,10 +44,34 @@ def test_other_numbers_are_numbers(cells: list[object]) -> None:
 def test_points_that_may_separate_thousands_are_said_where_no_cell_shows_it() -> None:
     (note,) = notes(["1.234", "12", "20.500"])
     assert "what could be 1.234 or 1234 is read as 1.234, as no cell shows which (2 cells)" in note
-    assert notes(["1.234", "20.500"], thousands=False) == []
+    assert notes(["1.234", "20.500"], plain=False) == []
     for others in (["0.5"], ["20.5"], ["0.123"], ["1234.567"]):
         assert notes(["1.234", "20.500", *others]) == []
     assert notes([1.234, 20.5]) == []  # typed: known
+
+
+def test_codes_that_lose_their_zeros_are_said_where_they_are_read_as_numbers() -> None:
+    (note,) = notes(["01234", "12345", " 007 ", None])
+    assert "'01234' is read as 1234 (2 cells begin with a 0)" in note
+    assert notes(["01234", "12345"], plain=False) == []
+    for others in (["0", "0.5", "-0.25"], ["10", "20"], [7, 1234]):
+        assert notes(others) == []
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_numbers_that_are_one_in_single_precision_are_said(as_text: bool) -> None:
+    seconds: list[object] = [1_700_000_000 + 7 * i for i in range(20)]
+    (note,) = notes([*map(str, seconds)] if as_text else seconds)
+    assert "from 1700000000 to 1700000133 lie so close together" in note
+    assert notes([*seconds, 0]) == []
+    for others in ([5, 5], [1e30, 2e30], [1e300, 1], [2001, 2024], [1, 1.001], [0.1 + 0.2, 0.3]):
+        assert notes(others) == []
+
+
+def test_numbers_that_are_taken_for_0_are_said() -> None:
+    (note,) = notes([1.6e-27, 9.1e-31, None])
+    assert "so small, 1.6e-27 at the most, that they are taken for 0" in note
+    assert notes([1e-27, 1e-9]) == notes([0, 0]) == []
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])

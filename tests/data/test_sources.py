@@ -14,9 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from srmm.data.embeddings import Embeddings
+from srmm.data.inputs import as_embeddings
 from srmm.data.sources import kept_name, names_a_table, open_source
 from srmm.data.table import read_table
 from srmm.errors import InputError
@@ -206,6 +209,22 @@ def test_a_sheet_by_name(workbook: Path) -> None:
         open_source(f"{workbook}#old")
     with pytest.raises(InputError, match="does not exist"):
         open_source(f"{workbook.with_name('no.xlsx')}#Old")
+
+
+def test_cells_that_are_merged_are_said_to_have_their_value_once(workbook: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.load_workbook(workbook)
+    sheet = book["Stock"]
+    for row in (["x4", "Blue", None, None, None, "hat"], ["x5", "Grey"], ["x6", "Pink"]):
+        sheet.append(row)
+    sheet.merge_cells("F7:F9")
+    sheet.merge_cells("A1:F1")  # a title
+    book.save(workbook)
+    (note,) = (
+        note for note in open_source(workbook).read(["title", "kind"]).notes if "merged" in note
+    )
+    assert note.startswith("2 empty cells of column 'kind' of goods.xlsx#Stock are parts of merged")
+    assert open_source(workbook).read(["sku"]).notes == ()
 
 
 def test_no_workbook(tmp_path: Path) -> None:
@@ -400,6 +419,17 @@ def test_metadata_beside_the_files(tmp_path: Path) -> None:
     assert "separated by ';'" in said
     assert "The label is what test/metadata.jsonl says" in said
     assert "1 files that train/metadata.csv names are not in s" in said
+    write(shop / "train/metadata.csv", "file_name,title\nA\\1.JPG,Red\nb/2.jpg,Blue\n")
+    write(shop / "test/metadata.jsonl", '{"file_name": 3, "title": "Dark"}\n')
+    table = read_table(shop, image="image", text="title")  # as Windows writes them, and a number
+    assert table.items["image"].tolist() == [
+        "test/3", "test/a/3.jpg", "train/a/1.jpg", "train/b/2.jpg"
+    ]  # fmt: skip
+    assert table.items["text"].tolist() == ["Dark", None, "Red", "Blue"]
+    write(shop / "train/metadata.csv", "file_name,title\na/1.jpg,Red\na/1.jpg,Blue\n")
+    with pytest.raises(InputError, match=r"names 'train/a/1.jpg' in rows 0 and 1"):
+        read_table(shop)
+    write(shop / "train/metadata.csv", "file_name,title\na/1.jpg,Red\n")
     write(shop / "test/metadata.jsonl", '{"file": "a/3.jpg"}\n')
     with pytest.raises(InputError, match="has no column 'file_name'"):
         read_table(shop)
@@ -481,6 +511,26 @@ def test_hugging_face_data_sets(tmp_path: Path) -> None:
         open_source(data.to_iterable_dataset())
 
 
+def test_classes_of_a_data_set_of_vectors_have_their_names_too() -> None:
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features(
+        {
+            "v": datasets.List(datasets.Value("float32")),
+            "label": datasets.ClassLabel(names=["hat", "shoe"]),
+        }
+    )
+    rows = {"v": [[1, 2], None, [3, 4]], "label": [1, -1, 0]}
+    data = datasets.Dataset.from_dict(rows, features=features)
+    for embeddings in (Embeddings.from_huggingface(data), as_embeddings(data)):
+        assert embeddings.labels is not None
+        assert embeddings.labels.tolist() == ["shoe", None, "hat"]
+    for read in (Embeddings.from_huggingface, as_embeddings):
+        with pytest.raises(InputError, match=r"the splits 'train'. Choose one, .*'train'"):
+            read(datasets.DatasetDict({"train": data}))
+    with pytest.raises(InputError, match="A streamed one"):
+        Embeddings.from_huggingface(data.to_iterable_dataset())
+
+
 # --- pictures in cells ----------------------------------------------------------------------------
 
 
@@ -530,3 +580,31 @@ def test_a_blank_line_of_one_column_is_an_empty_cell(tmp_path: Path) -> None:
     assert table.where(3) == "row 3 (line 8 of texts.csv)"
     file.write_text("text,n\n\none,1\n\ntwo,2\n", encoding="utf-8")  # of two it can be none
     assert list(read_table(file, text="text").items["text"]) == ["one", "two"]
+
+
+def test_tensors_and_series_in_cells_of_a_frame_are_arrays() -> None:
+    import torch
+
+    vectors = [[1.0, 2.0], None, [3.0, 4.0]]
+    for hold in (np.array, pd.Series, torch.tensor, lambda v: torch.tensor(v, requires_grad=True)):
+        frame = pd.DataFrame({"v": [None if v is None else hold(v) for v in vectors]})
+        items = read_table(frame, features="v").items["features"]
+        assert [None if item is None else item.tolist() for item in items] == vectors
+    masked = pd.Series([torch.tensor(1), np.array("a"), np.ma.masked], dtype=object)
+    assert cells(pd.DataFrame({"c": masked}), "c") == [[1, "a", None]]
+
+
+def test_vectors_of_fixed_size_may_be_null_in_parquet(tmp_path: Path) -> None:
+    vectors, days = [[1.0, 2.0], None, [3.0, 4.0]], [datetime.timedelta(days=2), None, None]
+    table = pa.table({"v": pa.array(vectors, pa.list_(pa.float32(), 2)), "d": days, "y": ["a"] * 3})
+    path = tmp_path / "t.parquet"
+    pq.write_table(table, path)
+    whole = open_source(path).read(["v", "d"])
+    chunks = open_source(path).chunks
+    assert chunks is not None
+    for column, expected in {"v": vectors, "d": days}.items():
+        parts = [loaded.cells[column] for loaded in chunks(["v", "d"], 2)]
+        for found in (whole.cells[column], np.concatenate(parts)):
+            assert [list(c) if column == "v" and c is not None else c for c in found] == expected
+    embeddings = Embeddings.from_parquet(path, modalities=["v"], label="y")
+    assert embeddings.present[:, 0].tolist() == [True, False, True]

@@ -227,7 +227,7 @@ def test_numeric_columns_one_by_one_and_several_with_commas(tmp_path: Path) -> N
         read_table(path, features="v2_a,v2_y", label="v2_y")
 
 
-@pytest.mark.parametrize("cell", ["", "abc", "inf", "1e300", "1,5"])
+@pytest.mark.parametrize("cell", ["", "abc", "inf", "1e300", "1,5", "2020_21"])
 def test_a_block_that_is_not_all_numbers_keeps_its_cells(tmp_path: Path, cell: str) -> None:
     quoted = f'"{cell}"' if "," in cell else cell
     path = write(tmp_path / "n.csv", NUMBERS.replace("2.5", quoted))
@@ -235,6 +235,12 @@ def test_a_block_that_is_not_all_numbers_keeps_its_cells(tmp_path: Path, cell: s
     assert items[0] == Cells(("v2_a", "v2_b"), ("1", cell or None))
     assert items[1] is None
     assert items[2].values == (" 3", "-4e2")
+
+
+def test_sets_are_lists_of_tags_in_one_order() -> None:
+    frame = pd.DataFrame({"tags": [{"b", "a", "c"}, None, frozenset(("x", "b"))]})
+    items = read_table(frame, features="tags").items["features"]
+    assert [item and item.values for item in items] == [(["a", "b", "c"],), None, (["b", "x"],)]
 
 
 def test_blanks_by_whole_rows_leave_vectors_and_cells_are_kept_where_asked(tmp_path: Path) -> None:
@@ -360,6 +366,16 @@ def test_ids_of_more_digits_than_numpy_has_stay_what_they_are(ids: list[int]) ->
         assert plain.ids.tolist() == plain.groups.tolist() == ["1", "2", "3"]  # as in a CSV
 
 
+def test_labels_of_parquet_are_the_classes_that_other_files_have() -> None:
+    for held, classes in (
+        ([b"hat", None, b"sho\xc3\xa9"], ["hat", None, "sho\u00e9"]),
+        ([Decimal("1.00"), None, Decimal(2)], [1, None, 2]),
+    ):
+        table = read_table(pd.DataFrame({"t": ["a", "b", "c"], "y": held}), text="t", label="y")
+        assert table.labels is not None
+        assert table.labels.tolist() == classes
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
@@ -377,6 +393,15 @@ def test_ids_of_more_digits_than_numpy_has_stay_what_they_are(ids: list[int]) ->
         ("a.csv", b"t;u\nonly\nthis\n", "separated by ';'"),
         ("a.csv.gz", b"t,u\na,b\n", "damaged or not gzipped"),
         ("a.csv.gz", gzip.compress(b"t,u\na,b\n" * 99, mtime=0)[:-9], "damaged or not gzipped"),
+        ("a.csv", gzip.compress(b"t,u\na,b\n"), "by its first bytes it is compressed by gzip. Add"),
+        (
+            "a.jsonl",
+            b"PK\x03\x04" + bytes(99),
+            "a.jsonl is no text: .* an Excel workbook, or a zip",
+        ),
+        ("a.csv", b"<!DOCTYPE html><p>Not, here</p>\n", "a.csv is not a table but a web page"),
+        ("a.csv", b"version https://git-lfs.github.com/spec/v1\n", "run `git lfs pull`"),
+        ("a.csv", b" T ,u\na,b\n", "Did you mean ' T '. Available: ' T ', 'u'"),
         ("a.jsonl", b"", "'t' is not in a.jsonl. None are available"),
         ("a.jsonl", b'{"t": "a"}\n{"t": \n', "Line 2 of a.jsonl is not JSON"),
         ("a.jsonl", b'{"t": 1, "u": {"v": 2, "v": 2}}\n', "'v' stands twice in one object"),
@@ -390,6 +415,15 @@ def test_files_that_are_no_table(tmp_path: Path, name: str, content: bytes, says
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=says):
         read_table(tmp_path / name, text="t")
+
+
+def test_a_column_that_looks_the_same_is_told_by_its_letters(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "cafe\u0301,u\na,b\n")
+    with pytest.raises(InputError, match=r"'caf\u00e9' is not in a.csv. Did you mean 'cafe.u0301'"):
+        read_table(path, text="caf\u00e9")
+    wide = pd.DataFrame([range(3000)], columns=[f"c{i}" for i in range(3000)])
+    with pytest.raises(InputError, match=r"'c49' and 2,950 more\.$"):
+        read_table(wide, text="title")
 
 
 def test_a_table_that_is_not_there(products: Path, tmp_path: Path) -> None:

@@ -853,6 +853,25 @@ def test_sounds_are_told_apart_and_equal_ones_encoded_once():
     assert len({keys((tone, 16000)), keys((other, 16000)), keys((tone, 8000))}) == 3
 
 
+def test_pictures_are_told_apart_by_all_that_is_seen_of_them():
+    from srmm.encoding.unique_items import ItemKeys
+
+    keys = ItemKeys("image", Path())
+    white = np.full((1200, 1200), 255)
+    spot = white.copy()
+    spot[600, 600] = 0
+    rows = [
+        pd.Series(list(pixels)).to_numpy() for pixels in (white, spot)
+    ]  # as Parquet's in pandas
+    assert keys(rows[0]) != keys(rows[1])
+    assert keys(rows[0]) == keys(rows[0].copy())
+    pictures = [Image.new("L", (2, 1)) for _ in range(3)]
+    pictures[1].getexif()[0x112] = 6
+    pictures[2].info["transparency"] = 0
+    assert len({*map(keys, pictures)}) == 3
+    assert keys(pictures[0]) == keys(Image.new("L", (2, 1)))
+
+
 class Scaled(HashEncoder):
     """Embeddings of another size."""
 

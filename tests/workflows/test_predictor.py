@@ -95,6 +95,13 @@ def test_a_photo_that_is_missing_is_predicted_from_the_text(shop: Path, model: P
     assert frame["nothing_present"].tolist() == [True, True, False]
 
 
+def test_predictions_of_a_frame_have_its_index(shop: Path, model: Path) -> None:
+    titles = ["a red shoe", "a blue shoe", "a red shoe"]
+    goods = pd.DataFrame({"title": titles}, index=["x", "y", "z"])[::-1]
+    goods["kind"] = srmm.load(model, root=shop).predict_frame(goods)["label"]
+    assert goods["kind"].to_dict() == {"x": "red", "y": "blue", "z": "red"}
+
+
 def test_items_that_cannot_be_read_are_said_in_python_too(shop: Path, model: Path) -> None:
     (shop / "broken.png").write_bytes(b"no picture")
     photos = ["red.png", "broken.png", "gone.png"]
@@ -119,7 +126,7 @@ def test_what_the_table_shows_to_lack_everything_is_said_before_encoding(
     rows = [{"title": "a red shoe"}] * 4 + [{"title": " "}]
     with pytest.raises(InputError, match=r"1 of 5 rows have no item at all \(rows 4\)"):
         srmm.load(model).predict(rows)
-    with pytest.raises(InputError, match=r"nothing that the model reads.*image from 'photo'"):
+    with pytest.raises(InputError, match=r"nothing that the model reads: image needs 'photo'"):
         srmm.load(model).predict({"foto": "red.png"})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import srmm
 from srmm.data.embeddings import Embeddings
@@ -97,7 +98,13 @@ def test_columns_of_a_pattern_are_read_in_the_order_of_training(tmp_path: Path) 
     np.testing.assert_array_equal(model.predict_proba(moved), expected)
     renamed = frame.rename(columns={"v_2": "v_9"})
     notes = model.predict_frame(renamed).attrs["notes"]
-    assert any("rest is absent in all rows" in note for note in notes)
+    assert "the frame has no 'v_2': rest is absent in all rows." in notes  # that one alone
+    with pytest.raises(
+        InputError, match=r"reads: size needs 'w', rest needs 'v_2'\. Did you mean 'W'"
+    ):
+        model.predict(renamed.rename(columns={"w": "W"}))
+    tensors = {key: torch.tensor(frame[key][0]) for key in ("w", "v_2", "v_1, m")}
+    np.testing.assert_array_equal(model.predict_proba(tensors), expected[:1])
 
 
 @pytest.mark.parametrize(("ids", "left"), [(np.arange(80) * 7, 20), (np.arange(80), 80)])

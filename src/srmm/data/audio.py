@@ -34,7 +34,10 @@ _CANCELLED = 0.1
 """Channels cancel if their mean has less than this share of what unrelated ones would leave."""
 
 _BLOCK = 1 << 16
-_CUT_CHUNK = re.compile(r"^\s*(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
+_CUT_CHUNK = re.compile(
+    r"^\s*(?:data|SSND|BODY|Data Size|riff|Riff size) +: (\d+) \(should be (\d+)\)", re.MULTILINE
+)
+"""What holds the samples in WAV, AIFF, SVX and AU; of W64 and RF64 the whole file is told of."""
 _UNKNOWN_LENGTH = 0x7FFFFFFF
 """What a program writes for the length if it pipes a WAV, not knowing its end yet; or more."""
 
@@ -257,7 +260,7 @@ def _check_not_long(seconds: float) -> None:
 
 
 def _refuse_cut_chunk(log: str) -> None:
-    """libsndfile plays what is left of a WAV or AIFF without an error, but notes it in its log."""
+    """libsndfile plays what is left of a WAV and the like without an error, but its log says so."""
     for announced, there in _CUT_CHUNK.findall(log):
         if int(there) < int(announced) < _UNKNOWN_LENGTH:
             raise UnreadableItem(f"is cut off: {int(there):,} of {int(announced):,} bytes are left")

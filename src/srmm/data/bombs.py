@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from srmm.data.limits import check_unpacked, is_too_much, limit
+from srmm.data.parquet import parquet_file
 
 _PIECE = 1 << 20
 _BATCH_ROWS = 1 << 16
@@ -92,11 +93,10 @@ def check_parquet(path: str | Path, columns: Sequence[str] | None = None) -> Non
     reads it says so.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     path = Path(path)
     try:
-        with pq.ParquetFile(path, pre_buffer=True) as file:
+        with parquet_file(path, pre_buffer=True) as file:
             _check_descriptions(file, path, columns)
             _check_columns(file.metadata, path, None if columns is None else set(columns))
     except (OSError, pa.ArrowException, UnicodeDecodeError):  # of a name

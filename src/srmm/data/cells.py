@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from srmm.data.blocks import holds_vectors, numeric_block, raw_block
 from srmm.data.columns import IN_BRACES, PATH_KINDS, ModalityColumns
 from srmm.data.labels import name_of
 from srmm.data.sources import object_array
-from srmm.data.sources.base import SPLITS
+from srmm.data.sources.base import SPLITS, plain_cell
 from srmm.errors import InputError, did_you_mean
 
 Where = Callable[[int], str]
@@ -112,8 +113,11 @@ def _bad_vector(where: Where, modality: ModalityColumns, row: int, cell: Any, fa
 
 
 def read_labels(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
+    """Classes as they are; bytes as text and decimals as numbers, which other files would have."""
     _check_unicode(where, column, cells)
     values = [cell.item() if isinstance(cell, np.generic) else cell for cell in cells]
+    values = [name_of(value) if isinstance(value, bytes) else value for value in values]
+    values = [plain_cell(value) if isinstance(value, Decimal) else value for value in values]
     known = [value for value in values if value is not None]
     # pandas makes whole numbers beside holes floats; undo that.
     if len(known) < len(values) and all(isinstance(v, float) and v.is_integer() for v in known):

@@ -9,13 +9,13 @@ from typing import Any, Self
 import numpy as np
 
 from srmm.data.arrays import as_column, as_mask, as_rows, check_ids
-from srmm.data.holders import column_names
+from srmm.data.holders import column_names, warn_of_order
 from srmm.data.interchange import Interchange
 from srmm.data.labels import as_labels
 from srmm.data.modality import ABSENT, check_modalities
 from srmm.data.sources.base import SPLITS
 from srmm.data.splits import as_split
-from srmm.data.vectors import as_vectors
+from srmm.data.vectors import as_single, as_vectors
 from srmm.errors import InputError, did_you_mean, one_of, shown
 
 _BLOCK, _LARGEST = 4096, 1 << 24  # vectors, and numbers, of a block
@@ -122,6 +122,8 @@ class Embeddings(Interchange):
                 name, arrays[name], None if shown is None else shown[:, m]
             )
             columns.append(here)
+        roles = {"labels": labels, "ids": ids, "split": split, "groups": groups}
+        warn_of_order({**arrays, "present": present, **roles})
         lengths = {name: len(array) for name, array in dense.items()}
         if len(set(lengths.values())) > 1:
             raise InputError(f"All modalities must have one row per instance, got {lengths} rows.")
@@ -129,7 +131,7 @@ class Embeddings(Interchange):
         there = np.array(columns)  # (M, n)
         position = np.where(there, there.cumsum(axis=1) - 1, ABSENT).T
         values = {
-            name: np.ascontiguousarray(array[here], dtype=np.float32)
+            name: as_single(name, array[here])
             for (name, array), here in zip(dense.items(), columns, strict=True)
         }
         assert tuple(values) == modalities

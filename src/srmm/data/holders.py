@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -114,6 +116,32 @@ def column_names(held: Any) -> list[str] | None:
         return None
     names = list(getattr(held, "column_names", held.columns))
     return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def warn_of_order(held: Mapping[str, Any]) -> None:
+    """Warn of frames and series whose indices name the same rows in another order.
+
+    Rows are paired by their places, as everywhere in scikit-learn, and not by their names.
+    """
+    first: tuple[str, pd.Index] | None = None
+    for name, one in held.items():
+        if not isinstance(one, pd.DataFrame | pd.Series):
+            continue
+        if first is None:
+            first = name, one.index
+        elif _permuted(first[1], one.index):
+            warnings.warn(
+                f"The index of {name} has the rows of that of {first[0]} in another order. Rows "
+                "are paired by their places, not by the index: bring them to one order first, "
+                "e.g. by .loc[other.index].",
+                stacklevel=4,
+            )
+
+
+def _permuted(index: pd.Index, other: pd.Index) -> bool:
+    if len(index) != len(other) or index.equals(other):
+        return False
+    return bool(index.is_unique and other.is_unique and other.isin(index).all())
 
 
 def _tensor(tensor: Any) -> Any:

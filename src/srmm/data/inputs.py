@@ -15,6 +15,7 @@ from srmm.data.embeddings import Embeddings, same_settings
 from srmm.data.holders import is_arrow_table, is_missing
 from srmm.data.modality import ABSENT
 from srmm.data.raw import REMEDY, holds_raw_items
+from srmm.data.sources.huggingface import named_classes
 from srmm.data.vectors import as_vectors
 from srmm.errors import InputError, did_you_mean, shown
 
@@ -183,8 +184,7 @@ def _arrow_table(X: Any) -> Any:
     import pyarrow as pa
 
     if _is_dataset(X):
-        return X.with_format("arrow")[:]
-
+        return named_classes(X)
     return X if isinstance(X, pa.Table) else pa.table(X)
 
 

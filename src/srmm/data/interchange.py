@@ -19,7 +19,9 @@ from srmm.data.bombs import check_archive, check_parquet
 from srmm.data.holders import arrow_table
 from srmm.data.labels import known_labels
 from srmm.data.modality import ABSENT, check_modalities
+from srmm.data.parquet import parquet_file
 from srmm.data.plain_columns import arrow_column, numpy_column
+from srmm.data.sources.huggingface import named_classes
 from srmm.errors import (
     InputError,
     MissingExtraError,
@@ -223,11 +225,10 @@ class Interchange:
 
         Raises `StoreError` if the file cannot be read, `InputError` if it is a bomb.
         """
-        import pyarrow.parquet as pq
-
         check_parquet(path)
-        with damage_explained(path, "Expected is a Parquet file of vectors."):
-            return cls.from_arrow(pq.read_table(path), **columns)
+        explained = damage_explained(path, "Expected is a Parquet file of vectors.")
+        with explained, parquet_file(path) as file:
+            return cls.from_arrow(file.read(), **columns)
 
     def to_parquet(self, path: str | Path) -> Path:
         """Write the table of `to_arrow` as a Parquet file, atomically, and return the path."""
@@ -309,8 +310,12 @@ class Interchange:
 
     @classmethod
     def from_huggingface(cls, dataset: Any, **columns: Any) -> Self:
-        """Embeddings from a `datasets.Dataset` of vectors; `columns` as in `from_arrow`."""
-        return cls.from_arrow(dataset.with_format("arrow")[:], **columns)
+        """Embeddings from a `datasets.Dataset` of vectors; `columns` as in `from_arrow`.
+
+        The classes of a `ClassLabel` are their names, and its −1 is an unknown one, as in
+        `srmm.read_table`. Raises `InputError` for what is no such data set.
+        """
+        return cls.from_arrow(named_classes(dataset), **columns)
 
     def to_huggingface(self) -> Any:
         """A `datasets.Dataset` over the table of `to_arrow`.

@@ -14,6 +14,7 @@ import numpy as np
 
 from srmm.data.blocks import as_numbers
 from srmm.data.columns import IN_BRACES, PATH_KINDS, ModalityColumns
+from srmm.data.numerals import as_float
 from srmm.errors import InputError
 
 MARKERS = frozenset({
@@ -102,7 +103,7 @@ def parse_missing(missing: str | Sequence[str]) -> IsMarker:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        return as_float(text)
     except ValueError:
         return None
 

@@ -1,4 +1,4 @@
-"""Numbers as people write them: "1.234,50 €", "1,234.50", "12 %", "(3.5)", "1 234", "12 kg"."""
+"""Numbers as people write them: "1.234,50 €", "1,234.50", "12 %", "(3.5)", "3.5-", "12 kg"."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _NUMBER = re.compile(
     r"(?P<body>\d[\d.,' ]*|[.,]\d+)(?P<exponent>[eE][-+]?\d+)?(?P<dash>--?)?\s*"
     r"(?P<after>[^\W\d_][^\s;,()<>=]{0,11}|[$£¥€₹₽₩₺₴₪¢%‰°µ][^\s;,()<>=]{0,6})?\s*(?(bracket)\))"
 )
+_RAISED = re.compile("\\d[\u00b2\u00b3\u00b9\u2070-\u2089]")
 _PLAIN = re.compile(r"-?[0-9]+(?:[.,][0-9]+)?")
 _GROUPED = re.compile(r"\d{1,3}(?P<gap>[ '])\d{3}(?:(?P=gap)\d{3})*(?=[.,]|$)")
 _SAME_SIGNS = str.maketrans({"−": "-", "–": "-", "—": "-", "’": "'", "‘": "'", "´": "'"})
@@ -95,18 +96,23 @@ def parse_numeral(text: str) -> WrittenNumber | None:
         plain = _decimals(text.lstrip("-"), exponent=False)
         assert plain is not None
         return WrittenNumber(*plain, "", -1.0 if text[0] == "-" else 1.0, "")
+    if _RAISED.search(text):  # which would be one more digit
+        return None
     text = unicodedata.normalize("NFKC", text).translate(_SAME_SIGNS).strip()
     found = _NUMBER.fullmatch(text)
     if found is None:
         return None
-    body = found["body"].strip().rstrip(".,") if found["dash"] else found["body"].strip()
+    body, dash = found["body"].strip(), found["dash"] or ""
+    if body[-1] in ".,":  # "12.–" has no cents
+        body, dash = body.rstrip(".,") if dash else body, ""
+    signs = f"{found['sign'] or ''}{found['sign2'] or ''}{dash}"
     read = _decimals(body, exponent=bool(found["exponent"]))
     times = _TIMES.get((found["after"] or "").rstrip(".").casefold())
     unit, second = found["before"] or "", found["after"] if times is None else None
-    if read is None or (unit and second) or (found["sign"] and found["sign2"]):
+    if read is None or (unit and second) or len(signs) > 1:
         return None
     unit = _unit(unit or second or "")
-    negative = "-" in (found["sign"], found["sign2"]) or found["bracket"] is not None
+    negative = signs == "-" or found["bracket"] is not None
     scale = (-1.0 if negative else 1.0) * (1.0 if times is None else times)
     return WrittenNumber(*read, unit, scale, found["exponent"] or "")
 
@@ -176,9 +182,13 @@ def floats_of(numbers: np.ndarray) -> np.ndarray:
 def as_float(number: Any) -> float:
     """`float` of a number or a text, infinite where that is an integer too large for one.
 
+    `ValueError` for "2020_21", too: a number to Python, a season or a code to all others.
+
     >>> as_float(10**400), as_float("-1e400")
     (inf, -inf)
     """
+    if isinstance(number, str) and "_" in number:
+        raise ValueError(f"could not convert string to float: {number!r}")
     try:
         return float(number)
     except OverflowError:

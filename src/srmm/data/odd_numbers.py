@@ -1,4 +1,5 @@
-"""Columns of numbers that may not mean what they say: -999 for nothing, "1.234" for a thousand."""
+"""Columns of numbers that may not mean what they say: -999 for nothing, "1.234" for a thousand,
+"00123" for a code, 1700000000 for a second among others."""
 
 from __future__ import annotations
 
@@ -7,20 +8,30 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from srmm.data.blocks import is_blank
+from srmm.data.blocks import as_numbers, is_blank
+from srmm.data.numerals import as_float
 
 _STANDS_FOR_NOTHING = (-9, -99, -999, -9999, -99999, -999999, 999, 9999, 99999, 999999)
 _TIMES = 5
 """So many times as large as all other numbers of a column is what stands for none of them."""
 _EITHER = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{3}")
+_CODE = re.compile(r"0\d+")
+_LOST = 0.01
+"""What single precision may take of the spread (standard deviation) without a word."""
+_TINY = float(np.sqrt(np.finfo(np.float32).tiny))  # 1e-19
+_NEAR = 1e-4
+"""Of numbers that differ by a larger share of their size it takes less."""
+_NOISE = 1e-12
+"""What varies by a smaller share of its size is one number, computed in several ways."""
 
 
 def odd_number_notes(
-    columns: Iterable[str], cells: Mapping[str, np.ndarray], *, thousands: bool = True
+    columns: Iterable[str], cells: Mapping[str, np.ndarray], *, plain: bool = True
 ) -> list[str]:
     """A sentence on each column of numbers that looks as if some or all mean something else.
 
-    `thousands` is whether points that may separate thousands are looked for, too.
+    `plain` is whether they are numbers as programs write them, among which points that may
+    separate thousands and the zeros of codes are looked for, too.
 
     >>> odd_number_notes(["age"], {"age": np.array([31, "-999", -999, 40], dtype=object)})
     ["Column 'age': 2 cells are -999, far from all others. If they stand for nothing, say so:
@@ -28,21 +39,26 @@ def odd_number_notes(
     """
     notes = []
     for column in dict.fromkeys(columns):
-        notes += _nothing_note(column, cells[column])
-        notes += _thousands_note(column, cells[column]) if thousands else []
+        numbers = _numbers(cells[column])
+        notes += _nothing_note(column, numbers) + digits_note(f"Column {column!r}", numbers)
+        if plain:
+            notes += _thousands_note(column, cells[column]) + _codes_note(column, cells[column])
     return notes
 
 
-def _nothing_note(column: str, cells: np.ndarray) -> list[str]:
-    """On numbers such as -999, which are given where there is none."""
+def _numbers(cells: np.ndarray) -> np.ndarray:
+    """The cells that are not blank; none where one is no plain number, which is told elsewhere."""
+    numbers = as_numbers(cells)
+    if numbers is not None:
+        return numbers[~np.isnan(numbers)]
     try:
-        numbers = np.array([float(cell) for cell in cells if not is_blank(cell)])
-    except (
-        TypeError,
-        ValueError,
-        OverflowError,
-    ):  # what is no plain number is read, and told of, elsewhere
-        return []
+        return np.array([as_float(cell) for cell in cells if not is_blank(cell)])
+    except (TypeError, ValueError):
+        return np.empty(0)
+
+
+def _nothing_note(column: str, numbers: np.ndarray) -> list[str]:
+    """On numbers such as -999, which are given where there is none."""
     notes = []
     for marker in _STANDS_FOR_NOTHING:
         n = int((numbers == marker).sum())
@@ -76,3 +92,53 @@ def _thousands_note(column: str, cells: np.ndarray) -> list[str]:
         f"Column {column!r}: what could be {float(first):g} or {first.replace('.', '')} is read as "
         f"{float(first):g}, as no cell shows which ({n:,} cells)."
     ]
+
+
+def _codes_note(column: str, cells: np.ndarray) -> list[str]:
+    """On texts such as "00123", which as numbers lose their zeros."""
+    codes = [cell for cell in cells if isinstance(cell, str) and _CODE.fullmatch(cell.strip())]
+    if not codes:
+        return []
+    return [
+        f"Column {column!r}: {codes[0].strip()!r} is read as {float(codes[0]):g} ({len(codes):,} "
+        "cells begin with a 0). If they are codes, the encoder 'columns' reads them as such: "
+        "--encoder features=columns."
+    ]
+
+
+def digits_note(what: str, numbers: np.ndarray) -> list[str]:
+    """On numbers (n,) that are much the same for their size, as seconds since 1970 of one day, or
+    of which no square is one in single precision."""
+    largest = np.abs(numbers).max(initial=0)
+    if not 0 < largest <= np.finfo(np.float32).max:
+        return []
+    if largest < _TINY:
+        return [
+            f"{what}: the numbers are so small, {largest:.3g} at the most, that they are taken for "
+            "0. Give them in a smaller unit."
+        ]
+    lost, spread = np.std(numbers - numbers.astype(np.float32)), np.std(numbers)
+    if lost <= _LOST * spread or spread <= _NOISE * largest:
+        return []
+    low, high = numbers.min(), numbers.max()
+    return [
+        f"{what}: the numbers from {low:.15g} to {high:.15g} lie so close together, for "
+        f"their size, that single precision takes {lost / spread:.0%} of their spread. "
+        f"Give their distance from a number among them, such as {low:.15g}."
+    ]
+
+
+def digits_notes(name: str, vectors: np.ndarray) -> list[str]:
+    """`digits_note` on the first number of a modality's finite vectors (n, d) that needs one."""
+    if not len(vectors):
+        return []
+    if max(-float(vectors.min()), float(vectors.max())) < _TINY:  # not one: networks have those
+        return digits_note(f"Modality {name!r}", vectors.ravel())
+    if vectors.dtype.itemsize <= 4:
+        return []
+    low, high = vectors.min(axis=0), vectors.max(axis=0)
+    near = (high - low) < _NEAR * np.maximum(np.abs(low), np.abs(high))
+    for place in np.flatnonzero(near & (low < high)).tolist():
+        if note := digits_note(f"Number {place} of modality {name!r}", vectors[:, place]):
+            return note
+    return []

@@ -183,8 +183,9 @@ def _grey_of_16_bits(image: Image.Image) -> Image.Image:
     grey = np.asarray(image).astype(np.int64)
     if grey.min() < 0 or grey.max() > 65535:
         raise UnreadableItem("has 32-bit pixels of unknown range; save it with 8 or 16 bits")
-    if image.mode == "I" and 0 < grey.max() <= 255:  # as 16 bits it would be black
-        raise UnreadableItem("has 32-bit pixels that are all below 256; save it with 8 bits")
+    if 0 < grey.max() <= 255:  # as 16 bits it would be black
+        bits = 32 if image.mode == "I" else 16
+        raise UnreadableItem(f"has {bits}-bit pixels that are all below 256; save it with 8 bits")
     scaled = np.rint(grey / 257).astype(np.uint8)
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):

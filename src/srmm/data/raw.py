@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from srmm.data.numerals import as_float
 from srmm.data.sources import is_empty
 from srmm.data.table import Table
 
@@ -58,7 +59,7 @@ def _is_raw(column: Any) -> bool:
 def _is_item(cell: Any) -> bool:
     if isinstance(cell, str):
         try:
-            float(cell)
+            as_float(cell)
         except ValueError:
             return True
         return False

@@ -333,7 +333,7 @@ def _items(
         items, notes = with_slashes(modality.name, items, read.folder)
     elif modality.kind == "features" and not to_predict:
         # Of cells, their encoder says how it reads them.
-        notes = odd_number_notes(modality.columns, cells, thousands=not holds_cells(items))
+        notes = odd_number_notes(modality.columns, cells, plain=not holds_cells(items))
     elif modality.kind == "text" and (repeated := repeated_text_note(modality.name, items)):
         notes = [repeated]
     return items, notes

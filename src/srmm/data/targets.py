@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.missing import counted, is_marker
+from srmm.data.numerals import as_float
 from srmm.errors import InputError, shown
 
 _DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})")
@@ -107,7 +108,7 @@ def _number(name: Any) -> float | None:
     if isinstance(name, bool):
         return None
     try:
-        return float(name)
+        return as_float(name)
     except (TypeError, ValueError):
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.holders import is_missing, opened
+from srmm.data.odd_numbers import digits_notes
 from srmm.errors import InputError
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -64,7 +66,9 @@ def present_rows(name: str, array: np.ndarray, rows: np.ndarray | None = None) -
     bad = {
         "is partly NaN": nan.any(axis=1) & ~absent,
         "holds an infinity": np.isinf(array).any(axis=1),
-        "holds a number beyond the range of float32": (np.abs(array) > _LARGEST).any(axis=1),
+        "holds a number beyond the range of float32": (np.abs(array) > np.float32(_LARGEST)).any(
+            axis=1
+        ),
     }
     for fault, of in bad.items():
         if of.any():
@@ -75,6 +79,13 @@ def present_rows(name: str, array: np.ndarray, rows: np.ndarray | None = None) -
                 "be entirely NaN, which means that the item is absent."
             )
     return ~absent
+
+
+def as_single(name: str, vectors: np.ndarray) -> np.ndarray:
+    """Finite vectors (n, d) as float32, with a warning where that takes what they differ in."""
+    for note in digits_notes(name, vectors):
+        warnings.warn(note, stacklevel=4)
+    return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
 def _unmasked(what: str, array: np.ma.MaskedArray, shown: np.ndarray) -> np.ndarray:

@@ -19,6 +19,8 @@ from srmm.data.paths import FileReader
 from srmm.data.table import Table
 
 KEY_BYTES = 16
+_ORIENTATION = 0x112
+"""Which side of a picture is up, of what EXIF says."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ class ItemKeys:
             yield bytes(item)
         elif isinstance(item, Image.Image):
             yield b"image"
-            yield repr((item.mode, item.size, item.getpalette())).encode()
+            shown_as = (item.info.get("transparency"), _orientation(item))
+            yield repr((item.mode, item.size, item.getpalette(), *shown_as)).encode()
             yield _pixels(item)
         elif self.is_path and isinstance(item, (tuple, list)) and len(item) == 2:
             yield b"sound"  # (samples, rate)
@@ -131,7 +134,13 @@ class ItemKeys:
             array = _array(item)
             yield b"array"
             yield repr((array.dtype.str, array.shape)).encode()
-            yield repr(item).encode() if array.dtype.hasobject else array.tobytes()
+            if not array.dtype.hasobject:
+                yield array.tobytes()
+            elif any(isinstance(part, np.ndarray) for part in array.flat):  # rows of pixels
+                for part in array.flat:
+                    yield from self._parts(part)
+            else:
+                yield repr(array.tolist()).encode()  # of an array NumPy shows the ends alone
 
     def _stamp(self, path: str) -> str:
         try:
@@ -187,6 +196,13 @@ def _array(item: Any) -> np.ndarray:
         array = np.empty((), dtype=object)
         array[()] = item
         return array
+
+
+def _orientation(image: Image.Image) -> Any:
+    try:
+        return image.getexif().get(_ORIENTATION)
+    except Exception:  # damaged EXIF: the reader leaves it alone
+        return None
 
 
 def _pixels(image: Image.Image) -> bytes:

@@ -84,7 +84,10 @@ class Standardizer:
     def _check_block(
         self, name: str, rows: np.ndarray, vectors: np.ndarray, ids: np.ndarray
     ) -> None:
-        if max(-vectors.min(initial=0), vectors.max(initial=0)) < 0.99 * self._near[name]:
+        # As Python numbers: how far is far may be infinite in single precision.
+        if max(-float(vectors.min(initial=0)), float(vectors.max(initial=0))) < (
+            0.99 * self._near[name]
+        ):
             return
         ends = np.stack([vectors.min(axis=0), vectors.max(axis=0)]).astype(np.float64)
         far = np.abs(ends - self.mean[name]) / self._scales[name]

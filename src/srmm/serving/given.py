@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from srmm.data.numerals import as_float
 from srmm.errors import did_you_mean
 from srmm.serving.contract import FILES, ServedModality
 from srmm.serving.refusals import Refusal
@@ -142,8 +143,8 @@ def _numbers(
     vector = []
     for column in one.columns:
         try:
-            vector.append(float(cells[column.name]))
-        except (TypeError, ValueError, OverflowError):
+            vector.append(as_float(cells[column.name]))
+        except (TypeError, ValueError):
             shown = str(cells[column.name])[:40]
             raise Refusal(
                 422, f"Expected a number, got {shown!r}.", field=f"{field}.{column.name}"

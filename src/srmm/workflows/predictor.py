@@ -145,7 +145,8 @@ class Predictor:
         """The table that `srmm predict` writes: see `predict_workflow`.
 
         `keep` names columns of the rows that are carried through, ["all"] all of them. What
-        reading took for granted, and could not read, is in the frame's `attrs["notes"]`.
+        reading took for granted, and could not read, is in the frame's `attrs["notes"]`. The index
+        is that of a pandas frame `X`, to which columns can so be added.
         """
         asked: dict[str, Any] = {
             "probabilities": probabilities,
@@ -154,6 +155,8 @@ class Predictor:
         }
         run = PredictionRun(self, rows_to_predict(self.config, X, root=self.root, keep=keep))
         frame = pd.concat([part.frame for part in run.predicted(**asked)], ignore_index=True)
+        if isinstance(X, pd.DataFrame):
+            frame.index = X.index
         assert run.summary is not None
         frame.attrs["notes"] = [*run.notes(), *run.summary.not_read()]
         return frame

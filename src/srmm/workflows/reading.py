@@ -9,7 +9,9 @@ from typing import Any
 
 from srmm.data.modality import KINDS
 from srmm.encoding.fitting import read_as_cells
-from srmm.errors import InputError, one_of
+from srmm.errors import InputError, did_you_mean, one_of
+
+_NAMED = 5
 
 READING = ("missing",)
 """Arguments of `read_table` that say what cells mean: a model keeps those it was trained with."""
@@ -35,27 +37,28 @@ def reading_of(
             chosen.setdefault(role, column)
     if any(kind in chosen for kind in KINDS):
         return chosen, []
-    notes, wanted = [], []
+    notes, wanted, lacking = [], [], dict[str, None]()
     for modality, about in inputs.items():
         choices = [about["column"], modality]
         if modality in as_cells:  # a column that the table lacks is blank in every row
             choices[0] = _those_there(about["column"], there)
         column = next((c for c in choices if c and readable(c, there)), None)
-        shown = about["column"] or modality
         if modality not in config["modalities"]:
             notes += [left_out_note(modality)] if column else []
             continue
-        wanted.append(f"{modality} from {shown!r}")
         if column is None:
-            notes.append(f"{name} has no {shown!r}: {modality} is absent in all rows.")
+            missing = _lacking(about["column"] or modality, there)
+            lacking |= dict.fromkeys(missing)
+            wanted.append(f"{modality} needs {_listed(missing)}")
+            notes.append(f"{name} has no {_listed(missing)}: {modality} is absent in all rows.")
             continue
         kind = about["kind"] if about["encoder"] else "features"
         chosen.setdefault(kind, []).append(f"{modality}={column}")
     if not any(kind in chosen for kind in KINDS):
         raise InputError(
-            f"{name} has nothing that the model reads ({', '.join(wanted)}). It has "
-            f"{', '.join(map(repr, there)) or 'no column'}. Name the columns (--image, --text, …), "
-            "or rename them."
+            f"{name} has nothing that the model reads: {', '.join(wanted)}. "
+            f"{did_you_mean(next(iter(lacking), ''), there)} Name the columns (--image, --text, "
+            "…), or rename them."
         )
     return chosen, notes
 
@@ -94,3 +97,13 @@ def _those_there(choice: str | None, columns: Sequence[str]) -> str:
         return choice or ""
     parts = [part.strip() for part in choice.split(",")]
     return ",".join(part for part in parts if readable(part, columns))
+
+
+def _lacking(choice: str, columns: Sequence[str]) -> list[str]:
+    """The parts of a choice such as "width,height" that cannot be read from these columns."""
+    return [part for part in map(str.strip, choice.split(",")) if not readable(part, columns)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(map(repr, names[:_NAMED])) + more

@@ -15,6 +15,7 @@ from srmm.data.inputs import as_embeddings
 from srmm.data.modality import KINDS
 from srmm.data.parts import read_in_parts
 from srmm.data.sources import LoadedColumns, OpenedTable, object_array, open_source
+from srmm.data.sources.typed import cells_in_memory
 from srmm.data.table import Table
 from srmm.encoders import encoder_kind
 from srmm.errors import InputError
@@ -193,7 +194,7 @@ def _opened_rows(source: Any, query: str | None) -> OpenedTable:
     columns = tuple(dict.fromkeys(key for row in rows for key in row))
 
     def read(wanted: Sequence[str]) -> LoadedColumns:
-        cells = {column: object_array([row.get(column) for row in rows]) for column in wanted}
+        cells = {c: cells_in_memory(c, [row.get(c) for row in rows]) for c in wanted}
         return LoadedColumns(cells, None, len(rows))
 
     return OpenedTable("the rows", None, columns, read)

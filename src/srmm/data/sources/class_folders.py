@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from srmm.data.broken import UnreadableItem
+from srmm.data.names import Names
 from srmm.data.sources.base import SPLITS, LoadedColumns, OpenedTable, object_array
 from srmm.errors import InputError
 
@@ -166,12 +168,19 @@ def _join(
     notes += [*table.notes, *loaded.notes]
     columns = [c for c in table.columns if c not in (_FILE_NAME, kind)]
     gone = 0
+    names, described = Names(rows), dict[str, int]()
     for number, name in enumerate(loaded.cells[_FILE_NAME]):
-        path = file.parent / (name or f"row {number} of {file.name}")
-        row = rows.get(str(path))
+        path = file.parent / str(name or f"row {number} of {file.name}")
+        place = _found(names, path)
+        if described.setdefault(place, number) != number:
+            raise InputError(
+                f"{folder / file} names {place!r} in rows {described[place]} and {number}. A file "
+                "has one row: remove the other."
+            )
+        row = rows.get(place)
         if row is None:
             gone += name is not None
-            row = rows[str(path)] = _row(path, kind, has_splits)
+            row = rows[place] = _row(path, kind, has_splits)
             row[kind] = None if name is None else row[kind]
         row.update({column: loaded.cells[column][number] for column in columns})
     notes.append(f"{file} describes {loaded.n:,} of the {len(rows):,} rows.")
@@ -182,3 +191,11 @@ def _join(
     if gone:
         notes.append(f"{gone:,} files that {file} names are not in {folder.name}: absent there.")
     return columns
+
+
+def _found(names: Names, path: PurePosixPath) -> str:
+    """The file that a path means though it may be written otherwise, or else the path."""
+    try:
+        return names.find(str(path)) or str(path)
+    except UnreadableItem:  # of several none is exactly that
+        return str(path)

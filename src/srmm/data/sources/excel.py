@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import zipfile
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ EXCEL = (".xlsx", ".xlsm")
 _REMEDY = "Save it anew as .xlsx, or as .csv."
 EXCEL_ROWS = 1_048_576
 _FORMULA = re.compile(rb"<(\w+:)?f[ />]")
+_END_OF_CELLS = re.compile(rb"</(\w+:)?sheetData>")
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
 
 
 def split_sheet(path: Path) -> tuple[Path, str | None]:
@@ -69,6 +72,7 @@ def open_excel(path: Path, sheet: str | None = None) -> OpenedTable:
             cells[column] = object_array([None if isinstance(v, _Failed) else v for v in values])
             empty[column] = {n for n, v in zip(lines, values, strict=True) if is_empty(v)}
         said = _said_of_errors(name, failed) + _said_of_formulas(path, sheet, places, empty)
+        said += _said_of_merged(path, sheet, places, empty)
         return LoadedColumns(cells, np.array(lines, dtype=np.int64), len(lines), said)
 
     return OpenedTable(name, path.parent, tuple(header), read, notes)
@@ -193,6 +197,47 @@ def _said_of_formulas(
         "LibreOffice and save it."
         for column, n in found.items()
     )
+
+
+def _said_of_merged(
+    path: Path, sheet: str, places: Mapping[str, int], empty: Mapping[str, set[int]]
+) -> tuple[str, ...]:
+    """What is merged to one cell has its value in the first of them alone."""
+    found: Counter[str] = Counter()
+    rows = {column: sorted(numbers) for column, numbers in empty.items() if numbers}
+    for left, top, right, bottom in _merged(path, sheet) if rows else ():
+        for column, numbers in rows.items():
+            if left <= places[column] <= right:
+                found[column] += bisect_right(numbers, bottom) - bisect_left(numbers, top)
+    return tuple(
+        f"{n:,} empty cells of column {column!r} of {path.name}#{sheet} are parts of merged cells, "
+        "of which the first alone has the value. If it is meant for all of them, unmerge them and "
+        "fill it in."
+        for column, n in found.items()
+        if n
+    )
+
+
+def _merged(path: Path, sheet: str) -> list[tuple[int, int, int, int]]:
+    """(first column from 0, first row from 1, last column, last row) of merged cells."""
+    from openpyxl.utils import column_index_from_string
+
+    with _workbook(path) as book, zipfile.ZipFile(path) as archive:
+        rest = b""
+        with archive.open(book[sheet]._worksheet_path) as file:
+            while piece := file.read(1 << 20):
+                rest += piece
+                end = _END_OF_CELLS.search(rest)
+                rest = rest[end.start() :] if end else rest[-100:]
+    return [
+        (
+            column_index_from_string(left.decode()) - 1,
+            int(top),
+            column_index_from_string(right.decode()) - 1,
+            int(bottom),
+        )
+        for left, top, right, bottom in _MERGED.findall(rest)
+    ]
 
 
 def _has_formulas(path: Path) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from srmm.data.sources.base import SPLITS, LoadedColumns, OpenedTable, object_array
 from srmm.data.sources.typed import arrow_cells
@@ -94,6 +95,27 @@ def open_dataset(
         return LoadedColumns(arrays, None, sum(map(len, parts.values())), said)
 
     return OpenedTable(name, folder, tuple(columns), read, notes, usual)
+
+
+def named_classes(dataset: Any) -> pa.Table:
+    """A `Dataset` as an Arrow table, with the names of classes in place of their numbers."""
+    if isinstance(dataset, Mapping):
+        splits = [repr(split) for split in dataset] or ["none"]
+        raise InputError(
+            f"This is a {type(dataset).__name__} with the splits {', '.join(splits)}. Choose one, "
+            f"e.g. dataset[{splits[0]}]."
+        )
+    if not hasattr(dataset, "with_format") or type(dataset).__name__.startswith("Iterable"):
+        raise InputError(
+            f"Expected is a Dataset of `datasets`, got {type(dataset).__name__}. A streamed one is "
+            "made one by Dataset.from_list(list(dataset))."
+        )
+    table = dataset.with_format("arrow")[:]
+    for place, name in enumerate(table.column_names):
+        if getattr(dataset.features[name], "names", None) is not None:
+            cells = _named(dataset.features[name], arrow_cells(table.column(name)))
+            table = table.set_column(place, name, pa.array(cells, pa.string()))
+    return table
 
 
 def _named(feature: Any, cells: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
 from srmm.data.bombs import counted
+from srmm.data.broken import UnreadableItem, refuse_stand_in
 from srmm.errors import InputError
 
 
@@ -56,6 +57,18 @@ _MARKS = (
 )
 
 
+_NO_TEXT = {
+    b"\x1f\x8b": "compressed by gzip. Add .gz to its name",
+    b"BZh91AY": "compressed by bzip2. Add .bz2 to its name",
+    b"\xfd7zXZ": "compressed by xz. Add .xz to its name",
+    b"PK\x03\x04": "an Excel workbook, or a zip. Name it .xlsx, or add .zip to its name",
+    b"\xd0\xcf\x11\xe0": "a workbook of Excel's old format. Save it as .xlsx or .csv",
+    b"PAR1\x15": "a Parquet file. Name it .parquet",
+    b"SQLite format 3": "an SQLite file. Name it .sqlite",
+}
+"""How files begin that are often called a text, what they are and what to do."""
+
+
 def uncompressed_name(path: Path) -> str:
     """The name in small letters, without the ending of a compression.
 
@@ -92,7 +105,15 @@ def _open_bytes(path: Path) -> BinaryIO:
 def _encoding(path: Path) -> str:
     """By the mark at its start; UTF-8 without one."""
     with _explained(path, "utf-8"), _open_bytes(path) as file:
-        head = file.read(4)
+        head = file.read(1024)
+    for start, what in _NO_TEXT.items():
+        if head.startswith(start):
+            raise InputError(f"{path.name} is no text: by its first bytes it is {what}.")
+    try:
+        refuse_stand_in(head, "a table")
+    except UnreadableItem as error:
+        raise InputError(f"{path.name} {error}.") from None
+    head = head[:4]
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding

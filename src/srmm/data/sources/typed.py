@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from srmm.data.arrow_lists import is_vector
 from srmm.data.bombs import check_parquet
-from srmm.data.holders import arrow_table
+from srmm.data.holders import arrow_table, is_missing, opened
+from srmm.data.parquet import as_written, parquet_file
 from srmm.data.sources.base import LoadedColumns, OpenedTable, in_chunks, no_rows, object_array
 from srmm.data.sources.text import encoding_notes, text_file
 from srmm.errors import InputError, damage_explained
@@ -72,15 +73,18 @@ _JSON = json.JSONDecoder(object_pairs_hook=_once)
 def open_parquet(path: Path) -> OpenedTable:
     """A Parquet file, of which only the columns that are read are loaded."""
     try:
-        columns = pq.read_schema(path).names
+        schema = pq.read_schema(path)
     except Exception as error:  # Arrow's own, and those of decoding what is damaged
         raise InputError(f"{path.name} is not a readable Parquet file ({error}).") from None
 
+    def cells(table: pa.Table | pa.RecordBatch, column: str) -> np.ndarray:
+        return arrow_cells(as_written(table.column(column), schema.field(column).type))
+
     def read(wanted: Sequence[str]) -> LoadedColumns:
         check_parquet(path, wanted)
-        with damage_explained(path.name, "Write it again."), pq.ParquetFile(path) as file:
+        with damage_explained(path.name, "Write it again."), parquet_file(path) as file:
             n, table = file.metadata.num_rows, file.read(columns=list(wanted))
-            return LoadedColumns({c: arrow_cells(table.column(c)) for c in wanted}, None, n)
+            return LoadedColumns({c: cells(table, c) for c in wanted}, None, n)
 
     def chunks(wanted: Sequence[str], size: int) -> Iterator[LoadedColumns]:
         done = 0
@@ -88,14 +92,14 @@ def open_parquet(path: Path) -> OpenedTable:
         with (
             damage_explained(path.name, "Write it again."),
             # Not the whole of a row group, which may be the whole file, in advance.
-            pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file,
+            parquet_file(path, pre_buffer=False, buffer_size=1 << 20) as file,
         ):
             for batch in file.iter_batches(size, columns=list(wanted)):
-                cells = {column: arrow_cells(batch.column(column)) for column in wanted}
-                yield LoadedColumns(cells, None, len(batch), first_row=done)
+                drawn = {column: cells(batch, column) for column in wanted}
+                yield LoadedColumns(drawn, None, len(batch), first_row=done)
                 done += len(batch)
 
-    return OpenedTable(path.name, path.parent, tuple(columns), read, chunks=chunks)
+    return OpenedTable(path.name, path.parent, tuple(schema.names), read, chunks=chunks)
 
 
 def arrow_cells(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
@@ -114,10 +118,27 @@ def open_frame(frame: pd.DataFrame) -> OpenedTable:
     columns = tuple(str(column) for column in frame.columns)
 
     def read(wanted: Sequence[str]) -> LoadedColumns:
-        cells = {c: object_array(frame.iloc[:, columns.index(c)].astype(object)) for c in wanted}
+        held = {c: frame.iloc[:, columns.index(c)].astype(object) for c in wanted}
+        cells = {column: cells_in_memory(column, some) for column, some in held.items()}
         return LoadedColumns(cells, None, len(frame))
 
     return OpenedTable("the frame", None, columns, read)
+
+
+def cells_in_memory(column: str, cells: Any) -> np.ndarray:
+    """`object_array`; tensors and series are arrays, and an array of one value is that value."""
+    arrays = {kind for kind in set(map(type, cells)) if hasattr(kind, "__array__")}
+    if not all(issubclass(kind, np.generic) for kind in arrays):
+        what = f"A cell of column {column!r}"
+        cells = [_unwrapped(what, cell) if type(cell) in arrays else cell for cell in cells]
+    return object_array(cells)
+
+
+def _unwrapped(what: str, cell: Any) -> Any:
+    if is_missing(cell):
+        return None
+    array = opened(what, cell)
+    return array if array.ndim else array.item()
 
 
 def open_arrow(source: Any) -> OpenedTable:
