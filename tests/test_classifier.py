@@ -239,6 +239,8 @@ def test_a_given_validation_set_is_the_one_held_out() -> None:
     for held, said in [
         ((x, np.array(y) == 1), "labels are truth values"),
         (({"a": np.eye(8), "b": np.eye(8)}, y), "knows no modality 'b'"),
+        ((x, y, None, y), "a tuple of 4"),  # groups, perhaps, which nothing would look at
+        ((), "a tuple of 0"),
     ]:
         with pytest.raises(InputError, match=said):
             PaperClassifier(**SMALL).fit(x, y, validation=held)

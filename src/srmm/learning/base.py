@@ -31,7 +31,14 @@ from srmm.fusion import pattern_counts
 from srmm.learning.calibration import calibration_arrays, calibration_from
 from srmm.learning.chance import check_seed
 from srmm.learning.checked import checked_class_weight, standardizer_from
-from srmm.learning.labelled import Labelled, labelled, rows_of, with_items, without_left_out
+from srmm.learning.labelled import (
+    Labelled,
+    labelled,
+    parts_of,
+    rows_of,
+    with_items,
+    without_left_out,
+)
 from srmm.learning.probabilities import WHEN_NOTHING, check_probabilities, something_there
 from srmm.learning.publishing import Pushed, push_folder
 from srmm.learning.saving import save_pretrained
@@ -374,14 +381,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         return matched
 
     def _validation(self, validation: Any, left_out: Sequence[str]) -> Labelled:
-        X, y, sample_weight = validation, None, None
-        if isinstance(validation, tuple):
-            X, y, sample_weight = (*validation, None, None)[:3]
-        elif np.isscalar(validation):
-            raise InputError(
-                f"validation must be Embeddings, (X, y) or (X, y, sample_weight), got "
-                f"{shown(validation)[:80]}. The share to hold out is validation_fraction."
-            )
+        X, y, sample_weight = parts_of(validation)
         given = as_embeddings(X)
         given = given.select([name for name in given.modalities if name not in left_out])
         given = match_modalities(given, self.embedding_dims_, self.encoders_)
@@ -395,6 +395,5 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             )
         codes = np.searchsorted(self.classes_, y)
         if self.class_weight is not None:  # as in training
-            by_class = [self._class_weights.get(code, 1) for code in codes.tolist()]
-            weight = weight * np.array(by_class)
+            weight = weight * [self._class_weights.get(code, 1) for code in codes.tolist()]
         return Labelled(held, codes, weight, groups)

@@ -49,6 +49,22 @@ class Labelled(NamedTuple):
         return (seen[rows], classes[self.y[rows]], self.weight[rows]) if rows.any() else None
 
 
+def parts_of(validation: Any) -> tuple[Any, Any, Any]:
+    """X, y and sample_weight, the latter two None if not there, of what is given as `validation`.
+
+    Raises `InputError` for a tuple of other parts, and for a share of the training instances.
+    """
+    parts = validation if isinstance(validation, tuple) else (validation,)
+    if not 1 <= len(parts) <= 3 or np.isscalar(validation):
+        found = f"a tuple of {len(parts)}" if parts is validation else shown(validation)[:80]
+        raise InputError(
+            "validation must be Embeddings, (X, y) or (X, y, sample_weight), got "
+            f"{found}. The share to hold out is validation_fraction."
+        )
+    X, y, sample_weight = (*parts, None, None)[:3]
+    return X, y, sample_weight
+
+
 def with_items(embeddings: Embeddings) -> Embeddings:
     """The modalities that some training instance has; a warning names the others.
 
