@@ -31,6 +31,7 @@ from srmm.learning.method import MethodAbout
 from srmm.learning.network import NetworkModel
 from srmm.learning.room import check_room
 from srmm.learning.state import Arrays
+from srmm.learning.surroundings import check_dtype, undisturbed
 from srmm.recipe import at_least, parameter, positive, with_parameters
 
 _MOST_NUMBERS = 40_000_000  # log-probabilities from which weights are learnt
@@ -142,6 +143,7 @@ class SingleBranchClassifier(NetworkModel):
         self.training_["digest"] = digest_of(data, y)
         self.folds_ = self._drawn_folds(train, rng)
         self.features_ = Features.fit(data)
+        check_dtype()
         check_room(self, self._device(), ours=True)
         self.network_ = self._network()
         self.network_.start(rng)
@@ -281,7 +283,7 @@ class SingleBranchClassifier(NetworkModel):
         """How many instances pass the networks at once: what stays in a processor's cache."""
         return max(1, min(_ROWS, _AT_ONCE // len(self.classes_)))
 
-    @torch.inference_mode()
+    @undisturbed()
     def _entered(self, network: Folded, embeddings: Embeddings) -> Entered:
         """What is known of the instances before it is said which of their items count."""
         device = self.network_.fc2.weight.device
@@ -300,7 +302,7 @@ class SingleBranchClassifier(NetworkModel):
             lines.append(None if line is None else _put(line, places, len(embeddings)))
         return Entered(vectors, lines, trust)
 
-    @torch.inference_mode()
+    @undisturbed()
     def _fused(self, network: Folded, entered: Entered, present: np.ndarray) -> np.ndarray:
         """Probabilities (n, C) of what is present (n, M) and trusted."""
         vectors, trust = entered.vectors, entered.trust * present
@@ -323,7 +325,7 @@ class SingleBranchClassifier(NetworkModel):
                 scores.addcmul_(line, of_each[:, M + m, None])
         return scores.double().softmax(dim=1).cpu().numpy()
 
-    @torch.inference_mode()
+    @undisturbed()
     def _vectors(self, table: FeatureTable, rows: np.ndarray) -> Tensor:
         """What enters the networks of these instances' items: (K, n, M, h)."""
         items, present = table.batch(rows)
@@ -349,7 +351,7 @@ class SingleBranchClassifier(NetworkModel):
             out[some] = self._embedded(table, some, present[some])
         return out
 
-    @torch.inference_mode()
+    @undisturbed()
     def _embedded(self, table: FeatureTable, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
         vectors = self._vectors(table, rows)
         share = torch.from_numpy(present.astype(np.float32)).to(vectors.device)

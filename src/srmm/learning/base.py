@@ -53,6 +53,7 @@ from srmm.learning.state import (
     plain_seed,
     stored_parameters,
 )
+from srmm.learning.surroundings import undisturbed
 from srmm.learning.weighing import check_class_weight, check_counted, weights_by_class
 from srmm.recipe import (
     as_before_on_failure,
@@ -165,7 +166,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         InputError
             If there are no labels, one class only, or a row is partly NaN or infinite.
         """
-        with as_before_on_failure(self):
+        with as_before_on_failure(self), undisturbed(learning=True):
             return self._learn_from(X, y, sample_weight, groups, validation)
 
     def _learn_from(self, X: Any, y: Any, sample_weight: Any, groups: Any, validation: Any) -> Any:

@@ -25,6 +25,7 @@ from srmm.learning.precision import PRECISIONS
 from srmm.learning.room import check_room
 from srmm.learning.standardize import Standardizer, large_number
 from srmm.learning.state import Arrays, part
+from srmm.learning.surroundings import check_dtype, undisturbed
 from srmm.learning.training import DivergedError, History, fit_network
 from srmm.learning.weights import network_of
 from srmm.recipe import NetworkParameters, parameter, with_parameters, within
@@ -129,6 +130,7 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
         Without candidates there is one training, at the parameter's.
         """
         device = self._device()
+        check_dtype()
         check_room(self, device, ours=is_ours(self))
         data = Instances(train.embeddings, self.standardizer_, device)
         target = torch.from_numpy(train.y).to(device)
@@ -225,7 +227,7 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
         out[something] = inner
         return out
 
-    @torch.inference_mode()
+    @undisturbed()
     def _forward(self, embeddings: Embeddings, function: Callable[[Batch], Tensor]) -> np.ndarray:
         """`function` of all instances, chunk by chunk: float64 (n_instances, …)."""
         device = next(self.network_.parameters()).device
