@@ -247,6 +247,20 @@ def test_a_given_validation_set_is_the_one_held_out() -> None:
 
 
 @both
+def test_modalities_without_a_code_for_each_pattern_are_refused(model) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(20) % 2
+    items = {f"sensor {m}": rng.normal(size=(20, 1)) + y[:, None] for m in range(64)}
+    with pytest.raises(InputError, match="There are 64 modalities, expected 63 at most"):
+        clone(model).fit(items, y)
+    items["sensor 63"][:] = np.nan  # of nobody: left out
+    with pytest.warns(UserWarning, match="'sensor 63'"):
+        fitted = clone(model).set_params(max_epochs=1).fit(items, y)
+    assert list(fitted.training_["patterns"]) == [str(2**63 - 1)]
+    assert fitted.predict_proba({"sensor 62": items["sensor 62"]}).shape == (20, 2)
+
+
+@both
 def test_weights_of_zero_are_rows_left_out(model) -> None:
     embeddings = problem()
     weight = np.r_[np.zeros(100), np.ones(200)]

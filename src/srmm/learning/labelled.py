@@ -12,6 +12,7 @@ from srmm.data.arrays import as_column
 from srmm.data.embeddings import Embeddings, concatenate
 from srmm.data.labels import as_labels, check_label_types, known_labels
 from srmm.errors import InputError, shown
+from srmm.fusion import MOST_MODALITIES
 from srmm.learning.weighing import sample_weights
 
 
@@ -68,9 +69,15 @@ def parts_of(validation: Any) -> tuple[Any, Any, Any]:
 def with_items(embeddings: Embeddings) -> Embeddings:
     """The modalities that some training instance has; a warning names the others.
 
+    Raises `InputError` if there are more than have a code for each presence pattern.
     What is left out here is left out of later data by `without_left_out`.
     """
     there = np.asarray(embeddings.present.any(axis=0))
+    if there.sum() > MOST_MODALITIES:
+        raise InputError(
+            f"There are {there.sum()} modalities, expected {MOST_MODALITIES} at most. Put some of "
+            "them together: numbers that are there or absent at once are one modality."
+        )
     if there.all():
         return embeddings
     kept = [name for name, some in zip(embeddings.modalities, there, strict=True) if some]
