@@ -86,6 +86,19 @@ def test_labels_of_another_kind_than_the_classes_are_not_scored() -> None:
     assert model.score(data, [0.0, 1.0] * 4) == model.score(data)
 
 
+@pytest.mark.parametrize("method", ["srmm-paper", "logreg-concat"])
+@pytest.mark.parametrize("size", [1e308, 1e-320])
+def test_only_the_relation_of_weights_counts(method: str, size: float) -> None:
+    X, y = {"a": np.random.default_rng(0).normal(size=(40, 4))}, np.arange(40) % 2
+    short = {"max_epochs": 2, "hidden_dim": 4} if method == "srmm-paper" else {}
+    plain = make_method(method, random_state=0, **short).fit(X, y).predict_proba(X)
+    heavy = {**short, "class_weight": {0: size, 1: size}}
+    for parameters, weight in [(short, np.full(40, size)), (heavy, None), (heavy, [size] * 40)]:
+        model = make_method(method, random_state=0, **parameters)
+        model.fit(X, y, sample_weight=weight, validation=None)
+        np.testing.assert_array_equal(model.predict_proba(X), plain)
+
+
 def test_a_share_is_no_validation_set() -> None:
     model = PaperClassifier(max_epochs=1, hidden_dim=4)
     with pytest.raises(InputError, match=r"validation must be.*got 0.1.*validation_fraction"):
