@@ -175,6 +175,7 @@ def test_rows_with_nothing_present(model) -> None:
         model.predict(x)
     model.when_nothing_present = "prior"
     np.testing.assert_allclose(model.predict_proba(x)[[0, 2]], [model.class_prior_] * 2)
+    model.when_nothing_present = "error"
     assert np.isnan(model.transform(x)[[0, 2]]).all()
 
 

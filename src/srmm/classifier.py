@@ -146,7 +146,9 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
     def transform_per_modality(self, X: Any) -> np.ndarray:
         """Block-2 embeddings, item by item: (n_instances, n_modalities, hidden_dim)."""
         matched = self._matched(X)
-        return self._alone(matched, self.network_.embed, self.hidden_dim).astype(np.float64)
+        return self._alone(matched, self.network_.embed, self.network_.fc3.in_features).astype(
+            np.float64
+        )
 
 
 ABOUT = MethodAbout("srmm-paper", PaperClassifier, SOURCE)

@@ -331,19 +331,15 @@ class SingleBranchClassifier(NetworkModel):
         items, present = table.batch(rows)
         return self.network_.enter(items, present.expand(self.n_folds, *present.shape))
 
-    @property
-    def _n_features_out(self) -> int:
-        return self.n_folds * self.hidden_dim
-
     def transform(self, X: Any) -> np.ndarray:
         """Block-2 embeddings of the fused stream, (n_instances, n_folds · h) and of unit length.
 
         Those of the networks side by side (paper Fig. 5); NaN if nothing is present.
         """
         embeddings = self._matched(X)
-        present = np.asarray(embeddings.present)
-        something = self._something(present)
-        out = np.full((len(embeddings), self._n_features_out), np.nan)
+        present, network = np.asarray(embeddings.present), self.network_
+        something = present.any(axis=1)
+        out = np.full((len(embeddings), network.members * network.hidden_dim), np.nan)
         table = FeatureTable(embeddings, self.features_, self._device())
         rows = np.flatnonzero(something)
         for start in range(0, len(rows), 2048):
@@ -356,7 +352,9 @@ class SingleBranchClassifier(NetworkModel):
         vectors = self._vectors(table, rows)
         share = torch.from_numpy(present.astype(np.float32)).to(vectors.device)
         embedded = self.network_.embed(self.network_.fused(vectors, share)[:, :, None])[:, :, 0]
-        return (embedded / math.sqrt(self.n_folds)).transpose(0, 1).flatten(1).cpu().numpy()
+        return (
+            (embedded / math.sqrt(self.network_.members)).transpose(0, 1).flatten(1).cpu().numpy()
+        )
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from srmm.data.embeddings import Embeddings
 from srmm.learning.base import EmbeddingClassifier
 from srmm.learning.chance import own_chance
-from srmm.learning.checked import check_scaled, history_from
+from srmm.learning.checked import average_instances, check_scaled, history_from
 from srmm.learning.devices import check_progress, usable_device
 from srmm.learning.held_out import held_out_figures
 from srmm.learning.instances import Batch, Instances
@@ -63,6 +63,11 @@ class NetworkModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingC
     def n_parameters_(self) -> int | None:
         """How many numbers the network has."""
         return sum(parameter.numel() for parameter in self.network_.parameters())
+
+    @property
+    def _n_features_out(self) -> int:
+        model: Any = self
+        return int(model.transform(average_instances(self)).shape[1])
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(JSON-ready values, arrays): all that `set_state` needs to predict the same bits."""
@@ -214,14 +219,13 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         return self._forward(embeddings, lambda batch: self.network_(*batch).softmax(dim=1))
 
-    @property
-    def _n_features_out(self) -> int:
-        return self.hidden_dim
-
     def transform(self, X: Any) -> np.ndarray:
-        """What the classifier's last layer sees of each instance: (n_instances, width)."""
+        """What the classifier's last layer sees of each instance: (n_instances, width).
+
+        NaN if nothing is present.
+        """
         embeddings = self._matched(X)
-        something = self._something(embeddings.present)
+        something = embeddings.present.any(axis=1)
         inner = self._forward(embeddings[something], lambda batch: self.network_.embed(*batch))
         out = np.full((len(embeddings), inner.shape[1]), np.nan)
         out[something] = inner
