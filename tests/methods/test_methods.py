@@ -160,6 +160,21 @@ def test_a_transform_is_of_what_was_learnt_and_has_a_name_for_each_column(
     np.testing.assert_array_equal(model.transform(test), inner)
 
 
+@pytest.mark.parametrize("rare", [[0], [20], [0, 20]])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_modality_of_one_item_or_two_is_learnt_from(name: str, rare: list[int]) -> None:
+    present = np.ones((40, 2), dtype=bool)
+    present[:, 0] = np.isin(np.arange(40), rare)
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    items = {"image": rng.normal(size=(40, 6)), "text": rng.normal(size=(40, 5)) + y[:, None]}
+    data = Embeddings.from_arrays(items, present=present, labels=y)
+    model = small(name)
+    if "max_epochs" in model.get_params():
+        model.set_params(max_epochs=1)
+    assert np.isfinite(model.fit(data).predict_proba(data)).all()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_clones_have_the_same_parameters(name: str) -> None:
     model = make_method(name, random_state=3, class_weight="balanced")
