@@ -28,7 +28,7 @@ from srmm.learning.state import Arrays, part
 from srmm.learning.surroundings import check_dtype, undisturbed
 from srmm.learning.training import DivergedError, History, fit_network
 from srmm.learning.weights import network_of
-from srmm.recipe import NetworkParameters, parameter, with_parameters, within
+from srmm.recipe import NetworkParameters, all_positive, parameter, with_parameters, within
 from srmm.switching import cut
 
 LEARNING_RATES = (0.001, 0.003, 0.01)
@@ -262,6 +262,7 @@ class ComparisonNetworkClassifier(NetworkClassifier):
     learning_rates: Sequence[float] = parameter(
         LEARNING_RATES,
         "Candidates, of which the best on held-out instances is kept; () keeps `learning_rate`.",
+        all_positive,
     )
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
