@@ -166,6 +166,20 @@ def test_one_modality_is_its_own_output_and_several_are_fused() -> None:
     )
 
 
+def test_fuse_says_what_does_not_fit(fitted: PaperClassifier) -> None:
+    test = problem(10, seed=4)
+    outputs, there = fitted.predict_per_modality(test), test.present
+    again = fitted.fuse(outputs, there.tolist())
+    np.testing.assert_array_equal(again, fitted.predict_proba(test))
+    shape = r"outputs of shape \(n, 3, 3\)"
+    for few, mask in [(outputs[:5], there), (outputs[:, :2], there), (outputs, there[:, :2])]:
+        with pytest.raises(InputError, match=shape):
+            fitted.fuse(few, mask)
+    row, m = np.argwhere(~there)[0]
+    with pytest.raises(InputError, match=f"'{fitted.modalities_[m]}' of row {row}"):
+        fitted.fuse(outputs, np.ones_like(there))
+
+
 @both
 def test_rows_with_nothing_present(model) -> None:
     model = clone(model).fit(problem())
