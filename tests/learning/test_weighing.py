@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from srmm import Embeddings, InputError, PaperClassifier
 from srmm.data.arrays import as_column
@@ -84,6 +85,8 @@ def test_labels_of_another_kind_than_the_classes_are_not_scored() -> None:
     with pytest.raises(InputError, match="There are no labels"):
         model.score({"a": np.eye(8)})
     assert model.score(data, [0.0, 1.0] * 4) == model.score(data)
+    with pytest.raises(NotFittedError):
+        PaperClassifier().score(data)
 
 
 @pytest.mark.parametrize("method", ["srmm-paper", "logreg-concat"])

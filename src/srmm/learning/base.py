@@ -210,8 +210,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             judges = self._validation(validation, left_out)
         self._describe(embeddings, y, len(judges.y))
         mean = weight.mean()
-        weight = weight / mean
-        train = Labelled(embeddings, y, weight, groups)
+        train = Labelled(embeddings, y, weight / mean, groups)
         self.chosen_: dict[str, Any] = {}
         self.calibration_ = None
         start = time.perf_counter()
@@ -284,6 +283,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy on `X`; `y` as in `fit`."""
+        check_is_fitted(self)
         y = as_labels("y", y)
         if y is None or not len(y) or pd.isna(y).any():
             X, y, sample_weight, _ = labelled(as_embeddings(X), y, sample_weight, aim="score")
