@@ -166,6 +166,20 @@ def test_one_modality_is_its_own_output_and_several_are_fused() -> None:
     )
 
 
+def test_fuse_says_what_does_not_fit(fitted: PaperClassifier) -> None:
+    test = problem(10, seed=4)
+    outputs, there = fitted.predict_per_modality(test), test.present
+    again = fitted.fuse(outputs, there.tolist())
+    np.testing.assert_array_equal(again, fitted.predict_proba(test))
+    shape = r"outputs of shape \(n, 3, 3\)"
+    for few, mask in [(outputs[:5], there), (outputs[:, :2], there), (outputs, there[:, :2])]:
+        with pytest.raises(InputError, match=shape):
+            fitted.fuse(few, mask)
+    row, m = np.argwhere(~there)[0]
+    with pytest.raises(InputError, match=f"'{fitted.modalities_[m]}' of row {row}"):
+        fitted.fuse(outputs, np.ones_like(there))
+
+
 @both
 def test_rows_with_nothing_present(model) -> None:
     model = clone(model).fit(problem())
@@ -175,6 +189,7 @@ def test_rows_with_nothing_present(model) -> None:
         model.predict(x)
     model.when_nothing_present = "prior"
     np.testing.assert_allclose(model.predict_proba(x)[[0, 2]], [model.class_prior_] * 2)
+    model.when_nothing_present = "error"
     assert np.isnan(model.transform(x)[[0, 2]]).all()
 
 
@@ -239,9 +254,25 @@ def test_a_given_validation_set_is_the_one_held_out() -> None:
     for held, said in [
         ((x, np.array(y) == 1), "labels are truth values"),
         (({"a": np.eye(8), "b": np.eye(8)}, y), "knows no modality 'b'"),
+        ((x, y, None, y), "a tuple of 4"),  # groups, perhaps, which nothing would look at
+        ((), "a tuple of 0"),
     ]:
         with pytest.raises(InputError, match=said):
             PaperClassifier(**SMALL).fit(x, y, validation=held)
+
+
+@both
+def test_modalities_without_a_code_for_each_pattern_are_refused(model) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(20) % 2
+    items = {f"sensor {m}": rng.normal(size=(20, 1)) + y[:, None] for m in range(64)}
+    with pytest.raises(InputError, match="There are 64 modalities, expected 63 at most"):
+        clone(model).fit(items, y)
+    items["sensor 63"][:] = np.nan  # of nobody: left out
+    with pytest.warns(UserWarning, match="'sensor 63'"):
+        fitted = clone(model).set_params(max_epochs=1).fit(items, y)
+    assert list(fitted.training_["patterns"]) == [str(2**63 - 1)]
+    assert fitted.predict_proba({"sensor 62": items["sensor 62"]}).shape == (20, 2)
 
 
 @both

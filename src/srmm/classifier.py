@@ -17,6 +17,7 @@ from srmm.learning.late_fusion import LateFusionClassifier
 from srmm.learning.method import MethodAbout
 from srmm.learning.network import NetworkClassifier, evaluating
 from srmm.learning.precision import widened
+from srmm.learning.surroundings import undisturbed
 from srmm.recipe import BranchParameters, with_parameters
 from srmm.single_branch import SingleBranch
 from srmm.switching import STRATEGIES
@@ -114,7 +115,7 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
         n, M = embeddings.shape
         out = np.full((n, M, width), np.nan, dtype=np.float32)
         step = max(1, min(_ROWS, _AT_ONCE // (M * width)))
-        with evaluating(self.network_), torch.inference_mode():
+        with evaluating(self.network_), undisturbed():
             for block, some in embeddings.in_blocks(step):
                 items, rows = {}, {}
                 for m, name in enumerate(some.modalities):
@@ -145,7 +146,9 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
     def transform_per_modality(self, X: Any) -> np.ndarray:
         """Block-2 embeddings, item by item: (n_instances, n_modalities, hidden_dim)."""
         matched = self._matched(X)
-        return self._alone(matched, self.network_.embed, self.hidden_dim).astype(np.float64)
+        return self._alone(matched, self.network_.embed, self.network_.fc3.in_features).astype(
+            np.float64
+        )
 
 
 ABOUT = MethodAbout("srmm-paper", PaperClassifier, SOURCE)

@@ -14,6 +14,8 @@ from scipy.special import softmax
 from srmm.errors import one_of
 
 FUSIONS = ("mean", "log-mean")
+MOST_MODALITIES = 63
+"""Whose presence patterns are whole numbers of 64 bits, a bit each and one for the sign."""
 _SMALLEST = 1e-12
 
 

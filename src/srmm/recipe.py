@@ -108,6 +108,18 @@ def positive(name: str, value: Any, *, or_zero: bool = False) -> None:
         raise InputError(f"{name} must be a positive number, got {value!r}.")
 
 
+def all_positive(name: str, values: Any) -> None:
+    """A check: a list or a tuple of numbers above 0, or none of them."""
+    if values is not None and not isinstance(values, list | tuple):
+        raise InputError(
+            f"{name} must be a list or tuple of numbers, got {values!r}; of one number [number]."
+        )
+    for value in values or ():
+        if not isinstance(value, Real) or isinstance(value, bool):
+            raise InputError(f"{name} must hold numbers, got {value!r}.")
+        positive(name, value)
+
+
 not_negative = functools.partial(positive, or_zero=True)
 
 

@@ -779,6 +779,9 @@ def test_encode_takes_what_a_table_says():
         ),
         ({"txt": HashEncoder("text")}, pd.DataFrame({"text": ["a"]}), "Did you mean 'text'"),
         ({"text": HashEncoder("text")}, [["a"]], "a Table or a DataFrame, got list"),
+        ("minilm", pd.DataFrame({"text": ["a"]}), "a dict of modality → encoder.*got 'minilm'"),
+        ({"text": None}, pd.DataFrame({"text": ["a"]}), "encoder of 'text' must be.*got None"),
+        ({"text": ["minilm"]}, pd.DataFrame({"text": ["a"]}), "of type list"),
     ],
 )
 def test_encode_explains(encoders, X, message):

@@ -290,6 +290,17 @@ def test_a_baseline_that_lacks_a_class_is_still_shown() -> None:
     assert "unimodal:image" in content["baselines"]
 
 
+def test_baselines_learn_from_whatever_fit_does() -> None:
+    rng = np.random.default_rng(0)
+    X, y = {"a": rng.normal(size=(40, 3)), "b": rng.normal(size=(40, 2))}, np.arange(40) % 2
+    short = {"max_epochs": 1, "hidden_dim": 4}
+    held = fit_baselines(Embeddings.from_arrays(X, labels=y), recipe=short, random_state=0)
+    given = fit_baselines(X, y, recipe=short, random_state=0)
+    assert list(given) == list(held) == ["unimodal:a", "unimodal:b", "router", "logreg-concat"]
+    for name in ("router", "logreg-concat"):
+        np.testing.assert_array_equal(given[name].predict_proba(X), held[name].predict_proba(X))
+
+
 def test_what_is_no_model_and_no_baselines_is_refused() -> None:
     data = Embeddings.from_arrays({"a": np.eye(4)}, labels=[0, 1, 0, 1])
     with pytest.raises(InputError, match="must be a fitted classifier of srmm, got str"):
@@ -300,6 +311,8 @@ def test_what_is_no_model_and_no_baselines_is_refused() -> None:
     for name, one in {"words": "logreg", "unfitted": PaperClassifier()}.items():
         with pytest.raises(InputError, match=f"baseline '{name}' must be a fitted classifier"):
             evaluate(model, data, baselines={name: one})
+    with pytest.raises(InputError, match=r"called 'srmm-paper', as the model's own"):
+        evaluate(model, data, baselines={"srmm-paper": model})
     for seed in (-1, "x", None, 2**32):
         with pytest.raises(InputError, match=r"seed is .*, expected a whole number"):
             evaluate(model, data, seed=seed)  # type: ignore[arg-type]

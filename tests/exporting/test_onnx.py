@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 from PIL import Image
 
 import srmm
@@ -33,6 +34,21 @@ def odd_names(n: int = 90) -> Embeddings:
     y = rng.integers(3, size=n)
     arrays = {name: rng.normal(size=(n, 3)) + y[:, None] for name in ("present", "linear", "bits")}
     return Embeddings.from_arrays(arrays, labels=LABELS[y]).mask(rng.random((n, 3)) < 0.8)
+
+
+@pytest.mark.slow
+def test_a_graph_is_the_same_whatever_the_caller_has_set(tmp_path: Path) -> None:
+    model = tiny("srmm-paper").fit(odd_names())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = export_onnx(model, tmp_path / "autocast")
+    torch.set_default_dtype(torch.float64)
+    try:
+        wide = export_onnx(model, tmp_path / "float64")
+    finally:
+        torch.set_default_dtype(torch.float32)
+    plain = export_onnx(model, tmp_path / "plain")
+    for made in (rounded, wide):
+        assert (made.folder / GRAPH).read_bytes() == (plain.folder / GRAPH).read_bytes()
 
 
 @pytest.mark.slow

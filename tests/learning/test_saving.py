@@ -152,6 +152,20 @@ def test_foreign_folders_are_refused(tmp_path: Path) -> None:
         from_pretrained(tmp_path)
 
 
+def test_the_current_folder_may_be_gone_and_is_never_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = PaperClassifier(**SMALL).fit(problem())
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name in (".", tmp_path / "here"):
+        with pytest.raises(InputError, match="cannot replace the folder you are in"):
+            model.save_pretrained(name)
+    (tmp_path / "here").rmdir()
+    again = from_pretrained(model.save_pretrained(tmp_path / "m"))
+    np.testing.assert_array_equal(again.predict(problem(5)), model.predict(problem(5)))
+
+
 def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     model = PaperClassifier(**SMALL).fit(problem())
     model.save_pretrained(tmp_path / "m")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from srmm import PaperClassifier, SingleBranchClassifier, from_pretrained, make_method
 from srmm.errors import InputError
@@ -100,7 +101,10 @@ def test_found_coverage_says_which_rows_it_is_of(default: SingleBranchClassifier
 
 
 def test_what_holds_nothing_out_says_so_until_it_is_calibrated() -> None:
-    model = make_method("logreg", random_state=0).fit(problem())
+    model = make_method("logreg", random_state=0)
+    with pytest.raises(NotFittedError):
+        model.predict_set(problem(5, seed=1))
+    model.fit(problem())
     with pytest.raises(InputError, match="Call calibrate"):
         model.predict_set(problem(5, seed=1))
     model.calibrate(problem(150, seed=2))

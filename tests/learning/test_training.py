@@ -42,6 +42,34 @@ def test_a_bad_field_is_named(change: dict[str, object], message: str) -> None:
         check_parameters(make_method("srmm-paper", None, change))
 
 
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        (0.01, r"of numbers, got 0.01; of one number \[number\]"),
+        ("0.01", "got '0.01'"),
+        (np.array([0.01, 0.02]), "got array"),
+        ([0.01, "0.02"], "hold numbers, got '0.02'"),
+        ([0.01, -1], "a positive number, got -1"),
+        ([float("nan")], "a positive number, got nan"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        ("tbn-early", "learning_rates"),
+        ("vilt-tokens", "learning_rates"),
+        ("lee2023-input", "prompt_learning_rates"),
+    ],
+)
+def test_candidate_rates_are_numbers_above_zero(
+    method: str, name: str, rates: object, message: str
+) -> None:
+    with pytest.raises(InputError, match=f"^{name} must .*{message}"):
+        check_parameters(make_method(method, **{name: rates}))
+    for fine in ((), [0.01], (np.float32(0.01), 1)):
+        check_parameters(make_method(method, **{name: fine}))
+
+
 def test_an_unknown_recipe_is_suggested() -> None:
     with pytest.raises(InputError, match="Did you mean 'paper'"):
         PaperClassifier(recipe="papier")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from srmm import Embeddings, InputError, PaperClassifier
 from srmm.data.arrays import as_column
@@ -84,6 +85,21 @@ def test_labels_of_another_kind_than_the_classes_are_not_scored() -> None:
     with pytest.raises(InputError, match="There are no labels"):
         model.score({"a": np.eye(8)})
     assert model.score(data, [0.0, 1.0] * 4) == model.score(data)
+    with pytest.raises(NotFittedError):
+        PaperClassifier().score(data)
+
+
+@pytest.mark.parametrize("method", ["srmm-paper", "logreg-concat"])
+@pytest.mark.parametrize("size", [1e308, 1e-320])
+def test_only_the_relation_of_weights_counts(method: str, size: float) -> None:
+    X, y = {"a": np.random.default_rng(0).normal(size=(40, 4))}, np.arange(40) % 2
+    short = {"max_epochs": 2, "hidden_dim": 4} if method == "srmm-paper" else {}
+    plain = make_method(method, random_state=0, **short).fit(X, y).predict_proba(X)
+    heavy = {**short, "class_weight": {0: size, 1: size}}
+    for parameters, weight in [(short, np.full(40, size)), (heavy, None), (heavy, [size] * 40)]:
+        model = make_method(method, random_state=0, **parameters)
+        model.fit(X, y, sample_weight=weight, validation=None)
+        np.testing.assert_array_equal(model.predict_proba(X), plain)
 
 
 def test_a_share_is_no_validation_set() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,36 @@ def test_no_rows_have_no_predictions(fitted: dict[tuple[str, int], Any], name: s
     assert model.predict_proba(none).shape == (0, 3)
     for embeddings in (some, none):
         assert model.scorer(embeddings)(np.arange(0), nobody).shape == (0, 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_transform_is_of_what_was_learnt_and_has_a_name_for_each_column(
+    fitted: dict[tuple[str, int], Any], name: str
+) -> None:
+    model, test = copy.copy(fit(fitted, name)), separable(2, n=40, seed=1)
+    if not hasattr(model, "transform"):
+        return
+    inner = model.transform(test)
+    assert inner.shape == (40, len(model.get_feature_names_out()))
+    assert np.isnan(model.transform({"text": np.full((2, 5), np.nan)})).all()
+    others = {"hidden_dim": 8, "n_folds": 2, "width": 8}
+    model.set_params(**{k: value for k, value in others.items() if k in model.get_params()})
+    np.testing.assert_array_equal(model.transform(test), inner)
+
+
+@pytest.mark.parametrize("rare", [[0], [20], [0, 20]])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_modality_of_one_item_or_two_is_learnt_from(name: str, rare: list[int]) -> None:
+    present = np.ones((40, 2), dtype=bool)
+    present[:, 0] = np.isin(np.arange(40), rare)
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    items = {"image": rng.normal(size=(40, 6)), "text": rng.normal(size=(40, 5)) + y[:, None]}
+    data = Embeddings.from_arrays(items, present=present, labels=y)
+    model = small(name)
+    if "max_epochs" in model.get_params():
+        model.set_params(max_epochs=1)
+    assert np.isfinite(model.fit(data).predict_proba(data)).all()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -22,7 +22,7 @@ from srmm.encoders import Encoder, encoder_kind
 from srmm.encoding.encode import EncodingResult, chosen_encoder, encode
 from srmm.encoding.fitting import fitted_copy, needs_fitting, read_as_cells
 from srmm.encoding.one_modality import ShownProgress
-from srmm.errors import InputError
+from srmm.errors import InputError, shown
 from srmm.recipe import as_before_on_failure
 
 
@@ -92,6 +92,11 @@ class Encode(TransformerMixin, BaseEstimator):
     def _fit(self, X: Table | pd.DataFrame) -> Encode:
         if not self.encoders:
             raise InputError("Encode needs at least one encoder, e.g. Encode({'text': 'minilm'}).")
+        if not isinstance(self.encoders, Mapping):
+            raise InputError(
+                f"encoders must be a dict of modality → encoder, e.g. {{'text': 'minilm'}}, got "
+                f"{shown(self.encoders)[:80]} of type {type(self.encoders).__name__}."
+            )
         kinds = X.kinds if isinstance(X, Table) else {}
         self.encoders_ = {
             name: chosen_encoder(name, kinds.get(name) or _kind(name, choice), choice)
@@ -181,6 +186,11 @@ def _columns(X: Table | pd.DataFrame) -> list[str]:
 
 def _kind(name: str, choice: str | Encoder) -> str:
     """The kind of a frame's column: what its encoder reads, or what it is called after."""
+    if not isinstance(choice, str) and not hasattr(choice, "kind"):
+        raise InputError(
+            f"The encoder of {name!r} must be its name or a loaded one, got "
+            f"{shown(choice)[:80]} of type {type(choice).__name__}."
+        )
     kind = encoder_kind(choice, name) if isinstance(choice, str) else choice.kind
     if kind is None and name not in KINDS:
         raise InputError(

@@ -31,6 +31,7 @@ from srmm.learning.method import MethodAbout
 from srmm.learning.network import NetworkModel
 from srmm.learning.room import check_room
 from srmm.learning.state import Arrays
+from srmm.learning.surroundings import check_dtype, undisturbed
 from srmm.recipe import at_least, parameter, positive, with_parameters
 
 _MOST_NUMBERS = 40_000_000  # log-probabilities from which weights are learnt
@@ -142,6 +143,7 @@ class SingleBranchClassifier(NetworkModel):
         self.training_["digest"] = digest_of(data, y)
         self.folds_ = self._drawn_folds(train, rng)
         self.features_ = Features.fit(data)
+        check_dtype()
         check_room(self, self._device(), ours=True)
         self.network_ = self._network()
         self.network_.start(rng)
@@ -281,7 +283,7 @@ class SingleBranchClassifier(NetworkModel):
         """How many instances pass the networks at once: what stays in a processor's cache."""
         return max(1, min(_ROWS, _AT_ONCE // len(self.classes_)))
 
-    @torch.inference_mode()
+    @undisturbed()
     def _entered(self, network: Folded, embeddings: Embeddings) -> Entered:
         """What is known of the instances before it is said which of their items count."""
         device = self.network_.fc2.weight.device
@@ -300,7 +302,7 @@ class SingleBranchClassifier(NetworkModel):
             lines.append(None if line is None else _put(line, places, len(embeddings)))
         return Entered(vectors, lines, trust)
 
-    @torch.inference_mode()
+    @undisturbed()
     def _fused(self, network: Folded, entered: Entered, present: np.ndarray) -> np.ndarray:
         """Probabilities (n, C) of what is present (n, M) and trusted."""
         vectors, trust = entered.vectors, entered.trust * present
@@ -323,15 +325,11 @@ class SingleBranchClassifier(NetworkModel):
                 scores.addcmul_(line, of_each[:, M + m, None])
         return scores.double().softmax(dim=1).cpu().numpy()
 
-    @torch.inference_mode()
+    @undisturbed()
     def _vectors(self, table: FeatureTable, rows: np.ndarray) -> Tensor:
         """What enters the networks of these instances' items: (K, n, M, h)."""
         items, present = table.batch(rows)
         return self.network_.enter(items, present.expand(self.n_folds, *present.shape))
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.n_folds * self.hidden_dim
 
     def transform(self, X: Any) -> np.ndarray:
         """Block-2 embeddings of the fused stream, (n_instances, n_folds · h) and of unit length.
@@ -339,9 +337,9 @@ class SingleBranchClassifier(NetworkModel):
         Those of the networks side by side (paper Fig. 5); NaN if nothing is present.
         """
         embeddings = self._matched(X)
-        present = np.asarray(embeddings.present)
-        something = self._something(present)
-        out = np.full((len(embeddings), self._n_features_out), np.nan)
+        present, network = np.asarray(embeddings.present), self.network_
+        something = present.any(axis=1)
+        out = np.full((len(embeddings), network.members * network.hidden_dim), np.nan)
         table = FeatureTable(embeddings, self.features_, self._device())
         rows = np.flatnonzero(something)
         for start in range(0, len(rows), 2048):
@@ -349,12 +347,14 @@ class SingleBranchClassifier(NetworkModel):
             out[some] = self._embedded(table, some, present[some])
         return out
 
-    @torch.inference_mode()
+    @undisturbed()
     def _embedded(self, table: FeatureTable, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
         vectors = self._vectors(table, rows)
         share = torch.from_numpy(present.astype(np.float32)).to(vectors.device)
         embedded = self.network_.embed(self.network_.fused(vectors, share)[:, :, None])[:, :, 0]
-        return (embedded / math.sqrt(self.n_folds)).transpose(0, 1).flatten(1).cpu().numpy()
+        return (
+            (embedded / math.sqrt(self.network_.members)).transpose(0, 1).flatten(1).cpu().numpy()
+        )
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""

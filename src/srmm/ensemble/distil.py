@@ -24,11 +24,13 @@ from srmm.ensemble.weights import PatternWeights
 from srmm.errors import InputError
 from srmm.learning.labelled import labelled
 from srmm.learning.precision import outside_products
+from srmm.learning.surroundings import check_dtype, undisturbed
 from srmm.learning.weighing import weights_by_class
 
 _TRUTH = 0.3  # share of the true label in what is learnt; the rest is the teacher's word
 
 
+@undisturbed(learning=True)
 def distil(
     model: SingleBranchClassifier,
     X: Any,
@@ -75,6 +77,7 @@ def distil(
     unknown = set(labels.tolist()) - set(model.classes_.tolist())
     if unknown:
         raise InputError(f"The model has no class {sorted(unknown)[0]!r}: train it on these data.")
+    check_dtype()
     rng = np.random.default_rng([random_state, 4])
     device = model.network_.fc2.weight.device
     table = FeatureTable(embeddings, model.features_, device)

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srmm.ensemble.branches import Branches
+from srmm.learning.surroundings import undisturbed
 
 
 class Folded:
@@ -102,6 +103,6 @@ def folded(network: Branches) -> Folded:
     now = [(x.data_ptr(), 0 if x.is_inference() else x._version) for x in tensors]
     before = _FOLDED.get(network)
     if before is None or before[0] != now:
-        with torch.inference_mode():
+        with undisturbed():
             before = _FOLDED[network] = now, Folded(network)
     return before[1]

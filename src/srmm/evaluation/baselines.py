@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.inputs import as_embeddings
 from srmm.data.modality import Pattern, pattern_mask
 from srmm.errors import InputError, shown
 from srmm.evaluation.metrics import scores_with_intervals
@@ -18,7 +19,7 @@ from srmm.learning.probabilities import align_classes
 
 
 def fit_baselines(
-    train: Embeddings,
+    train: Any,
     y: Any = None,
     *,
     validation: Any = None,
@@ -29,10 +30,12 @@ def fit_baselines(
     """The baselines that stand beside SRMM in every report, fitted as it was fitted.
 
     Each modality alone ("unimodal:<modality>"), the availability router, and logistic regression
-    on concatenated embeddings; `recipe` as in `UnimodalClassifier`, the rest as in `fit`.
+    on concatenated embeddings; `recipe` as in `UnimodalClassifier`, the rest as in `fit`, where
+    `train` is X.
     """
     from srmm.methods import make_method
 
+    train = as_embeddings(train)
     common = {"class_weight": class_weight, "random_state": random_state}
     router = make_method("router", recipe=recipe, **common).fit(train, y, validation=validation)
     alone = {

@@ -38,6 +38,7 @@ from srmm.evaluation.suspects import suspect_labels
 from srmm.evaluation.tsne import project
 from srmm.files import json_ready, read_json, write_json
 from srmm.learning.describe import describe_model
+from srmm.learning.method import method_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -143,7 +144,7 @@ def evaluate(
     y : array of shape (n_instances,), optional
         Labels; by default those of the `Embeddings`.
     baselines : dict of str to fitted classifier, optional
-        Shown beside the model; see `fit_baselines`.
+        Shown beside the model, whose method's name none may have; see `fit_baselines`.
     train : Embeddings, optional
         The instances the model learnt from, with labels and in the order of training: suspect
         labels are then listed, and test items that are nearly training items counted.
@@ -176,6 +177,11 @@ def evaluate(
                 f"The baseline {label!r} must be a fitted classifier of srmm, got "
                 f"{type(baseline).__name__}. Fit it first, or let srmm.fit_baselines make them."
             )
+    if method_name(model) in (baselines or {}):
+        raise InputError(
+            f"A baseline is called {method_name(model)!r}, as the model's own method is: the "
+            "report could not tell them apart. Leave it out, or give it another name."
+        )
     seed = whole("seed", seed, 0, 2**32 - 1)
     notes = [notes] if isinstance(notes, str) else list(notes)
     embeddings = model.as_seen(test)

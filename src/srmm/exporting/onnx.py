@@ -24,6 +24,7 @@ from srmm.exporting.writing import OUTPUTS, PRESENT, check_installed, input_name
 from srmm.files import is_of_format, json_ready, listed, replacing_folder, write_json
 from srmm.learning.describe import describe_model
 from srmm.learning.standardize import Standardizer
+from srmm.learning.surroundings import undisturbed
 from srmm.workflows.places import check_place
 from srmm.workflows.predictor import Predictor
 from srmm.workflows.rows import with_inputs
@@ -52,6 +53,7 @@ class Exported(NamedTuple):
     """What could not be exported, and what to do instead."""
 
 
+@undisturbed(learning=True)  # PyTorch's exporter stumbles in inference mode
 def export_onnx(
     model: Any, folder: str | Path, *, encoders: bool = True, overwrite: bool = False
 ) -> Exported:

@@ -43,7 +43,7 @@ def write_graph(graph: object, sizes: dict[str, int], file: Path) -> None:
     from torch import nn
 
     assert isinstance(graph, nn.Module)
-    items = [torch.zeros(_ROWS, size) for size in sizes.values()]
+    items = [torch.zeros(_ROWS, size, dtype=torch.float32) for size in sizes.values()]
     present = torch.from_numpy(np.ones((_ROWS, len(sizes)), dtype=bool))
     free = ({0: torch.export.Dim.DYNAMIC},) * (len(items) + 1)
     names = [*input_names(list(sizes)).values(), PRESENT]

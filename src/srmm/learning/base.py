@@ -31,7 +31,14 @@ from srmm.fusion import pattern_counts
 from srmm.learning.calibration import calibration_arrays, calibration_from
 from srmm.learning.chance import check_seed
 from srmm.learning.checked import checked_class_weight, standardizer_from
-from srmm.learning.labelled import Labelled, labelled, rows_of, with_items, without_left_out
+from srmm.learning.labelled import (
+    Labelled,
+    labelled,
+    parts_of,
+    rows_of,
+    with_items,
+    without_left_out,
+)
 from srmm.learning.probabilities import WHEN_NOTHING, check_probabilities, something_there
 from srmm.learning.publishing import Pushed, push_folder
 from srmm.learning.saving import save_pretrained
@@ -46,6 +53,7 @@ from srmm.learning.state import (
     plain_seed,
     stored_parameters,
 )
+from srmm.learning.surroundings import undisturbed
 from srmm.learning.weighing import check_class_weight, check_counted, weights_by_class
 from srmm.recipe import (
     as_before_on_failure,
@@ -158,7 +166,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         InputError
             If there are no labels, one class only, or a row is partly NaN or infinite.
         """
-        with as_before_on_failure(self):
+        with as_before_on_failure(self), undisturbed(learning=True):
             return self._learn_from(X, y, sample_weight, groups, validation)
 
     def _learn_from(self, X: Any, y: Any, sample_weight: Any, groups: Any, validation: Any) -> Any:
@@ -202,8 +210,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             judges = self._validation(validation, left_out)
         self._describe(embeddings, y, len(judges.y))
         mean = weight.mean()
-        weight = weight / mean
-        train = Labelled(embeddings, y, weight, groups)
+        train = Labelled(embeddings, y, weight / mean, groups)
         self.chosen_: dict[str, Any] = {}
         self.calibration_ = None
         start = time.perf_counter()
@@ -276,6 +283,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy on `X`; `y` as in `fit`."""
+        check_is_fitted(self)
         y = as_labels("y", y)
         if y is None or not len(y) or pd.isna(y).any():
             X, y, sample_weight, _ = labelled(as_embeddings(X), y, sample_weight, aim="score")
@@ -374,14 +382,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         return matched
 
     def _validation(self, validation: Any, left_out: Sequence[str]) -> Labelled:
-        X, y, sample_weight = validation, None, None
-        if isinstance(validation, tuple):
-            X, y, sample_weight = (*validation, None, None)[:3]
-        elif np.isscalar(validation):
-            raise InputError(
-                f"validation must be Embeddings, (X, y) or (X, y, sample_weight), got "
-                f"{shown(validation)[:80]}. The share to hold out is validation_fraction."
-            )
+        X, y, sample_weight = parts_of(validation)
         given = as_embeddings(X)
         given = given.select([name for name in given.modalities if name not in left_out])
         given = match_modalities(given, self.embedding_dims_, self.encoders_)
@@ -395,6 +396,5 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             )
         codes = np.searchsorted(self.classes_, y)
         if self.class_weight is not None:  # as in training
-            by_class = [self._class_weights.get(code, 1) for code in codes.tolist()]
-            weight = weight * np.array(by_class)
+            weight = weight * [self._class_weights.get(code, 1) for code in codes.tolist()]
         return Labelled(held, codes, weight, groups)

@@ -157,7 +157,7 @@ def check_answers(model: Any) -> None:
     What fits together in no check above is found here: a part that is lacking, another length.
     Raises `InputError` if it cannot answer with probabilities.
     """
-    embeddings = _average(model)
+    embeddings = average_instances(model)
     asked: Callable[[Embeddings], np.ndarray] = model.predict_proba
     try:
         probabilities = asked(embeddings)
@@ -171,7 +171,7 @@ def check_answers(model: Any) -> None:
     array("its probabilities", probabilities, (len(embeddings), len(model.classes_)))
 
 
-def _average(model: Any) -> Embeddings:
+def average_instances(model: Any) -> Embeddings:
     """Instances of the training mean: one with all modalities, others with one each."""
     known = getattr(model, "standardizer_", None) or getattr(
         getattr(model, "features_", None), "standardizer", None

@@ -12,6 +12,7 @@ from srmm.data.arrays import as_column
 from srmm.data.embeddings import Embeddings, concatenate
 from srmm.data.labels import as_labels, check_label_types, known_labels
 from srmm.errors import InputError, shown
+from srmm.fusion import MOST_MODALITIES
 from srmm.learning.weighing import sample_weights
 
 
@@ -49,12 +50,34 @@ class Labelled(NamedTuple):
         return (seen[rows], classes[self.y[rows]], self.weight[rows]) if rows.any() else None
 
 
+def parts_of(validation: Any) -> tuple[Any, Any, Any]:
+    """X, y and sample_weight, the latter two None if not there, of what is given as `validation`.
+
+    Raises `InputError` for a tuple of other parts, and for a share of the training instances.
+    """
+    parts = validation if isinstance(validation, tuple) else (validation,)
+    if not 1 <= len(parts) <= 3 or np.isscalar(validation):
+        found = f"a tuple of {len(parts)}" if parts is validation else shown(validation)[:80]
+        raise InputError(
+            "validation must be Embeddings, (X, y) or (X, y, sample_weight), got "
+            f"{found}. The share to hold out is validation_fraction."
+        )
+    X, y, sample_weight = (*parts, None, None)[:3]
+    return X, y, sample_weight
+
+
 def with_items(embeddings: Embeddings) -> Embeddings:
     """The modalities that some training instance has; a warning names the others.
 
+    Raises `InputError` if there are more than have a code for each presence pattern.
     What is left out here is left out of later data by `without_left_out`.
     """
     there = np.asarray(embeddings.present.any(axis=0))
+    if there.sum() > MOST_MODALITIES:
+        raise InputError(
+            f"There are {there.sum()} modalities, expected {MOST_MODALITIES} at most. Put some of "
+            "them together: numbers that are there or absent at once are one modality."
+        )
     if there.all():
         return embeddings
     kept = [name for name, some in zip(embeddings.modalities, there, strict=True) if some]

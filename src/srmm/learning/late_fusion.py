@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from srmm.data.embeddings import Embeddings
+from srmm.errors import InputError
 from srmm.learning.base import EmbeddingClassifier, Scorer
 from srmm.learning.probabilities import check_probabilities, rows_at_once
 
@@ -33,9 +34,25 @@ class LateFusionClassifier(EmbeddingClassifier):
 
         The mask (n_instances, n_modalities) may hide items that `outputs` has, which is how any
         presence pattern is evaluated without another forward pass. Rows with nothing present are
-        treated as in `predict_proba`.
+        treated as in `predict_proba`. Raises `InputError` for outputs of another shape, and where
+        the mask shows an item that they lack.
         """
         check_is_fitted(self)
+        outputs, present = np.asarray(outputs), np.asarray(present, dtype=bool)
+        shape = (len(present), len(self.modalities_))
+        if present.shape != shape or outputs.shape != (*shape, len(self.classes_)):
+            raise InputError(
+                f"fuse takes outputs of shape (n, {shape[1]}, {len(self.classes_)}), as "
+                f"predict_per_modality gives them, and a mask (n, {shape[1]}); got "
+                f"{outputs.shape} and {present.shape}."
+            )
+        lacking = np.argwhere(present & np.isnan(outputs).any(axis=2))
+        if len(lacking):
+            row, m = lacking[0].tolist()
+            raise InputError(
+                f"The mask shows {self.modalities_[m]!r} of row {row}, of which outputs hold NaN: "
+                "it was absent. A mask can hide items, and show none that were not there."
+            )
         something = self._something(present)
         fused = self._fuse(outputs, present)
         check_probabilities(self, fused[something], np.flatnonzero(something))

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from srmm.data.embeddings import Embeddings
 from srmm.learning.base import EmbeddingClassifier
 from srmm.learning.chance import own_chance
-from srmm.learning.checked import check_scaled, history_from
+from srmm.learning.checked import average_instances, check_scaled, history_from
 from srmm.learning.devices import check_progress, usable_device
 from srmm.learning.held_out import held_out_figures
 from srmm.learning.instances import Batch, Instances
@@ -25,9 +25,10 @@ from srmm.learning.precision import PRECISIONS
 from srmm.learning.room import check_room
 from srmm.learning.standardize import Standardizer, large_number
 from srmm.learning.state import Arrays, part
+from srmm.learning.surroundings import check_dtype, undisturbed
 from srmm.learning.training import DivergedError, History, fit_network
 from srmm.learning.weights import network_of
-from srmm.recipe import NetworkParameters, parameter, with_parameters, within
+from srmm.recipe import NetworkParameters, all_positive, parameter, with_parameters, within
 from srmm.switching import cut
 
 LEARNING_RATES = (0.001, 0.003, 0.01)
@@ -62,6 +63,11 @@ class NetworkModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingC
     def n_parameters_(self) -> int | None:
         """How many numbers the network has."""
         return sum(parameter.numel() for parameter in self.network_.parameters())
+
+    @property
+    def _n_features_out(self) -> int:
+        model: Any = self
+        return int(model.transform(average_instances(self)).shape[1])
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(JSON-ready values, arrays): all that `set_state` needs to predict the same bits."""
@@ -129,6 +135,7 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
         Without candidates there is one training, at the parameter's.
         """
         device = self._device()
+        check_dtype()
         check_room(self, device, ours=is_ours(self))
         data = Instances(train.embeddings, self.standardizer_, device)
         target = torch.from_numpy(train.y).to(device)
@@ -212,20 +219,19 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         return self._forward(embeddings, lambda batch: self.network_(*batch).softmax(dim=1))
 
-    @property
-    def _n_features_out(self) -> int:
-        return self.hidden_dim
-
     def transform(self, X: Any) -> np.ndarray:
-        """What the classifier's last layer sees of each instance: (n_instances, width)."""
+        """What the classifier's last layer sees of each instance: (n_instances, width).
+
+        NaN if nothing is present.
+        """
         embeddings = self._matched(X)
-        something = self._something(embeddings.present)
+        something = embeddings.present.any(axis=1)
         inner = self._forward(embeddings[something], lambda batch: self.network_.embed(*batch))
         out = np.full((len(embeddings), inner.shape[1]), np.nan)
         out[something] = inner
         return out
 
-    @torch.inference_mode()
+    @undisturbed()
     def _forward(self, embeddings: Embeddings, function: Callable[[Batch], Tensor]) -> np.ndarray:
         """`function` of all instances, chunk by chunk: float64 (n_instances, …)."""
         device = next(self.network_.parameters()).device
@@ -256,6 +262,7 @@ class ComparisonNetworkClassifier(NetworkClassifier):
     learning_rates: Sequence[float] = parameter(
         LEARNING_RATES,
         "Candidates, of which the best on held-out instances is kept; () keeps `learning_rate`.",
+        all_positive,
     )
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:

@@ -260,7 +260,7 @@ def is_model(folder: str | Path) -> bool:
 
 def check_writable(folder: Path, *, overwrite: bool) -> None:
     """Raise `InputError` unless a model may be written to `folder`."""
-    if folder.resolve() == Path.cwd():
+    if folder.is_dir() and folder.samefile("."):  # which may be gone, as a folder of a path
         raise InputError("A model cannot replace the folder you are in; name one of its own.")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         if not is_model(folder):

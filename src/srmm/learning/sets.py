@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import check_same_kind
@@ -41,6 +42,8 @@ class PredictsSets:
         ------
         InputError
             If the model kept no scores of held-out instances: `calibrate` it first.
+        NotFittedError
+            If it has not learnt anything yet.
         """
         calibration = self.check_coverage(coverage)
         model: Any = self
@@ -53,6 +56,7 @@ class PredictsSets:
         fraction("coverage", coverage, closed=False)
         calibration = getattr(self, "calibration_", None)
         if calibration is None:
+            check_is_fitted(self)
             raise InputError(
                 f"This {type(self).__name__} kept no scores of held-out instances, so it cannot "
                 "promise a coverage. Call calibrate(X, y) with labelled instances that it was not "

@@ -15,6 +15,7 @@ from srmm.data.arrays import as_column
 from srmm.data.holders import is_missing
 from srmm.errors import InputError, did_you_mean, shown
 
+_FAR = 1e100
 _WANTED = 'None, "balanced" or a dict of label → weight'
 
 
@@ -55,7 +56,7 @@ def weights_by_class(class_weight: Any, labels: np.ndarray, classes: np.ndarray)
         weights = np.array([class_weight.get(label, 1) for label in classes.tolist()], dtype=float)
         if not weights.any():
             raise InputError("class_weight is 0 for every class of the labels.")
-        return np.asarray(weights[np.searchsorted(classes, labels)])
+        return np.asarray(_of_usual_size(weights)[np.searchsorted(classes, labels)])
     return np.asarray(compute_sample_weight(class_weight, labels))
 
 
@@ -112,4 +113,11 @@ def sample_weights(sample_weight: Any, n: int) -> np.ndarray:
         )
     if n and not weight.any():
         raise InputError("sample_weight is zero in every row: there is nothing to learn from.")
-    return weight
+    return _of_usual_size(weight)
+
+
+def _of_usual_size(weights: np.ndarray) -> np.ndarray:
+    """The same weights in relation, so that sums and products of them are numbers, and not 0."""
+    largest = weights.max(initial=0)
+    usual = not largest or 1 / _FAR < largest < _FAR
+    return weights if usual else weights / largest

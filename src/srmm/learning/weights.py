@@ -65,7 +65,7 @@ def network_of(
             if ours:
                 raise
             network = make()
-    wanted = network.state_dict()
+    wanted = (network.float() if ours else network).state_dict()  # whatever PyTorch's default is
     # A single number is saved as an array of one.
     single = {name for name in wanted.keys() & arrays.keys() if not wanted[name].ndim}
     arrays = {k: v.reshape(()) if k in single and v.size == 1 else v for k, v in arrays.items()}

@@ -75,12 +75,12 @@ class ConcatenatedGradientBoosting(ScikitClassifier):
 
 
 def _reducers(embeddings: Embeddings, seed: int) -> dict[str, PCA]:
-    """A fitted PCA for each modality that is wider than it would become."""
+    """A fitted PCA for each modality that is wider than it would become, and has two items."""
     reducers = {}
     for name, size in embeddings.embedding_dims.items():
         _, vectors = embeddings.items(name)
         components = min(_COMPONENTS, len(vectors))
-        if components < size:
+        if 1 < components < size:
             reducer = PCA(components, svd_solver="covariance_eigh", random_state=seed)
             reducers[f"pca.{name}"] = reducer.fit(vectors)
     return reducers

@@ -17,7 +17,7 @@ from srmm.methods.networks.missing_prompts import PLACES, PromptedTransformer, c
 from srmm.methods.networks.token_transformer import TokenTransformer
 from srmm.methods.two_branch import drop_items
 from srmm.methods.vilt import TokenTransformerClassifier
-from srmm.recipe import parameter, with_parameters, within
+from srmm.recipe import all_positive, parameter, with_parameters, within
 
 _COMPLETE_PER_CLASS = 5
 
@@ -70,6 +70,7 @@ class MissingPromptClassifier(TokenTransformerClassifier):
         (0.01,),
         "Candidates for stage 2: the published rate, which leaves nothing to choose; () keeps "
         "`learning_rate`.",
+        all_positive,
     )
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:

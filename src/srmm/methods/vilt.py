@@ -11,7 +11,7 @@ from srmm.errors import fraction
 from srmm.learning.method import MethodAbout
 from srmm.learning.network import ComparisonNetworkClassifier
 from srmm.methods.networks.token_transformer import TokenTransformer
-from srmm.recipe import parameter, with_parameters
+from srmm.recipe import all_positive, parameter, with_parameters
 
 TRANSFORMER_LEARNING_RATES = (0.0003, 0.001, 0.003)
 """Three candidates, as every method has; lower ones, because attention diverges sooner than
@@ -44,6 +44,7 @@ class TokenTransformerClassifier(ComparisonNetworkClassifier):
         "Three candidates, as every method has, of which the best on held-out instances is kept; "
         "lower ones, because attention diverges sooner than branches do (ViLT is fine-tuned at "
         "0.0001, with 12 layers). () keeps `learning_rate`.",
+        all_positive,
     )
 
     def _network(self) -> nn.Module:
