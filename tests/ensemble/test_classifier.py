@@ -24,7 +24,7 @@ def test_whatever_finite_numbers_come_in_no_nan_comes_out(
     wild["image"][0] = 0.0
     probabilities = model.predict_proba(wild)
     assert np.isfinite(probabilities).all()
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
 
 
 def test_it_learns_from_wild_numbers_and_constant_features_too() -> None:

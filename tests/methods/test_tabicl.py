@@ -76,7 +76,7 @@ def model(checkpoint: Path) -> Any:
 def check_distribution(probabilities: np.ndarray, shape: tuple[int, int]) -> None:
     assert probabilities.shape == shape
     assert (probabilities > 0).all()
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 11])  # the network itself has four

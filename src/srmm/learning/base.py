@@ -245,7 +245,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         rows = something.nonzero()[0]
         if 0 < len(rows) == len(embeddings):
             found = self._probabilities(embeddings)
-            return check_probabilities(self, found, rows, embeddings).astype(float, copy=False)
+            return check_probabilities(self, found, rows, embeddings)
         probabilities = np.tile(self.class_prior_, (len(embeddings), 1))
         if len(rows):
             found = self._probabilities(embeddings[something])
@@ -265,8 +265,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             present = present & there[rows]
             something = self._something(present)
             if len(rows) and something.all():
-                found = check_probabilities(self, score(rows, present), rows, embeddings)
-                return found.astype(float, copy=False)
+                return check_probabilities(self, score(rows, present), rows, embeddings)
             probabilities = np.tile(self.class_prior_, (len(rows), 1))
             if something.any():
                 found = score(rows[something], present[something])

@@ -55,7 +55,7 @@ class LateFusionClassifier(EmbeddingClassifier):
             )
         something = self._something(present)
         fused = self._fuse(outputs, present)
-        check_probabilities(self, fused[something], np.flatnonzero(something))
+        fused[something] = check_probabilities(self, fused[something], np.flatnonzero(something))
         fused[~something] = self.class_prior_
         return fused
 
