@@ -17,6 +17,7 @@ import matplotlib
 import pytest
 
 from srmm.report import write_report
+from srmm.report.html import _with_code
 from srmm.report.words import interval, percent
 from tests.report.simulated_report import make_report
 
@@ -259,3 +260,10 @@ def test_a_number_after_a_label_stays_after_it(tmp_path: Path) -> None:
     source = write_report(make_report(3, ["image", "text"]), tmp_path / "report.html").read_text()
     assert ".answer b { unicode-bidi: isolate; }" in source
     assert re.search(r'<p class="answer"><span>said</span> <b [^>]*>[^<]+</b> <small>', source)
+
+
+def test_a_command_within_a_sentence_is_code_and_a_name_stays_text() -> None:
+    said = _with_code("use <b> instead, `srmm fit --method a&b`; a lone ` is nothing")
+    assert said == (
+        "use &lt;b&gt; instead, <code>srmm fit --method a&amp;b</code>; a lone ` is nothing"
+    )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from srmm.errors import InputError, SrmmError, damage_explained
 from srmm.files import replacing_file
@@ -26,6 +27,7 @@ from srmm.report import (
 )
 from srmm.report.style import PALETTE
 
+_COMMAND = re.compile("`([^`]+)`")
 FORMAT = "srmm-report"
 VERSION = 1
 
@@ -165,6 +167,7 @@ def environment() -> jinja2.Environment:
         "is_number": words.is_number,
         "signed": words.signed_interval,
         "p": words.p_text,
+        "code": _with_code,
     }
     environment.globals |= {
         "METRICS": words.METRICS,
@@ -213,6 +216,11 @@ def _mistake(
             }
         )
     return {**mistake, "items": shown}
+
+
+def _with_code(text: str) -> Markup:
+    """A sentence whose `commands` are set as such."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def _picture(thumbnail: Thumbnail | None, modality: str, raw: Any) -> bytes | None:
