@@ -34,6 +34,9 @@ METHODS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "extratrees": ("extratrees", None, {}),
     "tbn-mid (paper)": ("tbn-mid", "paper", {"learning_rates": ()}),
     "tbn-early": ("tbn-early", None, {}),
+    "router": ("router", None, {}),
+    "modality-dropout": ("modality-dropout", None, {}),
+    "hist-gradient-boosting": ("hist-gradient-boosting", None, {}),
 }
 
 
