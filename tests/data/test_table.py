@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
 from srmm.data.blocks import Cells
 from srmm.data.embeddings import Embeddings
+from srmm.data.sources import is_empty
 from srmm.data.table import Table, check_labels, read_table
 from srmm.errors import InputError
 
@@ -63,6 +64,7 @@ def test_text_in_csv_stays_text(tmp_path: Path, text: str) -> None:
 
 
 @given(cells=st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=6))
+@example(cells=["\u00ad", " x\u200b"])
 def test_any_text_survives_csv(tmp_path_factory: pytest.TempPathFactory, cells: list[str]) -> None:
     path = tmp_path_factory.mktemp("csv") / "t.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -70,7 +72,7 @@ def test_any_text_survives_csv(tmp_path_factory: pytest.TempPathFactory, cells: 
         writer.writerow(["title", "other"])
         writer.writerows([cell, "here"] for cell in cells)
     table = read_table(path, text=["title", "other"], missing="none")
-    assert table.items["title"].tolist() == [c if c.strip() else None for c in cells]
+    assert table.items["title"].tolist() == [None if is_empty(c) else c for c in cells]
 
 
 def test_byte_order_mark_crlf_and_gzip_change_nothing(tmp_path: Path) -> None:
