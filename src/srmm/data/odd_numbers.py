@@ -134,7 +134,7 @@ def digits_notes(name: str, vectors: np.ndarray) -> list[str]:
         return []
     if max(-float(vectors.min()), float(vectors.max())) < _TINY:  # not one: networks have those
         return digits_note(f"Modality {name!r}", vectors.ravel())
-    if vectors.dtype.itemsize <= 4:
+    if vectors.dtype.itemsize <= 4 or len(vectors) < 2:
         return []
     low, high = vectors.min(axis=0), vectors.max(axis=0)
     near = (high - low) < _NEAR * np.maximum(np.abs(low), np.abs(high))
