@@ -38,17 +38,22 @@ def rows(n: int, seed: int, *, lacks: float = 0.2) -> pd.DataFrame:
     return frame
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model of 600 rows."""
-    folder = tmp_path_factory.mktemp("watch")
-    rows(600, 0).to_csv(folder / "train.csv", index=False)
+def train(folder: Path, frame: pd.DataFrame) -> None:
+    """A table and a model of it in a folder."""
+    frame.to_csv(folder / "train.csv", index=False)
     fit_workflow(
         str(folder / "train.csv"),
         folder / "model",
         columns={"features": [f"{n}={n}*" for n in NAMES], "label": "kind", "id": "id"},
         method="logreg",
     )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of 600 rows."""
+    folder = tmp_path_factory.mktemp("watch")
+    train(folder, rows(600, 0))
     return folder
 
 
@@ -88,13 +93,7 @@ def test_rows_with_nothing_are_no_alarm_where_training_left_such_rows_out(tmp_pa
         frame.loc[frame.index < share * n, [f"{m}{d}" for m in NAMES for d in range(4)]] = np.nan
         return frame
 
-    bare(600, 0).to_csv(tmp_path / "train.csv", index=False)
-    fit_workflow(
-        str(tmp_path / "train.csv"),
-        tmp_path / "model",
-        columns={"features": [f"{n}={n}*" for n in NAMES], "label": "kind", "id": "id"},
-        method="logreg",
-    )
+    train(tmp_path, bare(600, 0))
     content = watched(tmp_path, bare(300, 1))
     assert content["alarms"] == []
     nothing = next(test for test in content["patterns"] if test["present"] == [])
