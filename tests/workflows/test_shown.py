@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import srmm
 from srmm.cli import run
 from srmm.report.findings import item_lists
 from srmm.workflows.pictures import note_source, with_stored_pictures
@@ -58,6 +59,14 @@ def test_pictures_of_ones_own_table_are_shown(shop: Path, store: Path) -> None:
     assert shown(store, str(shop / "images" / "gone.png"))[1] == []
     (store / "1.png").write_bytes(PICTURE)
     assert shown(store, "1.png") == (PICTURE, [])
+
+
+def test_pictures_of_a_data_set_that_comes_in_a_package_are_shown(tmp_path: Path) -> None:
+    for columns in (None, {"missing": "auto"}):
+        note_source(tmp_path, "openmoji", columns, None, {})
+        table = srmm.load_dataset("openmoji")
+        file = table.folder / table.items["image"][0]
+        assert shown(tmp_path, str(file)) == (file.read_bytes(), [])
 
 
 @pytest.mark.parametrize(

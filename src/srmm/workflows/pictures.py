@@ -100,7 +100,8 @@ def open_noted(store: Path) -> Table | None:
     noted = _usable_note(store)
     if not (is_proven(noted) or _comes_in_a_package(noted)):
         return None
-    columns = {k: v for k, v in noted["columns"].items() if k not in _FETCHING}
+    chosen = {} if noted.get("dataset") else noted["columns"]  # a data set knows its own columns
+    columns = {k: v for k, v in chosen.items() if k not in _FETCHING}
     try:
         root = noted["root"] and Path(noted["root"])
         with warnings.catch_warnings():
