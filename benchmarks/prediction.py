@@ -8,7 +8,8 @@ epochs: what they say does not matter here. Everything is measured in turns, in 
 given as its median and as a ratio to what it cannot go below:
 
 - many rows: the share of this machine's peak (float32 products of matrices, in the same run) at
-  which the products that the model needs are made;
+  which the networks' products are made, and at which all are, those of discriminants and trust
+  with them;
 - one row: to the paper's bare network (a call of the module and a softmax) on the same row;
 - the report of the paper's method, without t-SNE and baselines: to passes of its network.
 
@@ -86,7 +87,7 @@ def in_turns(calls: dict[str, Callable[[], object]], times: int, turns: int) -> 
 
 
 def products(model: Any, test: srmm.Embeddings) -> float:
-    """Multiplications and additions of the products that prediction needs."""
+    """Multiplications and additions of the products that the networks of a prediction need."""
     items, h, C = int(test.present.sum()), model.hidden_dim, len(model.classes_)
     size = next(iter(test.embedding_dims.values()))
     if isinstance(model, srmm.PaperClassifier):
@@ -94,6 +95,19 @@ def products(model: Any, test: srmm.Embeddings) -> float:
     pairs, K = int(test.present.all(axis=1).sum()), model.n_folds
     streams = len(test) if K == 1 else items + pairs  # distilled: one stream an instance
     return 2.0 * K * (items * size * h + streams * h * h + len(test) * h * C)
+
+
+def all_products(model: Any, test: srmm.Embeddings) -> float:
+    """The same, with those of the default's discriminants, and of its trust in each item."""
+    needed = products(model, test)
+    if not isinstance(model, srmm.PaperClassifier):
+        for name, size in test.embedding_dims.items():
+            lines = model.discriminants_.weight.get(name)
+            familiar = model.trust_.familiar.get(name) if model.trust_.steepness.get(name) else None
+            columns = 0 if lines is None else lines.shape[-1]
+            columns += 0 if familiar is None else 2 * familiar.axes.shape[1]  # to them and back
+            needed += 2.0 * len(test.places(name)[0]) * size * columns
+    return needed
 
 
 def measured(rows: int, n_classes: int, size: int, turns: int) -> dict[str, Any]:
@@ -131,6 +145,7 @@ def measured(rows: int, n_classes: int, size: int, turns: int) -> dict[str, Any]
             name: {
                 "rows_per_second": rows / many[name],
                 "share_of_peak": products(model, test) / many[name] / peak,
+                "share_of_all_products": all_products(model, test) / many[name] / peak,
             }
             for name, model in models.items()
         },

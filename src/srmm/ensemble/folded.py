@@ -15,7 +15,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from srmm.ensemble.branches import Branches
 from srmm.learning.surroundings import undisturbed
@@ -49,20 +48,20 @@ class Folded:
 
     def logits(self, vectors: Sequence[Tensor], weights: Tensor) -> Tensor:
         """Σ w_e · log p_e but for a constant: (n, C) of E experts (n, K·h), by weights (n, E)."""
-        total = weights.new_zeros((len(weights), self.width))  # of none: all classes alike
+        n = len(weights)
+        total = weights.new_zeros((n, self.members, self.hidden_dim))  # of none: all classes alike
+        hidden, out = (weights.new_empty((n, self.width)) for _ in range(2))  # for all experts
+        members = out.view_as(total)
         for vector, weight in zip(vectors, weights.T, strict=True):
-            total += self._embed(vector) * weight[:, None]
-        return torch.addmm(weights.sum(dim=1, keepdim=True) * self.bias, total, self.third)
-
-    def _embed(self, vectors: Tensor) -> Tensor:
-        """To the end of block 2, every member's part of unit length."""
-        hidden, out = F.relu(vectors), torch.empty_like(vectors)
-        for k, (weight, bias) in enumerate(self.second):
-            part = slice(k * self.hidden_dim, (k + 1) * self.hidden_dim)
-            torch.addmm(bias, hidden[:, part], weight, out=out[:, part])
-        members = out.view(len(out), self.members, self.hidden_dim)
-        members /= torch.linalg.vector_norm(members, dim=2, keepdim=True).clamp_min_(1e-12)
-        return out
+            torch.clamp_min(vector, 0, out=hidden)  # ReLU
+            for k, (second, bias) in enumerate(self.second):
+                part = slice(k * self.hidden_dim, (k + 1) * self.hidden_dim)
+                torch.addmm(bias, hidden[:, part], second, out=out[:, part])
+            length = torch.linalg.vector_norm(members, dim=2, keepdim=True).clamp_min_(1e-12)
+            total.addcmul_(members, weight[:, None, None] / length)
+        return torch.addmm(
+            weights.sum(dim=1, keepdim=True) * self.bias, total.view(n, -1), self.third
+        )
 
 
 class Entered(NamedTuple):
