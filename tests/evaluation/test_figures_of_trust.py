@@ -9,7 +9,7 @@ from srmm import Embeddings
 from srmm.evaluation.absence import _classes_differ, absence_scores
 from srmm.evaluation.duplicates import near_duplicates
 from srmm.evaluation.paired import mcnemar, paired_difference
-from srmm.evaluation.reliability import reliability, selective
+from srmm.evaluation.reliability import calibration_error, error_by_chance, reliability, selective
 from srmm.evaluation.suspects import Contradicted
 
 
@@ -22,6 +22,17 @@ def test_honest_probabilities_have_no_calibration_error() -> None:
     assert sum(b["n"] for b in honest["bins"]) == honest["n"] == 20_000
     sure = np.clip(p + 0.2, 0, 0.99)
     assert reliability(y, np.column_stack([sure, 1 - sure]))["calibration_error"] > 0.1
+
+
+@pytest.mark.parametrize("n", [20, 200, 5_000])
+@pytest.mark.parametrize("least", [0.5, 0.9])
+def test_the_error_of_honest_probabilities_by_chance_is_what_draws_say(
+    n: int, least: float
+) -> None:
+    rng = np.random.default_rng(0)
+    p = rng.uniform(least, 1, size=n)
+    drawn = [calibration_error(p, rng.random(n) < p, 10) for _ in range(400)]
+    assert error_by_chance(p, 10) == pytest.approx(np.mean(drawn), rel=0.15)
 
 
 def test_log_loss_leaves_out_classes_that_nobody_knows() -> None:

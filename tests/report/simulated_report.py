@@ -114,6 +114,7 @@ def make_report(
         "n": n,
         "log_loss": 0.412,
         "calibration_error": 0.031,
+        "calibration_error_by_chance": 0.024,
         "bins": [
             {"low": b / 10, "high": (b + 1) / 10, "n": n // 4, "confidence": b / 10 + 0.05,
              "accuracy": b / 10}

@@ -25,9 +25,10 @@ def reliability(y: np.ndarray, outputs: np.ndarray | Said) -> dict[str, Any]:
 
     Returns
     -------
-    {"n", "log_loss", "calibration_error", "bins"}; a bin of the highest probability has "low",
-    "high", "n", "confidence" (its mean) and "accuracy"; bins without rows are left out. Rows of a
-    class the model does not know (−1) are wrong answers, but have no log loss.
+    {"n", "log_loss", "calibration_error", "calibration_error_by_chance", "bins"}; a bin of the
+    highest probability has "low", "high", "n", "confidence" (its mean) and "accuracy"; bins without
+    rows are left out. Rows of a class the model does not know (−1) are wrong answers, but have no
+    log loss.
     """
     found = said(y, outputs)
     confidence, right = found.confidence, found.predicted == y
@@ -38,6 +39,7 @@ def reliability(y: np.ndarray, outputs: np.ndarray | Said) -> dict[str, Any]:
         "n": len(y),
         "log_loss": float(-np.log(np.maximum(own, _LEAST)).mean()) if len(known) else None,
         "calibration_error": calibration_error(confidence, right, BINS),
+        "calibration_error_by_chance": error_by_chance(confidence, BINS),
         "bins": [
             {
                 "low": b / BINS,
@@ -87,6 +89,20 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int) -> f
     """
     gap = np.bincount(_bins(confidence, bins), right - confidence, minlength=bins)
     return float(np.abs(gap).sum() / len(right))
+
+
+def error_by_chance(confidence: np.ndarray, bins: int) -> float:
+    """About what the calibration error of so many rows is where every probability is honest.
+
+    It is above 0, since what is right in a bin scatters: its standard deviation is the root of
+    Σ p (1 − p), and the mean distance √(2/π) of that, but at most 2 Σ p (1 − p).
+
+    >>> few, many = np.full(100, 0.8), np.full(10_000, 0.8)
+    >>> round(error_by_chance(few, 10), 3), round(error_by_chance(many, 10), 3)
+    (0.032, 0.003)
+    """
+    variance = np.bincount(_bins(confidence, bins), confidence * (1 - confidence), minlength=bins)
+    return float(np.minimum(np.sqrt(2 / np.pi * variance), 2 * variance).sum() / len(confidence))
 
 
 def selective(y: np.ndarray, outputs: np.ndarray | Said) -> dict[str, Any]:
