@@ -13,6 +13,7 @@ import pandas as pd
 
 from srmm.data.checks import whole
 from srmm.data.embeddings import Embeddings
+from srmm.data.inputs import warn_of_order_beside
 from srmm.data.labels import as_labels, check_same_kind, known_labels
 from srmm.data.modality import pattern_mask, usable_patterns
 from srmm.errors import InputError, damage_explained, shown
@@ -184,6 +185,7 @@ def evaluate(
         )
     seed = whole("seed", seed, 0, 2**32 - 1)
     notes = [notes] if isinstance(notes, str) else list(notes)
+    warn_of_order_beside(test, y=y)
     embeddings = model.as_seen(test)
     labels = embeddings.labels if y is None else as_labels("y", y)
     if labels is None or len(labels) != len(embeddings):
