@@ -47,6 +47,7 @@ def test_a_weight_of_no_class_is_said() -> None:
         ("random_state", "0", "of type str"),
         ("random_state", np.random.default_rng(0), r"int\(generator.integers"),
         ("device", "cudaa", "device is 'cudaa', which cannot be used here"),
+        ("device", "", "device is '', which cannot be used here"),
         ("device", "meta", "device is 'meta'"),
         ("progress", True, "wrap the range of epochs"),
     ],
