@@ -214,6 +214,7 @@ def evaluate(
             f"({type(classes[0]).__name__}). Choose another label column, or convert it."
         )
 
+    learnt = None if train is None else model.as_seen(train)
     scorer = Remembered(
         model.scorer(embeddings),
         len(embeddings),
@@ -248,7 +249,7 @@ def evaluate(
             "notes": notes,
             "left_out": left_out,
             "near_duplicates": (
-                None if train is None else near_duplicates(model.as_seen(train), embeddings, right)
+                None if learnt is None else near_duplicates(learnt, embeddings, right)
             ),
         },
         "model": describe_model(model),
@@ -260,7 +261,7 @@ def evaluate(
         "curves": missing_rate_curves(scorer, embeddings, target, seed),
         "trust": describe_trust(model, scorer, embeddings, target, patterns),
         "shapley": average_shares(scorer, embeddings, model.class_prior_, seed),
-        "corruption": corruption_scores(model, embeddings, target, seed=seed),
+        "corruption": corruption_scores(model, embeddings, target, train=learnt, seed=seed),
         "baselines": {label: scored["patterns"] for label, scored in beside.items()},
         "baseline_curves": {
             label: scored["curves"] for label, scored in beside.items() if scored["curves"]
