@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,16 @@ def test_items_that_cannot_be_read_are_said_in_python_too(shop: Path, model: Pat
     notes = srmm.load(model, root=shop).predict_frame(rows).attrs["notes"]
     for said in (broken, gone):
         assert any(map(re.compile(said).match, notes))
+    for predict in (srmm.load(model, root=shop).predict, srmm.load(model, root=shop).predict_proba):
+        for same in (rows, rows.to_dict("records")):
+            with pytest.warns(UserWarning, match=gone), pytest.warns(UserWarning, match=broken):
+                predict(same)
+        with pytest.warns(UserWarning, match="the frame has no 'photo': image is absent"):
+            predict(rows.rename(columns={"photo": " photo"}))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            predict({"title": "a red shoe"})  # a key that is not there is absent
+            predict(rows[["title"]].assign(photo="red.png"))
     named = rows.rename(columns={"photo": "image", "title": "text"})
     encoder = srmm.Encode({"image": "hash", "text": "hash"}, folder=shop).fit(named)
     for encode in (encoder.fit_transform, encoder.transform):
@@ -275,3 +286,15 @@ def test_vectors_of_another_length_are_refused_with_both_lengths(tmp_path: Path)
             tmp_path / "m", str(tmp_path / "t.csv"), tmp_path / "p.csv",
             columns={"features": "u,v"},
         )  # fmt: skip
+
+
+def test_no_rows_have_no_predictions(shop: Path, model: Path) -> None:
+    predictor = srmm.load(model, root=shop)
+    frame = pd.DataFrame({"photo": ["red.png"], "title": ["a red shoe"]})
+    table = srmm.read_table(frame, image="photo", text="title", folder=shop)
+    encoded, _ = predictor.encode(table)
+    for nothing in (table[:0], encoded[:0]):
+        assert predictor.predict(nothing).tolist() == []
+        assert predictor.predict_proba(nothing).shape == (0, len(predictor.classes_))
+        written = predictor.predict_frame(nothing)
+        assert (len(written), "label" in written) == (0, True)
