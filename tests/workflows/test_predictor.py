@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 import threading
 import warnings
@@ -298,3 +300,12 @@ def test_no_rows_have_no_predictions(shop: Path, model: Path) -> None:
         assert predictor.predict_proba(nothing).shape == (0, len(predictor.classes_))
         written = predictor.predict_frame(nothing)
         assert (len(written), "label" in written) == (0, True)
+
+
+def test_a_predictor_is_copied_and_pickled_without_its_encoders(shop: Path, model: Path) -> None:
+    predictor = srmm.load(model, root=shop)
+    row = {"photo": "red.png", "title": "a red shoe"}
+    expected = predictor.predict_proba(row)
+    for again in (copy.deepcopy(predictor), pickle.loads(pickle.dumps(predictor))):
+        assert not again._encoders
+        np.testing.assert_array_equal(again.predict_proba(row), expected)

@@ -116,6 +116,13 @@ class Predictor:
         # Tokenizers, and some encoders, are not made for several threads at a time.
         self._encoding = threading.Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the encoders, which another process, or a copy, loads anew, and their lock."""
+        return {k: v for k, v in vars(self).items() if k not in ("_encoders", "_encoding")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _encoders={}, _encoding=threading.Lock())
+
     def __repr__(self) -> str:
         read = ", ".join(self.modalities)
         return f"Predictor({str(self.folder)!r}: {read} → {len(self.classes_):,} classes)"
