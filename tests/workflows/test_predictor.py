@@ -243,6 +243,13 @@ def test_a_pipeline_predicts_without_a_photo_or_its_column(shop: Path) -> None:
         assert pipeline.predict(one[["text"]]).tolist() == ["blue"]
 
 
+def test_a_pipeline_warns_of_labels_in_another_order(shop: Path) -> None:
+    frame = pd.read_csv(shop / "shop.csv").rename(columns={"photo": "image", "title": "text"})
+    steps = [("encode", srmm.Encode({"text": "hash"})), ("classify", srmm.make_method("logreg"))]
+    with pytest.warns(UserWarning, match="The index of y has the rows of that of X in another"):
+        Pipeline(steps).fit(frame, frame["colour"][::-1])
+
+
 def test_a_modality_that_no_training_row_has_is_left_out_of_later_data(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
