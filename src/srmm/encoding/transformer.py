@@ -82,7 +82,7 @@ class Encode(TransformerMixin, BaseEstimator):
         self.workers = workers
 
     def fit(self, X: Table | pd.DataFrame, y: Any = None) -> Encode:
-        """Load the encoders, and fit on X those that must be fitted; of y only the index is looked at.
+        """Load the encoders, and fit on X those that need it; of y only the index is looked at.
 
         If that fails, all is as it was before. Raises `InputError` for an encoder that is unknown
         or of the wrong kind.
