@@ -115,6 +115,15 @@ def test_a_number_that_stands_for_nothing_does_so_in_every_type(kind: Any) -> No
     assert "1 cell counts as absent, '-999" in table.notes[0]
 
 
+def test_a_decimal_that_is_no_number_is_nothing() -> None:
+    frame = pd.DataFrame({"w": [Decimal("1"), Decimal("NaN"), Decimal("sNaN")]})
+    frame["y"] = frame["w"]
+    table = read_table(frame, features="w", label="y")
+    assert pd.notna(table.items["features"]).tolist() == [True, False, False]
+    assert table.labels is not None
+    assert table.labels.tolist() == [1, None, None]
+
+
 def test_a_table_of_markers_says_why_it_is_empty() -> None:
     with pytest.raises(InputError, match=r"is empty in all 2 rows.*2 cells count as absent, 'nan'"):
         read_table(pd.DataFrame({"t": ["nan", "nan"]}), text="t")

@@ -117,6 +117,8 @@ def is_empty(cell: Any) -> bool:
         return not _without_blanks(cell)
     if isinstance(cell, (float, np.floating)):
         return bool(cell != cell)
+    if isinstance(cell, Decimal):
+        return cell.is_nan()
     if isinstance(cell, np.ndarray):
         return len(cell) == 0 if cell.ndim else False
     if isinstance(cell, (list, tuple)):  # not np.ndim: (samples, rate) has no one shape
