@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -103,9 +104,10 @@ def at_least(least: int, why: str = "") -> Check:
 
 
 def positive(name: str, value: Any, *, or_zero: bool = False) -> None:
-    """A check: a number above 0 (or 0 itself)."""
-    if not value >= 0 or (value == 0 and not or_zero):
-        raise InputError(f"{name} must be a positive number, got {value!r}.")
+    """A check: a finite number above 0 (or 0 itself)."""
+    if not 0 <= value < math.inf or (value == 0 and not or_zero):
+        least = "a finite number, 0 or more" if or_zero else "a positive number"
+        raise InputError(f"{name} must be {least}, got {value!r}.")
 
 
 def all_positive(name: str, values: Any) -> None:

@@ -102,6 +102,12 @@ def test_settings_are_plain_values(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("a: &a [x, 1]\nfit:\n  text: *a\n  label: null\n  seed: 3\n  id: 2024-01-02\n")
     assert read_settings(path)["fit"] == {"text": ["x", 1], "seed": 3, "id": "2024-01-02"}
+    words = "id: no, group: On, missing: [off, Yes], split: 010, label: 1:30, image: y"
+    path.write_text(f"fit: {{{words}, strict: TRUE, seed: -7, test-size: 0.5}}")
+    assert read_settings(path)["fit"] == {
+        **{"id": "no", "group": "On", "missing": ["off", "Yes"], "split": "010", "label": "1:30"},
+        **{"image": "y", "strict": True, "seed": -7, "test-size": 0.5},
+    }
     path.write_text("")
     assert read_settings(path) == {}
     with pytest.raises(InputError, match="is no file"):

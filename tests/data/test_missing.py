@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,6 +105,23 @@ def test_markers_in_numbers_are_missing_numbers(tmp_path: Path) -> None:
     assert pd.notna(table.items["size"]).tolist() == [True, False, False, True]
     one = read_table(path, features="w", text="t")
     assert pd.notna(one.items["features"]).tolist() == [True, False, False, True]
+
+
+@pytest.mark.parametrize("kind", [str, float, int, Decimal])
+def test_a_number_that_stands_for_nothing_does_so_in_every_type(kind: Any) -> None:
+    frame = pd.DataFrame({"w": pd.Series([kind("1"), kind("-999"), None, kind("2")], dtype=object)})
+    table = read_table(frame, features="w", missing="auto,-999")
+    assert pd.notna(table.items["features"]).tolist() == [True, False, False, True]
+    assert "1 cell counts as absent, '-999" in table.notes[0]
+
+
+def test_a_decimal_that_is_no_number_is_nothing() -> None:
+    frame = pd.DataFrame({"w": [Decimal("1"), Decimal("NaN"), Decimal("sNaN")]})
+    frame["y"] = frame["w"]
+    table = read_table(frame, features="w", label="y")
+    assert pd.notna(table.items["features"]).tolist() == [True, False, False]
+    assert table.labels is not None
+    assert table.labels.tolist() == [1, None, None]
 
 
 def test_a_table_of_markers_says_why_it_is_empty() -> None:

@@ -175,3 +175,14 @@ def test_integers_that_no_float_holds_are_beyond_float32() -> None:
         {"decimal": ".", "unit": ""}, Column(np.array([1, 10**400], dtype=object))
     )
     assert reading.unread.tolist() == [False, True]
+
+
+def test_millions_beside_thousands_are_no_unit() -> None:
+    counts = ["1k", "2.5K", "3M", "1.2B", "400", "850 k"]
+    expected = [1e3, 2.5e3, 3e6, 1.2e9, 400, 850e3]
+    assert values(*counts) == pytest.approx(expected)
+    notation = column(*counts).notation()
+    assert column("3M", "7", "2 kg").values(notation).tolist()[:2] == [3e6, 7]  # of new rows, too
+    assert math.isnan(column("2 kg").values(notation)[0])
+    assert values("3M", "2.5M") == [3, 2.5]  # whatever they are, it is the same of all
+    assert values("5k", "800m", "3k") == [5000, 800, 3000]  # metres

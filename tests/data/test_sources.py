@@ -97,6 +97,25 @@ def test_lines_are_counted_whatever_separates(tmp_path: Path) -> None:
     assert open_source(commas).notes == ("t.tsv is separated by ',', and is read as such.",)
 
 
+def test_a_quotation_mark_that_swallows_rows_is_said(tmp_path: Path) -> None:
+    rows = [f"{i},title {i},hat" for i in range(12)]
+    fine = ['12,"two lines,\nof text",hat', '13,"one\nand, two\n",hat']
+    path = write(tmp_path / "t.csv", "\n".join(["id,t,y", *rows, *fine, ""]))
+    whole = read_table(path, text="t", label="y")
+    assert (len(whole), whole.notes) == (14, ())
+    rows[3], rows[7] = '3,"wide shoe,hat', '7,5",hat'
+    path = write(tmp_path / "t.csv", "\r\n".join(["id,t,y", *rows, *fine, ""]))
+    table = read_table(path, text="t", label="y")
+    assert len(table) == 10
+    assert "Lines 5–9 of t.csv are read as one row each" in table.notes[0]
+    # A line alone is said where no other cell has several.
+    short = 'id,t,y\n1,"a,x\n2,b",x\n3,c,y\n'
+    table = read_table(write(tmp_path / "t.csv", short), text="t", label="y")
+    assert "Lines 2–3 of t.csv" in table.notes[0]
+    reviews = 't,y\n"good, fine\nI say",x\n"bad\nand ugly\n",y\n"so\nso",y\n'
+    assert not read_table(write(tmp_path / "t.csv", reviews), text="t", label="y").notes
+
+
 # --- encodings and compressions ----------------------------------------------------------------
 
 

@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -197,3 +199,49 @@ save_embeddings(embeddings, {str(tmp_path / "s")!r}, overwrite=True)
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
     assert not (tmp_path / "s").exists()
     assert load_embeddings(tmp_path / "s").to_array("a").tolist() == [[1, 1]] * 3
+
+
+def test_columns_that_look_like_vectors_or_roles_are_not_left_out_in_silence() -> None:
+    vectors = pa.array([[1.0, 2.0], [3.0, 4.0]])
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([1, 2], pa.int32()), vectors)
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((2, 2, 2)))
+    for other in (pa.array([[[1.0]], [[2.0]]]), runs, tensors):
+        table = pa.table({"a": vectors, "tokens": other, "note": ["x", "y"], "tags": [["u"], []]})
+        with pytest.warns(UserWarning, match=r"column 'tokens' of .* is left out: a modality has"):
+            assert Embeddings.from_arrow(table).modalities == ("a",)
+    table = pa.table({"a": vectors, "groups": ["p", "q"]})
+    with pytest.warns(UserWarning, match="column 'groups' is not read: name it, group='groups'"):
+        Embeddings.from_arrow(table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        named = Embeddings.from_arrow(table, group="groups")
+        Embeddings.from_arrow(
+            table.append_column("split", pa.array(["val", None])), modalities=["a"]
+        )
+    assert named.groups is not None
+    assert named.groups.tolist() == ["p", "q"]
+    twice = pa.Table.from_arrays([vectors, vectors], names=["a", "a"])
+    with pytest.raises(InputError, match="Modality 'a' is given more than once"):
+        Embeddings.from_arrow(twice)
+    twice = pa.Table.from_arrays(
+        [vectors, *[pa.array(["x", "y"])] * 2], names=["a", *["label"] * 2]
+    )
+    with pytest.raises(InputError, match="The label column 'label' stands twice"):
+        Embeddings.from_arrow(twice)
+    with pytest.raises(InputError, match="The label column 'label' stands twice"):
+        Embeddings.from_frame(twice.to_pandas())
+
+
+def test_an_npz_from_elsewhere_needs_no_masks_of_what_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, a=np.eye(3), _label=np.array(["x", "y", "x"]), _group=np.array([1.0, np.nan, 2]))
+    read = Embeddings.from_numpy(path)
+    assert read.labels is not None
+    assert read.labels.tolist() == ["x", "y", "x"]
+    assert read.groups is not None
+    assert np.isnan(read.groups[1])
+    np.savez(path, a=np.eye(3), _groups=np.arange(3))
+    with pytest.raises(
+        InputError, match=r"called '_groups', which is no column.*Did you mean '_gr"
+    ):
+        Embeddings.from_numpy(path)

@@ -378,6 +378,32 @@ def test_labels_of_parquet_are_the_classes_that_other_files_have() -> None:
         assert table.labels.tolist() == classes
 
 
+@pytest.mark.parametrize("holder", ["csv", "parquet", "xlsx", "frame", "numpy"])
+def test_dates_are_called_the_same_in_every_kind_of_table(tmp_path: Path, holder: str) -> None:
+    days = pd.Series(pd.to_datetime(["2024-03-01", "2024-03-02", None]))
+    frame = pd.DataFrame({"n": [1, 2, 3], "day": days, "at": days.dt.date})
+    frame["moment"] = days + pd.Timedelta(hours=10)
+    held: object = tmp_path / f"t.{holder}"
+    if holder == "numpy":
+        held = frame.assign(day=pd.Series([*days.to_numpy()[:2], None], dtype=object))
+    elif holder == "frame":
+        held = frame
+    else:
+        {"csv": frame.to_csv, "parquet": frame.to_parquet, "xlsx": frame.to_excel}[holder](
+            held, index=False
+        )
+    expected = ["2024-03-01", "2024-03-02", None]
+    table = read_table(held, text="at", label="day", group="moment")
+    assert table.labels is not None and table.groups is not None  # noqa: PT018
+    assert table.items["text"].tolist() == table.labels.tolist() == expected
+    assert table.groups.tolist() == ["2024-03-01 10:00:00", "2024-03-02 10:00:00", None]
+    assert "the labels are dates, such as '2024-03-01'" in " ".join(table.notes)
+    table = read_table(held, image="{day}/{n}.png", label="at", group="day")
+    assert table.labels is not None and table.groups is not None  # noqa: PT018
+    assert table.items["image"].tolist() == ["2024-03-01/1.png", "2024-03-02/2.png", None]
+    assert table.labels.tolist() == table.groups.tolist() == expected
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [

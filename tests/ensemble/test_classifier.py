@@ -126,6 +126,7 @@ def test_scores_under_a_mask_are_predictions_without_those_items(
 def test_a_bad_parameter_is_named() -> None:
     for parameters, said in (
         ({"n_folds": 1}, "n_folds must be a whole number, at least 2"),
+        ({"n_folds": 301}, "n_folds is 301 and there are 300 instances to learn from"),
         ({"max_epochs": 0}, "max_epochs must be a whole number, at least 1"),
         ({"dropout": 50}, "did you mean 0.5"),
     ):

@@ -14,6 +14,7 @@ from srmm.evaluation.metrics import interval, point_scores, resample_counts, sco
 from srmm.evaluation.missing import draw_missing
 from srmm.evaluation.outputs import Remembered
 from srmm.evaluation.robustness import corruption_scores, missing_rate_curve
+from srmm.methods import make_method
 from srmm.recipe import network_parameters
 from tests.test_classifier import SMALL, problem
 
@@ -138,6 +139,22 @@ def test_corruption_table(model: PaperClassifier) -> None:
     for absolute in (table[2], table[5]):  # noise this loud leaves chance
         assert absolute["accuracy"] < 0.55
         assert absolute["relative_drop"] > 0.3
+
+
+def test_noise_of_a_method_that_does_not_know_the_spread_of_features(tmp_path: Path) -> None:
+    train, test = problem(120, missing=0, seed=6), problem(60, missing=0, seed=7)
+    logreg = make_method("logreg", random_state=0).fit(train)
+    router = make_method("router", settings={"max_epochs": 1}, random_state=0).fit(train)
+    assert [hasattr(one, "feature_std_") for one in (logreg, router)] == [True, False]
+    y = classes_of(logreg, test.labels)
+    assert corruption_scores(logreg, test, y, train=test) == corruption_scores(logreg, test, y)
+    told = evaluate(router, test, train=train, projection=False)
+    assert {entry["scale"] for entry in told.content["corruption"]} == {"absolute", "relative"}
+    untold = evaluate(router, test, projection=False)
+    assert {entry["scale"] for entry in untold.content["corruption"]} == {"absolute"}
+    for report, said in ((told, False), (untold, True)):
+        page = report.to_html(tmp_path / "r.html").read_text(encoding="utf-8")
+        assert ("spread in training was not tried" in page) is said
 
 
 def test_of_very_many_rows_and_classes_some_rows_get_noise_and_it_is_said(

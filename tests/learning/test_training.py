@@ -33,6 +33,8 @@ def test_the_paper_recipe_is_the_paper() -> None:
         ({"switching": "s4"}, "Did you mean 's1'|Available"),
         ({"batch_size": 1}, "batch_size must be a whole number, at least 2"),
         ({"learning_rate": -1}, "learning_rate must be a positive number, got -1"),
+        ({"learning_rate": np.inf}, "learning_rate must be a positive number, got inf"),
+        ({"weight_decay": np.inf}, "weight_decay must be a finite number, 0 or more, got inf"),
         ({"learnin_rate": 0.1}, "Did you mean 'learning_rate'"),
         ({"max_epochs": 0}, "at least 1"),
     ],

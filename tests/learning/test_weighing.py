@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from srmm import Embeddings, InputError, PaperClassifier
+from srmm import Embeddings, InputError, PaperClassifier, evaluate
 from srmm.data.arrays import as_column
 from srmm.data.labels import check_label_types
 from srmm.learning.weighing import sample_weights, weights_by_class
@@ -46,6 +47,7 @@ def test_a_weight_of_no_class_is_said() -> None:
         ("random_state", "0", "of type str"),
         ("random_state", np.random.default_rng(0), r"int\(generator.integers"),
         ("device", "cudaa", "device is 'cudaa', which cannot be used here"),
+        ("device", "", "device is '', which cannot be used here"),
         ("device", "meta", "device is 'meta'"),
         ("progress", True, "wrap the range of epochs"),
     ],
@@ -188,3 +190,35 @@ def test_classes_without_an_item_are_named_whatever_type_the_labels_have() -> No
     y = np.array([0, 1, 0, 1, 2], dtype=np.float16)
     with pytest.warns(UserWarning, match=r"No instance of 2.0 has an item"):
         make_method("logreg").fit({"a": x}, y)
+
+
+def test_labels_and_weights_whose_index_has_another_order_are_warned_of() -> None:
+    frame = pd.DataFrame(np.eye(4)[[0, 1, 0, 1]], index=["p", "q", "r", "s"])
+    y = pd.Series(["x", "y", "x", "y"], index=frame.index)
+    weight, other = pd.Series(1.0, index=frame.index), [1, 0, 3, 2]
+    model = make_method("logreg").fit({"a": frame}, y)
+    calls = {
+        "y": [
+            lambda: make_method("logreg").fit({"a": frame}, y.iloc[other]),
+            lambda: make_method("logreg").fit(frame, y.iloc[other]),
+            lambda: make_method("logreg").fit(
+                {"a": frame}, y, validation=({"a": frame}, y.iloc[other])
+            ),
+            lambda: model.score({"a": frame}, y.iloc[other]),
+            lambda: model.calibrate({"a": frame}, y.iloc[other]),
+            lambda: evaluate(model, {"a": frame}, y.iloc[other], projection=False),
+        ],
+        "sample_weight": [
+            lambda: make_method("logreg").fit({"a": frame}, y, weight.iloc[other]),
+            lambda: model.score({"a": frame}, y, weight.iloc[other]),
+        ],
+        "groups": [lambda: make_method("logreg").fit({"a": frame}, y, groups=y.iloc[other])],
+    }
+    for name, warned in calls.items():
+        for call in warned:
+            with pytest.warns(UserWarning, match=f"The index of {name} has the rows of that of X"):
+                call()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_method("logreg").fit({"a": frame}, y, weight, groups=weight.reset_index(drop=True))
+        model.score({"a": frame.to_numpy()}, y.iloc[other])

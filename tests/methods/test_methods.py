@@ -334,3 +334,37 @@ def test_a_folder_cannot_smuggle_in_a_type(tmp_path: Path) -> None:
     reseal(folder)
     with pytest.raises(StoreError, match=r"model\.image: it holds a PosixPath, not a ExtraTrees"):
         from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("method", "setting"),
+    [
+        ("tbn-early", {"fusion_point": "late"}),
+        ("tbn-early-opl", {"opl": 0.0}),
+        ("lee2023-input", {"place": "attention"}),
+        ("unimodal:image", {"modality": "text"}),
+    ],
+)
+def test_what_a_name_implies_is_set_to_nothing_else(method: str, setting: dict[str, Any]) -> None:
+    name = next(iter(setting))
+    with pytest.raises(InputError, match=f"method '{method}' has {name}=.* by its name"):
+        make_method(method, settings=setting)
+    with pytest.raises(InputError, match=f"{name}=.* would not change"):
+        make_method(method, **setting)
+    implied = getattr(make_method(method), name)
+    assert getattr(make_method(method, settings={name: implied}), name) == implied
+
+
+@pytest.mark.parametrize(
+    ("method", "weight"),
+    [
+        *[("kim2024", name) for name in ("invariance", "variance", "covariance")],
+        *[("shaspec", name) for name in ("alignment", "domain")],
+        *[("smil", "feature_alignment"), ("tbn-early", "opl")],
+    ],
+)
+def test_a_weight_of_a_loss_is_not_negative(method: str, weight: str) -> None:
+    x = np.random.default_rng(0).normal(size=(8, 3))
+    for value in (-1.0, np.nan, np.inf):
+        with pytest.raises(InputError, match=f"{weight} must be a finite number, 0 or more"):
+            make_method(method, settings={weight: value}).fit({"a": x, "b": x}, [0, 1] * 4)

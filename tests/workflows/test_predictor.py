@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 import threading
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -111,6 +114,16 @@ def test_items_that_cannot_be_read_are_said_in_python_too(shop: Path, model: Pat
     notes = srmm.load(model, root=shop).predict_frame(rows).attrs["notes"]
     for said in (broken, gone):
         assert any(map(re.compile(said).match, notes))
+    for predict in (srmm.load(model, root=shop).predict, srmm.load(model, root=shop).predict_proba):
+        for same in (rows, rows.to_dict("records")):
+            with pytest.warns(UserWarning, match=gone), pytest.warns(UserWarning, match=broken):
+                predict(same)
+        with pytest.warns(UserWarning, match="the frame has no 'photo': image is absent"):
+            predict(rows.rename(columns={"photo": " photo"}))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            predict({"title": "a red shoe"})  # a key that is not there is absent
+            predict(rows[["title"]].assign(photo="red.png"))
     named = rows.rename(columns={"photo": "image", "title": "text"})
     encoder = srmm.Encode({"image": "hash", "text": "hash"}, folder=shop).fit(named)
     for encode in (encoder.fit_transform, encoder.transform):
@@ -230,6 +243,13 @@ def test_a_pipeline_predicts_without_a_photo_or_its_column(shop: Path) -> None:
         assert pipeline.predict(one[["text"]]).tolist() == ["blue"]
 
 
+def test_a_pipeline_warns_of_labels_in_another_order(shop: Path) -> None:
+    frame = pd.read_csv(shop / "shop.csv").rename(columns={"photo": "image", "title": "text"})
+    steps = [("encode", srmm.Encode({"text": "hash"})), ("classify", srmm.make_method("logreg"))]
+    with pytest.warns(UserWarning, match="The index of y has the rows of that of X in another"):
+        Pipeline(steps).fit(frame, frame["colour"][::-1])
+
+
 def test_a_modality_that_no_training_row_has_is_left_out_of_later_data(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
@@ -275,3 +295,24 @@ def test_vectors_of_another_length_are_refused_with_both_lengths(tmp_path: Path)
             tmp_path / "m", str(tmp_path / "t.csv"), tmp_path / "p.csv",
             columns={"features": "u,v"},
         )  # fmt: skip
+
+
+def test_no_rows_have_no_predictions(shop: Path, model: Path) -> None:
+    predictor = srmm.load(model, root=shop)
+    frame = pd.DataFrame({"photo": ["red.png"], "title": ["a red shoe"]})
+    table = srmm.read_table(frame, image="photo", text="title", folder=shop)
+    encoded, _ = predictor.encode(table)
+    for nothing in (table[:0], encoded[:0]):
+        assert predictor.predict(nothing).tolist() == []
+        assert predictor.predict_proba(nothing).shape == (0, len(predictor.classes_))
+        written = predictor.predict_frame(nothing)
+        assert (len(written), "label" in written) == (0, True)
+
+
+def test_a_predictor_is_copied_and_pickled_without_its_encoders(shop: Path, model: Path) -> None:
+    predictor = srmm.load(model, root=shop)
+    row = {"photo": "red.png", "title": "a red shoe"}
+    expected = predictor.predict_proba(row)
+    for again in (copy.deepcopy(predictor), pickle.loads(pickle.dumps(predictor))):
+        assert not again._encoders
+        np.testing.assert_array_equal(again.predict_proba(row), expected)

@@ -117,6 +117,26 @@ def test_rows_are_known_again_by_numbers_that_are_ids(ids: np.ndarray, left: int
         assert _unseen(new, rows)[0].sum() == 80
 
 
+@pytest.mark.parametrize("trained", [["7", "8", "9"], ["7.0", "8.0", "9.0"]])
+def test_names_are_known_again_where_holes_made_pandas_write_numbers_with_a_point(
+    trained: list[str],
+) -> None:
+    known = {"split": "train", "digest": "other"}  # another content
+    for names in (["7", "8", None], ["7.0", "8.0", None], [7.0, 8, None]):
+        groups = np.array(names, dtype=object)
+        new = Embeddings.from_arrays({"x": np.ones((3, 2))}, groups=groups, ids=["a", "b", "c"])
+        rows = pd.DataFrame({"id": ["x", "y", "z"], "group": trained, **known})
+        test, notes = _unseen(new, rows)
+        assert test.tolist() == [False, False, True]
+        assert notes == ["2 rows are not tested on: others of their groups were trained on."]
+    new = Embeddings.from_arrays({"x": np.ones((3, 2))}, ids=["7", "8.0", "10"])
+    assert _unseen(new, pd.DataFrame({"id": trained, **known}), named=True)[0].tolist() == [
+        False,
+        False,
+        True,
+    ]
+
+
 def test_groups_are_known_again_whatever_type_their_numbers_have(tmp_path: Path) -> None:
     frame = numbers()
     frame["customer"] = pd.Series([i // 4 + 0.0 for i in range(76)] + [None] * 4)  # as pandas does

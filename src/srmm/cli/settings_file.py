@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,20 @@ def read_settings(path: Path, commands: Collection[str] = ()) -> dict[str, Any]:
     return plain
 
 
+_TAG = "tag:yaml.org,2002:"
+_OLD_RULES = tuple(f"{_TAG}{kind}" for kind in ("bool", "int", "timestamp"))
+
+
 class _Loader(yaml.SafeLoader):
-    """Makes plain values alone, and refuses a key that stands twice."""
+    """Makes plain values alone, and refuses a key that stands twice.
+
+    By the rules of YAML 1.2: a column called "no", "on" or "010" is no truth value, and not 8.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, form) for tag, form in known if tag not in _OLD_RULES]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -73,6 +85,12 @@ class _Loader(yaml.SafeLoader):
                 None, None, f"the key {twice[0]!r} stands twice", node.start_mark
             )
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(f"{_TAG}bool", re.compile("(?i:true|false)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    f"{_TAG}int", re.compile("[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789")
+)
 
 
 def _plain(value: Any, path: Path, seen: list[int], where: tuple[str, ...]) -> Any:
@@ -88,8 +106,6 @@ def _plain(value: Any, path: Path, seen: list[int], where: tuple[str, ...]) -> A
         if any(isinstance(part, list | dict) or part is None for part in value):
             raise InputError(f"{path}: {place} is {_short(value)}, expected a list of texts.")
         return [_plain(part, path, seen, (*where, str(n))) for n, part in enumerate(value)]
-    if isinstance(value, datetime.date):
-        return str(value)
     if not isinstance(value, str | int | float) or (isinstance(value, str) and "\0" in value):
         raise InputError(f"{path}: {place} is {_short(value)}, expected a text or a number.")
     return value

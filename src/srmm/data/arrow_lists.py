@@ -23,6 +23,17 @@ def is_vector(kind: pa.DataType) -> bool:
     return _is_list(kind) and _is_number(kind.value_type)
 
 
+def is_vectors_apart(kind: pa.DataType) -> bool:
+    """True of what holds numbers in lists and is no vector: lists of lists, tensors, runs."""
+    import pyarrow as pa
+
+    if is_vector(kind):
+        return False
+    if pa.types.is_run_end_encoded(kind) or pa.types.is_dictionary(kind) or _is_list(kind):
+        return is_vector(kind.value_type) or is_vectors_apart(kind.value_type)
+    return isinstance(kind, pa.FixedShapeTensorType)
+
+
 def dense_lists(what: str, column: pa.Array) -> np.ndarray:
     """A column of `is_vector` as (n, d) floats, NaN rows where it is null.
 

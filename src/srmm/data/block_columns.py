@@ -12,6 +12,7 @@ import numpy as np
 from srmm.data.block_cells import Column
 from srmm.data.block_kinds import KINDS_OF_COLUMNS, Reading, read_distinct
 from srmm.data.numeral_columns import Numerals, decimal_elsewhere
+from srmm.data.numerals import COUNTS
 
 LEFT_OUT = "left out"
 
@@ -141,7 +142,9 @@ def _say_number(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
     decimal, words = how["decimal"], "numbers"
     if votes[decimal] and decimal == ",":
         words += " with decimal comma"
-    if how["unit"]:
+    if how["unit"] == COUNTS:
+        words += ", k, M and B for thousands, millions and billions"
+    elif how["unit"]:
         words += f", in {how['unit']}"
         bare = len(column.rows("number")) + numerals.readable - units.total()
         words += f" ({_cells(bare)} without it taken to be so, too)" if bare else ""

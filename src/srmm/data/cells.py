@@ -14,7 +14,7 @@ from srmm.data.blocks import holds_vectors, numeric_block, raw_block
 from srmm.data.columns import IN_BRACES, PATH_KINDS, ModalityColumns
 from srmm.data.labels import name_of
 from srmm.data.sources import object_array
-from srmm.data.sources.base import SPLITS, plain_cell
+from srmm.data.sources.base import MOMENTS, SPLITS, plain_cell
 from srmm.errors import InputError, did_you_mean
 
 Where = Callable[[int], str]
@@ -48,12 +48,14 @@ def _as_it_is(cell: Any) -> Any:
 
 
 def _plain(cell: Any) -> Any:
-    """Numbers and paths as text; pandas' 7.0 (an integer beside holes) is 7 again."""
+    """Numbers, dates and paths as text; pandas' 7.0 (an integer beside holes) is 7 again."""
     if isinstance(cell, (float, np.floating)) and cell.is_integer():
         return str(int(cell))
     if isinstance(cell, bytes):  # also NumPy's, whose text would be "b'…'"
         return bytes(cell)
-    if isinstance(cell, (bool, int, float, np.generic, Path)):
+    if isinstance(cell, MOMENTS):
+        return plain_cell(cell)
+    if isinstance(cell, (bool, int, float, np.generic, Decimal, Path)):
         return str(cell)
     return cell
 
@@ -113,11 +115,11 @@ def _bad_vector(where: Where, modality: ModalityColumns, row: int, cell: Any, fa
 
 
 def read_labels(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
-    """Classes as they are; bytes as text and decimals as numbers, which other files would have."""
+    """Classes as they are; bytes and dates as text and decimals as numbers, as other files would
+    have them."""
     _check_unicode(where, column, cells)
-    values = [cell.item() if isinstance(cell, np.generic) else cell for cell in cells]
+    values = [plain_cell(cell) for cell in cells]
     values = [name_of(value) if isinstance(value, bytes) else value for value in values]
-    values = [plain_cell(value) if isinstance(value, Decimal) else value for value in values]
     known = [value for value in values if value is not None]
     # pandas makes whole numbers beside holes floats; undo that.
     if len(known) < len(values) and all(isinstance(v, float) and v.is_integer() for v in known):
@@ -127,7 +129,7 @@ def read_labels(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
 
 def read_ids(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
     _check_unicode(where, column, cells)
-    values = [cell.item() if isinstance(cell, np.generic) else cell for cell in cells]
+    values = [plain_cell(cell) if isinstance(cell, np.generic) else cell for cell in cells]
     if None in values:
         raise InputError(
             f"The id of {where(values.index(None))} is empty (column {column!r}). "

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn.utils.validation import check_array
+from sklearn.utils.validation import check_array, validate_data
 
 from srmm.data.arrow_lists import is_vector
 from srmm.data.embeddings import Embeddings, same_settings
-from srmm.data.holders import is_arrow_table, is_missing
+from srmm.data.holders import is_arrow_table, is_missing, warn_of_order
 from srmm.data.modality import ABSENT
 from srmm.data.raw import REMEDY, holds_raw_items
 from srmm.data.sources.huggingface import named_classes
@@ -94,6 +94,20 @@ def as_lone(X: Any) -> Any:
     matrix = matrix.astype(np.float64)
     matrix[~there] = np.nan
     return matrix
+
+
+def validated(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """A lone array after scikit-learn's own checks, which tell the estimator its width."""
+    return validate_data(
+        estimator, as_lone(X), reset=reset, dtype="numeric", ensure_all_finite=False
+    )
+
+
+def warn_of_order_beside(X: Any, **columns: Any) -> None:
+    """`warn_of_order` of a frame, or a dict of frames, and what is given for its rows."""
+    parts = X.values() if isinstance(X, Mapping) else [X]
+    frame = next((part for part in parts if isinstance(part, pd.DataFrame | pd.Series)), None)
+    warn_of_order({"X": frame, **columns})
 
 
 def match_modalities(

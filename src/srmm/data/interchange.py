@@ -6,6 +6,7 @@ the part of `Embeddings` that does this.
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from srmm.data.arrow_lists import dense_lists, is_vector
+from srmm.data.arrow_lists import dense_lists, is_vector, is_vectors_apart
 from srmm.data.bombs import check_archive, check_parquet
 from srmm.data.holders import arrow_table
 from srmm.data.labels import known_labels
@@ -48,7 +49,29 @@ def _roles(names: Iterable[str], **roles: str | None) -> dict[str, str]:
             raise InputError(
                 f"There is no {role} column {column!r}. {did_you_mean(str(column), names)}"
             )
+        if column is not None and names.count(column) > 1:
+            raise InputError(f"The {role} column {column!r} stands twice; rename one of them.")
     return {role: column for role, column in roles.items() if column in names and column}
+
+
+def _warn_of_left_out(schema: pa.Schema, used: Iterable[str]) -> None:
+    """Warn of columns that look like vectors, or like roles, and are not read as such."""
+    for field in schema:
+        if field.name in used or field.name in _ARGUMENTS:
+            continue
+        if field.name in _ARGUMENTS.values():
+            role = next(role for role, name in _ARGUMENTS.items() if name == field.name)
+            warnings.warn(
+                f"The column {field.name!r} is not read: name it, {role}={field.name!r}, or call "
+                f"it {role!r}.",
+                stacklevel=3,
+            )
+        elif is_vectors_apart(field.type):
+            warnings.warn(
+                f"The column {field.name!r} of {field.type} is left out: a modality has one list "
+                "of numbers in each row. Make one of what is in a cell, e.g. their mean.",
+                stacklevel=3,
+            )
 
 
 class Interchange:
@@ -181,7 +204,8 @@ class Interchange:
                 for field in table.schema
                 if is_vector(field.type) and field.name not in taken
             ]
-        for name in modalities:
+            _warn_of_left_out(table.schema, {*roles.values(), *modalities})
+        for name in check_modalities(list(modalities)):
             if name not in table.column_names:
                 raise InputError(
                     f"There is no column {name!r}. {did_you_mean(name, table.column_names)}"
@@ -241,10 +265,12 @@ class Interchange:
 
     @classmethod
     def from_numpy(cls, path: str | Path) -> Self:
-        """Embeddings from an `.npz` that `to_numpy` wrote; unpickles nothing.
+        """Embeddings from an `.npz` as `to_numpy` writes it; unpickles nothing.
 
+        It may come from elsewhere: an array (n, d_m) per modality and, where there are any, `_id`,
+        `_label`, `_split` and `_group`, with `_label_known` and so on where not all are known.
         Raises `StoreError` if the file cannot be read, or holds no arrays by name; `InputError` if
-        it unpacks to far more than it is.
+        it unpacks to far more than it is, or has another array whose name begins with "_".
         """
         check_archive(path)
         try:
@@ -264,10 +290,19 @@ class Interchange:
             if array.ndim == 2 and not array.shape[1]:  # of a modality that nobody has
                 arrays[key] = [None] * len(array)
 
+        understood = [f"_{key}{end}" for key in _ARGUMENTS for end in ("", "_known")]
+        for key in content:
+            if key.startswith("_") and key not in understood:
+                raise InputError(
+                    f"An array is called {key!r}, which is no column of embeddings. "
+                    f"{did_you_mean(key, understood)}"
+                )
+
         def column(key: str) -> np.ndarray | None:
             if f"_{key}" not in content:
                 return None
-            known, values = content[f"_{key}_known"], content[f"_{key}"]
+            values = content[f"_{key}"]
+            known = content.get(f"_{key}_known", np.ones(len(values), dtype=bool))
             if known.all() and values.dtype.kind != "U":
                 return values
             whole = np.full(len(known), None, dtype=object)

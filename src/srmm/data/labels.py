@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.arrays import as_column
+from srmm.data.sources.base import MOMENTS, plain_cell
 from srmm.errors import InputError, shown
 
 _AT_ONCE = 1 << 16
@@ -32,9 +33,13 @@ def name_of(value: Any) -> str:
 
     >>> name_of(7.0), name_of(Decimal("7.00")), name_of("7.0"), name_of(b"seven")
     ('7', '7', '7.0', 'seven')
+    >>> name_of(pd.Timestamp(2024, 3, 1))
+    '2024-03-01'
     """
     if isinstance(value, bytes):  # as Parquet has texts that some programs write
         return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, MOMENTS):
+        value = plain_cell(value)
     number = isinstance(value, float | np.floating | Decimal) and math.isfinite(value)
     return str(int(value) if number and value % 1 == 0 else value)
 
@@ -48,21 +53,21 @@ def written_as(classes: Iterable[Any]) -> Callable[[Any], Any]:
     [1, 1, 1, '3']
     """
     names: dict[Any, Any] = {name: name for name in classes}
-    for called in (name_of, _without_zero):
+    for called in (name_of, plain_name):
         for name in list(names.values()):
             names.setdefault(called(name), name)
 
     def as_class(label: Any) -> Any:
         if label is None or label != label:  # unknown, also where a class is called "None"
             return label
-        keys = (label, name_of(label), _without_zero(label))
+        keys = (label, name_of(label), plain_name(label))
         return next((names[key] for key in keys if key in names), label)
 
     return as_class
 
 
-def _without_zero(value: Any) -> str:
-    """`name_of`, also of a text such as "7.0"."""
+def plain_name(value: Any) -> str:
+    """`name_of`, also of a text such as "7.0", by which the names of two tables are compared."""
     name = name_of(value)
     plain = name.removesuffix(".0")
     return plain if plain.removeprefix("-").isdecimal() else name

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ are all dashes and question marks."""
 _SIGNS = frozenset("-‐‑‒–—―−_?？ \u00a0")
 _LONGEST = max(map(len, MARKERS))
 
+_NUMBERS = (int, float, np.number, Decimal)
 _SHORT = 30
 """Longer texts that are often the same are no placeholders but boilerplate."""
 
@@ -88,7 +90,7 @@ def parse_missing(missing: str | Sequence[str]) -> IsMarker:
     numbers = {number for word in named if (number := _number(word)) is not None}
 
     def is_named(cell: Any) -> bool:
-        if isinstance(cell, (int, float, np.number)) and not isinstance(cell, bool):
+        if isinstance(cell, _NUMBERS) and not isinstance(cell, bool):
             return cell in numbers  # a file of text and a typed one hold the same items
         if not isinstance(cell, str):
             return False
@@ -136,7 +138,7 @@ def blank_markers(
     column: str, cells: np.ndarray, is_marker: IsMarker
 ) -> tuple[np.ndarray, list[str]]:
     """The cells of a column, None where there is a marker, and a note if there is one."""
-    may_be = (str, int, float, np.number)
+    may_be = (str, *_NUMBERS)
     distinct = {cell for cell in _maybe_markers(cells, is_marker) if isinstance(cell, may_be)}
     markers = {cell for cell in distinct if is_marker(cell)}
     if not markers:

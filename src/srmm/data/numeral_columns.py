@@ -7,6 +7,7 @@ become numbers in one go, with the bits that one by one they would have.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -14,6 +15,8 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.numerals import (
+    COUNTS,
+    TIMES_OF_COUNTS,
     Notation,
     Numeral,
     WrittenNumber,
@@ -28,6 +31,7 @@ _MOST_DIGITS = 15
 the decimal number is."""
 
 _FEW = 4
+_THOUSAND = re.compile(r"\d\s?[kK]$")
 _ZERO, _ONE, _NINE = b"019"
 
 
@@ -77,15 +81,28 @@ class Numerals:
         decimal = elsewhere or "."
         if votes["."] != votes[","]:
             decimal = "." if votes["."] > votes[","] else ","
+        if units and units.keys() <= TIMES_OF_COUNTS.keys() and self._thousands:
+            return Notation(decimal, COUNTS)
         return Notation(decimal, units.most_common(1)[0][0] if units else "")
 
     def values(self, notation: Notation) -> np.ndarray:
         """float64 of shape (n,): NaN where a cell is no number that float32 can hold."""
-        unit = notation.unit.casefold()
-        right = np.array([not u or u.casefold() == unit for u in self._units], dtype=bool)
-        found = within_float32(self._other if notation.decimal == "," else self._value)
+        found = self._other if notation.decimal == "," else self._value
+        if notation.unit == COUNTS:
+            right = np.array([u in TIMES_OF_COUNTS for u in self._units], dtype=bool)
+            times = np.array([TIMES_OF_COUNTS.get(u, 1.0) for u in self._units])
+            found = found * times[self._unit] if len(found) else found
+        else:
+            unit = notation.unit.casefold()
+            right = np.array([not u or u.casefold() == unit for u in self._units], dtype=bool)
+        found = within_float32(found)
         unique = np.where(right[self._unit], found, math.nan)
         return unique[self.codes] if len(unique) else np.empty(0)
+
+    @property
+    def _thousands(self) -> bool:
+        """Whether some number has a k for thousand."""
+        return any(map(_THOUSAND.search, self.unique[self._known]))
 
     @property
     def _either(self) -> np.ndarray:

@@ -24,6 +24,10 @@ _PLAIN = re.compile(r"-?[0-9]+(?:[.,][0-9]+)?")
 _GROUPED = re.compile(r"\d{1,3}(?P<gap>[ '])\d{3}(?:(?P=gap)\d{3})*(?=[.,]|$)")
 _SAME_SIGNS = str.maketrans({"−": "-", "–": "-", "—": "-", "’": "'", "‘": "'", "´": "'"})
 _TIMES = {"k": 1e3, "tsd": 1e3, "mio": 1e6, "mn": 1e6, "mrd": 1e9, "bn": 1e9}
+COUNTS = "k, M or B"
+"""The unit of a column that counts in thousands, millions and billions."""
+TIMES_OF_COUNTS = {"": 1.0, "M": 1e6, "B": 1e9}
+"""By the unit that a cell has, if it stood alone; a k is a thousand everywhere."""
 _SAME_UNITS = {"eur": "€", "euro": "€", "gbp": "£", "usd": "$", "us$": "$", "jpy": "¥", "inr": "₹"}
 
 
@@ -61,7 +65,8 @@ class Notation:
     decimal : "." or ","
     unit : str
         The unit or currency of nearly all cells that have one, "" if none has. A cell in another
-        one is no number here; one without a unit is taken to be in this.
+        one is no number here; one without a unit is taken to be in this. `COUNTS` is none, but
+        says that "3M", beside "2k", is three millions.
     """
 
     decimal: str

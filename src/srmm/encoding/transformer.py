@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.inputs import warn_of_order_beside
 from srmm.data.items import ItemReader
 from srmm.data.modality import KINDS
 from srmm.data.sources import open_source
@@ -81,11 +82,12 @@ class Encode(TransformerMixin, BaseEstimator):
         self.workers = workers
 
     def fit(self, X: Table | pd.DataFrame, y: Any = None) -> Encode:
-        """Load the encoders, and fit on X those that must be fitted; y is not used.
+        """Load the encoders, and fit on X those that need it; of y only the index is looked at.
 
         If that fails, all is as it was before. Raises `InputError` for an encoder that is unknown
         or of the wrong kind.
         """
+        warn_of_order_beside(X, y=y)
         with as_before_on_failure(self):
             return self._fit(X)
 

@@ -23,7 +23,7 @@ from srmm.ensemble.table import FeatureTable
 from srmm.ensemble.training import AllButOne, batch_losses, train_branches
 from srmm.ensemble.trust import Trust
 from srmm.ensemble.weights import PatternWeights
-from srmm.errors import fraction
+from srmm.errors import InputError, fraction
 from srmm.learning.base import Scorer
 from srmm.learning.calibration import Calibration
 from srmm.learning.labelled import Labelled
@@ -37,6 +37,7 @@ from srmm.recipe import at_least, parameter, positive, with_parameters
 _MOST_NUMBERS = 40_000_000  # log-probabilities from which weights are learnt
 _MOST_ROWS = 20_000
 _TRUST_ROWS = 2_000
+_FOLDS = 5
 _KEPT = 100_000_000  # numbers of vectors that a scorer keeps (0.4 GB)
 _AT_ONCE = 4_000_000  # logits
 _ROWS = 1024
@@ -125,7 +126,7 @@ class SingleBranchClassifier(NetworkModel):
         0.003, "Adam's, at the peak of a one-cycle schedule.", positive
     )
     n_folds: int = parameter(
-        5, "Networks, each of which leaves out one fold; at least 2 to fit.", at_least(1)
+        _FOLDS, "Networks, each of which leaves out one fold; at least 2 to fit.", at_least(1)
     )
 
     @property
@@ -138,6 +139,11 @@ class SingleBranchClassifier(NetworkModel):
         if len(held.y):
             train = train.joined(held)
             self._describe(train.embeddings, train.y, 0)
+        if self.n_folds > max(_FOLDS, len(train.y)):
+            raise InputError(
+                f"n_folds is {self.n_folds:,} and there are {len(train.y):,} instances to learn "
+                "from, expected no more folds than instances: each network leaves out one of them."
+            )
         rng = np.random.default_rng([seed, 2])
         data, y = train.embeddings, train.y
         self.training_["digest"] = digest_of(data, y)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from srmm.data.checks import whole
 from srmm.data.embeddings import Embeddings
+from srmm.data.inputs import warn_of_order_beside
 from srmm.data.labels import as_labels, check_same_kind, known_labels
 from srmm.data.modality import pattern_mask, usable_patterns
 from srmm.errors import InputError, damage_explained, shown
@@ -184,6 +185,7 @@ def evaluate(
         )
     seed = whole("seed", seed, 0, 2**32 - 1)
     notes = [notes] if isinstance(notes, str) else list(notes)
+    warn_of_order_beside(test, y=y)
     embeddings = model.as_seen(test)
     labels = embeddings.labels if y is None else as_labels("y", y)
     if labels is None or len(labels) != len(embeddings):
@@ -212,6 +214,7 @@ def evaluate(
             f"({type(classes[0]).__name__}). Choose another label column, or convert it."
         )
 
+    learnt = None if train is None else model.as_seen(train)
     scorer = Remembered(
         model.scorer(embeddings),
         len(embeddings),
@@ -246,7 +249,7 @@ def evaluate(
             "notes": notes,
             "left_out": left_out,
             "near_duplicates": (
-                None if train is None else near_duplicates(model.as_seen(train), embeddings, right)
+                None if learnt is None else near_duplicates(learnt, embeddings, right)
             ),
         },
         "model": describe_model(model),
@@ -258,7 +261,7 @@ def evaluate(
         "curves": missing_rate_curves(scorer, embeddings, target, seed),
         "trust": describe_trust(model, scorer, embeddings, target, patterns),
         "shapley": average_shares(scorer, embeddings, model.class_prior_, seed),
-        "corruption": corruption_scores(model, embeddings, target, seed=seed),
+        "corruption": corruption_scores(model, embeddings, target, train=learnt, seed=seed),
         "baselines": {label: scored["patterns"] for label, scored in beside.items()},
         "baseline_curves": {
             label: scored["curves"] for label, scored in beside.items() if scored["curves"]

@@ -22,6 +22,7 @@ from srmm.evaluation.said import Said, in_short
 from srmm.evaluation.shares import weighted_interval
 from srmm.learning.base import Scorer
 from srmm.learning.probabilities import rows_at_once
+from srmm.learning.standardize import mean_and_std
 
 MISSING_RATES = tuple(rate / 10 for rate in range(11))
 SIGMAS = (0.0, 0.1, 0.5, 1.0)
@@ -142,13 +143,19 @@ def missing_rate_curves(
 
 
 def corruption_scores(
-    model: Any, test: Embeddings, y: np.ndarray, *, sigmas: Sequence[float] = SIGMAS, seed: int = 0
+    model: Any,
+    test: Embeddings,
+    y: np.ndarray,
+    *,
+    train: Embeddings | None = None,
+    sigmas: Sequence[float] = SIGMAS,
+    seed: int = 0,
 ) -> list[dict[str, Any]]:
     """Metrics with N(0, σ²) noise on every present embedding (Table IX).
 
     "absolute": σ as in the paper. "relative": σ times each feature's standard deviation in the
-    training set, for models that know it (`feature_std_`). Mean and standard deviation over draws,
-    whose noise is the same at every σ but for its size.
+    training set, where the model knows it (`feature_std_`) or `train` tells. Mean and standard
+    deviation over draws, whose noise is the same at every σ but for its size.
 
     Where rows times classes are more than 25 million, so many rows are drawn as are not: "n" says
     how many, "of" how many there are. All figures, without noise too, are then of these rows.
@@ -159,6 +166,8 @@ def corruption_scores(
     scales: dict[str, Any] = {"absolute": None}
     if hasattr(model, "feature_std_"):
         scales["relative"] = model.feature_std_
+    elif train is not None:
+        scales["relative"] = {name: mean_and_std(train, name)[1] for name in train.modalities}
     loud = [sigma for sigma in sigmas if sigma]
     draws: dict[tuple[str, float], list[Any]] = {(s, x): [] for s in scales for x in sigmas}
     clean = point_scores(y, _answers(model, test)) if len(loud) < len(sigmas) else {}

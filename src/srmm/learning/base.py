@@ -13,16 +13,17 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from srmm.data.checks import array, mapping, whole
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import (
     LONE_MODALITY,
     as_embeddings,
-    as_lone,
     is_lone_array,
     match_modalities,
+    validated,
+    warn_of_order_beside,
 )
 from srmm.data.labels import as_labels, check_label_types, check_same_kind, class_numbers
 from srmm.data.split import held_out_split, repeated
@@ -172,13 +173,13 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
     def _learn_from(self, X: Any, y: Any, sample_weight: Any, groups: Any, validation: Any) -> Any:
         """`fit`, which may leave half of a model behind if it fails."""
         check_parameters(self)
+        warn_of_order_beside(X, y=y, sample_weight=sample_weight, groups=groups)
         if is_lone_array(X):
             if y is None:
                 raise InputError(
                     f"{type(self).__name__} requires y to be passed, but the target y is None."
                 )
-            X = as_lone(X)
-            X = validate_data(self, X, dtype="numeric", ensure_all_finite=False)
+            X = validated(self, X, reset=True)
         X = as_embeddings(X)
         embeddings, y, weight, groups = labelled(X, y, sample_weight, groups, weightless=True)
         self.classes_, y = class_numbers(y)
@@ -196,8 +197,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         self.modalities_, self.embedding_dims_ = embeddings.modalities, embeddings.embedding_dims
         self.encoders_ = {name: embeddings.encoders.get(name) for name in self.modalities_}
 
-        random = check_random_state(self.random_state)
-        seed = int(random.randint(np.iinfo(np.int32).max))
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         if validation is None:
             share = self._validation_fraction()
             alike = repeated(embeddings) if share and groups is None else None
@@ -283,6 +283,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy on `X`; `y` as in `fit`."""
         check_is_fitted(self)
+        warn_of_order_beside(X, y=y, sample_weight=sample_weight)
         y = as_labels("y", y)
         if y is None or not len(y) or pd.isna(y).any():
             X, y, sample_weight, _ = labelled(as_embeddings(X), y, sample_weight, aim="score")
@@ -370,8 +371,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         if not hasattr(self, "classes_"):  # which is asked sooner than scikit-learn's tags are made
             check_is_fitted(self)
         if hasattr(self, "n_features_in_") and is_lone_array(X):
-            X = as_lone(X)
-            X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
+            X = validated(self, X, reset=False)
         embeddings = without_left_out(
             as_embeddings(X), getattr(self, "training_", {}).get("left_out", ())
         )
@@ -382,6 +382,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
 
     def _validation(self, validation: Any, left_out: Sequence[str]) -> Labelled:
         X, y, sample_weight = parts_of(validation)
+        warn_of_order_beside(X, y=y, sample_weight=sample_weight)
         given = as_embeddings(X)
         given = given.select([name for name in given.modalities if name not in left_out])
         given = match_modalities(given, self.embedding_dims_, self.encoders_)

@@ -20,7 +20,8 @@ def check_progress(name: str, progress: Any) -> None:
 def usable_device(device: Any) -> torch.device:
     """The device of that name, by default the GPU if there is one; raise `InputError` if none."""
     try:
-        found = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        usual = "cuda" if torch.cuda.is_available() else "cpu"
+        found = torch.device(usual if device is None else device)
         torch.empty(1, device=found).cpu()  # "meta" holds no numbers
     except Exception as error:  # each device has its own
         said = str(error).splitlines() or [type(error).__name__]

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.inputs import warn_of_order_beside
 from srmm.data.labels import check_same_kind
 from srmm.errors import InputError, fraction
 from srmm.learning.calibration import Calibration
@@ -76,6 +77,7 @@ class PredictsSets:
             By default the labels of the `Embeddings`.
         """
         model: Any = self
+        warn_of_order_beside(X, y=y)
         embeddings, labels, _, _ = labelled(model.as_seen(X), y, None)
         check_same_kind(labels, self.classes_)
         index = {label: c for c, label in enumerate(self.classes_.tolist())}

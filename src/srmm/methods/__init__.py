@@ -40,7 +40,8 @@ def make_method(
     Raises
     ------
     InputError
-        For an unknown name, a recipe for a method without, or a setting it does not have.
+        For an unknown name, a recipe for a method without, or a setting it does not have or that
+        its name implies.
 
     >>> make_method("unimodal:text", random_state=0)
     UnimodalClassifier(modality='text', random_state=0)
@@ -71,6 +72,13 @@ def make_method(
         inner = {key: settings.pop(key) for key in list(settings) if key not in own}
         settings |= {"settings": inner} if inner else {}
     given = {key: value for key, value in common.items() if key in own}
+    for key, value in implied.items():
+        asked = {**given, **settings}.get(key, value)
+        if asked is not value and asked != value:
+            raise InputError(
+                f"The method {name!r} has {key}={value!r} by its name, which {key}={asked!r} would "
+                "not change. Leave it out, or choose another method: srmm methods lists them."
+            )
     named = {"recipe": recipe} if recipe is not None else {}
     return about.classifier(**{**given, **settings, **named, **implied})
 

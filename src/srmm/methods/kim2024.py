@@ -16,7 +16,7 @@ from srmm.learning.instances import Batch
 from srmm.learning.layers import branch, on_present, start_as
 from srmm.learning.method import MethodAbout
 from srmm.learning.network import ComparisonNetworkClassifier
-from srmm.recipe import parameter, with_parameters
+from srmm.recipe import not_negative, parameter, with_parameters
 
 
 class JointEmbedding(nn.Module):
@@ -108,9 +108,9 @@ class PredictedEmbeddingClassifier(ComparisonNetworkClassifier):
     ours.
     """
 
-    invariance: float = parameter(25.0, "Weight of VICReg's invariance term.")
-    variance: float = parameter(25.0, "Weight of VICReg's variance term.")
-    covariance: float = parameter(1.0, "Weight of VICReg's covariance term.")
+    invariance: float = parameter(25.0, "Weight of VICReg's invariance term.", not_negative)
+    variance: float = parameter(25.0, "Weight of VICReg's variance term.", not_negative)
+    covariance: float = parameter(1.0, "Weight of VICReg's covariance term.", not_negative)
 
     def _network(self) -> JointEmbedding:
         return JointEmbedding(

@@ -16,7 +16,7 @@ from srmm.learning.layers import branch, on_present, start_as
 from srmm.learning.method import MethodAbout
 from srmm.learning.network import ComparisonNetworkClassifier
 from srmm.methods.two_branch import drop_items
-from srmm.recipe import parameter, with_parameters
+from srmm.recipe import not_negative, parameter, with_parameters
 
 
 class SharedSpecific(nn.Module):
@@ -98,8 +98,10 @@ class ShaSpecClassifier(ComparisonNetworkClassifier):
     modalities, where the code takes neighbouring ones. The training of the recipe is ours.
     """
 
-    alignment: float = parameter(0.1, "Weight of the distance of shared features.")
-    domain: float = parameter(0.02, "Weight of telling modalities apart by specific features.")
+    alignment: float = parameter(0.1, "Weight of the distance of shared features.", not_negative)
+    domain: float = parameter(
+        0.02, "Weight of telling modalities apart by specific features.", not_negative
+    )
     drop_rate: float = parameter(
         0.5,
         "How often an item is hidden in training, as in `ModalityDropoutClassifier`. At 0.5 two "

@@ -20,7 +20,7 @@ from srmm.learning.layers import Dropout, lone_row_safe, on_present, start_as
 from srmm.learning.method import MethodAbout
 from srmm.learning.network import ComparisonNetworkClassifier
 from srmm.methods.two_branch import drop_items
-from srmm.recipe import at_least, parameter, with_parameters
+from srmm.recipe import at_least, not_negative, parameter, with_parameters
 
 
 class CentroidMixture(nn.Module):
@@ -126,7 +126,7 @@ class CentroidMixtureClassifier(ComparisonNetworkClassifier):
 
     n_priors: int = parameter(10, "Centroids per modality.", at_least(1))
     feature_alignment: float = parameter(
-        0.01, "Weight of the distance between features with and without hidden items."
+        0.01, "Weight of the distance between features with and without hidden items.", not_negative
     )
 
     def _network(self) -> CentroidMixture:

@@ -18,7 +18,7 @@ from srmm.methods.networks.two_branch import (
     TwoBranch,
     orthogonal_projection_loss,
 )
-from srmm.recipe import parameter, with_parameters, within
+from srmm.recipe import not_negative, parameter, with_parameters, within
 
 
 @with_parameters
@@ -40,7 +40,9 @@ class TwoBranchClassifier(ComparisonNetworkClassifier):
         '("zeros").',
         within(ABSENCES),
     )
-    opl: float = parameter(0.0, "Weight of the orthogonal projection loss; FOP uses 1.")
+    opl: float = parameter(
+        0.0, "Weight of the orthogonal projection loss; FOP uses 1.", not_negative
+    )
 
     def _network(self) -> nn.Module:
         return TwoBranch(

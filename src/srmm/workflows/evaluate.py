@@ -14,7 +14,7 @@ import pandas as pd
 from srmm.classifier import PaperClassifier
 from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
-from srmm.data.labels import known_labels, name_of
+from srmm.data.labels import known_labels, plain_name
 from srmm.data.store import is_store
 from srmm.data.table import Table
 from srmm.data.targets import unknown_twins
@@ -206,12 +206,15 @@ def _unseen(
     if data.ids.dtype.kind not in "iu" or (
         named and (np.diff(data.ids) != 1).any()  # else it is a table whose rows are counted
     ):
-        seen |= _ids_in(data, trained, name_of if named else lambda id: id)
+        seen |= _ids_in(data, trained, plain_name if named else lambda id: id)
     said = _not_tested(int((test & seen).sum()), "the model has learnt from the same")
     if "group" not in trained or data.groups is None:
         return test & ~seen, said
-    groups = set(trained["group"].dropna())
-    known = np.array([name in groups for name in group_names(data.groups)], dtype=bool)
+    groups = set(map(plain_name, trained["group"].dropna()))
+    known = np.array(
+        [name is not None and plain_name(name) in groups for name in group_names(data.groups)],
+        dtype=bool,
+    )
     held_out = rows.loc[rows["split"] == "test", "digest"]
     known &= ~np.isin(row_digests(data), held_out.to_numpy(dtype=str))
     more = int((test & known & ~seen).sum())

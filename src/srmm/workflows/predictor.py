@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -115,6 +116,13 @@ class Predictor:
         # Tokenizers, and some encoders, are not made for several threads at a time.
         self._encoding = threading.Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the encoders, which another process, or a copy, loads anew, and their lock."""
+        return {k: v for k, v in vars(self).items() if k not in ("_encoders", "_encoding")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _encoders={}, _encoding=threading.Lock())
+
     def __repr__(self) -> str:
         read = ", ".join(self.modalities)
         return f"Predictor({str(self.folder)!r}: {read} → {len(self.classes_):,} classes)"
@@ -126,12 +134,17 @@ class Predictor:
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities from whatever each row has: (n_rows, n_classes).
 
-        Raises `InputError` listing the rows with nothing present, unless they get the prior.
+        A warning says which items cannot be read or do not exist, and what a table or a frame
+        lacks. Raises `InputError` listing the rows with nothing present, unless they get the prior.
         """
         run = PredictionRun(self, rows_to_predict(self.config, X, root=self.root))
-        return np.concatenate(
-            [self.model.predict_proba(embeddings) for _, embeddings in run.embeddings()]
-        )
+        found = [self.model.predict_proba(embeddings) for _, embeddings in run.embeddings()]
+        assert run.summary is not None
+        # Of rows as dicts, which are asked about one by one, a key that is not there is usual.
+        of_table = run.rows.notes if isinstance(X, str | Path) or hasattr(X, "columns") else ()
+        for note in [*of_table, *run.summary.missing_files(), *run.summary.not_read()]:
+            warnings.warn(note, stacklevel=2)
+        return np.concatenate(found)
 
     def predict_frame(
         self,

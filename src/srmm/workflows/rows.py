@@ -152,7 +152,7 @@ def _of_data(config: Mapping[str, Any], data: Table | Embeddings, part_rows: int
     numbered = np.array_equal(data.ids, np.arange(len(data)))
 
     def parts(but: Collection[int]) -> Iterator[RowsPart]:
-        for number, start in enumerate(range(0, len(data), part_rows)):
+        for number, start in enumerate(range(0, max(len(data), 1), part_rows)):  # of none, one
             if number in but:
                 continue
             part = data[start : start + part_rows]

@@ -27,6 +27,8 @@ _SPACES = "".join(filter(str.isspace, map(chr, range(0x3001))))
 _UNSEEN = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2800\u3164\ufeff"
 """Marks of byte order, spaces without width and the like, of which copied cells are full."""
 _without_blanks = methodcaller("strip", _SPACES + _UNSEEN)
+MOMENTS = (datetime.date, datetime.time, datetime.timedelta, np.datetime64)
+"""What dates, times and spans are held in."""
 _SCALARS = frozenset((str, float, int, bool, type(None)))
 
 
@@ -115,6 +117,8 @@ def is_empty(cell: Any) -> bool:
         return not _without_blanks(cell)
     if isinstance(cell, (float, np.floating)):
         return bool(cell != cell)
+    if isinstance(cell, Decimal):
+        return cell.is_nan()
     if isinstance(cell, np.ndarray):
         return len(cell) == 0 if cell.ndim else False
     if isinstance(cell, (list, tuple)):  # not np.ndim: (samples, rate) has no one shape
@@ -152,14 +156,22 @@ def _empty_scalars(column: np.ndarray, kinds: set[type]) -> np.ndarray:
 
 
 def plain_cell(cell: Any) -> Any:
-    """A cell of a spreadsheet or a database as an id, a label or a number can be.
+    """A cell of a spreadsheet, a database or a typed file as an id, a label or a number can be.
 
-    >>> plain_cell(Decimal("2.50")), plain_cell(datetime.date(2024, 3, 1)), plain_cell(True)
+    A date is the text that CSV would have of it; a day without a time is no midnight.
+
+    >>> plain_cell(Decimal("2.50")), plain_cell(pd.Timestamp(2024, 3, 1)), plain_cell(True)
     (2.5, '2024-03-01', True)
     """
+    if isinstance(cell, np.datetime64):
+        cell = pd.Timestamp(cell)
+    elif isinstance(cell, np.generic):
+        cell = cell.item()
     if isinstance(cell, Decimal):
         whole = cell.is_finite() and cell == cell.to_integral_value()
         return int(cell) if whole else float(cell)
-    if isinstance(cell, datetime.date | datetime.time | datetime.timedelta):
+    if isinstance(cell, datetime.datetime) and cell.timetz() == datetime.time():
+        cell = cell.date()
+    if isinstance(cell, MOMENTS):
         return str(cell)
     return bytes(cell) if isinstance(cell, bytearray | memoryview) else cell

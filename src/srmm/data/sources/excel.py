@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import zipfile
 from bisect import bisect_left, bisect_right
@@ -151,13 +150,8 @@ def _rows(sheet: Any, name: str) -> Iterator[tuple[int, list[Any]]]:
 
 
 def _value(cell: Any) -> Any:
-    """Python's value of a cell; a day without a time is no midnight."""
-    value = cell.value
-    if cell.data_type == "e":
-        return _Failed(value)
-    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
-        value = value.date()
-    return plain_cell(value)
+    """Python's value of a cell."""
+    return _Failed(cell.value) if cell.data_type == "e" else plain_cell(cell.value)
 
 
 def _letters(place: int) -> str:

@@ -23,6 +23,9 @@ from srmm.errors import InputError
 
 _SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE_ROWS = 50
+_NAMED = 5
+_LONG = 3
+"""Lines more than one, which few texts have that look like rows throughout."""
 _SHOWN = {"\t": "tabs"}
 _FIELD_LIMIT = threading.Lock()
 
@@ -53,7 +56,7 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> OpenedTable:
         shown = _SHOWN.get(layout.separator, repr(layout.separator))
         notes += (f"{path.name} is separated by {shown}, and is read as such.",)
 
-    def rows() -> Generator[tuple[int, list[str]]]:
+    def rows(broken: _Broken) -> Generator[tuple[int, list[str]]]:
         with closing(_csv_lines(path, layout)) as lines:
             next(_rows(lines))
             for line, row in _rows(lines, of_one_column=len(header) == 1):
@@ -71,19 +74,60 @@ def open_csv(path: Path, *, join_surplus: bool = False) -> OpenedTable:
                         f"Line {line} of {path.name} is the header again, as where files were put "
                         "together. Remove it."
                     )
+                broken.look_at(line, row)
                 yield line, row
 
     def chunks(wanted: Sequence[str], size: int | None) -> Iterator[LoadedColumns]:
         def getter(column: str) -> Callable[[Any], Any]:
             return itemgetter(header.index(column))
 
-        for part in in_chunks(rows(), wanted, getter, size, _large_fields):
-            yield replace(part, notes=restored(part.cells.items()))
+        broken = _Broken(layout.separator, len(header))
+        for part in in_chunks(rows(broken), wanted, getter, size, _large_fields):
+            yield replace(part, notes=restored(part.cells.items()) + broken.said(path.name))
 
     def read(wanted: Sequence[str]) -> LoadedColumns:
         return next(chunks(wanted, None), no_rows(wanted))
 
     return OpenedTable(path.name, path.parent, tuple(header), read, notes, chunks=chunks)
+
+
+class _Broken:
+    """Rows of several lines, and which of them may be several rows.
+
+    A quotation mark that opens a cell and is not closed goes on to the next one, lines below, and
+    what is between is one cell. Then each of its lines has as many cells as a row, which the lines
+    of a text seldom have.
+    """
+
+    def __init__(self, separator: str, width: int) -> None:
+        self._separator, self._width = separator, width
+        self._n = 0
+        self._like_rows: list[tuple[int, int]] = []
+
+    def look_at(self, line: int, row: list[str]) -> None:
+        """Count a row that starts at this line."""
+        text = self._separator.join(row)
+        if self._width == 1 or not ("\n" in text or "\r" in text):
+            return
+        self._n += 1
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        if all(one.count(self._separator) == self._width - 1 for one in lines):
+            self._like_rows.append((line, line + len(lines) - 1))
+
+    def said(self, name: str) -> tuple[str, ...]:
+        """A sentence on them, if they are long or the most of those of several lines."""
+        most = 2 * len(self._like_rows) > self._n
+        named = [span for span in self._like_rows if most or span[1] - span[0] >= _LONG]
+        self._n, self._like_rows = 0, []
+        if not named:
+            return ()
+        shown = ", ".join(f"{first}–{last}" for first, last in named[:_NAMED])
+        more = f" and {len(named) - _NAMED:,} more" if len(named) > _NAMED else ""
+        return (
+            f"Lines {shown}{more} of {name} are read as one row each, since a quoted cell goes "
+            "from the first to the last of them; but every one of these lines looks like a row of "
+            "its own. If it is, close or double the quotation mark that opens in the first.",
+        )
 
 
 def _layout(path: Path, usual: str) -> _Layout:
