@@ -12,9 +12,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 from cyclopts.validators import Number
-from rich.console import Console
 
-from srmm.cli.streams import speaks_unicode
+from srmm.cli.streams import Printer, speaks_unicode
 from srmm.errors import InputError
 
 TABLE = Group("Table", sort_key=1)
@@ -155,7 +154,7 @@ class Talk:
             plain = not speaks_unicode(stream)
             print(json.dumps(facts, ensure_ascii=plain, indent=1, default=str), file=stream)
         else:
-            Console(stderr=to_stderr, soft_wrap=True, highlight=False, markup=False).print(text)
+            Printer(stderr=to_stderr, soft_wrap=True, highlight=False, markup=False).print(text)
 
 
 def pairs(option: str, values: list[str] | None) -> dict[str, str]:
