@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,11 +34,11 @@ class Compared(NamedTuple):
 
 
 def compare_workflow(
-    source: str,
-    output: Path,
+    source: Path | str,
+    output: Path | str,
     *,
     columns: Mapping[str, Any] | None = None,
-    root: Path | None = None,
+    root: Path | str | None = None,
     options: Mapping[str, Any] | None = None,
     methods: Sequence[str] = DEFAULT_METHODS,
     seeds: int = 5,
@@ -53,6 +54,7 @@ def compare_workflow(
     command with more methods or seeds trains only what is new. Files of these names that were not
     written here are replaced only to `overwrite` them, and a store called "embeddings" never.
     """
+    source, output = os.fspath(source), Path(output)
     check_file(output / "comparison.html", page_of("srmm compare"), overwrite=overwrite)
     check_file(output / "comparison.json", json_of(FORMAT), overwrite=overwrite)
     for method in methods:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,10 @@ IN_PACKAGES = ("openmoji", "htad")
 
 def reproduce_workflow(
     name: str,
-    output: Path,
+    output: Path | str,
     *,
-    data: Sequence[str] = IN_PACKAGES,
-    root: Path | None = None,
+    data: Sequence[Path | str] = IN_PACKAGES,
+    root: Path | str | None = None,
     options: Mapping[str, Any] | None = None,
     limit: int | None = None,
     seeds: int = 5,
@@ -37,7 +38,7 @@ def reproduce_workflow(
     methods: Sequence[str] = (),
     max_epochs: int | None = None,
     jobs: int = 1,
-    cells: Path | None = None,
+    cells: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = lambda done, of, what: None,
     show: bool = False,
@@ -58,9 +59,10 @@ def reproduce_workflow(
         If one of the data sets is not there, before any work starts: it says what to download. If
         something else than a finished run lies at `output`, unless to `overwrite` it.
     """
+    output, cells = Path(output), None if cells is None else Path(cells)
     _check_output(output, cells, overwrite)
     experiment = find_experiment(name)
-    opened = [_opened(source, root, options or {}) for source in data]
+    opened = [_opened(os.fspath(source), root, options or {}) for source in data]
     for _, what in opened:
         modalities = (load_embeddings(what) if isinstance(what, Path) else what).modalities
         chosen_variants(experiment, tuple(modalities), dropped, methods)
@@ -73,12 +75,12 @@ def reproduce_workflow(
 
 
 def reproduce_again(
-    folder: Path,
-    output: Path,
+    folder: Path | str,
+    output: Path | str,
     *,
     stores: Sequence[str] = (),
     jobs: int = 1,
-    cells: Path | None = None,
+    cells: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = lambda done, of, what: None,
 ) -> Path:
@@ -88,6 +90,8 @@ def reproduce_again(
     ("NAME=FOLDER") says where stores are that have been moved. Raises `InputError` if a store is no
     longer there or no longer holds the same data, or if the experiment has changed since.
     """
+    folder, output = Path(folder), Path(output)
+    cells = None if cells is None else Path(cells)
     _check_output(output, cells, overwrite)
     config = read_config(folder)
     moved = dict(one.partition("=")[::2] for one in stores)
@@ -133,7 +137,7 @@ def _check_output(output: Path, cells: Path | None, overwrite: bool) -> None:
 
 
 def _opened(
-    source: str, root: Path | None, options: Mapping[str, Any]
+    source: str, root: Path | str | None, options: Mapping[str, Any]
 ) -> tuple[str, Path | Table | Embeddings]:
     """(name, a store's path or what was loaded)."""
     name, sign, place = source.partition("=")
