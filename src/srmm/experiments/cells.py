@@ -17,7 +17,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from functools import cache, lru_cache
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -142,8 +144,10 @@ def run_cells(
         return
     where = (str(data.store), data.name, data.limit, data.key)
     threads = max(1, (os.cpu_count() or 1) // jobs)
+    context = get_context("spawn")
+    theirs, ours = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=_few_threads, initargs=(threads,)
+        jobs, mp_context=context, initializer=_begin_work, initargs=(threads, theirs)
     )
     with pool:
         waiting = {pool.submit(_run_and_keep, cell, where, folder): cell for cell in open_}
@@ -157,9 +161,8 @@ def run_cells(
                 f"A worker process died (out of memory?). {done:,} of {of:,} cells are finished "
                 "and kept; run the same command again, with fewer --jobs."
             ) from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        finally:
+            ours.close()  # or the pool would wait until all is trained
 
 
 def _is_kept(folder: Path, cell: Cell) -> bool:
@@ -303,9 +306,19 @@ def _all_parameters(method: str, parameters: str) -> str:
     return repr(sorted((key, repr(value)) for key, value in given.items()))
 
 
-def _few_threads(threads: int) -> None:
+def _begin_work(threads: int, alive: Connection) -> None:
+    """In a worker: so many threads, and an end at once when the far end of `alive` is closed.
+
+    That is when whoever started it has ended, killed or not, or wants no more of it.
+    """
     import torch
     from threadpoolctl import threadpool_limits
 
+    Thread(target=_end_with, args=(alive,), daemon=True).start()
     torch.set_num_threads(threads)
     threadpool_limits(threads)
+
+
+def _end_with(alive: Connection) -> None:
+    alive.poll(None)
+    os._exit(1)
