@@ -156,7 +156,7 @@ def test_splits_differ_between_seeds_and_do_not_overlap(data):
 
 def test_one_modality_or_no_labels_are_refused(tmp_path):
     lone = save_embeddings(made_up(modalities=("image",)), tmp_path / "lone")
-    with pytest.raises(InputError, match="has 1 modalities"):
+    with pytest.raises(InputError, match="has the modality 'image' only"):
         open_experiment_data(lone)
     unlabelled = made_up()
     unlabelled.labels = None

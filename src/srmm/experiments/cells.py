@@ -126,8 +126,7 @@ def run_cells(
 
     Each cell's file appears whole or not at all, so a run that was killed goes on with the rest.
     """
-    if jobs < 1:
-        raise InputError(f"jobs must be at least 1, got {jobs}.")
+    check_jobs(jobs)
     wanted = {cell.name: cell for cell in cells}
     folder.mkdir(parents=True, exist_ok=True)
     remove_litter(folder)
@@ -165,6 +164,12 @@ def run_cells(
             ours.close()  # or the pool would wait until all is trained
 
 
+def check_jobs(jobs: int) -> None:
+    """Raise `InputError` unless so many cells can be trained at the same time."""
+    if jobs < 1:
+        raise InputError(f"jobs must be at least 1, got {jobs}.")
+
+
 def _is_kept(folder: Path, cell: Cell) -> bool:
     try:
         read_outcome(folder, cell)
@@ -186,6 +191,8 @@ def read_outcome(folder: Path, cell: Cell) -> Outcome:
             about,
         )
         check_outcome(outcome)
+        if about.get("cell") != json_ready(asdict(cell)):
+            raise ValueError("it is the result of another training, under this one's name")
     return outcome
 
 

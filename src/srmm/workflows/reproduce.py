@@ -12,9 +12,15 @@ from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.data.table import Table
 from srmm.encoding.encode import encode
 from srmm.errors import InputError, did_you_mean
-from srmm.experiments.cells import Progress
-from srmm.experiments.data import ExperimentData, open_experiment_data
-from srmm.experiments.plan import chosen_variants, find_experiment
+from srmm.experiments.cells import Progress, check_jobs
+from srmm.experiments.data import ExperimentData, check_experiment_data, open_experiment_data
+from srmm.experiments.plan import (
+    check_max_epochs,
+    check_names,
+    check_seeds,
+    chosen_variants,
+    find_experiment,
+)
 from srmm.experiments.runner import FORMAT as EXPERIMENT
 from srmm.experiments.runner import check_same_plan, choices_of, read_config, reproduce
 from srmm.workflows.data import open_data
@@ -61,11 +67,17 @@ def reproduce_workflow(
     """
     output, cells = Path(output), None if cells is None else Path(cells)
     _check_output(output, cells, overwrite)
+    # Whatever can be wrong without looking at the items is said before hours of encoding.
     experiment = find_experiment(name)
+    check_seeds(seeds)
+    check_max_epochs(max_epochs)
+    check_jobs(jobs)
     opened = [_opened(os.fspath(source), root, options or {}) for source in data]
-    for _, what in opened:
-        modalities = (load_embeddings(what) if isinstance(what, Path) else what).modalities
-        chosen_variants(experiment, tuple(modalities), dropped, methods)
+    check_names([label for label, _ in opened])
+    for label, what in opened:
+        found = load_embeddings(what) if isinstance(what, Path) else what
+        check_experiment_data(found, what if isinstance(what, Path) else label, limit)
+        chosen_variants(experiment, tuple(found.modalities), dropped, methods)
     stores = (cells or output.parent / "cells").parent / "stores"
     ready = [_as_store(label, what, stores, limit, show) for label, what in opened]
     return reproduce(
@@ -140,19 +152,30 @@ def _opened(
     source: str, root: Path | str | None, options: Mapping[str, Any]
 ) -> tuple[str, Path | Table | Embeddings]:
     """(name, a store's path or what was loaded)."""
+    from srmm.datasets import DATASETS
+
     name, sign, place = source.partition("=")
     if sign and is_store(Path(place)):
         return name, Path(place)
     if not sign and is_store(Path(source)):
         return Path(source).name, Path(source)
-    if sign:
-        root = Path(place)
-    if Path(name).is_file():
+    table = place if sign else name
+    if Path(table).is_file():
         raise InputError(
-            f"--data takes data sets and embedding stores, and {name} is a table. Make a store "
-            f"of it first, `srmm encode {name} …`, and name that."
+            f"--data takes data sets and embedding stores, and {table} is a table. Make a store "
+            f"of it first, `srmm encode {table} …`, and name that."
         )
-    found = open_data(name, root=root, options=options)
+    if sign and name not in DATASETS:
+        raise InputError(
+            f"--data {source}: {place!r} is no embedding store, and {name!r} no data set, whose "
+            f"folder it could be. {did_you_mean(name, DATASETS)}"
+        )
+    if sign and not DATASETS[name].needs_root:
+        raise InputError(
+            f"--data {source}: {place!r} is no embedding store, and the data set {name!r} comes in "
+            f"a package: it lies in no folder. Name the store, or leave ={place} out."
+        )
+    found = open_data(name, root=place if sign else root, options=options)
     return "-".join([name, *map(str, options.values())]), found
 
 
