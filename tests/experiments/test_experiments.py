@@ -639,7 +639,7 @@ def test_the_commands(store, tmp_path, capsys):
     assert run(command) == 0
     again = capsys.readouterr()
     assert again.out == first.out
-    assert "1 of 1 trainings are kept from before" in again.err
+    assert "1 of 1 training is kept from before" in again.err
     assert "kept" not in first.err
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     assert run(["reproduce", "table7", "--data", str(tmp_path / "t.csv"), "-q"]) == 1

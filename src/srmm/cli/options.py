@@ -14,7 +14,7 @@ from cyclopts import Group, Parameter, Token
 from cyclopts.validators import Number
 
 from srmm.cli.streams import Printer, speaks_unicode
-from srmm.errors import InputError
+from srmm.errors import InputError, several
 
 TABLE = Group("Table", sort_key=1)
 ENCODING = Group("Encoding", sort_key=3)
@@ -139,7 +139,8 @@ class Talk:
 
             def progress(done: int, of: int, what: str) -> None:
                 if done and not what and not self.quiet:
-                    bar.write(f"{done:,} of {of:,} trainings are kept from before", sys.stderr)
+                    kept = f"{done:,} of {several(of, 'training')} {'is' if done == 1 else 'are'}"
+                    bar.write(f"{kept} kept from before", sys.stderr)
                 bar.total = of
                 bar.set_postfix_str(what, refresh=False)
                 bar.update(done - bar.n)
