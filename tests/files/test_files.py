@@ -64,7 +64,7 @@ def test_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="gone does not exist; expected a test"):
         read(tmp_path / "gone" / "x.json")
     (tmp_path / "t.csv").touch()
-    with pytest.raises(StoreError, match="t.csv is a file and no folder; expected a test"):
+    with pytest.raises(StoreError, match=r"t\.csv is a file and no folder; expected a test"):
         read(tmp_path / "t.csv" / "x.json")
 
 
