@@ -117,6 +117,15 @@ def shown(value: Any) -> str:
     return repr(value.item() if plain else value)
 
 
+def several(n: int, one: str, many: str = "") -> str:
+    """So many of something, as a sentence has it.
+
+    >>> several(1, "row"), several(1200, "row"), several(1, "row is", "rows are")
+    ('1 row', '1,200 rows', '1 row is')
+    """
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
 def one_of(name: str, value: object, options: Iterable[str]) -> str:
     """Return `value` if it is one of `options`; raise `InputError` naming `name` otherwise."""
     options = list(options)

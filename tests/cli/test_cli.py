@@ -160,7 +160,7 @@ def test_rows_with_nothing_are_an_error_or_the_prior(
     (shop / "holes.csv").write_text("photo,title\npictures/0.png,a black circle\n,\n")
     capsys.readouterr()
     assert run([*arguments, "--when-nothing", "prior"]) == 0
-    assert "2 predictions (1 rows with something missing)" in capsys.readouterr().out
+    assert "2 predictions (1 row with something missing)" in capsys.readouterr().out
     (shop / "holes.csv").write_text("photo,title\npictures/0.png,\npictures/9.png,\n")
     assert run(arguments) == 1  # a picture that is broken is all there was
     assert "Unreadable: row 1 (line 3 of holes.csv), image:" in capsys.readouterr().err

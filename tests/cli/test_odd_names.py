@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -32,15 +31,6 @@ def test_a_name_that_is_no_text_gets_a_sentence(tmp_path: Path, capsys) -> None:
     assert code == 1
     assert "is no valid UTF-8" in capsys.readouterr().err.replace("\n", " ")
     assert not (tmp_path / "m\udcff").exists()
-
-
-def test_a_reader_that_leaves_is_no_error(monkeypatch, capsys) -> None:
-    def leave(*arguments: object, **options: object) -> None:
-        raise BrokenPipeError(32, "Broken pipe")
-
-    monkeypatch.setattr("srmm.cli.app", SimpleNamespace(meta=leave))
-    assert run(["--version"]) == 1
-    assert capsys.readouterr().err == ""
 
 
 def test_a_seed_below_zero_is_a_usage_error(capsys) -> None:

@@ -32,6 +32,7 @@ from srmm.errors import InputError, StoreError, damage_explained
         (errno.EIO, "disk failed"),
         (errno.ENAMETOOLONG, "longer than a file system takes"),
         (errno.ENOTCONN, r"x\.csv"),
+        (errno.EPIPE, "connection was closed too soon"),  # it was not the reader of standard output
     ],
 )
 def test_an_error_of_the_system_is_a_sentence(

@@ -417,7 +417,7 @@ def test_folders_of_splits(tmp_path: Path) -> None:
     assert mixed.labels is not None
     assert mixed.labels.tolist() == ["plane", "test", "train"]
     assert "'test', 'train' are classes like the others" in mixed.notes[0]
-    assert "1 files of mixed lie deeper" in mixed.notes[1]
+    assert "1 file of mixed lies deeper" in mixed.notes[1]
 
 
 def test_metadata_beside_the_files(tmp_path: Path) -> None:
@@ -437,7 +437,7 @@ def test_metadata_beside_the_files(tmp_path: Path) -> None:
     said = " ".join(table.notes)
     assert "separated by ';'" in said
     assert "The label is what test/metadata.jsonl says" in said
-    assert "1 files that train/metadata.csv names are not in s" in said
+    assert "1 file that train/metadata.csv names is not in s" in said
     write(shop / "train/metadata.csv", "file_name,title\nA\\1.JPG,Red\nb/2.jpg,Blue\n")
     write(shop / "test/metadata.jsonl", '{"file_name": 3, "title": "Dark"}\n')
     table = read_table(shop, image="image", text="title")  # as Windows writes them, and a number

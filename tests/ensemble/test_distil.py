@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 
 from srmm import PaperClassifier, SingleBranchClassifier, from_pretrained, save_embeddings
 from srmm.cli import run
 from srmm.ensemble.distil import distil, draw_patterns
+from srmm.ensemble.own_rows import out_of_fold_scorer
 from srmm.errors import InputError
 from tests.test_classifier import DEFAULT, problem
 
@@ -36,6 +39,27 @@ def test_only_the_training_instances_can_teach_it() -> None:
     small = distil(whole, problem())
     with pytest.raises(InputError, match="distilled already"):
         distil(small, problem())
+
+
+def test_instances_are_known_by_every_number_of_their_items() -> None:
+    train = problem()
+    changed = problem()
+    values = {name: vectors.copy() for name, vectors in changed.values.items()}
+    values["text"][7, -1] += 1.0
+    changed.values = values
+    whole = SingleBranchClassifier(**DEFAULT).fit(train)
+    assert not isinstance(out_of_fold_scorer(whole, train), str)
+    with pytest.raises(InputError, match="not the instances that the model was trained on"):
+        distil(whole, changed)
+    assert "not the ones" in str(out_of_fold_scorer(whole, changed))
+    # A model of before, which kept the digest of the first numbers, knows its instances, too.
+    first = hashlib.sha256(np.searchsorted(whole.classes_, train.labels).astype(np.int64).tobytes())
+    first.update(train.present.tobytes())
+    for name in train.modalities:
+        first.update(train.items(name)[1][:, 0].tobytes())
+    whole.training_["digest"] = first.hexdigest()[:16]
+    distil(whole, train)
+    assert not isinstance(out_of_fold_scorer(whole, train), str)
 
 
 def test_what_cannot_teach_is_refused_by_name() -> None:

@@ -156,7 +156,7 @@ def test_splits_differ_between_seeds_and_do_not_overlap(data):
 
 def test_one_modality_or_no_labels_are_refused(tmp_path):
     lone = save_embeddings(made_up(modalities=("image",)), tmp_path / "lone")
-    with pytest.raises(InputError, match="has 1 modalities"):
+    with pytest.raises(InputError, match="has the modality 'image' only"):
         open_experiment_data(lone)
     unlabelled = made_up()
     unlabelled.labels = None
@@ -639,7 +639,7 @@ def test_the_commands(store, tmp_path, capsys):
     assert run(command) == 0
     again = capsys.readouterr()
     assert again.out == first.out
-    assert "1 of 1 trainings are kept from before" in again.err
+    assert "1 of 1 training is kept from before" in again.err
     assert "kept" not in first.err
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     assert run(["reproduce", "table7", "--data", str(tmp_path / "t.csv"), "-q"]) == 1

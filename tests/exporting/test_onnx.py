@@ -112,6 +112,8 @@ def test_what_cannot_be_exported_is_said_before_anything_is_written(
     assert run(["export", str(folder), "--onnx", str(tmp_path / "out")]) == 1
     assert "The method 'router' cannot be exported" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+    assert run(["export", str(folder), "-o", "/dev/null"]) == 1
+    assert "(--output)" in " ".join(capsys.readouterr().err.split())  # which is -o, too
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="exists and is no exported model"):

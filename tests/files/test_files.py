@@ -63,6 +63,9 @@ def test_a_file_that_is_not_ours_says_so(tmp_path: Path, text: str | None, said:
 def test_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="gone does not exist; expected a test"):
         read(tmp_path / "gone" / "x.json")
+    (tmp_path / "t.csv").touch()
+    with pytest.raises(StoreError, match=r"t\.csv is a file and no folder; expected a test"):
+        read(tmp_path / "t.csv" / "x.json")
 
 
 def test_an_older_version_is_read(tmp_path: Path) -> None:

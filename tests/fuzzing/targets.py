@@ -17,7 +17,7 @@ import sqlite3
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -344,7 +344,8 @@ CELL = Cell("data", "logreg", 0)
 
 
 def _outcome(folder: Path) -> list[bytes]:
-    about = {"cell": {}, "model": {"n_parameters": 3, "versions": {}}, "seconds": {"fit": 1.0}}
+    model = {"n_parameters": 3, "versions": {}}
+    about = {"cell": asdict(CELL), "model": model, "seconds": {"fit": 1.0}}
     outcome = Outcome(np.arange(4) % 2, np.ones((4, 2), bool), np.ones((4, 4, 2), np.float32),
                       None, about)  # fmt: skip
     path = folder / f"{CELL.name}.safetensors"

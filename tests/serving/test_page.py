@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -96,6 +98,18 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     assert [line for line in said if "status of 4" not in line] == []
     assert all(url.startswith((address, "blob:")) for url in asked)
     context.close()
+
+
+@pytest.mark.workflow
+@pytest.mark.skipif(shutil.which("node") is None, reason="has no node")
+def test_one_test_row_was_right_and_several_were() -> None:
+    script = Path(srmm.__file__).with_name("serving") / "page" / "app.js"
+    counted = re.search(r"function counted.*?\n}", script.read_text(encoding="utf-8"), re.DOTALL)
+    assert counted is not None
+    asked = 'counted(1, "test rows"), counted(15, "training rows, out of fold"), counted(null, "x")'
+    code = f"{counted[0]}\nconsole.log([{asked}].join(`|`))"
+    said = subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "1 test row was|15 training rows, out of fold, were|the x were"
 
 
 def label(page: Any, expected: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import warnings
@@ -10,12 +11,11 @@ from typing import Annotated, Any
 
 import cyclopts
 from cyclopts import App, CycloptsError, Parameter
-from rich.console import Console
 from rich.markup import escape
 
 from srmm.cli.memory import give_back_large_arrays
 from srmm.cli.signals import ENDED, Ended, heed_signals, leave_workers
-from srmm.cli.streams import flushed, prepare_streams
+from srmm.cli.streams import Printer, flushed, prepare_streams, reader_left
 from srmm.cli.system_errors import explained, quiet_when_full
 from srmm.errors import SrmmError, shown
 from srmm.version import __version__
@@ -73,6 +73,9 @@ COMMANDS = {
 }
 """Each command's module, and the first sentence of its help: `srmm --help` loads no command."""
 
+UNREAD = ENDED + 13
+"""The exit code where nobody reads any more: that of a tool that SIGPIPE, number 13, ends."""
+
 _KEPT = "What is finished is kept: the same command goes on from there."
 
 app = App(
@@ -84,13 +87,14 @@ app = App(
         "`srmm evaluate model -o report.html`\n\n"
         "Every command takes `--config FILE.yaml` (a section per command, overridden by the "
         "command line). Exit codes: 0 fine, 1 data or run error, 2 usage, 3 alarm of `srmm check`, "
-        "130 interrupted, 143 ended by SIGTERM."
+        "130 interrupted, 141 nobody reads what is printed, 143 ended by SIGTERM."
     ),
     help_format="plaintext",  # rendering markdown takes a sixth of the time of `srmm --help`
     version=__version__,
     suppress_keyboard_interrupt=False,  # said below, with what it means
     default_parameter=Parameter(negative_iterable=()),
-    error_console=Console(stderr=True),
+    console=Printer(),
+    error_console=Printer(stderr=True),
 )
 for command, (module, summary) in COMMANDS.items():
     app.command(f"srmm.cli.{module}:{command}", help=summary, help_format="markdown")
@@ -121,8 +125,8 @@ def _launch(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 fine, 1 an error, 2 usage, 3 an alarm, 130 interrupted, 143
-    ended by SIGTERM."""
+    """Run the command line and exit: 0 fine, 1 an error, 2 usage, 3 an alarm, 130 interrupted, 141
+    unread, 143 ended by SIGTERM."""
     prepare_streams()
     heed_signals()
     warnings.formatwarning = _as_a_line
@@ -132,11 +136,14 @@ def main(arguments: list[str] | None = None) -> None:
     give_back_large_arrays()
     code = run(sys.argv[1:] if arguments is None else arguments)
     error = flushed()
-    if error is not None:
+    if isinstance(error, BrokenPipeError):
+        code = code or UNREAD
+    elif error is not None:
         _complain(f"The result could not be printed: {error.strerror}.")
+        code = code or 1
     if code > ENDED:
         leave_workers(code)
-    sys.exit(code or int(error is not None))
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -147,8 +154,6 @@ def run(arguments: list[str]) -> int:
         app.meta(arguments, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         return 2  # already printed
-    except BrokenPipeError:  # the reader of what was printed has seen enough
-        return 1
     except SrmmError as error:
         _complain(str(error))
         return 1
@@ -164,6 +169,8 @@ def run(arguments: list[str]) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and reader_left():  # who has seen enough
+            return UNREAD
         said = explained(error)
         if said is None:
             raise
@@ -187,9 +194,10 @@ def _as_a_line(message: Warning | str, *where: Any, **more: Any) -> str:
 
 
 def _complain(message: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(
-        f"[bold red]error:[/bold red] {escape(message)}"
-    )
+    with contextlib.suppress(BrokenPipeError):  # nobody listens
+        Printer(stderr=True, soft_wrap=True, highlight=False).print(
+            f"[bold red]error:[/bold red] {escape(message)}"
+        )
 
 
 __all__ = ["COMMANDS", "app", "cyclopts", "main", "run", "whole_help"]

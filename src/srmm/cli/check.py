@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from srmm.cli.options import Columns, Engine, Seed, Source, Talk
-from srmm.errors import InputError, StoreError
+from srmm.errors import InputError, StoreError, several
 
 ALARM = 3
 """What the command ends with if new rows give an alarm."""
@@ -121,7 +121,7 @@ def _check_folders(paths: list[Path], talk: Talk) -> None:
     found = [check_workflow(path) for path in paths]
     lines = [
         f"{one.path}: {'damaged' if one.problems else 'whole'} {one.kind}, "
-        f"{one.files:,} files, {one.bytes / 1e6:,.1f} MB compared"
+        f"{several(one.files, 'file')}, {one.bytes / 1e6:,.1f} MB compared"
         for one in found
     ]
     lines += [f"note: {note}" for one in found for note in one.notes]

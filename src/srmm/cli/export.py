@@ -15,7 +15,7 @@ def export(
     model: Path,
     /,
     *,
-    onnx: Annotated[Path, Parameter(name=["--onnx", "--output", "-o"])],
+    onnx: Annotated[Path, Parameter(name=["--output", "--onnx", "-o"])],
     encoders: bool = True,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     talk: Talk = Talk(),

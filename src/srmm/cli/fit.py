@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from srmm.cli.options import Columns, Engine, Precision, Seed, Source, Talk, Whole, number, pairs
-from srmm.errors import shown
+from srmm.errors import several, shown
 
 LEARNING = Group("Learning", sort_key=2)
 
@@ -109,7 +109,7 @@ def fit(
     )
     seconds = fitted.model.training_["seconds"]
     history = getattr(fitted.model, "history_", None)
-    done = f"trained on {fitted.counts.get('train', 0):,} rows in {seconds:.1f} s"
+    done = f"trained on {several(fitted.counts.get('train', 0), 'row')} in {seconds:.1f} s"
     accuracy = None
     out_of_fold = getattr(fitted.model, "out_of_fold_", None)
     if out_of_fold:
@@ -127,10 +127,8 @@ def fit(
         lines.append(f"rows left out: {', '.join(left_out)}")
     lines += [classes_text(fitted.classes), done, f"model: {output}"]
     if fitted.counts.get("test"):
-        n = f"{fitted.counts['test']:,}"
-        lines.append(
-            f"{n} test rows are held out: srmm evaluate {quote(str(output))} -o report.html"
-        )
+        held_out = several(fitted.counts["test"], "test row is", "test rows are")
+        lines.append(f"{held_out} held out: srmm evaluate {quote(str(output))} -o report.html")
     facts = {
         "model": output,
         "store": fitted.store,

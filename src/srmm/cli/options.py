@@ -12,10 +12,9 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 from cyclopts.validators import Number
-from rich.console import Console
 
-from srmm.cli.streams import speaks_unicode
-from srmm.errors import InputError
+from srmm.cli.streams import Printer, speaks_unicode
+from srmm.errors import InputError, several
 
 TABLE = Group("Table", sort_key=1)
 ENCODING = Group("Encoding", sort_key=3)
@@ -140,7 +139,8 @@ class Talk:
 
             def progress(done: int, of: int, what: str) -> None:
                 if done and not what and not self.quiet:
-                    bar.write(f"{done:,} of {of:,} trainings are kept from before", sys.stderr)
+                    kept = f"{done:,} of {several(of, 'training')} {'is' if done == 1 else 'are'}"
+                    bar.write(f"{kept} kept from before", sys.stderr)
                 bar.total = of
                 bar.set_postfix_str(what, refresh=False)
                 bar.update(done - bar.n)
@@ -155,7 +155,7 @@ class Talk:
             plain = not speaks_unicode(stream)
             print(json.dumps(facts, ensure_ascii=plain, indent=1, default=str), file=stream)
         else:
-            Console(stderr=to_stderr, soft_wrap=True, highlight=False, markup=False).print(text)
+            Printer(stderr=to_stderr, soft_wrap=True, highlight=False, markup=False).print(text)
 
 
 def pairs(option: str, values: list[str] | None) -> dict[str, str]:

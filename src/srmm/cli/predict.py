@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from srmm.cli.options import WHOLE, Columns, Source, Talk
+from srmm.errors import several
 
 if TYPE_CHECKING:
     from srmm.workflows import Predicted
@@ -100,7 +101,8 @@ def predict(
     lines = [
         predicted.summary.text(predicted.in_training),
         *(f"note: {note}" for note in predicted.notes),
-        f"{predicted.rows:,} predictions ({predicted.incomplete:,} rows with something missing)",
+        f"{several(predicted.rows, 'prediction')} "
+        f"({several(predicted.incomplete, 'row')} with something missing)",
     ]
     if not to_stdout:
         lines.append(str(output))

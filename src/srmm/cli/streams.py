@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import sys
 from pathlib import Path
+
+from rich.console import Console
 
 _NAMES = ("stdin", "stdout", "stderr")
 
@@ -37,8 +40,25 @@ def speaks_unicode(stream: object) -> bool:
     return encoding.lower().replace("-", "").replace("_", "").startswith("utf")
 
 
+class Printer(Console):
+    """A console that leaves it to the command what a reader who has left means."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the `BrokenPipeError` again, where rich would end the process with 1."""
+        raise  # rich calls this while it handles the error
+
+
+def reader_left() -> bool:
+    """Whether nobody reads standard output or standard error any more, as after `| head -1`."""
+    poll = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # it has no number, or is closed
+            poll.register(stream.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
 def flushed() -> OSError | None:
-    """Write out what standard output still holds; the error if it cannot be, unless nobody reads.
+    """Write out what standard output still holds; the error if it cannot be.
 
     The stream then leads nowhere, or Python would try again at its end and complain.
     """
@@ -49,5 +69,5 @@ def flushed() -> OSError | None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())
             os.close(nowhere)
-        return None if isinstance(error, BrokenPipeError) else error
+        return error
     return None

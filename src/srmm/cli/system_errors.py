@@ -30,6 +30,7 @@ _SAID = {
     errno.ELOOP: "{path} is reached by links that lead in a ring.",
     errno.EMFILE: "Too many files are open for {path}: raise the limit (`ulimit -n`).",
     errno.ENOMEM: "There is not enough memory for {path}.",
+    errno.EPIPE: "The other end of a pipe or a connection was closed too soon. Try again.",
     errno.EXDEV: "{path} lies on another file system than its folder. Choose another place.",
 }
 # As libraries of Rust and of C++ end their own messages.

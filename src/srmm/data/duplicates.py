@@ -9,6 +9,7 @@ import pandas as pd
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.split import held_out_split, identical_items
+from srmm.errors import several
 
 _COMMON = 0.05
 """What more rows than this share have in common is a category, and no repetition."""
@@ -86,8 +87,8 @@ def across_note(repeated: np.ndarray, groups: np.ndarray) -> list[str]:
     same = pd.Series(group).groupby(repeated[rows].tolist())
     n = int((same.transform("nunique") > 1).sum())
     return [
-        f"{n:,} rows have the items of a row of another group exactly. Groups alone decide which "
-        "side of the split a row is on, so figures may be too good."
+        f"{several(n, 'row has', 'rows have')} the items of a row of another group exactly. "
+        "Groups alone decide which side of the split a row is on, so figures may be too good."
     ] * bool(n)
 
 

@@ -23,7 +23,7 @@ from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.data.table import Table
 from srmm.encoders import Encoder, FittableEncoder
 from srmm.encoding.summary import UnreadableEntry, unreadable_frame
-from srmm.errors import InputError
+from srmm.errors import InputError, several
 from srmm.files import map_tensors, standing
 
 _ITEMS = "_items.safetensors"  # no modality may be called so
@@ -79,7 +79,7 @@ def open_earlier(output: Path | None, table: Table, *, prune: bool) -> Earlier |
     gone = [id for id in earlier.embeddings.ids.tolist() if id not in ids]
     if gone and not prune:
         raise InputError(
-            f"{output} holds {len(gone):,} rows that {table.name} lacks, the first being "
+            f"{output} holds {several(len(gone), 'row')} that {table.name} lacks, the first being "
             f"{gone[0]!r}; they would be lost. Rows and modalities can be added to a store, not "
             f"removed. {other}"
         )

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from srmm.data.notes import united
+from srmm.errors import several
 
 _SHOWN = 10
 _PLURALS = {"text": "texts", "audio": "recordings", "voice": "recordings"}
@@ -123,7 +124,7 @@ class EncodingSummary:
 
     def text(self, in_training: Mapping[str, float] | None = None) -> str:
         """As `str`, with the share of present items beside that in training, where it is known."""
-        lines = [f"{self.rows:,} rows in {_duration(self.seconds)}"]
+        lines = [f"{several(self.rows, 'row')} in {_duration(self.seconds)}"]
         width = max((len(name) for name in self.modalities), default=0)
         shares = {
             name: share_text(about.present, self.rows, in_training[name])

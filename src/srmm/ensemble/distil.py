@@ -17,7 +17,7 @@ from srmm.ensemble.discriminants import Discriminants
 from srmm.ensemble.draws import Generators
 from srmm.ensemble.judged import judged_rows
 from srmm.ensemble.out_of_fold import OutOfFold
-from srmm.ensemble.state import digest_of
+from srmm.ensemble.state import is_digest_of
 from srmm.ensemble.table import FeatureTable
 from srmm.ensemble.training import train_branches
 from srmm.ensemble.weights import PatternWeights
@@ -86,7 +86,7 @@ def distil(
     )
     there = np.asarray(embeddings.present)
     target = np.searchsorted(model.classes_, labels)
-    if digest_of(embeddings, target) != model.training_["digest"]:
+    if not is_digest_of(model.training_["digest"], embeddings, target):
         raise InputError(
             "These are not the instances that the model was trained on, or not in the same order: "
             "each must be judged by a network that never saw it."

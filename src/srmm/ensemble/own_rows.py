@@ -10,7 +10,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.ensemble.judged import judged_rows
 from srmm.ensemble.out_of_fold import OutOfFold
-from srmm.ensemble.state import digest_of
+from srmm.ensemble.state import is_digest_of
 from srmm.ensemble.table import FeatureTable
 from srmm.learning.labelled import labelled
 
@@ -58,6 +58,7 @@ def out_of_fold_scorer(model: Any, train: Embeddings) -> OutOfFoldScorer | str:
     embeddings, labels, _, _ = labelled(model.as_seen(train), None, None)
     index = {label: c for c, label in enumerate(model.classes_.tolist())}
     y = np.array([index.get(label, -1) for label in labels.tolist()])
-    if len(y) != len(model.folds_) or digest_of(embeddings, y) != model.training_.get("digest"):
+    known = model.training_.get("digest", "")
+    if len(y) != len(model.folds_) or not is_digest_of(known, embeddings, y):
         return "The training instances are not the ones, or not in the order, of training."
     return OutOfFoldScorer(model, embeddings, y)

@@ -20,7 +20,7 @@ from srmm.learning.checked import standardizer_from
 from srmm.learning.state import Arrays, nested, part
 
 _SMALLEST = 1e-12  # of what distances are divided by
-_AT_ONCE = 1 << 20  # items
+_WHOLE = "whole:"  # what a digest begins with that is of all numbers
 
 
 def arrays_of(model: Any) -> dict[str, np.ndarray]:
@@ -44,14 +44,24 @@ def arrays_of(model: Any) -> dict[str, np.ndarray]:
 
 
 def digest_of(embeddings: Embeddings, y: np.ndarray) -> str:
-    """A few letters by which training instances and their order are known again."""
+    """By what training instances and their order are known again: every number of every item."""
+    return f"{_WHOLE}{_digest(embeddings, y, slice(None))}"
+
+
+def is_digest_of(digest: str, embeddings: Embeddings, y: np.ndarray) -> bool:
+    """Whether a model was trained on these; one of before knows the first number of each item."""
+    if digest.startswith(_WHOLE):
+        return digest == digest_of(embeddings, y)
+    return digest == _digest(embeddings, y, slice(1))
+
+
+def _digest(embeddings: Embeddings, y: np.ndarray, numbers: slice) -> str:
+    """Of labels, presence and these numbers of the items."""
     digest = hashlib.sha256(np.ascontiguousarray(y, dtype=np.int64).tobytes())
     digest.update(np.ascontiguousarray(embeddings.present).tobytes())
     for name in embeddings.modalities:
-        places, values = embeddings.places(name)[1], embeddings.values[name]
-        for start in range(0, len(places), _AT_ONCE):
-            first = values[places[start : start + _AT_ONCE], 0]
-            digest.update(np.ascontiguousarray(first, dtype=np.float32).tobytes())
+        for _, vectors in embeddings.blocks(name):
+            digest.update(np.ascontiguousarray(vectors[:, numbers], dtype=np.float32).data)
     return digest.hexdigest()[:16]
 
 

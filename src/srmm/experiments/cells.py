@@ -17,7 +17,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from functools import cache, lru_cache
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -124,8 +126,7 @@ def run_cells(
 
     Each cell's file appears whole or not at all, so a run that was killed goes on with the rest.
     """
-    if jobs < 1:
-        raise InputError(f"jobs must be at least 1, got {jobs}.")
+    check_jobs(jobs)
     wanted = {cell.name: cell for cell in cells}
     folder.mkdir(parents=True, exist_ok=True)
     remove_litter(folder)
@@ -142,8 +143,10 @@ def run_cells(
         return
     where = (str(data.store), data.name, data.limit, data.key)
     threads = max(1, (os.cpu_count() or 1) // jobs)
+    context = get_context("spawn")
+    theirs, ours = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=_few_threads, initargs=(threads,)
+        jobs, mp_context=context, initializer=_begin_work, initargs=(threads, theirs)
     )
     with pool:
         waiting = {pool.submit(_run_and_keep, cell, where, folder): cell for cell in open_}
@@ -157,9 +160,14 @@ def run_cells(
                 f"A worker process died (out of memory?). {done:,} of {of:,} cells are finished "
                 "and kept; run the same command again, with fewer --jobs."
             ) from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        finally:
+            ours.close()  # or the pool would wait until all is trained
+
+
+def check_jobs(jobs: int) -> None:
+    """Raise `InputError` unless so many cells can be trained at the same time."""
+    if jobs < 1:
+        raise InputError(f"jobs must be at least 1, got {jobs}.")
 
 
 def _is_kept(folder: Path, cell: Cell) -> bool:
@@ -183,6 +191,8 @@ def read_outcome(folder: Path, cell: Cell) -> Outcome:
             about,
         )
         check_outcome(outcome)
+        if about.get("cell") != json_ready(asdict(cell)):
+            raise ValueError("it is the result of another training, under this one's name")
     return outcome
 
 
@@ -303,9 +313,19 @@ def _all_parameters(method: str, parameters: str) -> str:
     return repr(sorted((key, repr(value)) for key, value in given.items()))
 
 
-def _few_threads(threads: int) -> None:
+def _begin_work(threads: int, alive: Connection) -> None:
+    """In a worker: so many threads, and an end at once when the far end of `alive` is closed.
+
+    That is when whoever started it has ended, killed or not, or wants no more of it.
+    """
     import torch
     from threadpoolctl import threadpool_limits
 
+    Thread(target=_end_with, args=(alive,), daemon=True).start()
     torch.set_num_threads(threads)
     threadpool_limits(threads)
+
+
+def _end_with(alive: Connection) -> None:
+    alive.poll(None)
+    os._exit(1)

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from srmm.data.modality import pattern_mask, presence_patterns
-from srmm.errors import InputError
+from srmm.errors import InputError, did_you_mean
 from srmm.evaluation.paired import holm
 from srmm.experiments.cells import Cell, Outcome, Progress, read_outcome, run_cells
 from srmm.experiments.data import ExperimentData, has_own_split, split_for
+from srmm.experiments.plan import check_seeds
 from srmm.experiments.runner import git_revision
 from srmm.experiments.significance import bootstrap_means, difference
+from srmm.methods import find_method, make_method
 
 FORMAT = "srmm-comparison"
 DEFAULT_METHODS = (
@@ -44,10 +46,7 @@ def compare(
     dict, JSON-ready: "methods" (best first) with their figures per pattern, "pairs" with
     differences, intervals, p and Holm-adjusted p.
     """
-    if len(set(methods)) < 2:
-        raise InputError("A comparison needs at least two methods, e.g. --methods srmm,router.")
-    if seeds < 1:
-        raise InputError(f"seeds must be at least 1, got {seeds}.")
+    check_comparison(methods, seeds)
     methods = list(dict.fromkeys(methods))
     wanted = {(m, s): Cell(data.key, m, s) for s in range(seeds) for m in methods}
     run_cells(wanted.values(), data, cells, jobs=jobs, progress=progress)
@@ -122,6 +121,29 @@ def compare(
         "revision": git_revision(),
         "versions": outcomes[methods[0], 0].about["model"]["versions"],
     }
+
+
+def check_comparison(methods: Sequence[str], seeds: int) -> None:
+    """Raise `InputError` unless there are methods to compare, all of them known, and a seed."""
+    if len(set(methods)) < 2:
+        raise InputError(
+            f"A comparison needs at least two methods, got {', '.join(methods) or 'none'}: name "
+            "others, too, e.g. --methods srmm,router."
+        )
+    for method in methods:
+        make_method(method)
+    check_seeds(seeds)
+
+
+def check_modalities(methods: Sequence[str], modalities: Sequence[str]) -> None:
+    """Raise `InputError` for a method of a modality that the data has not."""
+    for method in methods:
+        modality = find_method(method)[1].get("modality")
+        if modality is not None and modality not in modalities:
+            raise InputError(
+                f"The method {method!r} is of a modality that the data has not. "
+                f"{did_you_mean(modality, modalities)}"
+            )
 
 
 def _right(outcome: Outcome, mask: np.ndarray | None) -> np.ndarray:

@@ -16,7 +16,8 @@ from srmm.data.embeddings import Embeddings, same_settings
 from srmm.data.labels import check_label_types, known_labels
 from srmm.data.split import held_out_split
 from srmm.data.store import load_embeddings
-from srmm.errors import InputError
+from srmm.data.table import Table
+from srmm.errors import InputError, shown
 from srmm.evaluation.missing import draw_missing
 
 TEST_SHARE = 0.25  # where a data set has no split of its own; Food-101's is 75/25 (paper IV-A)
@@ -60,24 +61,13 @@ def open_experiment_data(
 ) -> ExperimentData:
     """Open a store for experiments; `limit` takes a fixed stratified subset of so many instances.
 
-    Raises `InputError` for a store without labels or with one modality only.
+    Raises `InputError` as `check_experiment_data`.
     """
     embeddings = load_embeddings(store, check=True)
-    if embeddings.labels is None:
-        raise InputError(f"{store} has no labels; encode a table that has a label column.")
-    if not 2 <= len(embeddings.modalities) <= _MOST_MODALITIES:
-        raise InputError(
-            f"{store} has {len(embeddings.modalities)} modalities; experiments on missing "
-            f"modalities take 2 to {_MOST_MODALITIES}."
-        )
-    embeddings = embeddings[known_labels(embeddings.labels) & embeddings.present.any(axis=1)]
+    embeddings = embeddings[check_experiment_data(embeddings, store, limit)]
     assert embeddings.labels is not None
     classes, y = np.unique(check_label_types(embeddings.labels), return_inverse=True)
-    if len(classes) < 2:
-        raise InputError(f"The labels of {store} are all the same; there is nothing to learn.")
     if limit is not None and limit < len(y):
-        if limit < 2 * len(classes):
-            raise InputError(f"A subset of {limit} is too small for {len(classes)} classes.")
         _, rows = held_out_split(y, limit / len(y), None, np.random.default_rng(0))
         embeddings = embeddings[rows]
         classes, y = np.unique(classes[y[rows]], return_inverse=True)
@@ -100,6 +90,42 @@ def open_experiment_data(
         name or Path(store).name, Path(store), limit, embeddings, classes, y,
         digest.hexdigest()[:16], repeated,
     )  # fmt: skip
+
+
+def check_experiment_data(
+    data: Table | Embeddings, what: object, limit: int | None = None
+) -> np.ndarray:
+    """Raise `InputError` unless experiments can learn from `data`, encoded or not.
+
+    Returns a boolean array (n,): the rows that have a label and an item.
+    """
+    names = data.modalities
+    if not 2 <= len(names) <= _MOST_MODALITIES:
+        only = f"the modality {names[0]!r} only" if len(names) == 1 else f"{len(names)} modalities"
+        raise InputError(
+            f"{what} has {only}; experiments on missing modalities take 2 to {_MOST_MODALITIES}. "
+            + ("Name columns of another one." if len(names) == 1 else "Leave some out.")
+        )
+    if data.labels is None:
+        raise InputError(
+            f"{what} has no labels: name the column they are in (label=…, --label). A store has "
+            "those of the table that it was encoded from."
+        )
+    known = known_labels(data.labels) & data.present.any(axis=1)
+    if not known.any():
+        raise InputError(f"No row of {what} has both a label and an item to learn from.")
+    classes = np.unique(check_label_types(data.labels[known]))
+    if len(classes) < 2:
+        raise InputError(
+            f"All labelled rows of {what} have the one class {shown(classes[0])}; a classifier "
+            "needs at least two."
+        )
+    if limit is not None and limit < min(2 * len(classes), int(known.sum())):
+        raise InputError(
+            f"limit is {limit}: a subset of {what}, which has {len(classes)} classes, needs at "
+            f"least {2 * len(classes)} instances (--limit)."
+        )
+    return known
 
 
 def split_for(data: ExperimentData, seed: int) -> Part:

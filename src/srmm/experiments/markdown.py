@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from srmm.errors import several
 from srmm.experiments.data import has_own_split
 from srmm.experiments.measure import score
 from srmm.experiments.plan import Run
@@ -72,7 +73,7 @@ def score_in(
 
 def heading(run: Run, what: str = "") -> str:
     """ "openmoji: accuracy in % (1,897 instances, …)"; `what` in place of the metric."""
-    n = f"{len(run.data.y):,} instances, {len(run.data.classes)} classes"
+    n = f"{several(len(run.data.y), 'instance')}, {len(run.data.classes)} classes"
     seeds = f"{len(run.seeds)} seeds" if len(run.seeds) > 1 else "1 seed"
     split = "its own split" if has_own_split(run.data) else "75/25 splits"
     holes = "" if run.data.embeddings.present.all() else "; 100 % means all that there is"

@@ -112,6 +112,34 @@ def _trained_for(variant: Variant, max_epochs: int) -> Variant:
     return replace(variant, parameters={**variant.parameters, "max_epochs": max_epochs})
 
 
+def check_seeds(seeds: int) -> None:
+    """Raise `InputError` unless there can be so many seeds."""
+    _check_count("seeds", seeds)
+
+
+def check_max_epochs(max_epochs: int | None) -> None:
+    """Raise `InputError` unless networks can be trained for so many epochs."""
+    if max_epochs is not None:
+        _check_count("max_epochs", max_epochs)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise `InputError` for data sets that share a name, or whose name can be in no file's."""
+    for name in names:
+        if not name or name in (".", "..") or Path(name).name != name or "\\" in name:
+            raise InputError(
+                f"A data set called {name!r} could not be part of the names of files: give it one "
+                "without slashes, NAME=FOLDER (--data)."
+            )
+        if names.count(name) > 1:
+            raise InputError(f"Two data sets are called {name!r}; name one of them: NAME=FOLDER.")
+
+
+def _check_count(what: str, number: int) -> None:
+    if not 1 <= number <= _MOST:
+        raise InputError(f"{what} must be from 1 to {_MOST:,}, got {number}.")
+
+
 def plan(
     experiment: Experiment,
     data: ExperimentData,
@@ -123,9 +151,8 @@ def plan(
     max_epochs: int | None,
 ) -> Run:
     """The run of an experiment on one data set; the choices as in `reproduce`."""
-    for what, number in (("seeds", seeds), ("max_epochs", max_epochs)):
-        if number is not None and not 1 <= number <= _MOST:
-            raise InputError(f"{what} must be from 1 to {_MOST:,}, got {number}.")
+    check_seeds(seeds)
+    check_max_epochs(max_epochs)
     modalities = data.embeddings.modalities
     roles = roles_of(modalities, dropped)
     variants = chosen_variants(experiment, modalities, dropped, methods)

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from srmm.errors import InputError, damage_explained
 from srmm.experiments.cells import Progress, run_cells
 from srmm.experiments.data import ExperimentData, draw_mask, mask_digest, split_for
-from srmm.experiments.plan import Run, find_experiment, plan
+from srmm.experiments.plan import Run, check_names, find_experiment, plan
 from srmm.experiments.run_check import check_run
 from srmm.experiments.views import VIEWS
 from srmm.files import json_ready, read_json, replacing_file, write_json
@@ -24,6 +24,11 @@ from srmm.version import versions
 
 FORMAT = "srmm-experiment"
 VERSION = 1
+_BY_DATA = (
+    ("masks", "safetensors"),
+    *((kind, ending) for kind in ("curves", "tsne") for ending in ("svg", "png")),
+)
+"""What is written for each data set, to KIND-NAME.ENDING."""
 CHOICES = ("seeds", "dropped", "methods", "max_epochs")
 """What a person chose of a run beside its data, as in its configuration."""
 
@@ -61,10 +66,7 @@ def reproduce(
         Where finished cells are kept, by default `output`/../cells, which experiments share.
     """
     experiment = find_experiment(name)
-    names = [data.name for data in datas]
-    twice = sorted({one for one in names if names.count(one) > 1})
-    if twice:
-        raise InputError(f"Two data sets are called {twice[0]!r}; name one of them: NAME=FOLDER.")
+    check_names([data.name for data in datas])
     folder = cells or output.parent / "cells"
     chosen: dict[str, Any] = {
         "seeds": seeds,
@@ -76,6 +78,7 @@ def reproduce(
     for run in runs:
         run_cells(run.cells(), run.data, folder, jobs=jobs, progress=progress)
     output.mkdir(parents=True, exist_ok=True)
+    earlier = _earlier_files(output)
     config = _config(name, runs, chosen)
     config["masks"] = {run.data.name: _write_masks(run, output) for run in runs}
     # First of all: it tells a run that was interrupted here from somebody else's folder.
@@ -88,7 +91,23 @@ def reproduce(
     write_json(
         output / "results.json", json_ready({"experiment": name, "results": written.numbers})
     )
+    made = {f"{experiment.view}-{run.data.name}" for run in runs}
+    made |= {f"masks-{data}" for data, digests in config["masks"].items() if digests}
+    for path in earlier:
+        if path.stem not in made:
+            path.unlink()
     return output
+
+
+def _earlier_files(output: Path) -> list[Path]:
+    """Masks and figures of the run that lies there, which may have been of other data."""
+    try:
+        names = [about["name"] for about in read_config(output)["data"]]
+        check_names(names)
+    except InputError:  # there is none, or it is damaged
+        return []
+    places = [output / f"{kind}-{name}.{ending}" for name in names for kind, ending in _BY_DATA]
+    return [path for path in places if path.exists()]
 
 
 def check_same_plan(config: Mapping[str, Any], datas: Sequence[ExperimentData]) -> None:

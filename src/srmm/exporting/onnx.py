@@ -162,7 +162,7 @@ def _opened(model: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:
-    check_place(folder, "--onnx")
+    check_place(folder)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not is_of_format(folder / ABOUT, FORMAT):

@@ -68,8 +68,7 @@ def read_json(
     """
     path = Path(path)
     if not os.path.isfile(path):  # noqa: PTH113 - false, too, of a name that is too long
-        gone = f"has no {path.name}" if os.path.isdir(path.parent) else "does not exist"  # noqa: PTH112
-        raise StoreError(f"{path.parent} {gone}; expected {what}. {remedy}")
+        raise StoreError(f"{path.parent} {_instead_of_folder(path)}; expected {what}. {remedy}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -90,6 +89,13 @@ def read_json(
         )
     _check_seal(path, content, sealed_from is not None and found >= sealed_from, remedy)
     return content
+
+
+def _instead_of_folder(path: Path) -> str:
+    """Why there is no such file: what its folder is."""
+    if os.path.isdir(path.parent):  # noqa: PTH112 - false, too, of a name that is too long
+        return f"has no {path.name}"
+    return "is a file and no folder" if os.path.isfile(path.parent) else "does not exist"  # noqa: PTH113
 
 
 def is_of_format(path: Path, format: str) -> bool:

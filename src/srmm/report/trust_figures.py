@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from srmm.errors import several
 from srmm.report.findings import Report, modality_names
 from srmm.report.style import LIGHT, LineStyle, add_tips, draw_line, numbers, report_style, to_svg
 from srmm.report.words import pattern_text, percent
@@ -74,5 +75,5 @@ def _draw_reliability(axes: Axes, entry: Mapping[str, Any]) -> None:
     axes.set_ylim(0, 100)
     axes.set(xlabel="probability given, %", ylabel="right, %")
     said = zip(bins, x, y, strict=True)
-    tips = [f"{b['n']:,} items: {c:.0f} % given, {r:.0f} % right" for b, c, r in said]
+    tips = [f"{several(b['n'], 'item')}: {c:.0f} % given, {r:.0f} % right" for b, c, r in said]
     add_tips(axes, x, tips)

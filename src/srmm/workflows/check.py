@@ -31,12 +31,13 @@ class Checked(NamedTuple):
     notes: tuple[str, ...]
 
 
-def check_workflow(path: Path) -> Checked:
+def check_workflow(path: Path | str) -> Checked:
     """Compare every file of a store or a model with the digest that it was written with.
 
     Then open it, with all checks of loading. Of a store's vectors it is seen that they are finite.
     Raises `StoreError` if the folder is neither, or its list of files is damaged.
     """
+    path = Path(path)
     if is_store(path):
         kind, about = "store", read_manifest(path)
     elif is_model(path):

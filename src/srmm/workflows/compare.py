@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,11 +12,21 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.sources import kept_name
 from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.encoding.encode import EncodingSummary, encode
-from srmm.experiments.cells import Progress
-from srmm.experiments.compare import DEFAULT_METHODS, FORMAT, compare
-from srmm.experiments.data import ExperimentData, has_own_split, open_experiment_data
+from srmm.experiments.cells import Progress, check_jobs
+from srmm.experiments.compare import (
+    DEFAULT_METHODS,
+    FORMAT,
+    check_comparison,
+    check_modalities,
+    compare,
+)
+from srmm.experiments.data import (
+    ExperimentData,
+    check_experiment_data,
+    has_own_split,
+    open_experiment_data,
+)
 from srmm.files import json_ready, write_json
-from srmm.methods import make_method
 from srmm.report.comparison import write_comparison
 from srmm.workflows.data import check_no_columns, open_data
 from srmm.workflows.made_by import json_of, page_of
@@ -33,11 +44,11 @@ class Compared(NamedTuple):
 
 
 def compare_workflow(
-    source: str,
-    output: Path,
+    source: Path | str,
+    output: Path | str,
     *,
     columns: Mapping[str, Any] | None = None,
-    root: Path | None = None,
+    root: Path | str | None = None,
     options: Mapping[str, Any] | None = None,
     methods: Sequence[str] = DEFAULT_METHODS,
     seeds: int = 5,
@@ -53,17 +64,22 @@ def compare_workflow(
     command with more methods or seeds trains only what is new. Files of these names that were not
     written here are replaced only to `overwrite` them, and a store called "embeddings" never.
     """
+    source, output = os.fspath(source), Path(output)
     check_file(output / "comparison.html", page_of("srmm compare"), overwrite=overwrite)
     check_file(output / "comparison.json", json_of(FORMAT), overwrite=overwrite)
-    for method in methods:
-        make_method(method)  # an unknown one is an error before any work
+    # Whatever can be wrong without looking at the items is said before hours of encoding.
+    check_comparison(methods, seeds)
+    check_jobs(jobs)
     summary = None
     notes: tuple[str, ...] = ()
     if is_store(Path(source)):
         check_no_columns(source, columns)
         store, name = Path(source), Path(source).name
+        check_modalities(methods, load_embeddings(store).modalities)
     else:
         found = open_data(source, columns, root=root, options=options)
+        check_experiment_data(found, kept_name(source), limit)
+        check_modalities(methods, found.modalities)
         name = Path(kept_name(source)).stem
         store = output / "embeddings"
         check_own(store, output / "cells")
@@ -73,13 +89,13 @@ def compare_workflow(
             summary = encode(found, output=store, progress=show, prune=True).summary
             notes = found.notes + summary.notes
     data = open_experiment_data(store, name, limit)
+    left_out = len(load_embeddings(store)) - len(data.y) if limit is None else 0
     content = json_ready(
         compare(data, output / "cells", methods=methods, seeds=seeds, jobs=jobs, progress=progress)
     )
     write_json(output / "comparison.json", content)
     write_comparison(content, output / "comparison.html")
     notes += tuple(split_notes_of(data))
-    left_out = len(load_embeddings(store)) - len(data.y) if limit is None else 0
     return Compared(content, summary, left_out, notes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -38,10 +39,10 @@ _ROWS = 4096  # instances whose digests are made at once
 
 
 def open_data(
-    source: str,
+    source: Path | str,
     columns: Mapping[str, Any] | None = None,
     *,
-    root: Path | None = None,
+    root: Path | str | None = None,
     options: Mapping[str, Any] | None = None,
     as_cells: Collection[str] = (),
 ) -> Table | Embeddings:
@@ -55,6 +56,7 @@ def open_data(
     """
     from srmm.datasets import DATASETS, load_dataset
 
+    source = os.fspath(source)
     path = Path(source)
     if options and source not in DATASETS:
         raise InputError(

@@ -18,8 +18,8 @@ from srmm.workflows.places import check_place
 
 
 def distil_workflow(
-    model_folder: Path,
-    output: Path,
+    model_folder: Path | str,
+    output: Path | str,
     *,
     seed: int = 0,
     overwrite: bool = False,
@@ -29,6 +29,7 @@ def distil_workflow(
 
     It reads raw items as the model does, and is evaluated on the same held-out rows.
     """
+    model_folder, output = Path(model_folder), Path(output)
     check_place(output)
     check_writable(output.resolve(), overwrite=overwrite)
     model, config, rows = open_saved(model_folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -43,12 +44,12 @@ from srmm.workflows.thumbnails import Thumbnails
 
 
 def evaluate_workflow(
-    model_folder: Path,
-    report: Path,
+    model_folder: Path | str,
+    report: Path | str,
     *,
-    source: str | None = None,
+    source: Path | str | None = None,
     columns: Mapping[str, Any] | None = None,
-    root: Path | None = None,
+    root: Path | str | None = None,
     options: Mapping[str, Any] | None = None,
     baselines: bool = True,
     seed: int = 0,
@@ -70,6 +71,8 @@ def evaluate_workflow(
             f"{', '.join(asked)} is of a table or data set to evaluate on, and none is named: the "
             "rows that were held out are as the model read them. Name one, or leave it out."
         )
+    model_folder, root = Path(model_folder), None if root is None else Path(root)
+    source = None if source is None else os.fspath(source)
     report, numbers = check_report(report, source, overwrite=overwrite)
     model, config, rows = open_saved(model_folder)
     origin = config.get("origin") or {}
@@ -160,10 +163,11 @@ def evaluate_workflow(
 
 
 def check_report(
-    report: Path, source: str | None = None, *, overwrite: bool = False
+    report: Path | str, source: str | None = None, *, overwrite: bool = False
 ) -> tuple[Path, Path]:
     """The page and the numbers that are written for `report`; `InputError` if one may not be."""
     check_place(report)
+    report = Path(report)
     report = report if report.suffix == ".html" else beside(report, report.name, ".html")
     numbers = beside(report, report.stem, ".json")
     check_not_read(source, report, numbers)

@@ -49,13 +49,13 @@ class Fitted:
 
 
 def fit_workflow(
-    source: str,
-    output: Path,
+    source: Path | str,
+    output: Path | str,
     *,
     columns: Mapping[str, Any] | None = None,
     encoders: Mapping[str, str] | None = None,
-    store: Path | None = None,
-    root: Path | None = None,
+    store: Path | str | None = None,
+    root: Path | str | None = None,
     options: Mapping[str, Any] | None = None,
     method: str = "srmm",
     recipe: str | None = None,
@@ -76,7 +76,7 @@ def fit_workflow(
 
     Parameters
     ----------
-    source : str
+    source : path or str
         As in `open_data`. A table's embeddings are kept in `store`, by default
         `<output>.embeddings`, and reused by the next run.
     method : str
@@ -98,7 +98,8 @@ def fit_workflow(
         method, recipe, settings, class_weight=class_weight, random_state=seed, progress=epochs
     )
     fraction("test_size", test_size)
-    output = _checked_output(output, store, source, root, overwrite=overwrite)
+    source, store = os.fspath(source), None if store is None else Path(store)
+    output = _checked_output(Path(output), store, source, root, overwrite=overwrite)
     as_cells = read_as_cells(encoders or {})
     data = open_data(source, columns, root=root, options=options, as_cells=as_cells)
     # Labels are checked as they will be learnt from, and kept in the store as they are.
@@ -149,7 +150,7 @@ def fit_workflow(
     if few.names:
         origin["rare"] = {"names": list(few.names), "to": few.to}
     if found.store is None:  # features that a data set publishes: nothing was encoded
-        where = str(root.resolve()) if root else None
+        where = str(Path(root).resolve()) if root else None
         origin["dataset"] = {"name": source, "root": where, **(options or {})}
     rows = pd.DataFrame({"id": embeddings.ids, "split": split, "digest": row_digests(embeddings)})
     if embeddings.groups is not None:
@@ -162,7 +163,7 @@ def fit_workflow(
 
 
 def _checked_output(
-    output: Path, store: Path | None, source: str, root: Path | None, *, overwrite: bool
+    output: Path, store: Path | None, source: str, root: Path | str | None, *, overwrite: bool
 ) -> Path:
     """The model's absolute path, if model and store may be written where they are wanted."""
     check_place(output)

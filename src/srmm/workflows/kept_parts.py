@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srmm.encoding.summary import EncodingSummary, ModalitySummary, UnreadableEntry
-from srmm.errors import StoreError
+from srmm.errors import StoreError, several
 from srmm.files import (
     check_files,
     digest_of_file,
@@ -79,7 +79,8 @@ class KeptParts:
                 facts = self._read_facts(path)
                 self.done[facts.number] = facts
         rows = sum(facts.rows for facts in self.done.values())
-        self.notes.append(f"{rows:,} rows are from an earlier run, which had not come to its end.")
+        kept = several(rows, "row is", "rows are")
+        self.notes.append(f"{kept} from an earlier run, which had not come to its end.")
 
     def begin(self, survey: Survey) -> None:
         """Note what the job is, before its first part."""

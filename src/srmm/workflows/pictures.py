@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -38,13 +39,14 @@ TRAINED = ("suspects",)
 
 
 def note_source(
-    store: Path,
-    source: str,
+    store: Path | str,
+    source: Path | str,
     columns: Mapping[str, Any] | None,
-    root: Path | None,
+    root: Path | str | None,
     options: Mapping[str, Any] | None,
 ) -> None:
     """Write into a store which table it was encoded from: the arguments of `open_data`."""
+    source = os.fspath(source)
     noted = {
         "format": _FORMAT,
         "version": 1,
@@ -53,12 +55,12 @@ def note_source(
             "missing": "auto",
             **{k: v for k, v in (columns or {}).items() if v and k not in _FETCHING},
         },
-        "root": None if root is None else str(root.resolve()),
+        "root": None if root is None else str(Path(root).resolve()),
         "options": dict(options or {}),
         "dataset": not is_table(source),
     }
     noted = json_ready(noted)
-    write_json(store / _SOURCE, noted | {"proof": proof(noted)})
+    write_json(Path(store) / _SOURCE, noted | {"proof": proof(noted)})
 
 
 def noted_reading(store: Path | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
@@ -60,12 +61,12 @@ class Predicted(NamedTuple):
 
 
 def predict_workflow(
-    model_folder: Path,
-    source: str,
+    model_folder: Path | str,
+    source: Path | str,
     output: Path | str,
     *,
     columns: Mapping[str, Any] | None = None,
-    root: Path | None = None,
+    root: Path | str | None = None,
     options: Mapping[str, Any] | None = None,
     keep: Sequence[str] = (),
     probabilities: bool = False,
@@ -114,6 +115,7 @@ def predict_workflow(
         that was not written here; the table has nothing that the model reads, or a row has nothing
         to predict from.
     """
+    source, root = os.fspath(source), None if root is None else Path(root)
     output = check_output(output)
     form = STANDARD_OUTPUT if output == STANDARD_OUTPUT else form_of(output)
     check_not_read(source, output)

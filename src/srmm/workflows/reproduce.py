@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,15 @@ from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.data.table import Table
 from srmm.encoding.encode import encode
 from srmm.errors import InputError, did_you_mean
-from srmm.experiments.cells import Progress
-from srmm.experiments.data import ExperimentData, open_experiment_data
-from srmm.experiments.plan import chosen_variants, find_experiment
+from srmm.experiments.cells import Progress, check_jobs
+from srmm.experiments.data import ExperimentData, check_experiment_data, open_experiment_data
+from srmm.experiments.plan import (
+    check_max_epochs,
+    check_names,
+    check_seeds,
+    chosen_variants,
+    find_experiment,
+)
 from srmm.experiments.runner import FORMAT as EXPERIMENT
 from srmm.experiments.runner import check_same_plan, choices_of, read_config, reproduce
 from srmm.workflows.data import open_data
@@ -26,10 +33,10 @@ IN_PACKAGES = ("openmoji", "htad")
 
 def reproduce_workflow(
     name: str,
-    output: Path,
+    output: Path | str,
     *,
-    data: Sequence[str] = IN_PACKAGES,
-    root: Path | None = None,
+    data: Sequence[Path | str] = IN_PACKAGES,
+    root: Path | str | None = None,
     options: Mapping[str, Any] | None = None,
     limit: int | None = None,
     seeds: int = 5,
@@ -37,7 +44,7 @@ def reproduce_workflow(
     methods: Sequence[str] = (),
     max_epochs: int | None = None,
     jobs: int = 1,
-    cells: Path | None = None,
+    cells: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = lambda done, of, what: None,
     show: bool = False,
@@ -58,12 +65,19 @@ def reproduce_workflow(
         If one of the data sets is not there, before any work starts: it says what to download. If
         something else than a finished run lies at `output`, unless to `overwrite` it.
     """
+    output, cells = Path(output), None if cells is None else Path(cells)
     _check_output(output, cells, overwrite)
+    # Whatever can be wrong without looking at the items is said before hours of encoding.
     experiment = find_experiment(name)
-    opened = [_opened(source, root, options or {}) for source in data]
-    for _, what in opened:
-        modalities = (load_embeddings(what) if isinstance(what, Path) else what).modalities
-        chosen_variants(experiment, tuple(modalities), dropped, methods)
+    check_seeds(seeds)
+    check_max_epochs(max_epochs)
+    check_jobs(jobs)
+    opened = [_opened(os.fspath(source), root, options or {}) for source in data]
+    check_names([label for label, _ in opened])
+    for label, what in opened:
+        found = load_embeddings(what) if isinstance(what, Path) else what
+        check_experiment_data(found, what if isinstance(what, Path) else label, limit)
+        chosen_variants(experiment, tuple(found.modalities), dropped, methods)
     stores = (cells or output.parent / "cells").parent / "stores"
     ready = [_as_store(label, what, stores, limit, show) for label, what in opened]
     return reproduce(
@@ -73,12 +87,12 @@ def reproduce_workflow(
 
 
 def reproduce_again(
-    folder: Path,
-    output: Path,
+    folder: Path | str,
+    output: Path | str,
     *,
     stores: Sequence[str] = (),
     jobs: int = 1,
-    cells: Path | None = None,
+    cells: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = lambda done, of, what: None,
 ) -> Path:
@@ -88,6 +102,8 @@ def reproduce_again(
     ("NAME=FOLDER") says where stores are that have been moved. Raises `InputError` if a store is no
     longer there or no longer holds the same data, or if the experiment has changed since.
     """
+    folder, output = Path(folder), Path(output)
+    cells = None if cells is None else Path(cells)
     _check_output(output, cells, overwrite)
     config = read_config(folder)
     moved = dict(one.partition("=")[::2] for one in stores)
@@ -133,22 +149,33 @@ def _check_output(output: Path, cells: Path | None, overwrite: bool) -> None:
 
 
 def _opened(
-    source: str, root: Path | None, options: Mapping[str, Any]
+    source: str, root: Path | str | None, options: Mapping[str, Any]
 ) -> tuple[str, Path | Table | Embeddings]:
     """(name, a store's path or what was loaded)."""
+    from srmm.datasets import DATASETS
+
     name, sign, place = source.partition("=")
     if sign and is_store(Path(place)):
         return name, Path(place)
     if not sign and is_store(Path(source)):
         return Path(source).name, Path(source)
-    if sign:
-        root = Path(place)
-    if Path(name).is_file():
+    table = place if sign else name
+    if Path(table).is_file():
         raise InputError(
-            f"--data takes data sets and embedding stores, and {name} is a table. Make a store "
-            f"of it first, `srmm encode {name} …`, and name that."
+            f"--data takes data sets and embedding stores, and {table} is a table. Make a store "
+            f"of it first, `srmm encode {table} …`, and name that."
         )
-    found = open_data(name, root=root, options=options)
+    if sign and name not in DATASETS:
+        raise InputError(
+            f"--data {source}: {place!r} is no embedding store, and {name!r} no data set, whose "
+            f"folder it could be. {did_you_mean(name, DATASETS)}"
+        )
+    if sign and not DATASETS[name].needs_root:
+        raise InputError(
+            f"--data {source}: {place!r} is no embedding store, and the data set {name!r} comes in "
+            f"a package: it lies in no folder. Name the store, or leave ={place} out."
+        )
+    found = open_data(name, root=place if sign else root, options=options)
     return "-".join([name, *map(str, options.values())]), found
 
 

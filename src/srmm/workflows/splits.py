@@ -19,7 +19,7 @@ from srmm.data.duplicates import (
 from srmm.data.embeddings import Embeddings
 from srmm.data.table import Table, check_labels
 from srmm.encoding.unique_items import unique_items
-from srmm.errors import InputError, shown
+from srmm.errors import InputError, several, shown
 
 
 class Split(NamedTuple):
@@ -97,8 +97,9 @@ def unlearnt_notes(labels: np.ndarray, split: np.ndarray) -> list[str]:
     if not unlearnt:
         return []
     return [
-        f"{len(unlearnt):,} of {len(tested):,} test rows are of classes that no training row has, "
-        f"such as {shown(unlearnt[0])}: always wrong."
+        f"{len(unlearnt):,} of {several(len(tested), 'test row')} "
+        f"{'is' if len(unlearnt) == 1 else 'are'} of classes that no training row has, such as "
+        f"{shown(unlearnt[0])}: always wrong."
     ]
 
 

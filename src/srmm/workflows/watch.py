@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -50,12 +51,12 @@ class Watched(NamedTuple):
 
 
 def watch_workflow(
-    model_folder: Path,
-    source: str,
-    output: Path | None = None,
+    model_folder: Path | str,
+    source: Path | str,
+    output: Path | str | None = None,
     *,
     columns: Mapping[str, Any] | None = None,
-    root: Path | None = None,
+    root: Path | str | None = None,
     options: Mapping[str, Any] | None = None,
     fail_on: Sequence[str] = KINDS,
     level: float = 0.01,
@@ -88,7 +89,8 @@ def watch_workflow(
     for kind in fail_on:
         one_of("fail_on", kind, KINDS)
     level = fraction("level", level, closed=False)
-    html, json = (None, None) if output is None else _places(output, source, overwrite)
+    source, root = os.fspath(source), None if root is None else Path(root)
+    html, json = (None, None) if output is None else _places(Path(output), source, overwrite)
     predictor = load(model_folder, engine=engine, root=root, when_nothing_present="prior")
     label = label_column(predictor.config, source, columns)
     rows = rows_to_predict(

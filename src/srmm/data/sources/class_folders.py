@@ -17,7 +17,7 @@ from typing import Any
 from srmm.data.broken import UnreadableItem
 from srmm.data.names import Names
 from srmm.data.sources.base import SPLITS, LoadedColumns, OpenedTable, object_array
-from srmm.errors import InputError
+from srmm.errors import InputError, several
 
 PICTURES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".tif",
@@ -141,9 +141,10 @@ def _said_of_depth(folder: Path, items: Sequence[PurePosixPath], has_splits: boo
     deeper = sum(len(file.parts) > 2 + has_splits for file in items)
     if not deeper:
         return []
+    lie, their = ("lies", "its") if deeper == 1 else ("lie", "their")
     return [
-        f"{deeper:,} files of {folder.name} lie deeper than the folder of their class, which is "
-        f"the topmost{' under the split' if has_splits else ''}."
+        f"{several(deeper, 'file')} of {folder.name} {lie} deeper than the folder of {their} "
+        f"class, which is the topmost{' under the split' if has_splits else ''}."
     ]
 
 
@@ -189,7 +190,10 @@ def _join(
         notes.append(f"The {' and the '.join(clash)} {'is' if len(clash) == 1 else 'are'} "
                      f"what {file} says, not the folder.")  # fmt: skip
     if gone:
-        notes.append(f"{gone:,} files that {file} names are not in {folder.name}: absent there.")
+        are = "is" if gone == 1 else "are"
+        notes.append(
+            f"{several(gone, 'file')} that {file} names {are} not in {folder.name}: absent there."
+        )
     return columns
 
 

@@ -413,6 +413,11 @@ function shareBar(share, low, span) {
   return make("span", { class: "share" }, axis, make("span", { class: "n" }, signed(share)));
 }
 
+function counted(n, rows) {
+  const those = (n === 1 ? rows.replace("rows", "row") : rows).replace(/, .*/, "$&,");
+  return `${n == null ? "the" : n.toLocaleString("en")} ${those} ${n === 1 ? "was" : "were"}`;
+}
+
 function showExpected(said) {
   const accuracy = state.model.accuracy;
   byId("expected").hidden = !accuracy;
@@ -425,7 +430,7 @@ function showExpected(said) {
         "p",
         { class: "expected" },
         make("b", {}, percent(mine.accuracy)),
-        ` of ${mine.n == null ? "the" : mine.n.toLocaleString("en")} ${accuracy.rows.replace(/, .*/, "$&,")} were right from ${listed(now)} alone`.replace(now.length > 1 ? / alone$/ : /$^/, ""),
+        ` of ${counted(mine.n, accuracy.rows)} right from ${listed(now)} alone`.replace(now.length > 1 ? / alone$/ : /$^/, ""),
         mine.interval ? ` (95 %: ${percent(mine.interval[0]).replace(" %", "")} to ${percent(mine.interval[1])}).` : ".",
       )
     : make("p", { class: "expected" }, "How often the model is right with just this is not known.");
