@@ -443,7 +443,7 @@ def test_a_model_whose_folder_moved_is_the_same_encoder(tmp_path):
 
 def test_rows_are_never_lost_from_a_store(tmp_path):
     encode(texts("a", "b", "c"), {"text": HashEncoder("text")}, tmp_path / "store")
-    with pytest.raises(InputError, match=r"holds 1 rows that .* lacks, the first being 2"):
+    with pytest.raises(InputError, match=r"holds 1 row that .* lacks, the first being 2"):
         encode(texts("a", "b"), {"text": HashEncoder("text")}, tmp_path / "store")
 
 
