@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Spinning OpenMP threads collapse where several processes share the cores; nothing may be fetched.
 QUIET := OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1
 # As the command has them.
-ALONE := OMP_WAIT_POLICY=passive MALLOC_MMAP_THRESHOLD_=8388608 HF_HUB_OFFLINE=1
+ALONE := OMP_WAIT_POLICY=passive MALLOC_MMAP_THRESHOLD_=8388608 MALLOC_TRIM_THRESHOLD_=134217728 HF_HUB_OFFLINE=1
 CACHES := .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help

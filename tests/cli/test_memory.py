@@ -44,3 +44,33 @@ def test_large_arrays_are_not_kept() -> None:
     }  # fmt: skip
     assert held["asked"] < 8e6
     assert held["not asked"] > 40e6, "glibc does it by itself now: cli/memory.py can go"
+
+
+AGAIN = """
+import resource
+import sys
+
+import numpy as np
+
+from srmm.cli.memory import give_back_large_arrays
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+give_back_large_arrays()
+for turn in range(40):
+    if turn == 1:
+        before = faults()
+    three = [np.ones(500_000) for _ in range(3)]
+    del three
+print(faults() - before)
+"""
+
+
+@pytest.mark.workflow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has glibc, and tells what is held")
+def test_the_memory_of_usual_arrays_is_kept_for_the_next() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", AGAIN], capture_output=True, encoding="utf-8", check=True
+    )
+    assert int(found.stdout) < 10_000  # three times 1,000 pages a turn else
