@@ -150,6 +150,19 @@ def test_no_module_is_long() -> None:
     assert {module: n for module, n in lines.items() if n > MAX_LINES} == {}
 
 
+def test_nothing_is_left_of_a_merge() -> None:
+    """Templates, scripts and styles are no modules: no other check reads them as a whole."""
+    ours = [path for path in SRC.rglob("*") if path.suffix in (".py", ".j2", ".js", ".css")]
+    marks = tuple(sign * 7 + " " for sign in "<>")
+    torn = [
+        path.name
+        for path in ours
+        if any(one.startswith(marks) for one in path.read_text(encoding="utf-8").splitlines())
+    ]
+    assert torn == []
+    assert {path.suffix for path in ours} == {".py", ".j2", ".js", ".css"}
+
+
 def test_the_root_is_the_paper() -> None:
     assert len(list(SRC.glob("*.py"))) <= MAX_FILES_AT_THE_ROOT
 

@@ -50,6 +50,9 @@ def test_one_training_is_said_to_be_one(tmp_path: Path) -> None:
     source = write_comparison(one, tmp_path / "one.html").read_text(encoding="utf-8")
     assert "With one seed, that another training would give other results" in source
     assert "goods &lt;b&gt;" in source
+    header = source[source.index("<header>") : source.index("</header>")]
+    assert header.count("1,200 instances, 3 classes; m0 (8 numbers, there for 900), ") == 1
+    assert header.count("<p ") == 3  # what it is, on what data, and the verdict
     two = comparison({"a": [0.9, 0.91], "b": [0.8, 0.81]}, p=0.001)
     assert headline(two) == "a is better than every other method here."
 
