@@ -89,10 +89,11 @@ def evaluate_workflow(
         data, name, table = own, origin["name"], None
         test = split_column(own, rows) == "test"
     else:
-        data, name, table, _ = embeddings_for(
+        data, name, table, summary = embeddings_for(
             config, source, columns, root, options, progress, engine=engine
         )
         data, notes = without_left_out(config, data)
+        notes += summary.not_read() if summary else []
         if data.labels is None:
             column = (origin.get("roles") or {}).get("label")
             was = f" In training they were in {column!r}." if column else ""
