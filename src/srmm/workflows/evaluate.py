@@ -238,7 +238,8 @@ def _nothing_to_test(name: str, data: Embeddings, notes: Sequence[str], *, own: 
         )
     return (
         f"{name} has no test instance: every row was used in training. Name other data, or fit "
-        f"with --test-size above 0.{said}"
+        "so that rows are held out: --test-size above 0, a split with 'test' rows, groups that "
+        f"do not each hold a whole class.{said}"
     )
 
 
