@@ -138,7 +138,7 @@ def _fit(
 
 def _say_number(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
     numerals = column.numerals
-    votes, units = numerals.votes(), numerals.units()
+    votes = numerals.votes()
     decimal, words = how["decimal"], "numbers"
     if votes[decimal] and decimal == ",":
         words += " with decimal comma"
