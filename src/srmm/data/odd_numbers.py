@@ -12,8 +12,8 @@ from srmm.data.blocks import as_numbers, is_blank
 from srmm.data.numerals import as_float
 
 _STANDS_FOR_NOTHING = (-9, -99, -999, -9999, -99999, -999999, 999, 9999, 99999, 999999)
-_MANY = 10
-"""Rows; fewer may well be 1, 2, 3."""
+_MANY = 50
+"""Rows; fewer may count something else."""
 _TIMES = 5
 """So many times as large as all other numbers of a column is what stands for none of them."""
 _EITHER = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{3}")
