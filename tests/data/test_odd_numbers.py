@@ -87,3 +87,12 @@ def test_a_number_that_is_named_is_absent_in_every_format(tmp_path: Path, ending
     table = read_table(path, features=["a", "b"], missing="auto,-999")
     assert table.present.sum(axis=0).tolist() == [2, 3]
     assert "2 cells count as absent" in table.notes[0]
+
+
+def test_a_column_that_counts_the_rows_is_said() -> None:
+    (said,) = notes([float(i) for i in range(5, 65)])
+    assert said.startswith("Column 'c' counts the rows, 5 to 64. In a sorted table that tells")
+    assert notes([str(i) for i in range(60)])[0].startswith("Column 'c' counts the rows, 0 to 59")
+    assert not notes([*range(60), None])
+    assert not notes([*range(60), 3])
+    assert not notes([1, 2, 3])

@@ -15,6 +15,7 @@ from srmm.classifier import PaperClassifier
 from srmm.data.arrays import as_column
 from srmm.data.table import read_table
 from srmm.encoding.encode import encode
+from srmm.encoding.transformer import Encode
 
 pl = pytest.importorskip("polars")
 _N = 12
@@ -101,3 +102,17 @@ def test_a_parquet_file_of_polars_is_a_table(frame: Any, tmp_path: Path) -> None
     same = read_table(frame, text="title", features="listed", label="kind")
     np.testing.assert_array_equal(table.present, same.present)
     assert (table.labels == same.labels).all()
+
+
+def test_a_pipeline_reads_frames_and_arrow_tables_as_those_of_pandas(frame: Any) -> None:
+    chosen = frame.select("price", "colour")
+    encoder = Encode({"price": "columns", "colour": "columns"})
+    expected = encoder.fit_transform(chosen.to_pandas())
+    for held in (chosen, chosen.to_arrow()):
+        for found in (encoder.fit_transform(held), encoder.transform(held)):
+            np.testing.assert_array_equal(found.present, expected.present)
+            np.testing.assert_array_equal(found.to_array("price"), expected.to_array("price"))
+        with pytest.warns(UserWarning, match="There is no 'colour': absent in all rows"):
+            assert encoder.transform(held.select(["price"])).modalities == ("price",)
+    with pytest.raises(InputError, match=r"a frame or an Arrow table, .* got ndarray"):
+        encoder.fit(chosen.to_numpy())

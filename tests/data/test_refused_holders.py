@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 import srmm
 from srmm.data.embeddings import Embeddings
@@ -51,6 +54,22 @@ def test_several_values_per_instance_are_labels_only_in_y() -> None:
 def test_a_label_that_no_file_can_hold() -> None:
     with pytest.raises(InputError, match="is no valid text"):
         make_method("logreg").fit(X, ["x\udc80", "y"] * 4)
+
+
+@pytest.mark.parametrize("cells", [[1 + 2j] * 8, np.full(8, 2j), [np.array([1j, 2j])] * 8])
+def test_complex_numbers_in_a_table_are_no_features(cells) -> None:
+    frame = pd.DataFrame({"v": cells, "w": range(8)})
+    for chosen in ("v", "f=v,w"):
+        with pytest.raises(InputError, match=r"'v' of row 0 of the frame has complex numbers"):
+            srmm.encode(srmm.read_table(frame, features=chosen))
+
+
+def test_what_is_no_array_is_named() -> None:
+    model = make_method("logreg").fit(X, Y)
+    sets = TensorDataset(torch.ones(3, 2), torch.ones(3, 1))
+    for thing in (sets, DataLoader(sets), Path("x"), object(), iter([])):
+        with pytest.raises(InputError, match=f"of type {type(thing).__name__}, expected Embedd"):
+            model.predict(thing)
 
 
 def test_weights_below_zero_and_no_rows() -> None:

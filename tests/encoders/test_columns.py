@@ -73,6 +73,16 @@ def test_cells_with_another_decimal_sign_than_in_training_are_said() -> None:
     assert encoder.notes_on(items_of({"price": ["0.5", "2.75"]})) == ()  # read as what they are
 
 
+def test_cells_without_the_unit_of_training_are_said() -> None:
+    encoder = fitted({"share": ["12 %", "15 %", "60 %", "75 %", "9"] * 4})
+    (said,) = encoder.notes_on(items_of({"share": ["0.12", 0.6, "75 %"]}))
+    assert said == (
+        "share: 2 cells without %, in which the column was in training, taken to be in it: 0.5 is "
+        "0.5 %, not a half."
+    )
+    assert not encoder.notes_on(items_of({"share": ["12 %", "60 %", "75"]}))
+
+
 def test_a_blank_beside_something_is_the_median_of_training() -> None:
     columns = {"a": ["1", "3", "x y", "5", "7", "9"], "b": ["u", "u", "v", "v", "u", "v"]}
     out = vectors(columns, {"a": [None, "100"], "b": ["u", None]})

@@ -778,7 +778,7 @@ def test_encode_takes_what_a_table_says():
             "call the column 'image' or 'text'",
         ),
         ({"txt": HashEncoder("text")}, pd.DataFrame({"text": ["a"]}), "Did you mean 'text'"),
-        ({"text": HashEncoder("text")}, [["a"]], "a Table or a DataFrame, got list"),
+        ({"text": HashEncoder("text")}, [["a"]], "a Table, a frame or an Arrow table, .* got list"),
         ("minilm", pd.DataFrame({"text": ["a"]}), "a dict of modality → encoder.*got 'minilm'"),
         ({"text": None}, pd.DataFrame({"text": ["a"]}), "encoder of 'text' must be.*got None"),
         ({"text": ["minilm"]}, pd.DataFrame({"text": ["a"]}), "of type list"),

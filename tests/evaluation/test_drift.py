@@ -209,6 +209,15 @@ def test_the_accuracy_of_a_mix_is_the_mix_of_accuracies() -> None:
     assert low < -0.3 < high
 
 
+@pytest.mark.parametrize("hits", [0, 50])
+def test_an_interval_holds_its_figure_where_all_or_none_are_right(hits: int) -> None:
+    known = {1: {"n": 50, "hits": hits, "hidden": False}}
+    found = expected_accuracy_test({1: 60}, {1: 100}, known)
+    for figure in ("expected", "before", "difference"):
+        low, high = found[f"{figure}_ci"]
+        assert low <= found[figure] <= high
+
+
 def test_patterns_without_a_figure_are_said() -> None:
     known = {1: {"n": 50, "hits": 40, "hidden": False}}
     found = expected_accuracy_test({1: 60, 2: 40}, {1: 100}, known)

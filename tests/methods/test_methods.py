@@ -153,6 +153,8 @@ def test_a_transform_is_of_what_was_learnt_and_has_a_name_for_each_column(
     if not hasattr(model, "transform"):
         return
     inner = model.transform(test)
+    framed = copy.copy(model).set_output(transform="pandas").transform(test)
+    np.testing.assert_array_equal(framed.to_numpy(), inner)
     assert inner.shape == (40, len(model.get_feature_names_out()))
     assert np.isnan(model.transform({"text": np.full((2, 5), np.nan)})).all()
     others = {"hidden_dim": 8, "n_folds": 2, "width": 8}

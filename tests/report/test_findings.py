@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,13 @@ def test_confusion_draws_every_cell_that_is_not_empty():
     assert svg.count('class="right"') == 30
     assert svg.count('class="wrong"') == 29
     assert "&lt;0&gt; → &lt;1&gt;: 1 of 4 (25.0 %)" in svg
+
+
+def test_a_matrix_of_up_to_18_long_names_leaves_room_for_its_pairs_beside_it():
+    for n in range(2, 19):
+        labels = [f"{i} of the longest names that a shop has" for i in range(n)]
+        svg = str(confusion_svg({"labels": labels, "matrix": np.eye(n, dtype=int).tolist()}))
+        assert int(re.search(r'width="(\d+)"', svg)[1]) <= 660  # of 1,130
 
 
 def test_map_draws_a_sample_of_every_class():

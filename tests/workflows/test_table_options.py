@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import srmm
+from srmm.cli import run
 from srmm.data.embeddings import Embeddings
 from srmm.data.table import read_table
 from srmm.errors import InputError
@@ -216,6 +217,23 @@ def test_a_split_without_test_rows_and_labels_in_another_spelling(tmp_path: Path
         "The label 'Yes' (40) is no class of the model and 'yes' is: they differ only in case or "
         "spelling."
     ]
+
+
+def test_test_rows_that_no_figure_is_of_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(numbers(), tmp_path)
+    new = numbers(seed=7)
+    new.loc[:4, "w"], new.loc[:1, ["u", "v"]], new.loc[6:8, "y"] = "x", None, "maybe"
+    new.to_csv(tmp_path / "new.csv", index=False)
+    asked = ["evaluate", str(tmp_path / "m"), str(tmp_path / "new.csv"), "--no-baselines", "-q"]
+    assert run([*asked, "-o", str(tmp_path / "r.html")]) == 0
+    said = capsys.readouterr().out
+    assert "note: 5 items are unreadable and counted as absent, the first in row 0" in said
+    assert "note: 2 test items with a label but no item were left out." in said
+    assert (
+        "note: 3 test items of a class that training lacks were kept, and count as wrong." in said
+    )
 
 
 def test_items_that_are_all_the_same_are_said() -> None:

@@ -47,6 +47,7 @@ def evaluate(
         Replace either file also where it is something else than a report of this command.
     """
     from srmm.files import beside
+    from srmm.report.data_words import counted_apart_lines
     from srmm.workflows import evaluate_workflow
 
     report = evaluate_workflow(
@@ -64,7 +65,7 @@ def evaluate(
     )
     html = output if output.suffix == ".html" else beside(output, output.name, ".html")
     json = beside(html, html.stem, ".json")
-    notes = report.content["data"].get("notes", [])
+    notes = [*report.content["data"].get("notes", []), *counted_apart_lines(report.content)]
     facts = {"html": html, "json": json, "patterns": report.content["patterns"], "notes": notes}
     said = "".join(f"note: {note}\n" for note in notes)
     said += f"{patterns_text(report.content)}\n{advice_text(report.content)}"

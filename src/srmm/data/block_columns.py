@@ -138,7 +138,7 @@ def _fit(
 
 def _say_number(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
     numerals = column.numerals
-    votes, units = numerals.votes(), numerals.units()
+    votes = numerals.votes()
     decimal, words = how["decimal"], "numbers"
     if votes[decimal] and decimal == ",":
         words += " with decimal comma"
@@ -146,7 +146,7 @@ def _say_number(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
         words += ", k, M and B for thousands, millions and billions"
     elif how["unit"]:
         words += f", in {how['unit']}"
-        bare = len(column.rows("number")) + numerals.readable - units.total()
+        bare = _without_unit(column)
         words += f" ({_cells(bare)} without it taken to be so, too)" if bare else ""
     against = votes["," if decimal == "." else "."]
     if against:
@@ -157,6 +157,12 @@ def _say_number(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
         why = "as the other columns have it" if elsewhere else "as no cell shows which"
         words += f"; what could be {read:.10g} or {not_read:.10g} is read as {read:.10g}, {why}"
     return words
+
+
+def _without_unit(column: Column) -> int:
+    """How many cells are numbers and nothing else."""
+    numerals = column.numerals
+    return len(column.rows("number")) + numerals.readable - numerals.units().total()
 
 
 def _say_date(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
@@ -222,6 +228,7 @@ class Surprises:
         self.column = column
         self.unread = self.unknown = 0
         self.same = self.against = self.either = 0  # by the decimal sign that a cell shows
+        self.bare = self.in_unit = 0
         self.first: dict[str, str] = {}
 
     def add(self, cells: np.ndarray) -> None:
@@ -233,7 +240,10 @@ class Surprises:
             if mask.any():
                 self.first.setdefault(what, str(cells[mask.argmax()])[:40])
         if self.column.kind == "number":
-            self._count_signs(Column(cells).numerals)
+            found = Column(cells)
+            self._count_signs(found.numerals)
+            self.bare += _without_unit(found)
+            self.in_unit += found.numerals.units().total()
 
     def _count_signs(self, numerals: Numerals) -> None:
         votes = numerals.votes()
@@ -261,6 +271,12 @@ class Surprises:
             notes.append(
                 f"{column.name}: {_cells(self.unknown)} with {what} that are rare or not in the "
                 f"training rows (the first, {self.first['unknown']!r}), counted as {as_what}"
+            )
+        unit = column.how.get("unit")
+        if unit in ("%", "‰") and self.bare > self.in_unit:
+            notes.append(
+                f"{column.name}: {_cells(self.bare)} without {unit}, in which the column was in "
+                f"training, taken to be in it: 0.5 is 0.5 {unit}, not a half"
             )
         if self.against > self.same and self.either:
             sign, other = ("comma", "point")[:: 1 if column.how["decimal"] == "," else -1]

@@ -65,6 +65,8 @@ def _features(
 ) -> np.ndarray:
     """Vectors, from a column of them or one number per column; of any other columns the cells."""
     columns = {column: cells[column] for column in modality.columns}
+    for column, held in columns.items():
+        _check_real(where, column, held)
     if modality.form == "column" and not as_cells and holds_vectors(cells[modality.columns[0]]):
         return _vectors(where, modality, cells[modality.columns[0]])
     numbers = None if as_cells else numeric_block(columns)
@@ -72,6 +74,20 @@ def _features(
         for column, held in columns.items():
             _check_unicode(where, column, held)
     return raw_block(where, columns) if numbers is None else numbers
+
+
+def _check_real(where: Where, column: str, cells: np.ndarray) -> None:
+    """Of a complex number NumPy would take the real part, and a text of it has a unit, j."""
+    kinds = set(map(type, cells))
+    kinds = {kind for kind in kinds if issubclass(kind, complex | np.complexfloating | np.ndarray)}
+    rows = (row for row, cell in enumerate(cells) if type(cell) in kinds and np.iscomplexobj(cell))
+    row = next(rows, None) if kinds else None
+    if row is None:
+        return
+    raise InputError(
+        f"Column {column!r} of {where(row)} has complex numbers, {str(cells[row])[:40]}. Features "
+        "are real: make columns of its parts, such as .real and .imag, or numpy.abs of it."
+    )
 
 
 def _vectors(where: Where, modality: ModalityColumns, cells: np.ndarray) -> np.ndarray:

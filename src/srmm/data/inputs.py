@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from srmm.errors import InputError, did_you_mean, shown
 
 LONE_MODALITY = "features"
 """The name of the modality when X is one plain array."""
+_OF_ARRAYS = ("shape", "__array__", "__array_interface__", "__dataframe__", "__arrow_c_stream__")
+"""By one of which NumPy or pandas can see what an array holds."""
 
 
 def as_embeddings(X: Any) -> Embeddings:
@@ -64,7 +66,8 @@ def is_lone_array(X: Any) -> bool:
 
 def as_lone(X: Any) -> Any:
     """A lone array with NaN rows where something says that a row is absent; others as they are."""
-    if X is None or isinstance(X, str | bytes | int | float | set | Iterator):
+    is_array = isinstance(X, list | tuple) or any(hasattr(X, name) for name in _OF_ARRAYS)
+    if not is_array or isinstance(X, int | float | np.generic):
         raise InputError(
             f"X is {shown(X)[:80]} of type {type(X).__name__}, expected Embeddings, a dict of one "
             "array per modality, or an array of shape (n, d). Paths and raw items are for "

@@ -12,6 +12,8 @@ from srmm.data.blocks import as_numbers, is_blank
 from srmm.data.numerals import as_float
 
 _STANDS_FOR_NOTHING = (-9, -99, -999, -9999, -99999, -999999, 999, 9999, 99999, 999999)
+_MANY = 50
+"""Rows; fewer may count something else."""
 _TIMES = 5
 """So many times as large as all other numbers of a column is what stands for none of them."""
 _EITHER = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{3}")
@@ -41,6 +43,7 @@ def odd_number_notes(
     for column in dict.fromkeys(columns):
         numbers = _numbers(cells[column])
         notes += _nothing_note(column, numbers) + digits_note(f"Column {column!r}", numbers)
+        notes += _count_note(column, numbers, len(cells[column]))
         if plain:
             notes += _thousands_note(column, cells[column]) + _codes_note(column, cells[column])
     return notes
@@ -72,6 +75,17 @@ def _nothing_note(column: str, numbers: np.ndarray) -> list[str]:
                 f"for nothing, say so: --missing 'auto,{marker}' (missing=)."
             )
     return notes
+
+
+def _count_note(column: str, numbers: np.ndarray, n: int) -> list[str]:
+    """On 0, 1, 2, … of all rows, as pandas writes its index and databases number what they hold."""
+    if n < _MANY or len(numbers) < n or not (np.diff(numbers) == 1).all():
+        return []
+    return [
+        f"Column {column!r} counts the rows, {numbers[0]:.0f} to {numbers[-1]:.0f}. In a sorted "
+        "table that tells the classes of its own rows and of no others: leave it out unless it is "
+        "measured."
+    ]
 
 
 def _thousands_note(column: str, cells: np.ndarray) -> list[str]:

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.holders import is_arrow_table
 from srmm.data.inputs import warn_of_order_beside
 from srmm.data.items import ItemReader
 from srmm.data.modality import KINDS
@@ -163,8 +164,11 @@ class Encode(TransformerMixin, BaseEstimator):
         if isinstance(X, Table):
             items = {name: X.items[name] for name in self.encoders_ if name in X.items}
             return replace(X, items=items, kinds={name: X.kinds[name] for name in items})
-        if not isinstance(X, pd.DataFrame):
-            raise InputError(f"Encode takes a Table or a DataFrame, got {type(X).__name__}.")
+        if not isinstance(X, pd.DataFrame) and not is_arrow_table(X):
+            raise InputError(
+                "Encode takes a Table, a frame or an Arrow table, with a column for each modality, "
+                f"got {type(X).__name__}."
+            )
         columns: dict[str, Any] = {}
         for name, encoder in self.encoders_.items():
             if name in lacking and len(lacking) < len(self.encoders_):
@@ -183,7 +187,9 @@ class Encode(TransformerMixin, BaseEstimator):
 
 
 def _columns(X: Table | pd.DataFrame) -> list[str]:
-    return list(map(str, X.items if isinstance(X, Table) else getattr(X, "columns", ())))
+    if isinstance(X, Table):
+        return list(X.items)
+    return list(map(str, getattr(X, "column_names", getattr(X, "columns", ()))))
 
 
 def _kind(name: str, choice: str | Encoder) -> str:

@@ -219,7 +219,14 @@ def expected_accuracy_test(
     drawn = rng.beta(hits + 0.5, rows - hits + 0.5, size=(_DRAWS, len(known)))
     mixes = [rng.multinomial(k.sum(), k / k.sum(), size=_DRAWS) / k.sum() for k in (now, then)]
     sums = [(mix * drawn).sum(axis=1) for mix in mixes]
-    ends = [_middle(sums[0]), _middle(sums[1]), _middle(sums[0] - sums[1])]
+    ends = [
+        _around_it(figure, _middle(draws))
+        for figure, draws in (
+            (expected, sums[0]),
+            (usual, sums[1]),
+            (expected - usual, sums[0] - sums[1]),
+        )
+    ]
     return entry | {
         "expected": expected,
         "expected_ci": ends[0],
@@ -251,6 +258,11 @@ def _around(mean: float | None, error: float | None) -> list[float] | None:
     if mean is None or error is None:
         return None
     return [mean - _NORMAL * error, mean + _NORMAL * error]
+
+
+def _around_it(figure: float, ends: list[float]) -> list[float]:
+    """The interval, as far as the figure itself: where all rows are right, draws lie below 1."""
+    return [min(figure, ends[0]), max(figure, ends[1])]
 
 
 def _middle(draws: np.ndarray) -> list[float]:

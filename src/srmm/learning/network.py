@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -66,8 +67,8 @@ class NetworkModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingC
 
     @property
     def _n_features_out(self) -> int:
-        model: Any = self
-        return int(model.transform(average_instances(self)).shape[1])
+        model: Any = type(self)  # whose own transform is asked: `set_output` makes it ask for this
+        return int(inspect.unwrap(model.transform)(self, average_instances(self)).shape[1])
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(JSON-ready values, arrays): all that `set_state` needs to predict the same bits."""

@@ -29,8 +29,13 @@ def encoder_lines(encoder: Mapping[str, Any] | None) -> list[str]:
 
 def left_out_lines(report: Report) -> list[str]:
     """What was left out or taken for granted on the way from the table to these figures."""
-    data = report["data"]
-    lines = [shorten(note, 400) for note in data.get("notes") or []]
+    notes = report["data"].get("notes") or []
+    return [*(shorten(note, 400) for note in notes), *counted_apart_lines(report)]
+
+
+def counted_apart_lines(report: Report) -> list[str]:
+    """How many test items no figure is of, and how many are wrong whatever the model says."""
+    data, lines = report["data"], []
     for why, n in (data.get("left_out") or {}).items():
         if n:
             lines.append(f"{count(n)} test item{'s' if n > 1 else ''} {why} {_were(n)} left out.")

@@ -131,7 +131,8 @@ class _Grid(NamedTuple):
 
 def _grid(names: Sequence[str]) -> _Grid:
     n, longest = len(names), max(map(len, names), default=1)
-    cell, font = (48, 13) if n <= 10 else (26, 11) if n <= 40 else (12, 10)
+    sizes = ((6, 48, 13), (10, 36, 12), (40, 26, 11), (n, 12, 10))
+    cell, font = next(rest for most, *rest in sizes if n <= most)
     space = round(longest * font * 0.62) + 30
     level = longest * font * 0.62 < 0.9 * cell
     return _Grid(cell, font, space, 46 if level else space, level)

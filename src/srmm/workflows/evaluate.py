@@ -89,10 +89,11 @@ def evaluate_workflow(
         data, name, table = own, origin["name"], None
         test = split_column(own, rows) == "test"
     else:
-        data, name, table, _ = embeddings_for(
+        data, name, table, summary = embeddings_for(
             config, source, columns, root, options, progress, engine=engine
         )
         data, notes = without_left_out(config, data)
+        notes += summary.not_read() if summary else []
         if data.labels is None:
             column = (origin.get("roles") or {}).get("label")
             was = f" In training they were in {column!r}." if column else ""
@@ -237,7 +238,8 @@ def _nothing_to_test(name: str, data: Embeddings, notes: Sequence[str], *, own: 
         )
     return (
         f"{name} has no test instance: every row was used in training. Name other data, or fit "
-        f"with --test-size above 0.{said}"
+        "so that rows are held out: --test-size above 0, a split with 'test' rows, groups that "
+        f"do not each hold a whole class.{said}"
     )
 
 
