@@ -526,6 +526,18 @@ def test_a_transparent_colour_is_white(reader: ItemReader, bits: int) -> None:
 
 
 @pytest.mark.parametrize(
+    "data", [png(2, 0, [0, 3, 1, 0], [1]), png(16, 2, [2570, 20, 30, 200, 100, 50], [2570, 20, 30])]
+)
+def test_a_picture_that_the_caller_opened_is_as_transparent_as_its_file(
+    reader: ItemReader, data: bytes
+) -> None:
+    expected = np.asarray(reader.image(data))
+    opened = Image.open(io.BytesIO(data))
+    for _ in range(2):  # and stays so when it is read again
+        np.testing.assert_array_equal(reader.image(opened), expected)
+
+
+@pytest.mark.parametrize(
     ("data", "expected"),
     [
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(300), "HEIC"),

@@ -88,6 +88,16 @@ def test_the_default_method_in_onnx_runtime(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_modalities_called_as_the_insides_of_a_graph_are(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=60)
+    names = ("constant.0", "inner.0.0", "inner.3.0")
+    arrays = {name: rng.normal(size=(60, 3)) + y[:, None] for name in names}
+    model = tiny("logreg").fit(Embeddings.from_arrays(arrays, labels=LABELS[y]))
+    assert export_onnx(model, tmp_path / "out").patterns == 7
+
+
+@pytest.mark.slow
 def test_a_graph_that_says_something_else_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

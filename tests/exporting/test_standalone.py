@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srmm.exporting.standalone.encode import named_items, picture_at
+from srmm.exporting.standalone.encode import embed_all, named_items, picture_at, pixels
 from srmm.exporting.standalone.predict import checked
+from tests.data.test_items import png
 
 MODALITIES = {"image": {"size": 2}, "text": {"size": 3}}
 
@@ -28,6 +30,7 @@ def test_embeddings_that_the_graph_would_take_for_something_else() -> None:
         ({"image": np.ones((2, 3))}, r"image is of shape \(2, 3\), expected \(n, 2\)"),
         ({"image": np.ones(2)}, r"image is of shape \(2,\)"),
         ({"image": [[1, 1], [np.nan, 1]]}, "Row 1 of image is partly NaN or infinite"),
+        ({"image": np.ma.masked_equal([[1.0, 2.0]], 2.0)}, "image is a masked array: fill it"),
         ({"image": [[np.inf, np.inf]]}, "Row 0 of image is partly NaN or infinite"),
         ({"image": image, "text": np.ones((3, 3))}, "one row per instance, got {'image': 2"),
     ]:
@@ -49,6 +52,30 @@ def test_what_is_transparent_is_white_as_in_training(tmp_path: Path) -> None:
     Image.fromarray(np.full((2, 2), 40_000, np.uint16)).save(tmp_path / "deep.png")
     with pytest.raises(ValueError, match=r"deep.png has more than 8 bits"):
         picture_at(str(tmp_path / "deep.png"))
+
+
+def test_a_transparent_colour_of_other_bits_and_a_bomb_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "grey.png").write_bytes(png(2, 0, [1, 2, 3, 0], [1]))
+    with pytest.raises(ValueError, match=r"grey.png is not of 8 bits: save it with 8"):
+        picture_at(str(tmp_path / "grey.png"))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+    with pytest.raises(ValueError, match="could be decompression bomb"):
+        picture_at(str(tmp_path / "grey.png"))
+
+
+def test_a_text_of_another_encoding_is_refused(tmp_path: Path) -> None:
+    about = {"modalities": {"text": {"encoder": {"kind": "text", "prepare": {"before": ""}}}}}
+    (tmp_path / "srmm.json").write_text(json.dumps(about))
+    with pytest.raises(ValueError, match="text is not valid Unicode text: 'caf"):
+        embed_all(tmp_path, {"text": "caf\udce9"})
+
+
+def test_the_longer_side_is_rounded_as_image_processors_do() -> None:
+    how = {"size": None, "shorter": 224, "crop": None, "filter": 2, "scale": None, "mean": None,
+           "channels_first": False}  # fmt: skip
+    assert pixels(Image.new("RGB", (90, 5)), how).shape == (224, 4032, 3)  # 90 · (224 / 5) < 4032
 
 
 @pytest.mark.workflow

@@ -97,15 +97,12 @@ def pixel_limit() -> int | None:
     return limit("SRMM_MAX_PIXELS") if os.environ.get("SRMM_MAX_PIXELS") else Image.MAX_IMAGE_PIXELS
 
 
-def as_rgb(image: Image.Image, transparent: Any = None) -> Image.Image:
-    """`image` as RGB, or `UnreadableItem`: pixels are decoded here, and may turn out broken.
-
-    `transparent` is the colour that stands for transparency, where `image.info` has it in another
-    scale than the pixels.
-    """
+def as_rgb(image: Image.Image) -> Image.Image:
+    """`image` as RGB, or `UnreadableItem`: pixels are decoded here, and may turn out broken."""
     most = pixel_limit()
     if most is not None and image.width * image.height > most:
         raise UnreadableItem(_too_large(image.width * image.height))
+    transparent = _scaled_transparency(image)  # known until the pixels are decoded
     try:
         image.load()
         if transparent is not None:
@@ -123,7 +120,7 @@ def _decode(data: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data)) as image:
             _refuse_preview(image)
-            return as_rgb(image, _scaled_transparency(image))
+            return as_rgb(image)
     except (UnidentifiedImageError, UnreadableItem, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

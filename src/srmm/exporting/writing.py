@@ -71,13 +71,16 @@ def write_graph(graph: object, sizes: dict[str, int], file: Path) -> None:
 
 
 def _name(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    """Give the ends of the graph their names, and all that lies between others than those."""
+    """Give the ends of the graph their names, and all that lies between others than those.
+
+    No name of a modality has a colon.
+    """
     graph = model.graph
     for number, value in enumerate(list(graph.initializers.values())):
-        value.name = f"constant.{number}"
+        value.name = f"constant:{number}"
     for number, node in enumerate(graph):
         for place, value in enumerate(node.outputs):
-            value.name = f"inner.{number}.{place}"
+            value.name = f"inner:{number}:{place}"
     for values, names in ((graph.inputs, inputs), (graph.outputs, outputs)):
         for value, name in zip(values, names, strict=True):
             value.name = name

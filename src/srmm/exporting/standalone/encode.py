@@ -46,6 +46,8 @@ def embed_all(folder: Path, items: dict[str, Any]) -> dict[str, np.ndarray]:
             )
         if encoder["kind"] != "text":
             item = picture_at(item)
+        elif any("\ud800" <= letter <= "\udfff" for letter in item):
+            raise ValueError(f"{name} is not valid Unicode text: {item!r:.200}.")
         embeddings[name] = embed(folder, encoder, [item])
     return embeddings
 
@@ -54,7 +56,14 @@ def picture_at(path: str) -> Any:
     """The picture in a file, upright and as RGB; what is transparent is white, as in training."""
     from PIL import Image, ImageOps
 
-    picture = ImageOps.exif_transpose(Image.open(path))
+    try:
+        opened = Image.open(path)
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path}: {error}") from None
+    scaled = opened.tile and opened.tile[0][3] in ("L;2", "L;4", "RGB;16B")
+    if scaled and "transparency" in opened.info:  # a colour of other bits than the pixels get
+        raise ValueError(f"{path} is not of 8 bits: save it with 8, or use srmm itself.")
+    picture = ImageOps.exif_transpose(opened)
     if picture.mode == "F" or picture.mode.startswith("I"):
         raise ValueError(f"{path} has more than 8 bits: save it with 8, or use srmm itself.")
     if picture.has_transparency_data:
@@ -92,11 +101,7 @@ def pixels(picture: Any, how: dict[str, Any]) -> np.ndarray:
     """An RGB picture → uint8, or float32 if it is scaled, (height, width, 3) or channels first."""
     size, shorter = how["size"], how["shorter"]
     if shorter:  # the shorter side becomes that long
-        ratio = shorter / min(picture.size)
-        size = [
-            shorter if side == min(picture.size) else int(side * ratio) for side in picture.size
-        ]
-        size = size[::-1]
+        size = [shorter * side // min(picture.size) for side in picture.size[::-1]]
     x = np.asarray(picture.resize(size[::-1], how["filter"]))
     if how["crop"]:
         crop = how["crop"]

@@ -48,6 +48,8 @@ def checked(embeddings: dict[str, Any], modalities: dict[str, Any]) -> dict[str,
     for name, given in embeddings.items():
         if name not in modalities:
             raise ValueError(f"There is no modality {name!r}; there are {known}.")
+        if np.ma.isMaskedArray(given):  # what is masked would be taken for a number
+            raise ValueError(f"{name} is a masked array: fill it with NaN, {name}.filled(np.nan).")
         size, found = modalities[name]["size"], np.asarray(given, dtype=np.float32)
         if found.ndim != 2 or found.shape[1] != size:
             raise ValueError(f"{name} is of shape {found.shape}, expected (n, {size}).")
