@@ -12,6 +12,7 @@ import numpy as np
 import srmm
 from srmm.data.modality import pattern_mask, usable_patterns
 from srmm.evaluation.corrupt import add_noise
+from srmm.evaluation.reliability import error_by_chance
 from srmm.experiments.measure import calibration
 
 _FEWEST = 20  # rows of a pattern
@@ -22,7 +23,7 @@ def measured(model: Any, train: srmm.Embeddings, test: srmm.Embeddings) -> dict[
 
     "seconds" and "processor" (of all threads) are of the fit, "megabytes" of the saved model,
     "rows_per_second" of predicting the test rows from their embeddings; "patterns" is
-    {"image+text": {"accuracy", "log_loss", "ece", "n"}}.
+    `figures` by "image+text" and the like.
     """
     start, used = time.perf_counter(), time.process_time()
     model.fit(train)
@@ -55,11 +56,15 @@ def _megabytes(model: Any) -> float:
 
 
 def figures(y: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Accuracy and expected calibration error (15 bins) in %, log loss, and of how many rows."""
+    """Accuracy and expected calibration error (15 bins) in %, log loss, and of how many rows.
+
+    "ece_by_chance" is about what honest probabilities of as many rows would show.
+    """
     own = probabilities[np.arange(len(y)), y]
     return {
         "accuracy": 100 * float((probabilities.argmax(axis=1) == y).mean()),
         "ece": 100 * calibration(probabilities, y)["ece"],
+        "ece_by_chance": 100 * error_by_chance(probabilities.max(axis=1), 15),
         "log_loss": float(-np.log(np.maximum(own, 1e-12)).mean()),
         "n": len(y),
     }

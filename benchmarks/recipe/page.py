@@ -58,6 +58,10 @@ class Line:
         own = np.mean(list(self.accuracy[DEFAULT].values()))
         return {label: float(own - self.gaps(label).mean()) for label in self.accuracy}
 
+    def own_mean(self, key: str) -> float:
+        """Mean of a figure of the default over the seeds that have it; NaN where none has."""
+        return float(np.mean([one[key] for one in self.own if key in one] or [np.nan]))
+
     @property
     def best(self) -> str:
         others = {label: value for label, value in self.mean.items() if label != DEFAULT}
@@ -162,10 +166,12 @@ def _text(
             "flatters it. *Seeds*: of the default, and how many of them the other has, too. A "
             "method is set against the default at the seeds that both have: the difference is "
             "their mean, ± its standard error, and the other's accuracy the default's less that "
-            "difference. *ECE* (15 bins, in %) and log loss are the default's; the former has a "
-            "bias upwards where a test part is small.",
+            "difference. *ECE* (15 bins, in %) and log loss are the default's. *Chance*: about the "
+            "ECE of honest probabilities of as many rows, from the seeds measured with it.",
             "",
             *_table(lines),
+            "",
+            _calibrated(lines),
             "",
             "## Noise",
             "",
@@ -214,20 +220,33 @@ def _ranks(lines: list[Line], methods: list[str]) -> list[str]:
 
 
 def _table(lines: list[Line]) -> list[str]:
-    table = [
-        "| data | present | seeds | default | best other | | difference | ECE | log loss |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    columns = ("data", "present", "seeds", "default", "best other", "", "difference", "ECE")
+    columns += ("chance", "log loss")
+    table = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
     for line in lines:
         gap, error = line.gap
-        ece, loss = (np.mean([one[key] for one in line.own]) for key in ("ece", "log_loss"))
+        ece, chance, loss = map(line.own_mean, ("ece", "ece_by_chance", "log_loss"))
         spread = "" if np.isnan(error) else f" ± {error:.1f}"
         table.append(
             f"| {line.case} | {line.pattern} | {_seeds(line)} | {line.mean[DEFAULT]:.1f} | "
             f"{line.mean[line.best]:.1f} | {line.best} | {gap:+.1f}{spread} | {ece:.1f} | "
-            f"{loss:.2f} |"
+            f"{'–' if np.isnan(chance) else f'{chance:.1f}'} | {loss:.2f} |"
         )
     return table
+
+
+def _calibrated(lines: list[Line]) -> str:
+    """How many patterns are calibrated as well as chance lets one see."""
+    ece, chance = (np.array([x.own_mean(key) for x in lines]) for key in ("ece", "ece_by_chance"))
+    known = ~np.isnan(chance)
+    ece, chance = ece[known], chance[known]
+    above = ece > 3
+    return (
+        f"Of {known.sum()} patterns the ECE is above 3 % in {above.sum()}; in "
+        f"{(above & (chance > 3)).sum()} of these honest probabilities would be, too. It is within "
+        f"one point of chance in {(ece <= chance + 1).sum()}, more than three above it in "
+        f"{(ece > chance + 3).sum()}."
+    )
 
 
 def _seeds(line: Line) -> str:
