@@ -243,12 +243,12 @@ def one_method_for_all(found: Found) -> list[str]:
     values = np.array([[of[method] for of in means.values()] for method in methods])
     ranks = rankdata(-values.round(3), axis=0)
     columns = [best_in_bold([f"{100 * v:.1f}" for v in of], of) for of in values.T]
-    mean_ranks = ranks.mean(axis=1)
+    mean_ranks, mean = ranks.mean(axis=1), values.mean(axis=1)
     rows = [
-        [methods[i], f"{mean_ranks[i]:.1f}", *(column[i] for column in columns)]
-        for i in np.argsort(mean_ranks, kind="stable")
+        [methods[i], f"{mean_ranks[i]:.1f}", f"{100 * mean[i]:.1f}", *(of[i] for of in columns)]
+        for i in np.lexsort([-mean, mean_ranks.round(3)])
     ]
-    return grid(["method", "mean rank", *means], rows)
+    return grid(["method", "mean rank", "mean", *means], rows)
 
 
 WHERE = "[All results](index.md) and [how to read them](reading.md)."
