@@ -220,6 +220,12 @@ def test_a_matrix_of_up_to_18_long_names_leaves_room_for_its_pairs_beside_it():
         assert int(re.search(r'width="(\d+)"', svg)[1]) <= 660  # of 1,130
 
 
+def test_the_words_beside_a_matrix_of_short_names_are_not_cut_off():
+    svg = str(confusion_svg({"labels": ["0", "1"], "matrix": [[3, 0], [1, 2]]}))
+    end = int(re.search(r'x="(\d+)" y="\d+" text-anchor="end">true ↓', svg)[1])
+    assert end >= 44  # six letters of 11 pixels, which end there
+
+
 def test_map_draws_a_sample_of_every_class():
     n = 3 * MAP_POINTS
     labels = [f"class {i % 4:02d}" for i in range(n)]  # ordered: every second would lose classes

@@ -135,7 +135,7 @@ def _grid(names: Sequence[str]) -> _Grid:
     cell, font = next(rest for most, *rest in sizes if n <= most)
     space = round(longest * font * 0.62) + 30
     level = longest * font * 0.62 < 0.9 * cell
-    return _Grid(cell, font, space, 46 if level else space, level)
+    return _Grid(cell, font, max(space, 52), 46 if level else space, level)  # room for "true ↓"
 
 
 def confusion_svg(confusion: Mapping[str, Any]) -> Markup:
