@@ -220,8 +220,10 @@ def _ranks(lines: list[Line], methods: list[str]) -> list[str]:
 
 
 def _table(lines: list[Line]) -> list[str]:
-    columns = ("data", "present", "seeds", "default", "best other", "", "difference", "ECE")
-    columns += ("chance", "log loss")
+    columns = (
+        "data", "present", "seeds", "default", "best other", "", "difference", "ECE", "chance",
+        "log loss",
+    )  # fmt: skip
     table = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
     for line in lines:
         gap, error = line.gap
