@@ -72,6 +72,17 @@ def test_given_validation_instances_teach_too() -> None:
     assert len(fitted.folds_) == 380
 
 
+@pytest.mark.parametrize("too_large", [500, 10**12])
+def test_a_step_is_no_larger_than_what_there_is(too_large: int) -> None:
+    x, y = np.random.default_rng(0).normal(size=(150, 4)), np.arange(150) % 2
+    settings = {"hidden_dim": 16, "max_epochs": 3, "random_state": 0}
+    whole, larger = (
+        SingleBranchClassifier(batch_size=size, **settings).fit(x, y).predict_proba(x)
+        for size in (120, too_large)  # a fifth of the 150 is left out of each network
+    )
+    np.testing.assert_array_equal(larger, whole)
+
+
 def test_probabilities_can_be_believed() -> None:
     train, test = problem(1500, n_classes=4), problem(3000, n_classes=4, seed=1)
     fitted = SingleBranchClassifier(hidden_dim=64, max_epochs=15, random_state=0).fit(train)

@@ -114,7 +114,9 @@ class SingleBranchClassifier(NetworkModel):
         0.1, "Share of each input's numbers dropped in training.", fraction
     )
     batch_size: int = parameter(
-        64, "Instances per step and network.", at_least(2, " (batch norm needs two)")
+        64,
+        "Instances per step and network; no more than there are.",
+        at_least(2, " (batch norm needs two)"),
     )
     max_epochs: int | None = parameter(
         None,

@@ -19,6 +19,7 @@ from srmm.learning.training import History, fit_network
 _EPOCHS, _STEPS = 30, 1_200  # at the least; no instance is held out to stop earlier
 _STEPS_OF_SHORT = 2_400  # where embeddings have few numbers, whose steps are cheap and cut finely
 _MOST_EPOCHS = 200  # of very small data, whatever the steps
+_SMALLEST_STEP = 64  # instances; fewer than that are repeated to make a step
 
 
 def train_branches(
@@ -38,10 +39,13 @@ def train_branches(
 
     `losses_of` takes some of the members, the rows (K, batch_size) of these and their generators,
     and returns their losses (K,). Without `max_epochs` there are 30, and as many more as make
-    1,200 steps, or 2,400 where all embeddings are `short`, up to 200. On several cores members
-    train in threads; they learn the same.
+    1,200 steps, or 2,400 where all embeddings are `short`, up to 200. A step is never larger than
+    what there is to learn from, or 64. On several cores members train in threads; they learn the
+    same.
     """
-    n_steps = -(-max(map(len, rows_of)) // batch_size)
+    most = max(map(len, rows_of))
+    batch_size = min(batch_size, max(most, _SMALLEST_STEP))
+    n_steps = -(-most // batch_size)
     least = _STEPS_OF_SHORT if short else _STEPS
     epochs = max_epochs or max(_EPOCHS, min(_MOST_EPOCHS, -(-least // n_steps)))
 
