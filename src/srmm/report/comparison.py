@@ -10,11 +10,11 @@ import numpy as np
 from markupsafe import Markup
 
 from srmm.files import replacing_file
+from srmm.report.advice import SIGNIFICANT
 from srmm.report.html import environment, variables
 from srmm.report.words import mean_sd, pattern_text, points, signed_interval
 
 _HERE = Path(__file__).parent
-SIGNIFICANT = 0.05
 
 
 def write_comparison(content: Mapping[str, Any], path: Path) -> Path:
