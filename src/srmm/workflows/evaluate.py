@@ -31,6 +31,7 @@ from srmm.workflows.data import (
     embeddings_for,
     group_names,
     own_embeddings,
+    own_store,
     row_digests,
     split_column,
 )
@@ -188,8 +189,7 @@ def _notes_of(training: Sequence[str], table: Table | None) -> list[str]:
 def _store_of(model_folder: Path, origin: Mapping[str, Any], source: str | None) -> Path | None:
     """The store that the evaluated embeddings are in; None if they were made for this."""
     if source is None:
-        own = origin.get("store")
-        return model_folder.resolve().parent / own if own else None
+        return own_store(model_folder, origin)
     return Path(source) if is_store(source) else None
 
 
