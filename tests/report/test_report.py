@@ -304,3 +304,11 @@ def test_a_diagram_without_a_bin_is_not_drawn_but_counted(tmp_path: Path) -> Non
     trust["overall"] = empty
     trust["patterns"] = []
     assert "Reliability diagram, " not in page(report, tmp_path).source
+
+
+def test_heads_wrap_where_nothing_can_be_scrolled(tmp_path: Path) -> None:
+    """On paper the last columns, the baselines, were cut off."""
+    source = page(make_report(3, ["image", "text"]), tmp_path).source
+    paper = source[source.index("@media print") :]
+    assert re.search(r"thead th, thead th\.n \{[^}]*white-space: normal", paper)
+    assert re.search(r"svg\.bar \{ width: 90px; height: auto; \}", paper)

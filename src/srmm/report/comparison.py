@@ -7,15 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from srmm.errors import several
-from srmm.files import replacing_file
 from srmm.report.advice import SIGNIFICANT
-from srmm.report.html import environment, variables
+from srmm.report.html import environment, style_sheet, write_page
 from srmm.report.words import mean_sd, pattern_text, points, shorten, signed_interval
-
-_HERE = Path(__file__).parent
 
 
 def write_comparison(content: Mapping[str, Any], path: Path) -> Path:
@@ -24,16 +20,14 @@ def write_comparison(content: Mapping[str, Any], path: Path) -> Path:
     template = environment().get_template("comparison.html.j2")
     html = template.render(
         content=content,
-        style=Markup(variables() + (_HERE / "styles.css").read_text(encoding="utf-8")),
+        style=style_sheet(),
         rows=ranking(content),
         patterns=[pattern_text(p["present"], modalities) for p in first["patterns"]],
         matrix=difference_matrix(content),
         sentence=headline(content),
         lines=data_lines(content),
     )
-    with replacing_file(path) as temporary:
-        temporary.write_bytes(html.encode("utf-8", errors="replace"))
-    return path
+    return write_page(html, path)
 
 
 def ranking(content: Mapping[str, Any]) -> list[dict[str, Any]]:

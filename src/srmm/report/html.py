@@ -70,10 +70,14 @@ def write_report(
     _check(report)
     with damage_explained("The report", "Make it again with `srmm evaluate MODEL`."):
         html = render(report, thumbnail)
-    path = Path(path)
+    return write_page(html, Path(path))
+
+
+def write_page(html: str, path: Path) -> Path:
+    """Write a page atomically; what no page may hold becomes a sign that says so."""
     with replacing_file(path) as temporary:
         # A lone surrogate, as in the name of a file that is not UTF-8, becomes "?".
-        temporary.write_bytes(html.encode("utf-8", errors="replace"))
+        temporary.write_bytes(html.translate(_CONTROLS).encode("utf-8", errors="replace"))
     return path
 
 
@@ -85,10 +89,10 @@ def render(report: Mapping[str, Any], thumbnail: Thumbnail | None = None) -> str
     names = findings.modality_names(report)
     metrics = [name for name in report["metrics"] if name in words.METRICS]
     rows = {metric: findings.pattern_rows(report, metric) for metric in metrics}
-    html = template.render(
+    return template.render(
         report=report,
         baselines=report.get("baselines") or {},
-        style=Markup(variables() + (_HERE / "styles.css").read_text(encoding="utf-8")),
+        style=style_sheet(),
         script=Markup(script),
         script_digest=digest,
         modalities=names,
@@ -126,7 +130,6 @@ def render(report: Mapping[str, Any], thumbnail: Thumbnail | None = None) -> str
         warning=data_words.duplicate_warning(report),
         legend_classes=_LEGEND_CLASSES,
     )
-    return html.translate(_CONTROLS)
 
 
 def _check(report: Mapping[str, Any]) -> None:
@@ -183,6 +186,11 @@ def environment() -> jinja2.Environment:
         "encoder_lines": data_words.encoder_lines,
     }
     return environment
+
+
+def style_sheet() -> Markup:
+    """The one style sheet of all pages, its colours with it."""
+    return Markup(variables() + (_HERE / "styles.css").read_text(encoding="utf-8"))
 
 
 def variables() -> str:
