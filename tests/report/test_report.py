@@ -274,6 +274,10 @@ def test_what_is_read_aloud_has_a_role(tmp_path: Path) -> None:
     html = page(make_report(3, ["image", "text"]), tmp_path)
     labelled = re.findall(r"<(?:span|div)[^>]*aria-label[^>]*>", html.source)
     assert labelled
+    # Whoever has no mouse scrolls what has the focus.
+    boxes = re.findall(r'<div class="scroll[^>]*>', html.source)
+    assert boxes
+    assert all('tabindex="0" role="region" aria-label="' in box for box in boxes)
     assert all("role=" in tag for tag in labelled)
 
 
