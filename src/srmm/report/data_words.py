@@ -39,11 +39,11 @@ def counted_apart_lines(report: Report) -> list[str]:
     data, lines = report["data"], []
     for why, n in (data.get("left_out") or {}).items():
         if n:
-            lines.append(f"{count(n)} test item{'s' if n > 1 else ''} {why} {_were(n)} left out.")
+            lines.append(f"{many(n, 'test item')} {why} {_were(n)} left out.")
     unknown = data.get("n_unknown_labels")
     if unknown:
         lines.append(
-            f"{count(unknown)} test item{'s' if unknown > 1 else ''} of a class that training "
+            f"{many(unknown, 'test item')} of a class that training "
             f"lacks {_were(unknown)} kept, and count as wrong."
         )
     return lines

@@ -60,8 +60,7 @@ def headline(content: Mapping[str, Any]) -> str:
     rows = many(data["rows"], "row")
     if alarms:
         kinds = dict.fromkeys(KIND_WORDS[alarm["kind"]].lower() for alarm in alarms)
-        n = f"{len(alarms)} alarm{'s' if len(alarms) > 1 else ''}"
-        return f"{n} on {rows}: {', '.join(kinds)}."
+        return f"{many(len(alarms), 'alarm')} on {rows}: {', '.join(kinds)}."
     if not content["n_tests"]:
         return f"Nothing could be tested on {rows}."
     return (
