@@ -47,3 +47,18 @@ def test_python(folder: Path) -> None:
     for block in blocks("python"):
         exec(compile(block, str(README), "exec"), names)
     assert names["report"].content["patterns"][0]["present"] == ["image", "audio"]
+
+
+def test_commands_have_the_options_that_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    found = re.search(
+        r"\*\*Commands\*\*: (.*?), each with (.*?)\n- ", README.read_text(), re.DOTALL
+    )
+    assert found is not None
+    commands = re.findall("`(.*?)`", found[1])
+    assert {"fit", "serve", "push"} <= set(commands)
+    assert found[2] == "`--help` and `--config`, all but `serve` with `--json`."
+    for command in commands:
+        assert run([command, "--help"]) == 0
+        said = capsys.readouterr().out
+        assert "--config" in said
+        assert ("--json " in said) == (command != "serve"), command

@@ -16,6 +16,8 @@ from PIL import Image, ImageDraw
 
 from srmm import load_embeddings, save_embeddings
 from srmm.cli import COMMANDS, run
+from srmm.cli.evaluate import patterns_text
+from tests.report.simulated_report import make_report
 from tests.test_classifier import problem
 
 pytestmark = pytest.mark.usefixtures("brief_training")
@@ -632,3 +634,10 @@ def test_what_would_change_nothing_is_an_error(
     for said, words in asked.items():
         assert run([*words, "-q"]) == 1
         assert said in capsys.readouterr().err
+
+
+def test_a_pattern_is_of_rows_that_have_it_not_of_rows_that_have_it_only():
+    said = patterns_text(make_report(3, ["image", "text"]))
+    assert said.splitlines()[0] == (
+        "accuracy in %, test rows that have these modalities, all others hidden"
+    )

@@ -116,7 +116,10 @@ def test_a_bad_row_is_named(row: list[float], fault: str) -> None:
         ({"a": np.zeros(3)}, r"shape \(n_instances, embedding_dim\)"),
         ({"a": np.zeros((3, 2)), "b": np.zeros((4, 2))}, "one row per instance"),
         ({"a/b": np.zeros((3, 2))}, "cannot name a modality"),
-        ({"é": np.zeros((3, 2))}, "cannot name a modality"),  # of which there are two spellings
+        (
+            {"é": np.zeros((3, 2))},
+            "expected is a letter of a to z or A to Z",
+        ),  # of which there are two spellings
         ({"text": np.zeros((3, 2)), "Text": np.zeros((3, 2))}, "'text' and 'Text' differ by"),
         ({"text.": np.zeros((3, 2))}, "Windows drops.*Rename it, e.g. 'text'"),
         ({"text ": np.zeros((3, 2))}, "Windows drops"),

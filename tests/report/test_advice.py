@@ -6,9 +6,15 @@ from typing import Any
 
 from srmm.report import write_report
 from srmm.report.advice import advice, best_baseline
-from srmm.report.data_words import duplicate_lines, duplicate_warning, encoder_lines, left_out_lines
+from srmm.report.data_words import (
+    absence_remarks,
+    duplicate_lines,
+    duplicate_warning,
+    encoder_lines,
+    left_out_lines,
+)
 from srmm.report.figures import curve_limits
-from srmm.report.findings import absence_remarks, class_remarks, worst_same
+from srmm.report.findings import class_remarks, worst_same
 from srmm.report.words import shorten
 from tests.report.simulated_report import make_report
 
@@ -195,6 +201,11 @@ def test_data_in_words() -> None:
         "37 of 900 items were cut at 256 tokens",
     ]  # fmt: skip
     assert encoder_lines(None) == []
+    about = {"description": "vectors as they are", "preprocessing": "none"}
+    assert encoder_lines({"spec": "identity", "about": about}) == [
+        "identity",
+        "vectors as they are",
+    ]
 
 
 def test_texts_are_cut_between_words() -> None:

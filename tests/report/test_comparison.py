@@ -57,6 +57,22 @@ def test_one_training_is_said_to_be_one(tmp_path: Path) -> None:
     assert headline(two) == "a is better than every other method here."
 
 
+def test_no_page_holds_what_no_page_may(tmp_path: Path) -> None:
+    content = comparison({"a": [0.9], "b": [0.8]}, p=0.001)
+    content["data"]["name"] = "goods\x00\x0b\ud800"
+    source = write_comparison(content, tmp_path / "c.html").read_text(encoding="utf-8")
+    assert "<h1>goods\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}?</h1>" in source
+
+
+def test_what_was_left_out_is_on_the_page(tmp_path: Path) -> None:
+    content = comparison({"a": [0.9, 0.91], "b": [0.8, 0.81]}, p=0.001)
+    assert "<li>" not in write_comparison(content, tmp_path / "c.html").read_text(encoding="utf-8")
+    content["data"] |= {"left_out": 15, "notes": ["Labels are <numbers>."]}
+    source = write_comparison(content, tmp_path / "c.html").read_text(encoding="utf-8")
+    assert "<li>Labels are &lt;numbers&gt;.</li>" in source
+    assert "<li>15 rows are left out, without a label or without an item.</li>" in source
+
+
 def test_what_chance_explains_is_no_order() -> None:
     tied = comparison({"a": [0.9, 0.9], "b": [0.9, 0.9]}, p=1.0)
     assert "no method is significantly worse" in headline(tied)

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from srmm.errors import InputError, SrmmError
-from srmm.report import curves_figure, write_report
+from srmm.report import curves_figure, figures, write_report
 from srmm.report.drawings import MAP_POINTS, class_look, confusion_svg, projection_svgs
 from srmm.report.findings import (
+    alone_beside,
     class_remarks,
     confused_pairs,
     headline,
@@ -26,6 +28,7 @@ from srmm.report.findings import (
     verdict,
 )
 from srmm.report.style import PALETTE, line_styles
+from srmm.report.words import baseline_text
 from tests.report.simulated_report import make_report
 
 
@@ -325,3 +328,61 @@ def test_what_is_no_report_is_an_error(content, message, tmp_path):
     with pytest.raises(InputError, match=message):
         write_report(content, tmp_path / "r.html")
     assert not Path(tmp_path / "r.html").exists()
+
+
+def test_a_model_of_one_modality_is_a_rival_where_another_goes_missing():
+    """It says the same whatever is missing: what it is right on of the very items of the curve."""
+    alone = [entry(["image", "text"], 0.8, 100), entry(["image"], 0.5, 250)]
+    report = small([0.9, 0.6, 0.8], {"unimodal:image": alone})
+    severe = severe_case(report)  # 70 % of the texts are gone
+    assert severe is not None
+    assert severe["modality"] == "text"
+    assert severe["rival"] == "unimodal:image"
+    assert severe["rival_value"] == 0.8
+    alone[0]["n"] = 90
+    severe = severe_case(report)
+    assert severe is not None
+    assert severe["rival"] is None
+
+
+def test_dotted_levels_are_of_items_with_both_modalities():
+    report = make_report(3, ["a", "b", "c"])
+    alone = report["baselines"]["unimodal:a"]
+    (own,) = alone
+    alone[:] = [
+        own | {"present": present, "n": n, "accuracy": accuracy}
+        for present, n, accuracy in (
+            (["a", "b", "c"], 20, 0.2), (["a", "b"], 300, 0.7), (["a"], 400, 0.6),
+        )
+    ]  # fmt: skip
+    levels = [float(alone_beside(report, "unimodal:a", modality)["accuracy"]) for modality in "abc"]
+    assert levels == [0.6, 0.7, 0.2]  # no pattern of a and c is known: where all are there
+    (figure_level,) = {
+        float(y[0])
+        for name, _, y in figures._baseline_lines(report, "b", "accuracy")
+        if name == "unimodal:a"
+    }
+    assert figure_level == 70.0
+
+
+LONG = "everything that the shop knows of the condition of the parcel on its way back to the store"
+
+
+def test_a_shortened_name_still_says_alone():
+    said = baseline_text(f"unimodal:{LONG}")
+    assert said.endswith("… alone")
+    assert len(said) <= 60
+
+
+def test_no_figure_is_narrower_than_what_is_written_beside_its_axes():
+    figure = curves_figure(make_report(3, [LONG, f"{LONG}, too", "c"]))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    width = figure.bbox.width
+    axes = figure.axes
+    written = [text for a in axes for text in (a.xaxis.label, a.title, a._left_title)]  # type: ignore[attr-defined]
+    written += [child.xaxis.label for a in axes for child in a.child_axes]
+    written += figure.legends[0].get_texts()
+    for text in written:
+        box = text.get_window_extent()
+        assert 0 <= box.x0 <= box.x1 <= width, text.get_text()

@@ -267,3 +267,52 @@ def test_a_command_within_a_sentence_is_code_and_a_name_stays_text() -> None:
     assert said == (
         "use &lt;b&gt; instead, <code>srmm fit --method a&amp;b</code>; a lone ` is nothing"
     )
+
+
+def test_what_is_read_aloud_has_a_role(tmp_path: Path) -> None:
+    """On a bare span screen readers pass over a label, and the chips within it are hidden."""
+    html = page(make_report(3, ["image", "text"]), tmp_path)
+    labelled = re.findall(r"<(?:span|div)[^>]*aria-label[^>]*>", html.source)
+    assert labelled
+    # Whoever has no mouse scrolls what has the focus.
+    boxes = re.findall(r'<div class="scroll[^>]*>', html.source)
+    assert boxes
+    assert all('tabindex="0" role="region" aria-label="' in box for box in boxes)
+    assert all("role=" in tag for tag in labelled)
+
+
+def test_the_way_back_to_the_top_is_called_as_the_data(tmp_path: Path) -> None:
+    report = make_report(3, ["image", "text"])
+    report["data"]["name"] = "orders.csv"
+    report["title"] = "Robustness to missing modalities: orders.csv"
+    assert 'href="#top">orders.csv</a>' in page(report, tmp_path).source
+    report["title"] = "Returned parcels"
+    assert 'href="#top">Returned parcels</a>' in page(report, tmp_path).source
+
+
+def test_a_diagram_without_a_bin_is_not_drawn_but_counted(tmp_path: Path) -> None:
+    report = make_report(3, ["image", "text"])
+    trust = report["trust"]
+    trust["overall"] = trust["patterns"][0] if trust["patterns"] else trust["overall"]
+    one = trust["overall"]
+    empty = one | {"bins": [b | {"n": 4} for b in one["bins"]]}
+    several = [one | {"present": ["image"]}, empty | {"present": ["text"]}]
+    trust["patterns"] = several
+    source = page(report, tmp_path).source
+    assert source.count("Reliability diagram, ") == 2
+    assert "are not drawn; 1 empty diagram is left out." in source
+    trust["patterns"] = [*(one | {"present": ["image"]} for _ in range(9)), several[1]]
+    source = page(report, tmp_path).source
+    assert source.count("Reliability diagram, ") == 8
+    assert "are not drawn; 1 empty diagram and 2 more are left out." in source
+    trust["overall"] = empty
+    trust["patterns"] = []
+    assert "Reliability diagram, " not in page(report, tmp_path).source
+
+
+def test_heads_wrap_where_nothing_can_be_scrolled(tmp_path: Path) -> None:
+    """On paper the last columns, the baselines, were cut off."""
+    source = page(make_report(3, ["image", "text"]), tmp_path).source
+    paper = source[source.index("@media print") :]
+    assert re.search(r"thead th, thead th\.n \{[^}]*white-space: normal", paper)
+    assert re.search(r"svg\.bar \{ width: 90px; height: auto; \}", paper)

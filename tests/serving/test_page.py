@@ -112,6 +112,30 @@ def test_one_test_row_was_right_and_several_were() -> None:
     assert said.strip() == "1 test row was|15 training rows, out of fold, were|the x were"
 
 
+@pytest.mark.workflow
+@pytest.mark.skipif(shutil.which("node") is None, reason="has no node")
+def test_neighbours_without_any_picture_have_no_empty_frames() -> None:
+    script = Path(srmm.__file__).with_name("serving") / "page" / "app.js"
+    near = re.search(
+        r"async function showNear.*?\n}", script.read_text(encoding="utf-8"), re.DOTALL
+    )
+    assert near is not None
+    code = f"""
+const make = (tag, about, ...inner) => `<${{tag}}>` + inner.filter((x) => x != null).join("");
+const state = {{ pictures: [] }};
+const place = {{ replaceChildren: (...all) => console.log(all.join()) }};
+const byId = () => place, picture = () => 0;
+{near[0]}
+const item = (pictures) => ({{ pictures, texts: {{}}, likeness: -0.02, label: "ball" }});
+showNear([item([])]);
+showNear([item([]), item(["image"])]);
+"""
+    said = subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True).stdout
+    numbers, pictures = said.splitlines()
+    assert numbers == "<li><div><b>ball<p>likeness −0.02"
+    assert pictures.count("no picture") == 1
+
+
 def label(page: Any, expected: str) -> None:
     page.wait_for_function(
         "expected => document.querySelector('.label-big')?.textContent === expected", arg=expected

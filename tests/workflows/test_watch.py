@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import srmm
 from srmm.cli import run
 from srmm.errors import InputError, StoreError
 from srmm.files import read_json
+from srmm.report.watch_words import finding
 from srmm.workflows.fit import fit_workflow
 from srmm.workflows.watch import watch_workflow
 from tests.tampering import edit_json
@@ -142,6 +144,29 @@ def test_items_that_do_not_belong_together(place: Path) -> None:
     assert kinds(content) == {"prediction"}
     assert content["prediction"]["agreement"]["alarm"]
     assert not any(test["alarm"] for test in content["shift"])
+    assert content["alarms"][-1]["text"].endswith("do the items of a row belong together?")
+
+
+def test_modalities_that_agree_more_often_are_not_asked_whether_they_belong_together(
+    place: Path,
+) -> None:
+    """As of rows that the model has learnt from."""
+    content = watched(place, rows(400, 4))
+    test = content["prediction"]["agreement"] | {"share": 0.9, "share_before": 0.7, "p_holm": 0.001}
+    said = finding("prediction", test, NAMES)
+    assert said == (
+        "What modalities say alone agrees in 90.0 % of the rows that have several, of held-out "
+        "rows in 70.0 % (p = 0.001)."
+    )
+
+
+def test_every_column_of_the_page_has_a_head(place: Path, tmp_path: Path) -> None:
+    frame = rows(300, 4)
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    watch_workflow(place / "model", str(tmp_path / "new.csv"), tmp_path / "page.html")
+    heads = re.findall(r"<th[^>]*>(.*?)</th>", (tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert heads
+    assert all(heads)
 
 
 def test_a_pattern_that_training_never_had(place: Path) -> None:

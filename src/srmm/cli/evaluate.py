@@ -81,7 +81,7 @@ def advice_text(content: dict[str, Any] | Any) -> str:
 
 
 def patterns_text(content: dict[str, Any] | Any) -> str:
-    """The pattern table for a terminal: accuracy in per cent, the model beside its baselines."""
+    """The pattern table for a terminal: accuracy in percent, the model beside its baselines."""
     methods = {content["model"]["method"]: content["patterns"], **content["baselines"]}
     names = ["+".join(entry["present"]) for entry in content["patterns"]]
     by_method = {
@@ -98,7 +98,7 @@ def patterns_text(content: dict[str, Any] | Any) -> str:
             for m in methods
         ]
         lines.append("  ".join([f"{name:<{width}}", f"{entry['n']:>6}", *cells]).rstrip())
-    heading = "accuracy in %, test rows with these modalities only"
+    heading = "accuracy in %, test rows that have these modalities, all others hidden"
     if len({entry["n"] for entry in content["patterns"]}) > 1:
         heading += " (rows of different n are about different items)"
     return heading + "\n" + "\n".join(lines)

@@ -33,8 +33,9 @@ def check_modality_name(name: object) -> str:
     """Return `name` if it can name a modality (it becomes a file name and a column name)."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InputError(
-            f"{name!r} cannot name a modality: expected a letter or digit, then "
-            "letters, digits, spaces, '_', '-' or '.'. Rename it, e.g. 'image'."
+            f"{name!r} cannot name a modality: it becomes the name of a file on any disk, "
+            "so expected is a letter of a to z or A to Z or a digit, then such letters, digits, "
+            "spaces, '_', '-' or '.'. Rename it, e.g. 'image'."
         )
     if len(name) > LONGEST_NAME:
         raise InputError(

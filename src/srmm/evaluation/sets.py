@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import Pattern, pattern_mask
 from srmm.evaluation.outputs import Remembered, remembering
 from srmm.evaluation.said import COVERAGES
+from srmm.evaluation.shares import wilson
 from srmm.learning.base import Scorer
 
 _FEWEST = 30  # rows that really are so, for a pattern to be judged by these
@@ -70,12 +70,12 @@ def _scored(
     coverages = []
     for k, promised in enumerate(COVERAGES):
         hits, sizes = found.hits[:, k], found.sizes[:, k]
-        interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
+        share, ends = wilson(int(hits.sum()), len(hits))
         coverages.append(
             {
                 "promised": promised,
-                "found": float(hits.mean()),
-                "found_ci": [float(interval.low), float(interval.high)],
+                "found": share,
+                "found_ci": ends,
                 "mean_size": float(sizes.mean()),
                 "single": float((sizes == 1).mean()),
             }

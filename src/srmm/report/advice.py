@@ -17,6 +17,7 @@ from srmm.report.words import (
 )
 
 SIGNIFICANT = 0.05
+"""Of p-values after Holm's correction, wherever a page calls a difference real."""
 
 _USE = "use this model"
 _FEWEST = 6

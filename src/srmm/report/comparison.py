@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
-from srmm.files import replacing_file
-from srmm.report.html import environment, variables
-from srmm.report.words import mean_sd, pattern_text, points, signed_interval
-
-_HERE = Path(__file__).parent
-SIGNIFICANT = 0.05
+from srmm.errors import several
+from srmm.report.advice import SIGNIFICANT
+from srmm.report.html import environment, style_sheet, write_page
+from srmm.report.words import mean_sd, pattern_text, points, shorten, signed_interval
 
 
 def write_comparison(content: Mapping[str, Any], path: Path) -> Path:
@@ -23,15 +20,14 @@ def write_comparison(content: Mapping[str, Any], path: Path) -> Path:
     template = environment().get_template("comparison.html.j2")
     html = template.render(
         content=content,
-        style=Markup(variables() + (_HERE / "styles.css").read_text(encoding="utf-8")),
+        style=style_sheet(),
         rows=ranking(content),
         patterns=[pattern_text(p["present"], modalities) for p in first["patterns"]],
         matrix=difference_matrix(content),
         sentence=headline(content),
+        lines=data_lines(content),
     )
-    with replacing_file(path) as temporary:
-        temporary.write_bytes(html.encode("utf-8", errors="replace"))
-    return path
+    return write_page(html, path)
 
 
 def ranking(content: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -82,6 +78,16 @@ def difference_matrix(content: Mapping[str, Any]) -> list[dict[str, Any]]:
                 }
             )
         lines.append({"method": row, "cells": cells})
+    return lines
+
+
+def data_lines(content: Mapping[str, Any]) -> list[str]:
+    """What was left out or taken for granted on the way from the table to these figures."""
+    left_out = content["data"].get("left_out")
+    lines = [shorten(note, 400) for note in content["data"].get("notes") or []]
+    if left_out:
+        are = several(left_out, "row is", "rows are")
+        lines.append(f"{are} left out, without a label or without an item.")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""What was done to the data, in sentences: encoders, what was left out, what stands on both sides.
+"""The data in sentences: encoders, what was left out, what stands on both sides, who has holes.
 
 Nothing here is a dict in Python's clothes: a reader who has never seen a program reads it.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from srmm.report.advice import SIGNIFICANT
 from srmm.report.findings import Report
-from srmm.report.words import count, many, percent, shorten
+from srmm.report.words import count, is_number, many, p_text, percent, points, shorten
 
 _FLATTERED = 0.01
 """Of accuracy: what near-duplicates may add before the first screen says so."""
@@ -20,7 +21,7 @@ def encoder_lines(encoder: Mapping[str, Any] | None) -> list[str]:
     if not encoder:
         return []
     lines = [shorten(encoder.get("spec") or encoder.get("name") or _columns(encoder), 80)]
-    lines += [shorten(text, 160) for text in (encoder.get("about") or {}).values() if text]
+    lines += [shorten(text, 160) for text in (encoder.get("about") or {}).values() if _says(text)]
     cut = encoder.get("cut")
     if cut:
         lines.append(_cut(cut))
@@ -38,11 +39,11 @@ def counted_apart_lines(report: Report) -> list[str]:
     data, lines = report["data"], []
     for why, n in (data.get("left_out") or {}).items():
         if n:
-            lines.append(f"{count(n)} test item{'s' if n > 1 else ''} {why} {_were(n)} left out.")
+            lines.append(f"{many(n, 'test item')} {why} {_were(n)} left out.")
     unknown = data.get("n_unknown_labels")
     if unknown:
         lines.append(
-            f"{count(unknown)} test item{'s' if unknown > 1 else ''} of a class that training "
+            f"{many(unknown, 'test item')} of a class that training "
             f"lacks {_were(unknown)} kept, and count as wrong."
         )
     return lines
@@ -98,6 +99,46 @@ def duplicate_warning(report: Report) -> str | None:
         f"training. On the others the model is right on "
         f"{percent(found['rows']['accuracy_others'])} %: expect that of new items (see Data)."
     )
+
+
+def absence_remarks(report: Report) -> list[str]:
+    """Where rows that lack a modality differ from those that had it hidden: a sentence each."""
+    remarks = []
+    for entry in report.get("absence") or []:
+        name = entry["modality"]
+        said = (
+            f"Items without {name} ({entry['n_absent']:,}) are answered right on "
+            f"{percent(entry['accuracy_absent'])} %; those that have it, once it is hidden from "
+            f"the model ({entry['n_hidden']:,}), on {percent(entry['accuracy_hidden'])} % "
+            f"({points(entry['difference'])} points, {p_text(entry['p_holm'])}): "
+        )
+        if entry["p_holm"] < SIGNIFICANT:
+            harder = "easier" if entry["difference"] > 0 else "harder"
+            said += f"its absence is not at random, items without it are {harder}."
+        else:
+            said += "no more than chance."
+        if is_number(entry["classes_p"]) and entry["classes_p"] < SIGNIFICANT:
+            v = f"Cramér's V {entry['cramers_v']:.2f}, {p_text(entry['classes_p'])}"
+            said += f" They are of other classes, too ({v})."
+        remarks.append(said)
+    return remarks
+
+
+def noisy_items(report: Report) -> str:
+    """Which test items noise was put on: all, or how many of them."""
+    first: Mapping[str, Any] = next(iter(report.get("corruption") or []), {})
+    n, of = first.get("n"), first.get("of")
+    if not n or not of or n == of:
+        return "all test items"
+    return (
+        f"{n:,} test items, drawn at random from {of:,}: with so many rows and classes all of them "
+        "would take very long. The figures without noise (σ = 0) are of these items, too"
+    )
+
+
+def _says(text: Any) -> bool:
+    """Whether a line on an encoder says something: of vectors as they are, "none" is prepared."""
+    return bool(text) and text != "none"
 
 
 def _were(n: int) -> str:

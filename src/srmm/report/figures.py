@@ -20,10 +20,9 @@ from matplotlib.lines import Line2D
 from srmm.errors import InputError
 from srmm.report.findings import (
     Report,
+    alone_beside,
     baseline_names,
     drawable_curves,
-    find_pattern,
-    modality_names,
 )
 from srmm.report.style import (
     LIGHT,
@@ -36,11 +35,12 @@ from srmm.report.style import (
     report_style,
     to_svg,
 )
-from srmm.report.words import METRICS, interval, is_number, percent
+from srmm.report.words import METRICS, interval, is_number, percent, shorten
 
 Panel = tuple[str, Markup]
 
 _PANEL = (5.2, 3.6)
+_LONGEST_NAME = 36
 
 
 def curves_figure(report: Report, metric: str = "accuracy") -> Figure:
@@ -64,11 +64,13 @@ def curves_figure(report: Report, metric: str = "accuracy") -> Figure:
             _draw_curve(axes, report, modality, metric)
             if i % columns:
                 axes.set_ylabel("")
-            axes.set_title(f"{modality} goes missing", loc="left", pad=10, parse_math=False)
+            title = f"{shorten(modality, _LONGEST_NAME)} goes missing"
+            axes.set_title(title, loc="left", pad=10, parse_math=False)
         for axes in list(grid.flat)[len(curves) :]:
             axes.remove()
         handles = [line_handle(style) for style in drawn_styles(report, metric).values()]
-        columns = min(len(handles), 4)
+        longest = max(len(str(handle.get_label())) for handle in handles)
+        columns = min(len(handles), 4 if longest <= _LONGEST_NAME else columns)
         legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns)
         for text in legend.get_texts():
             text.set_parse_math(False)
@@ -198,13 +200,14 @@ def _draw_curve(axes: Axes, report: Report, modality: str, metric: str) -> None:
     axes.set_ylim(*curve_limits(report, metric))
     axes.set_xticks(range(0, 101, 20))
     axes.locator_params(axis="y", nbins=6)
-    axes.set_xlabel(f"{modality} missing, %", parse_math=False)
+    named = shorten(modality, _LONGEST_NAME)  # a figure cuts off what is longer than it
+    axes.set_xlabel(f"{named} missing, %", parse_math=False)
     axes.set_ylabel(f"{METRICS[metric]}, %")
     above = axes.secondary_xaxis("top", functions=(_other_share, _other_share))
     above.set_xticks(range(0, 101, 20))
     above.tick_params(length=0, labelsize=8.5)
     above.spines["top"].set_visible(False)
-    above.set_xlabel(f"{modality} available, %", fontsize=8.5, parse_math=False)
+    above.set_xlabel(f"{named} available, %", fontsize=8.5, parse_math=False)
 
 
 def _other_share(percentage: Any) -> Any:
@@ -218,9 +221,7 @@ def _baseline_lines(
     lines = []
     for name in baseline_names(report):
         if name.startswith("unimodal:"):
-            patterns = (report.get("baselines") or {}).get(name, [])
-            own = find_pattern(patterns, [name.partition(":")[2]])
-            entry = find_pattern(patterns, modality_names(report)) or own or {}
+            entry = alone_beside(report, name, modality)
             if is_number(entry.get(metric)):
                 lines.append((name, np.array([0.0, 100.0]), np.full(2, 100.0 * entry[metric])))
             continue

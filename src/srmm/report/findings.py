@@ -17,10 +17,8 @@ from srmm.report.words import (
     label_text,
     many,
     method_text,
-    p_text,
     pattern_text,
     percent,
-    points,
     rounded,
     shorten,
 )
@@ -30,7 +28,6 @@ SEVERE = 0.7
 
 Report = Mapping[str, Any]
 
-_SIGNIFICANT = 0.05
 _ALL_PATTERNS = 5  # modalities up to which all are evaluated, as in `usable_patterns`
 _FEWEST = 10  # items of a class that have everything, to say what it loses
 
@@ -137,16 +134,33 @@ def value_at(curve: Mapping[str, Any], rate: float, metric: str = "accuracy") ->
     return float(np.interp(rate, curve["missing_rate"], values))
 
 
+def alone_beside(report: Report, name: str, modality: str) -> Mapping[str, Any]:
+    """A unimodal model's entry on the items that have its modality and the one that goes missing.
+
+    Where not all patterns are known, or no item has both, it is of the items that have everything,
+    or its own; {} if it has none.
+    """
+    patterns = (report.get("baselines") or {}).get(name, [])
+    own = name.partition(":")[2]
+    found = (find_pattern(patterns, p) for p in ([own, modality], modality_names(report), [own]))
+    return next((entry for entry in found if entry), {})
+
+
 def baseline_value_at(report: Report, name: str, modality: str, rate: float) -> float | None:
     """A baseline's accuracy when `rate` of `modality` is missing, None if it is not known.
 
-    From its curve if it has one, otherwise from (1−r)·complete + r·without, which is exact: either
-    only if it was measured on the instances of the method's own curve.
+    From its curve if it has one; of a model of another modality, which says the same at every rate,
+    what it is right on; otherwise from (1−r)·complete + r·without, which is exact: each only if it
+    was measured on the instances of the method's own curve.
     """
     n = drawable_curves(report)[modality].get("n")
     curve = (report.get("baseline_curves") or {}).get(name, {}).get(modality)
     if curve and curve.get("n") == n:
         return value_at(curve, rate)
+    if name.startswith("unimodal:"):
+        entry = alone_beside(report, name, modality)
+        known = name != f"unimodal:{modality}" and entry.get("n") == n
+        return entry["accuracy"] if known and is_number(entry.get("accuracy")) else None
     patterns = (report.get("baselines") or {}).get(name, [])
     names = modality_names(report)
     rest = [other for other in names if other != modality]
@@ -334,41 +348,6 @@ def item_lists(report: Report) -> dict[str, list[dict[str, Any]]]:
         "right": list(report.get("right") or []),
         "suspects": list(labels.get("items") or []),
     }
-
-
-def absence_remarks(report: Report) -> list[str]:
-    """Where rows that lack a modality differ from those that had it hidden: a sentence each."""
-    remarks = []
-    for entry in report.get("absence") or []:
-        name = entry["modality"]
-        said = (
-            f"Items without {name} ({entry['n_absent']:,}) are answered right on "
-            f"{percent(entry['accuracy_absent'])} %; those that have it, once it is hidden from "
-            f"the model ({entry['n_hidden']:,}), on {percent(entry['accuracy_hidden'])} % "
-            f"({points(entry['difference'])} points, {p_text(entry['p_holm'])}): "
-        )
-        if entry["p_holm"] < _SIGNIFICANT:
-            harder = "easier" if entry["difference"] > 0 else "harder"
-            said += f"its absence is not at random, items without it are {harder}."
-        else:
-            said += "no more than chance."
-        if is_number(entry["classes_p"]) and entry["classes_p"] < _SIGNIFICANT:
-            v = f"Cramér's V {entry['cramers_v']:.2f}, {p_text(entry['classes_p'])}"
-            said += f" They are of other classes, too ({v})."
-        remarks.append(said)
-    return remarks
-
-
-def noisy_items(report: Report) -> str:
-    """Which test items noise was put on: all, or how many of them."""
-    first: Mapping[str, Any] = next(iter(report.get("corruption") or []), {})
-    n, of = first.get("n"), first.get("of")
-    if not n or not of or n == of:
-        return "all test items"
-    return (
-        f"{n:,} test items, drawn at random from {of:,}: with so many rows and classes all of them "
-        "would take very long. The figures without noise (σ = 0) are of these items, too"
-    )
 
 
 def worst_same(report: Report) -> Any:

@@ -70,10 +70,14 @@ def write_report(
     _check(report)
     with damage_explained("The report", "Make it again with `srmm evaluate MODEL`."):
         html = render(report, thumbnail)
-    path = Path(path)
+    return write_page(html, Path(path))
+
+
+def write_page(html: str, path: Path) -> Path:
+    """Write a page atomically; what no page may hold becomes a sign that says so."""
     with replacing_file(path) as temporary:
         # A lone surrogate, as in the name of a file that is not UTF-8, becomes "?".
-        temporary.write_bytes(html.encode("utf-8", errors="replace"))
+        temporary.write_bytes(html.translate(_CONTROLS).encode("utf-8", errors="replace"))
     return path
 
 
@@ -85,10 +89,10 @@ def render(report: Mapping[str, Any], thumbnail: Thumbnail | None = None) -> str
     names = findings.modality_names(report)
     metrics = [name for name in report["metrics"] if name in words.METRICS]
     rows = {metric: findings.pattern_rows(report, metric) for metric in metrics}
-    html = template.render(
+    return template.render(
         report=report,
         baselines=report.get("baselines") or {},
-        style=Markup(variables() + (_HERE / "styles.css").read_text(encoding="utf-8")),
+        style=style_sheet(),
         script=Markup(script),
         script_digest=digest,
         modalities=names,
@@ -106,7 +110,7 @@ def render(report: Mapping[str, Any], thumbnail: Thumbnail | None = None) -> str
         class_rows=class_table.class_rows(report),
         class_choice=class_table.class_choice(report),
         most_drawn=class_table.MOST,
-        noisy=findings.noisy_items(report),
+        noisy=data_words.noisy_items(report),
         majority=findings.majority_share(report),
         training=figures.training_panels(report),
         **{
@@ -117,15 +121,15 @@ def render(report: Mapping[str, Any], thumbnail: Thumbnail | None = None) -> str
         rival=advice.best_baseline(report),
         worst=findings.worst_same(report),
         left_out_patterns=findings.left_out_patterns(report),
-        absence=findings.absence_remarks(report),
+        absence=data_words.absence_remarks(report),
         reliability=trust_figures.reliability_panels(report),
+        reliability_left=trust_figures.reliability_left(report),
         selective=trust_figures.selective_panel(report),
         left_out=data_words.left_out_lines(report),
         duplicates=data_words.duplicate_lines(report),
         warning=data_words.duplicate_warning(report),
         legend_classes=_LEGEND_CLASSES,
     )
-    return html.translate(_CONTROLS)
 
 
 def _check(report: Mapping[str, Any]) -> None:
@@ -182,6 +186,11 @@ def environment() -> jinja2.Environment:
         "encoder_lines": data_words.encoder_lines,
     }
     return environment
+
+
+def style_sheet() -> Markup:
+    """The one style sheet of all pages, its colours with it."""
+    return Markup(variables() + (_HERE / "styles.css").read_text(encoding="utf-8"))
 
 
 def variables() -> str:

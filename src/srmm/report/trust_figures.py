@@ -19,18 +19,12 @@ _LOOK = LineStyle("accuracy", "c0", (), "o", 2.0)
 
 
 def reliability_panels(report: Report) -> list[tuple[str, Any]]:
-    """(title, SVG): accuracy against confidence, of the test set as it is and of patterns."""
-    trust = report.get("trust") or {}
-    names = modality_names(report)
-    diagrams = []
-    if trust.get("overall"):
-        diagrams.append(("The test set as it is", trust["overall"]))
-    if len(names) > 1:
-        for entry in trust.get("patterns") or []:
-            text = pattern_text(entry["present"], names)
-            diagrams.append((f"With {text}", entry))
+    """(title, SVG): accuracy against confidence, of the test set as it is and of patterns.
+
+    Eight at most, and none that would be empty: `reliability_left` says how many there are beside.
+    """
     panels = []
-    for i, (title, entry) in enumerate(diagrams[:_MOST_PANELS]):
+    for i, (title, entry) in enumerate(_drawable(report)[:_MOST_PANELS]):
         with report_style():
             figure = Figure(figsize=(3.2, 2.9), layout="constrained")
             _draw_reliability(figure.subplots(), entry)
@@ -40,6 +34,39 @@ def reliability_panels(report: Report) -> list[tuple[str, Any]]:
         )
         panels.append((title, to_svg(figure, f"reliability-{i}", about)))
     return panels
+
+
+def reliability_left(report: Report) -> str:
+    """How many diagrams are not drawn, as the end of a sentence; empty if all are."""
+    drawable = len(_drawable(report))
+    empty, more = len(_diagrams(report)) - drawable, max(0, drawable - _MOST_PANELS)
+    if not empty + more:
+        return ""
+    parts = [several(empty, "empty diagram")] if empty else []
+    parts += [f"{more} more" if empty else several(more, "more diagram")] if more else []
+    return f"; {' and '.join(parts)} {'is' if empty + more == 1 else 'are'} left out"
+
+
+def _diagrams(report: Report) -> list[tuple[str, Mapping[str, Any]]]:
+    """(title, its numbers) of the test set as it is, and of each pattern if there are several."""
+    trust = report.get("trust") or {}
+    names = modality_names(report)
+    diagrams: list[tuple[str, Mapping[str, Any]]] = []
+    if trust.get("overall"):
+        diagrams.append(("The test set as it is", trust["overall"]))
+    if len(names) > 1:
+        for entry in trust.get("patterns") or []:
+            text = pattern_text(entry["present"], names)
+            diagrams.append((f"With {text}", entry))
+    return diagrams
+
+
+def _drawable(report: Report) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(title, entry) for title, entry in _diagrams(report) if _bins(entry)]
+
+
+def _bins(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [b for b in entry["bins"] if b["n"] >= _FEWEST]
 
 
 def selective_panel(report: Report) -> Any:
@@ -64,7 +91,7 @@ def selective_panel(report: Report) -> Any:
 
 def _draw_reliability(axes: Axes, entry: Mapping[str, Any]) -> None:
     """Bins as points, their size the share of items; on the diagonal probabilities are honest."""
-    bins = [b for b in entry["bins"] if b["n"] >= _FEWEST]
+    bins = _bins(entry)
     x = 100 * numbers([b["confidence"] for b in bins])
     y = 100 * numbers([b["accuracy"] for b in bins])
     share = numbers([b["n"] for b in bins]) / max(entry["n"], 1)

@@ -8,9 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from srmm.files import replacing_file
 from srmm.report.drawings import Scale, marker
-from srmm.report.html import data_uri, environment, variables
+from srmm.report.html import data_uri, environment, style_sheet, write_page
 from srmm.report.watch_words import (
     KIND_WORDS,
     accuracy_lines,
@@ -20,7 +19,6 @@ from srmm.report.watch_words import (
 )
 from srmm.report.words import interval, is_number, percent, shorten
 
-_HERE = Path(__file__).parent
 _CLASSES = 30
 _FEWEST = 3
 _LONGEST_TEXT = 400
@@ -41,7 +39,7 @@ def write_watch(
     shares = sorted(shares, key=lambda share: -abs(share["difference"] or 0.0))
     html = template.render(
         content=content,
-        style=Markup(variables() + (_HERE / "styles.css").read_text(encoding="utf-8")),
+        style=style_sheet(),
         sentence=headline(content),
         kinds=KIND_WORDS,
         accuracy_lines=accuracy_lines(content),
@@ -55,9 +53,7 @@ def write_watch(
         everything=_SHARES,
         items={entry["modality"]: _items(entry, pictures) for entry in content["shift"]},
     )
-    with replacing_file(path) as temporary:
-        temporary.write_bytes(html.encode("utf-8", errors="replace"))
-    return path
+    return write_page(html, path)
 
 
 def share_bar(entry: Mapping[str, Any], scale: Scale) -> Markup:

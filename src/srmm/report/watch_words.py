@@ -60,8 +60,7 @@ def headline(content: Mapping[str, Any]) -> str:
     rows = many(data["rows"], "row")
     if alarms:
         kinds = dict.fromkeys(KIND_WORDS[alarm["kind"]].lower() for alarm in alarms)
-        n = f"{len(alarms)} alarm{'s' if len(alarms) > 1 else ''}"
-        return f"{n} on {rows}: {', '.join(kinds)}."
+        return f"{many(len(alarms), 'alarm')} on {rows}: {', '.join(kinds)}."
     if not content["n_tests"]:
         return f"Nothing could be tested on {rows}."
     return (
@@ -149,11 +148,12 @@ def _prediction(test: Mapping[str, Any], p: str) -> str:
             f"of held-out rows {percent(most['share_before'])} % ({p})."
         )
     if "share" in test:
-        return (
+        said = (
             f"What modalities say alone agrees in {percent(test['share'])} % of the rows that "
-            f"have several, of held-out rows in {percent(test['share_before'])} % ({p}): do the "
-            "items of a row belong together?"
+            f"have several, of held-out rows in {percent(test['share_before'])} % ({p})"
         )
+        less = test["share"] < test["share_before"]
+        return f"{said}: do the items of a row belong together?" if less else f"{said}."
     return (
         f"Mean confidence is {percent(test['mean'])} %, on held-out rows "
         f"{percent(test['mean_before'])} % ({p})."

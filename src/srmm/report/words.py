@@ -179,8 +179,9 @@ def baseline_text(name: str) -> str:
     ('image alone', 'availability router', 'tbn-early')
     """
     kind, _, modality = name.partition(":")
-    text = f"{modality} alone" if kind == "unimodal" and modality else _METHODS.get(name, name)
-    return shorten(text, 60)
+    if kind == "unimodal" and modality:
+        return f"{shorten(modality, 54)} alone"
+    return shorten(_METHODS.get(name, name), 60)
 
 
 def date_text(created: Any) -> str:

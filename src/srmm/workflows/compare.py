@@ -90,12 +90,14 @@ def compare_workflow(
             notes = found.notes + summary.notes
     data = open_experiment_data(store, name, limit)
     left_out = len(load_embeddings(store)) - len(data.y) if limit is None else 0
-    content = json_ready(
-        compare(data, output / "cells", methods=methods, seeds=seeds, jobs=jobs, progress=progress)
+    notes += tuple(split_notes_of(data))
+    found_out = compare(
+        data, output / "cells", methods=methods, seeds=seeds, jobs=jobs, progress=progress
     )
+    found_out["data"] |= {"left_out": left_out, "notes": notes}
+    content = json_ready(found_out)
     write_json(output / "comparison.json", content)
     write_comparison(content, output / "comparison.html")
-    notes += tuple(split_notes_of(data))
     return Compared(content, summary, left_out, notes)
 
 

@@ -158,6 +158,15 @@ def precision_of(config: Mapping[str, Any]) -> str:
     return "half" if half else "full"
 
 
+def own_store(model_folder: Path, origin: Mapping[str, Any]) -> Path | None:
+    """Where the store lies that a model was made from, as its config says; None if it names none.
+
+    The config's path starts where the model's folder lies: both may be moved together.
+    """
+    store = origin.get("store")
+    return Path(os.path.normpath(model_folder.resolve().parent / store)) if store else None
+
+
 def own_embeddings(
     model_folder: Path, origin: Mapping[str, Any], rows: pd.DataFrame | None
 ) -> Embeddings | None:
@@ -166,8 +175,8 @@ def own_embeddings(
     Raises `StoreError` if the store's rows are no longer those that `rows` (id, split, digest)
     says were trained on: what was held out could not be told any more.
     """
-    if origin.get("store"):
-        store = model_folder.resolve().parent / origin["store"]
+    store = own_store(model_folder, origin)
+    if store is not None:
         if not is_store(store):
             return None
         own = load_embeddings(store, check=True)

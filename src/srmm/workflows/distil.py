@@ -13,7 +13,7 @@ from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.ensemble.distil import distil
 from srmm.errors import InputError
 from srmm.learning.saving import check_writable, open_saved, save_pretrained
-from srmm.workflows.data import own_embeddings, split_column
+from srmm.workflows.data import own_embeddings, own_store, split_column
 from srmm.workflows.places import check_place
 
 
@@ -50,8 +50,8 @@ def distil_workflow(
     # In the order of training: what was given as validation came last.
     order = np.concatenate([np.flatnonzero(split == part) for part in ("train", "validation")])
     student = distil(model, own[order], random_state=seed, progress=epochs)
-    if origin.get("store"):
-        store = model_folder.resolve().parent / origin["store"]
+    store = own_store(model_folder, origin)
+    if store is not None:
         origin["store"] = os.path.relpath(store, output.resolve().parent)
     save_pretrained(
         student, output, inputs=config["inputs"], origin=origin, rows=rows, overwrite=overwrite

@@ -19,7 +19,7 @@ from srmm.data.labels import known_labels, plain_name
 from srmm.data.store import is_store
 from srmm.data.table import Table
 from srmm.data.targets import unknown_twins
-from srmm.errors import InputError, StoreError
+from srmm.errors import InputError, StoreError, several
 from srmm.evaluation.baselines import fit_baselines
 from srmm.evaluation.evaluate import FORMAT, RobustnessReport, evaluate
 from srmm.files import beside, json_text, replacing_file
@@ -31,6 +31,7 @@ from srmm.workflows.data import (
     embeddings_for,
     group_names,
     own_embeddings,
+    own_store,
     row_digests,
     split_column,
 )
@@ -188,8 +189,7 @@ def _notes_of(training: Sequence[str], table: Table | None) -> list[str]:
 def _store_of(model_folder: Path, origin: Mapping[str, Any], source: str | None) -> Path | None:
     """The store that the evaluated embeddings are in; None if they were made for this."""
     if source is None:
-        own = origin.get("store")
-        return model_folder.resolve().parent / own if own else None
+        return own_store(model_folder, origin)
     return Path(source) if is_store(source) else None
 
 
@@ -199,9 +199,9 @@ def _unseen(
     """Boolean (n,): the test split if the data has one, all else, without what was trained on.
 
     Instances are recognised by their content, and by their ids where these are names: texts, and
-    numbers where they are `named` in both tables. What
-    belongs to a group that was trained on counts as seen, unless `srmm fit` held it out itself: a
-    split that tears groups was said to do so. The second is what is to be said.
+    numbers where they are `named` in both tables. What belongs to a group that was trained on
+    counts as seen, unless `srmm fit` held it out itself: a split that tears groups was said to do
+    so. The second is what is to be said.
     """
     test = data.rows_in("test") if _has_split(data) else np.ones(len(data), dtype=bool)
     if rows is None:
@@ -256,7 +256,7 @@ def _unknown_labels(test: Embeddings, classes: np.ndarray) -> list[str]:
 
 
 def _not_tested(n: int, why: str) -> list[str]:
-    return [f"{n:,} {'row is' if n == 1 else 'rows are'} not tested on: {why}."] if n else []
+    return [f"{several(n, 'row is', 'rows are')} not tested on: {why}."] if n else []
 
 
 def _ids_in(data: Embeddings, rows: pd.DataFrame, called: Callable[[Any], Any]) -> np.ndarray:

@@ -14,7 +14,7 @@ from srmm.data.items import ItemReader
 from srmm.data.store import is_store
 from srmm.data.targets import unknown_twins
 from srmm.encoding.summary import EncodingSummary
-from srmm.errors import fraction, one_of
+from srmm.errors import fraction, one_of, several
 from srmm.evaluation.domain import ROWS
 from srmm.evaluation.drift import KINDS
 from srmm.evaluation.sides import NewRows, Reference
@@ -224,16 +224,15 @@ def _told(new: NewRows) -> list[str]:
     """Sentences on what was met among the rows."""
     notes = [] if new.summary is None else new.summary.not_read()
     if new.repeated:
-        rows = f"{new.repeated:,} rows repeat" if new.repeated > 1 else "1 row repeats"
+        rows = several(new.repeated, "row repeats", "rows repeat")
         notes.append(f"{rows} the items of an earlier row exactly.")
     if new.trained_on:
-        many = new.trained_on > 1
-        rows = f"{new.trained_on:,} rows are" if many else "1 row is"
-        flatter = "flatter" if many else "flatters"
+        rows = several(new.trained_on, "row is", "rows are")
+        flatter = "flatters" if new.trained_on == 1 else "flatter"
         notes.append(f"{rows} like a row that the model was trained on, and {flatter} its answers.")
     if new.unknown_labels:
         n, names = sum(new.unknown_labels.values()), list(new.unknown_labels)
-        rows = f"{n:,} rows have" if n > 1 else "1 row has"
+        rows = several(n, "row has", "rows have")
         notes.append(
             f"{rows} a label that the model does not know ({_listed(names)}): always wrong."
         )

@@ -445,13 +445,14 @@ async function showNear(items) {
   byId("near").hidden = !items.length;
   state.pictures.forEach((address) => URL.revokeObjectURL(address));
   state.pictures = [];
+  const seen = items.some((item) => item.pictures.length); // of numbers and texts there is nothing to see
   byId("neighbours").replaceChildren(
     ...items.map((item) => {
       const frame = make("div", { class: item.pictures.length ? "frame" : "frame none" }, item.pictures.length ? "" : "no picture");
       if (item.pictures.length) picture(frame, item);
       const texts = Object.values(item.texts).map((text) => make("p", { class: "text" }, text));
-      const like = make("p", { class: "like" }, `likeness ${item.likeness.toFixed(2)}`);
-      return make("li", {}, frame, make("div", { class: "about" }, make("b", {}, String(item.label)), ...texts, like));
+      const like = make("p", { class: "like" }, `likeness ${item.likeness.toFixed(2).replace("-", "−")}`);
+      return make("li", {}, seen ? frame : null, make("div", { class: "about" }, make("b", {}, String(item.label)), ...texts, like));
     }),
   );
 }
