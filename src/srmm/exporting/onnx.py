@@ -26,12 +26,12 @@ from srmm.files import is_of_format, json_ready, listed, replacing_folder, write
 from srmm.learning.describe import describe_model
 from srmm.learning.standardize import Standardizer
 from srmm.learning.surroundings import undisturbed
+from srmm.workflows.places import EXPORT as FORMAT
 from srmm.workflows.places import check_place
 from srmm.workflows.predictor import Predictor
 from srmm.workflows.reading import kept_options
 from srmm.workflows.rows import with_inputs
 
-FORMAT = "srmm-onnx"
 VERSION = 1
 ABOUT, GRAPH = "srmm.json", "classifier.onnx"
 TOLERANCE = 1e-5
