@@ -64,10 +64,10 @@ def embed_all(folder: Path, items: dict[str, Any]) -> dict[str, np.ndarray]:
         if stands_for_nothing(str(item), about["missing"]):
             print(f"note: {name} is absent: {item!r} stands for nothing.", file=sys.stderr)
             continue
-        item = checked_text(name, item) if encoder["kind"] == "text" else picture_at(item)
-        if encoder["kind"] == "face" and min(item.size) < LEAST_FACE_PIXELS:
-            raise ValueError(f"{name} has {item.width} × {item.height} pixels, too few for a face.")
-        embeddings[name] = embed(folder, encoder, [item])
+        opened = checked_text(name, item) if encoder["kind"] == "text" else picture_at(item)
+        if encoder["kind"] == "face":
+            check_face(name, opened)
+        embeddings[name] = embed(folder, encoder, [opened])
     return embeddings
 
 
@@ -91,6 +91,12 @@ def checked_text(name: str, text: str) -> str:
     if size > MOST_TEXT_BYTES:
         raise ValueError(f"{name} is a text of {size:,} bytes, more than {MOST_TEXT_BYTES:,}.")
     return text
+
+
+def check_face(name: str, face: Any) -> None:
+    """ValueError for a face that is too small to be told from another."""
+    if min(face.size) < LEAST_FACE_PIXELS:
+        raise ValueError(f"{name} has {face.width} × {face.height} pixels, too few for a face.")
 
 
 def vector_at(path: str) -> np.ndarray:
