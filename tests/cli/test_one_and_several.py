@@ -9,6 +9,8 @@ import pytest
 
 from srmm.cli import run
 from srmm.data.sources.class_folders import _said_of_depth
+from srmm.report.data_words import _cut
+from srmm.report.watch_words import headline, pattern_words
 from srmm.workflows.splits import unlearnt_notes
 
 FIT = ["--features", "a=u,v", "--label", "y", "--id", "n", "--method", "logreg", "-q"]
@@ -26,6 +28,16 @@ def test_commands_say_one_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr().out
     assert "1 row in " in said
     assert "1 prediction (0 rows with something missing)" in said
+
+
+def test_words_of_pages_say_one_comparison() -> None:
+    one = {"data": {"rows": 1}, "alarms": [], "n_tests": 1}
+    assert headline(one) == (
+        "No alarm on 1 row: 1 comparison with training, not both significant and large."
+    )
+    assert "2 comparisons with training, none both" in headline({**one, "n_tests": 2})
+    assert pattern_words({"present": None, "patterns": 1}, ["a"]) == "1 rarer pattern"
+    assert _cut({"items": 1, "of": 1, "limit": "9 tokens"}) == "1 of 1 item was cut at 9 tokens"
 
 
 def test_notes_say_one_row() -> None:

@@ -18,11 +18,15 @@ from PIL import Image
 import srmm
 from srmm import Embeddings
 from srmm.cli import run
+from srmm.ensemble.weights import PatternWeights
 from srmm.errors import InputError, SrmmError
 from srmm.exporting.encoders import export_encoder
+from srmm.exporting.ensemble import WeightsOf
 from srmm.exporting.onnx import ABOUT, GRAPH, compare, export_onnx, made_up
 from srmm.exporting.standalone.encode import embed
+from srmm.exporting.writing import write_graph
 from srmm.files import check_files
+from srmm.fusion import pattern_codes
 from srmm.learning.saving import save_pretrained
 from tests.exporting.test_graphs import tiny
 from tests.methods.test_methods import LABELS, separable
@@ -132,6 +136,33 @@ def test_what_cannot_be_exported_is_said_before_anything_is_written(
         export_onnx(folder, folder / "onnx")
     with pytest.raises(InputError, match="Expected a fitted classifier of srmm"):
         export_onnx(object(), tmp_path / "out")
+
+
+class _OnlyWeights(torch.nn.Module):
+    """The weights of the experts, of a graph that has no more to it."""
+
+    def __init__(self, weights: PatternWeights) -> None:
+        super().__init__()
+        self.weights = WeightsOf(weights)
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor]:
+        return (self.weights(tensors[-1]).float(),)
+
+
+@pytest.mark.slow
+def test_patterns_of_very_many_modalities_are_told_apart(tmp_path: Path) -> None:
+    """The runtime adds integers up as floats, which beyond 53 bits takes two patterns for one."""
+    M = 63
+    present = np.ones((4, M), dtype=bool)
+    present[1, 0] = present[2, 1] = present[3, 62] = False
+    codes = np.sort(np.append(pattern_codes(present[:3]), 1 << np.arange(M)))
+    table = np.random.default_rng(0).uniform(size=(len(codes), 2 * M + 1))
+    weights = PatternWeights(codes, table)
+    write_graph(_OnlyWeights(weights), {f"m{i}": 1 for i in range(M)}, tmp_path / "graph.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "graph.onnx"))
+    given = {one.name: np.zeros((4, 1), np.float32) for one in session.get_inputs()}
+    (got,) = session.run(None, given | {"present": present})
+    np.testing.assert_allclose(got, weights.of(present), rtol=1e-6)
 
 
 def reads_what_clip_embeds() -> Any:

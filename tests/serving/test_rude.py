@@ -113,6 +113,34 @@ def test_a_query_that_would_change_nothing_is_refused(client: Any, query: str, r
     assert reason in response.json()["error"]["reason"]
 
 
+def test_a_coverage_that_the_model_cannot_promise_is_refused(client: Any) -> None:
+    """As `srmm predict --coverage` refuses it; a distilled model keeps no scores."""
+    client.predictor.model.calibration_ = None
+    response = client.post("/predict?coverage=0.8", json={"text": "a red shoe"})
+    assert response.status_code == 422
+    assert "kept no scores of held-out instances" in response.json()["error"]["reason"]
+    assert response.json()["error"]["field"] == "coverage"
+    for query in ("", "?coverage=none"):
+        response = client.post(f"/predict{query}", json={"text": "a red shoe"})
+        assert response.json()["predictions"][0]["set"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"text": {"a": 1}}', "Expected a text, got an object."),
+        (b'{"text": [true]}', "The list holds true or false: expected an embedding of"),
+        (b'{"text": ["a"]}', "The list holds a text: expected an embedding of"),
+        (b'{"text": {"embedding": "a"}}', "Got a text, expected an embedding of"),
+        (b'{"text": ' + b"9" * 5000 + b"}", "A whole number in it has thousands of digits."),
+    ],
+)
+def test_what_a_value_is_and_what_it_should_be(client: Any, body: bytes, reason: str) -> None:
+    response = client.post("/predict", content=body, headers=JSON)
+    assert response.status_code in (400, 422)
+    assert response.json()["error"]["reason"].startswith(reason)
+
+
 def test_a_form_of_separators_is_refused(client: Any) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     response = client.post("/predict", content=b"&" * 5000, headers=headers)

@@ -56,6 +56,14 @@ def test_a_damaged_model_is_still_a_model(tmp_path: Path) -> None:
         check_place(tmp_path / "p.csv")
 
 
+def test_nothing_is_written_into_an_exported_model(tmp_path: Path) -> None:
+    """It would go with the next export, which replaces the folder."""
+    (tmp_path / "srmm.json").write_text('{\n "format": "srmm-onnx"}')
+    with pytest.raises(InputError, match=r"lies inside .* which is an exported model"):
+        check_place(tmp_path / "labels.csv")
+    check_place(tmp_path)
+
+
 def test_places_that_cannot_be_written_are_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")

@@ -90,7 +90,7 @@ def test_a_photo_that_is_missing_is_predicted_from_the_text(shop: Path, model: P
     frame = loaded.predict_frame([{"photo": "gone.png", "title": "a red shoe"}])
     assert frame["label"].tolist() == ["red"]
     assert frame["image_present"].tolist() == [False]
-    assert any("None of the 1 image files exists" in note for note in frame.attrs["notes"])
+    assert any("The only image file does not exist" in note for note in frame.attrs["notes"])
     with pytest.raises(InputError, match=r"1 of 1 rows have no item at all.*gone\.png"):
         loaded.predict([{"photo": "gone.png"}])
     prior = srmm.load(model, root=shop, when_nothing_present="prior")
@@ -237,7 +237,7 @@ def test_a_pipeline_predicts_without_a_photo_or_its_column(shop: Path) -> None:
         elsewhere.fit(frame, frame["colour"])
     pipeline = Pipeline(steps).set_params(encode__folder=shop).fit(frame, frame["colour"])
     one = pd.DataFrame({"image": ["gone.png"], "text": ["a blue shoe"]})
-    with pytest.warns(UserWarning, match="None of the 1 image files exists"):
+    with pytest.warns(UserWarning, match="The only image file does not exist"):
         assert pipeline.predict(one).tolist() == ["blue"]
     with pytest.warns(UserWarning, match="no 'image'"):
         assert pipeline.predict(one[["text"]]).tolist() == ["blue"]

@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -305,6 +306,19 @@ def test_only_pages_of_its_own_are_replaced(place: Path, tmp_path: Path) -> None
     assert "<h2>Presence</h2>" in page.read_text(encoding="utf-8")
     with pytest.raises(InputError, match="lies inside"):
         watched(place, rows(20, 12), output=place / "model" / "watch.html")
+
+
+def test_a_page_that_cannot_be_written_keeps_the_numbers_of_the_one_before(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "watch.html"
+    watched(place, rows(20, 12), output=page)
+    before = page.with_suffix(".json").read_bytes()
+    full = Mock(side_effect=OSError(28, "No space left on device"))
+    monkeypatch.setattr("srmm.report.watch.write_watch", full)
+    with pytest.raises(OSError, match="No space"):
+        watched(place, rows(25, 12), output=page)
+    assert page.with_suffix(".json").read_bytes() == before
 
 
 def test_a_level_is_a_probability(place: Path) -> None:

@@ -35,7 +35,7 @@ def export(
     encoders
         Export the encoders, too, where ONNX can hold them.
     overwrite
-        Replace an export that is already there.
+        Replace an export that is already there, with all that its folder holds.
     """
     from srmm.exporting import export_onnx
 

@@ -149,13 +149,13 @@ def fit(
 def classes_text(classes: Mapping[Any, int]) -> str:
     """How many classes there are, and how large.
 
-    >>> classes_text({"hat": 1200, "shoe": 1200, "tie": 3})
-    "3 classes, from 'hat' (1,200 rows) to 'tie' (3 rows)"
+    >>> classes_text({"hat": 1200, "shoe": 1200, "tie": 1})
+    "3 classes, from 'hat' (1,200 rows) to 'tie' (1 row)"
     """
     most, *_, least = classes
     if classes[most] == classes[least]:
-        return f"{len(classes):,} classes of {classes[most]:,} rows each"
-    ends = [f"{shown(name)} ({classes[name]:,} rows)" for name in (most, least)]
+        return f"{len(classes):,} classes of {several(classes[most], 'row')} each"
+    ends = [f"{shown(name)} ({several(classes[name], 'row')})" for name in (most, least)]
     return f"{len(classes):,} classes, from {' to '.join(ends)}"
 
 

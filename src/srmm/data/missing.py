@@ -50,10 +50,13 @@ def is_marker(cell: Any) -> bool:
 
     >>> [is_marker(cell) for cell in ("N/A", " nan", "--", "None of them", 3, None)]
     [True, True, True, False, False, False]
+    >>> is_marker("N/A".ljust(40))
+    True
     """
     if not isinstance(cell, str) or not cell:
         return False
-    if len(cell) <= _LONGEST and cell.strip().lower() in MARKERS:
+    short = len(cell) <= _LONGEST or cell[-1] == " "  # databases pad columns of a fixed length
+    if short and cell.strip().lower() in MARKERS:
         return True
     return cell[0] in _SIGNS and _SIGNS.issuperset(cell) and not cell.isspace()
 
@@ -71,21 +74,9 @@ def parse_missing(missing: str | Sequence[str]) -> IsMarker:
     >>> unknown("Unknown"), unknown("N/A"), unknown("red shoe")
     (True, True, False)
     """
-    words = missing.split(",") if isinstance(missing, str) else missing
-    expected = 'expected "auto", "none", or markers such as "auto,unknown" or ["n/a", "unknown"].'
-    if not isinstance(words, Iterable) or isinstance(words, (bytes, Mapping)):
-        raise InputError(f"missing is {missing!r}: {expected}")
-    words = list(words)
-    for word in words:
-        if not isinstance(word, str) or not word.strip():
-            raise InputError(f"missing is {missing!r}, with {word!r} in it: {expected}")
-    named = {word.strip().lower() for word in words}
-    if isinstance(missing, str) and named == {"none"}:
-        return lambda cell: False
-    usual = "auto" in named
-    named.discard("auto")
+    named, usual = _named(missing)
     if not named:
-        return is_marker
+        return is_marker if usual else lambda cell: False
 
     numbers = {number for word in named if (number := _number(word)) is not None}
 
@@ -101,6 +92,35 @@ def parse_missing(missing: str | Sequence[str]) -> IsMarker:
         )
 
     return is_named
+
+
+def described(missing: str | Sequence[str]) -> dict[str, Any]:
+    """What `parse_missing` looks for, as plain values for programs without srmm: "texts" in lower
+    case, "numbers", and the "signs" of which a text that stands for nothing may be made.
+    """
+    named, usual = _named(missing)
+    numbers = {number for word in named if (number := _number(word)) is not None}
+    return {
+        "texts": sorted(named | MARKERS if usual else named),
+        "numbers": sorted(numbers),
+        "signs": "".join(sorted(_SIGNS)) if usual else "",
+    }
+
+
+def _named(missing: str | Sequence[str]) -> tuple[set[str], bool]:
+    """(markers that are named, in lower case; whether the usual ones are markers, too)."""
+    words = missing.split(",") if isinstance(missing, str) else missing
+    expected = 'expected "auto", "none", or markers such as "auto,unknown" or ["n/a", "unknown"].'
+    if not isinstance(words, Iterable) or isinstance(words, (bytes, Mapping)):
+        raise InputError(f"missing is {missing!r}: {expected}")
+    words = list(words)
+    for word in words:
+        if not isinstance(word, str) or not word.strip():
+            raise InputError(f"missing is {missing!r}, with {word!r} in it: {expected}")
+    named = {word.strip().lower() for word in words}
+    if isinstance(missing, str) and named == {"none"}:
+        return set(), False
+    return named - {"auto"}, "auto" in named or not named
 
 
 def _number(text: str) -> float | None:

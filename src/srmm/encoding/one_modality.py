@@ -21,7 +21,7 @@ from srmm.encoding.at_once import loop_for
 from srmm.encoding.chunks import Chunk, encode_in_chunks
 from srmm.encoding.packed import Packed
 from srmm.encoding.store import Earlier
-from srmm.encoding.summary import ModalitySummary, UnreadableEntry
+from srmm.encoding.summary import ModalitySummary, UnreadableEntry, none_of
 from srmm.encoding.unique_items import (
     KEY_BYTES,
     UniqueItems,
@@ -259,8 +259,9 @@ def _refuse_all_missing(
     missing = sum(reason is None for reason in failures.values())
     if not missing or missing < len(unique.items):
         return
+    n = len(unique.items)
     raise InputError(
-        f"None of the {len(unique.items):,} {name} files of {table.name} exists. The first is "
+        f"{none_of(n, name)} that {table.name} names. {'The first' if n > 1 else 'It'} is "
         f"{str(unique.items[0])!r}, which was looked for at {_shown_path(table, name, unique, 0)}. "
         "Choose the right column, or the folder that its paths start from (folder=…, --root)."
     )

@@ -79,9 +79,10 @@ class EncodingSummary:
     def missing_files(self) -> list[str]:
         """A sentence on each modality of which no file exists at all."""
         return [
-            f"None of the {about.missing_files:,} {name} files exists: {name} is absent in all "
-            f"rows. The first was looked for at {about.first_missing}. If they lie elsewhere, name "
-            "the folder that their paths start from (folder=…, root=…, --root)."
+            f"{none_of(about.missing_files, name)}: {name} is absent in all rows. "
+            f"{'The first' if about.missing_files > 1 else 'It'} was looked for at "
+            f"{about.first_missing}. If it lies elsewhere, name the folder that paths start from "
+            "(folder=…, root=…, --root)."
             for name, about in self.modalities.items()
             if about.missing_files and not about.present and not about.unreadable
         ]
@@ -247,3 +248,16 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def none_of(n: int, name: str) -> str:
+    """That none of so many files exists.
+
+    >>> none_of(1, "image"), none_of(1200, "image")
+    ('The only image file does not exist', 'None of the 1,200 image files exists')
+    """
+    return (
+        f"None of the {n:,} {name} files exists"
+        if n > 1
+        else f"The only {name} file does not exist"
+    )

@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from srmm.data.split import identical
+from srmm.errors import several
 
 ROWS = 2_000
 """Items of either side that are looked at."""
@@ -48,7 +49,7 @@ def domain_test(new: np.ndarray, known: np.ndarray, seed: int = 0) -> dict[str, 
     counts = {"n": len(new), "n_before": len(known)}
     if min(len(new), len(known)) < FEWEST:
         side = "new" if len(new) <= len(known) else "training"
-        reason = f"only {min(counts.values())} {side} items: too few to tell anything"
+        reason = f"only {several(min(counts.values()), side + ' item')}: too few to tell anything"
         return {**counts, "auc": None, "auc_ci": None, "p": None, "large": False, "reason": reason}
     both = np.concatenate([new, known])
     x = _features(both, seed)

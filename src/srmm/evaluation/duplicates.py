@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
+from srmm.errors import several
 
 COSINE = 0.99
 SMALLEST = 32
@@ -38,7 +39,8 @@ def near_duplicates(
     for name in test.modalities:
         if test.embedding_dims[name] < SMALLEST:
             few = test.embedding_dims[name]
-            counted[name] = {"reason": f"{few} numbers are too few to tell"}
+            too_few = several(few, "number is too few", "numbers are too few")
+            counted[name] = {"reason": f"{too_few} to tell"}
             continue
         places, items = test.items(name)
         _, known = train.items(name)

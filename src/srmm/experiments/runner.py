@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +22,7 @@ from srmm.experiments.data import ExperimentData, draw_mask, mask_digest, split_
 from srmm.experiments.plan import Run, check_names, find_experiment, plan
 from srmm.experiments.run_check import check_run
 from srmm.experiments.views import VIEWS
-from srmm.files import json_ready, read_json, replacing_file, write_json
+from srmm.files import json_ready, only_writer, read_json, replacing_file, write_json
 from srmm.version import versions
 
 FORMAT = "srmm-experiment"
@@ -29,6 +32,8 @@ _BY_DATA = (
     *((kind, ending) for kind in ("curves", "tsne") for ending in ("svg", "png")),
 )
 """What is written for each data set, to KIND-NAME.ENDING."""
+_FIRST, _LAST, _MAKING = "config.json", "results.json", ".results-"
+_ORDER = {_FIRST: -1, _LAST: 1}
 CHOICES = ("seeds", "dropped", "methods", "max_epochs")
 """What a person chose of a run beside its data, as in its configuration."""
 
@@ -77,26 +82,40 @@ def reproduce(
     runs = [plan(experiment, data, folder, **chosen) for data in datas]
     for run in runs:
         run_cells(run.cells(), run.data, folder, jobs=jobs, progress=progress)
-    output.mkdir(parents=True, exist_ok=True)
-    earlier = _earlier_files(output)
     config = _config(name, runs, chosen)
-    config["masks"] = {run.data.name: _write_masks(run, output) for run in runs}
-    # First of all: it tells a run that was interrupted here from somebody else's folder.
-    write_json(output / "config.json", json_ready(config))
-    written = VIEWS[experiment.view](runs, output)
-    heading = [f"# {experiment.title}", ""]
-    if experiment.note:
-        heading += [experiment.note, ""]
-    _write(output / "results.md", "\n".join(heading + written.markdown) + "\n")
-    write_json(
-        output / "results.json", json_ready({"experiment": name, "results": written.numbers})
-    )
-    made = {f"{experiment.view}-{run.data.name}" for run in runs}
-    made |= {f"masks-{data}" for data, digests in config["masks"].items() if digests}
-    for path in earlier:
-        if path.stem not in made:
-            path.unlink()
+    with _replacing_run(output) as made:
+        config["masks"] = {run.data.name: _write_masks(run, made) for run in runs}
+        write_json(made / _FIRST, json_ready(config))
+        written = VIEWS[experiment.view](runs, made)
+        heading = [f"# {experiment.title}", ""]
+        if experiment.note:
+            heading += [experiment.note, ""]
+        _write(made / "results.md", "\n".join(heading + written.markdown) + "\n")
+        write_json(made / _LAST, json_ready({"experiment": name, "results": written.numbers}))
     return output
+
+
+@contextlib.contextmanager
+def _replacing_run(output: Path) -> Iterator[Path]:
+    """Yield a folder for the files of a run; at its end they take the place of an earlier run's.
+
+    No file of one run ever lies beside one of the other: first the earlier ones go, but for the
+    configuration, which tells a run from somebody else's folder. Whoever is killed in between
+    leaves a folder without `_LAST`, that is, no finished run; the same command makes it whole.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    with only_writer(output):
+        for left in output.glob(f"{_MAKING}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        made = Path(tempfile.mkdtemp(dir=output, prefix=_MAKING))
+        try:
+            yield made
+            for path in [output / _LAST, output / "results.md", *_earlier_files(output)]:
+                path.unlink(missing_ok=True)
+            for file in sorted(made.iterdir(), key=lambda file: _ORDER.get(file.name, 0)):
+                file.replace(output / file.name)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
 
 
 def _earlier_files(output: Path) -> list[Path]:

@@ -132,8 +132,8 @@ class TrustIn(Constants):
 class WeightsOf(Constants):
     """`PatternWeights`: present (n, M) → the weight of each expert, double (n, 2·M + 1)."""
 
-    bits: Tensor
-    codes: Tensor
+    signs: Tensor
+    """(M, patterns): 1 where a pattern has the modality, else −1."""
     table: Tensor
     alone: Tensor
     """(2, M): of each modality alone, and of its discriminant."""
@@ -143,16 +143,17 @@ class WeightsOf(Constants):
         M = weights.weights.shape[1] // 2
         lone = weights.of(np.eye(M, dtype=bool))
         self.fused_share = weights.fused_share
+        has = weights.codes.astype(np.int64) >> np.arange(M)[:, None] & 1
         self.keep(
-            bits=1 << np.arange(M),
-            codes=weights.codes.astype(np.int64),
+            signs=(2 * has - 1).astype(np.float32),
             table=weights.weights,
             alone=np.stack([np.diagonal(lone), np.diagonal(lone, M)]),
         )
 
     def forward(self, present: Tensor) -> Tensor:
-        code = torch.where(present, self.bits, 0).sum(dim=1, keepdim=True)
-        found = code == self.codes  # (n, patterns)
+        # Not by the integers of patterns: a runtime may add them up as floats, exact to 53 bits.
+        agreeing = (2 * present.float() - 1) @ self.signs
+        found = agreeing == present.shape[1]  # (n, patterns)
         known = found.double() @ self.table
         # A pattern without weights of its own follows those of its modalities.
         count = present.double().sum(dim=1, keepdim=True)

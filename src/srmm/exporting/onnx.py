@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.missing import described
 from srmm.data.modality import pattern_mask, usable_patterns
 from srmm.errors import InputError, SrmmError
 from srmm.exporting.encoders import export_encoder
@@ -25,11 +26,12 @@ from srmm.files import is_of_format, json_ready, listed, replacing_folder, write
 from srmm.learning.describe import describe_model
 from srmm.learning.standardize import Standardizer
 from srmm.learning.surroundings import undisturbed
+from srmm.workflows.places import EXPORT as FORMAT
 from srmm.workflows.places import check_place
 from srmm.workflows.predictor import Predictor
+from srmm.workflows.reading import kept_options
 from srmm.workflows.rows import with_inputs
 
-FORMAT = "srmm-onnx"
 VERSION = 1
 ABOUT, GRAPH = "srmm.json", "classifier.onnx"
 TOLERANCE = 1e-5
@@ -210,6 +212,7 @@ def _described(
             "prior": model.class_prior_.tolist(),
         },
         "sets": _sets(model),
+        "missing": described(kept_options(config).get("missing", "auto")),
         "hub": config.get("hub"),
         "versions": describe_model(model)["versions"],
     }

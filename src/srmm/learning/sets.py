@@ -62,7 +62,7 @@ class PredictsSets:
                 f"This {type(self).__name__} kept no scores of held-out instances, so it cannot "
                 "promise a coverage. Call calibrate(X, y) with labelled instances that it was not "
                 "trained on and will not be tested on, or fit it with a validation part or as "
-                "the default method, 'srmm'."
+                "the default method, 'srmm' (distilled, it keeps none: ask its teacher)."
             )
         return calibration
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from srmm.report.words import (
-    count,
     interval,
     many,
     p_text,
@@ -50,7 +49,7 @@ def finding(kind: str, test: Mapping[str, Any], modalities: Sequence[str]) -> st
 def pattern_words(test: Mapping[str, Any], modalities: Sequence[str]) -> str:
     """The pattern of a line of the table."""
     if test["present"] is None:
-        return f"{count(test['patterns'])} rarer patterns"
+        return many(test["patterns"], "rarer pattern")
     return pattern_text(test["present"], modalities)
 
 
@@ -64,8 +63,8 @@ def headline(content: Mapping[str, Any]) -> str:
     if not content["n_tests"]:
         return f"Nothing could be tested on {rows}."
     return (
-        f"No alarm on {rows}: {content['n_tests']} comparisons with training, none both "
-        "significant and large."
+        f"No alarm on {rows}: {many(content['n_tests'], 'comparison')} with training, "
+        f"{'none' if content['n_tests'] > 1 else 'not'} both significant and large."
     )
 
 

@@ -90,9 +90,11 @@ def read_json_body(body: bytes) -> Any:
         raise
     except RecursionError:
         raise Refusal(400, "The JSON is nested too deeply.") from None
-    except ValueError as error:  # of Unicode, too, and of numbers with thousands of digits
+    except (json.JSONDecodeError, UnicodeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise Refusal(400, f"The body is not valid JSON in UTF-8: {reason}.") from None
+    except ValueError:  # Python's own limit on the digits of a whole number
+        raise Refusal(400, "A whole number in it has thousands of digits.") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -101,6 +101,10 @@ class Desk:
         coverage: float | None = COVERAGE
         if "coverage" in query:
             coverage = None if query["coverage"] == "none" else _within(query["coverage"])
+            if coverage is not None and getattr(self.predictor.model, "calibration_", None) is None:
+                raise Refusal(422, "The model kept no scores of held-out instances, so it cannot "
+                              "promise a coverage. Leave it out, or ask for none.",
+                              field="coverage")  # fmt: skip
         explain = query.get("explain", "true").lower()
         if explain not in ("true", "false"):
             raise Refusal(422, "Expected true or false.", field="explain")

@@ -67,7 +67,7 @@ def given_item(one: ServedModality, value: Any, field: str) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        raise _unexpected(one, value, field, "a text")
+        raise Refusal(422, f"Expected a text, got {_named(value)}.", field=field)
     return _checked(value, field)
 
 
@@ -155,8 +155,11 @@ def _numbers(
 def _vector(one: ServedModality, value: Any, field: str) -> GivenVector:
     expected = f"expected an embedding of {one.embedding_dim:,} finite numbers"
     # By type, and not by class: truth values are no numbers, and embeddings are long.
-    if not (isinstance(value, list) and set(map(type, value)) <= {int, float}):
-        raise Refusal(422, f"{_named(value)}: {expected}.", field=field)
+    if not isinstance(value, list):
+        raise Refusal(422, f"Got {_named(value)}, {expected}.", field=field)
+    if others := set(map(type, value)) - {int, float}:
+        odd = next(part for part in value if type(part) in others)
+        raise Refusal(422, f"The list holds {_named(odd)}: {expected}.", field=field)
     if len(value) != one.embedding_dim:
         raise Refusal(422, f"A list of {len(value):,} numbers: {expected}.", field=field)
     try:

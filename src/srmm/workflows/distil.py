@@ -44,7 +44,8 @@ def distil_workflow(
     if own is None:
         raise InputError(
             f"The embeddings that {model_folder} was trained on are gone "
-            f"({origin.get('store') or 'it names none'}), and a model is distilled on them."
+            f"({origin.get('store') or 'it names none'}), and a model is distilled on them. Put "
+            "them back beside it, or fit the model again."
         )
     split = split_column(own, rows)
     # In the order of training: what was given as validation came last.

@@ -15,7 +15,7 @@ from srmm.encoders import encoder_kind, learns_from_items
 from srmm.encoding.encode import EncodingSummary, encode
 from srmm.encoding.fitting import COLUMNS, named_encoders
 from srmm.encoding.store import ENCODERS
-from srmm.errors import InputError
+from srmm.errors import InputError, several
 from srmm.workflows.splits import Split
 
 
@@ -94,9 +94,9 @@ def _check_fitted_before(data: Table, store: Path) -> None:
     both = learnt.intersection(data.ids[data.split == "test"].tolist())
     if both:
         raise InputError(
-            f"{len(both):,} test rows of this split are training rows in the store {store}, whose "
-            "encoder was fitted on them. Keep --seed and --test-size as they were, or name another "
-            "place with --store."
+            f"{several(len(both), 'test row is', 'test rows are')} training data of the encoder in "
+            f"the store {store}, which was fitted on another split. "
+            "Keep --seed and --test-size as they were, or name another place with --store."
         )
 
 

@@ -20,7 +20,13 @@ from srmm.workflows.made_by import head_of
 Made = Callable[[Path], bool]
 """Whether the same command made what is at a path."""
 
-_FOLDERS = (("config.json", MODEL, "a model"), ("manifest.json", STORE, "a store of embeddings"))
+EXPORT = "srmm-onnx"
+"""The format of the srmm.json of an exported model."""
+_FOLDERS = (
+    ("config.json", MODEL, "a model"),
+    ("manifest.json", STORE, "a store of embeddings"),
+    ("srmm.json", EXPORT, "an exported model"),
+)
 _UNFINISHED = {"in-use.txt", "README.txt"}
 _NAME_BYTES, _PATH_BYTES = 255, 4095
 
@@ -29,8 +35,8 @@ def check_place(path: Path | str, option: str = "--output") -> None:
     """Raise `InputError` if nothing can, or may, be written at `path`, a file or a folder.
 
     That is so through a link that leads nowhere, under a name that is too long, below a file, in a
-    folder that is not ours to write to, in the place of a device, and inside a model, a store or
-    unfinished work.
+    folder that is not ours to write to, in the place of a device, and inside a model, an exported
+    one, a store or unfinished work.
     """
     path = Path(path)
     _check_name(path, option)

@@ -19,7 +19,7 @@ from srmm.evaluation.domain import ROWS
 from srmm.evaluation.drift import KINDS
 from srmm.evaluation.sides import NewRows, Reference
 from srmm.evaluation.watch import FORMAT, LIMITS, VERSION, compare
-from srmm.files import beside, json_ready, write_json
+from srmm.files import beside, json_ready, json_text, replacing_file
 from srmm.learning.saving import Saved
 from srmm.methods import method_name
 from srmm.version import versions
@@ -135,10 +135,12 @@ def watch_workflow(
         kinds = {name: about["kind"] for name, about in predictor.config["inputs"].items()}
         pictures, said = _pictures(content, new, kinds, source, root)
         content["notes"] += said
-        write_json(json, content)
         from srmm.report.watch import write_watch  # matplotlib, which takes a second
 
-        write_watch(content, html, pictures=pictures)
+        with replacing_file(json) as temporary:
+            # Numbers that lie on the disk already take the place of old ones once the page has.
+            temporary.write_text(json_text(content), encoding="utf-8")
+            write_watch(content, html, pictures=pictures)
     return Watched(content, html, json)
 
 

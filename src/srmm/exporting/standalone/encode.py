@@ -3,8 +3,10 @@
 Needs numpy and onnxruntime; for pictures pillow, for texts tokenizers.
 """
 
+import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,18 @@ import numpy as np
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it else reports its use
 import onnxruntime
+
+MOST_PIXELS, MOST_TEXT_BYTES, LEAST_FACE_PIXELS = 89_478_485, 1_000_000, 16
+"""What srmm takes, beyond which an item is broken."""
+_DNG_VERSION, _SUBFILE_TYPE, _REDUCED = 0xC612, 0xFE, 1
+
+
+def check_files(folder: Path) -> None:
+    """ValueError naming the first file of the export that is not as it was written."""
+    about = json.loads((folder / "srmm.json").read_text(encoding="utf-8"))
+    for name, entry in about["files"].items():
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != entry["sha256"]:
+            raise ValueError(f"{folder / name} has changed since it was exported: export it again.")
 
 
 def named_items(words: list[str]) -> dict[str, str]:
@@ -28,7 +42,10 @@ def named_items(words: list[str]) -> dict[str, str]:
 
 
 def embed_all(folder: Path, items: dict[str, Any]) -> dict[str, np.ndarray]:
-    """{modality: a path of a picture, a text, or a path ending in .npy} → {modality: (1, d)}."""
+    """{modality: a path of a picture, a text, or a path ending in .npy} → {modality: (1, d)}.
+
+    What stood for nothing in training ("N/A") is absent, and said.
+    """
     about = json.loads((Path(folder) / "srmm.json").read_text(encoding="utf-8"))
     embeddings = {}
     for name, item in items.items():
@@ -37,35 +54,111 @@ def embed_all(folder: Path, items: dict[str, Any]) -> dict[str, np.ndarray]:
                 f"There is no modality {name!r}; there are {list(about['modalities'])}."
             )
         if str(item).endswith(".npy"):
-            embeddings[name] = np.load(item, allow_pickle=False).reshape(1, -1)
+            embeddings[name] = vector_at(item)
             continue
         encoder = about["modalities"][name]["encoder"]
         if not (encoder and encoder.get("prepare")):
             raise ValueError(
                 f"{name}: no encoder is exported for it; give a vector, {name}=FILE.npy."
             )
-        if encoder["kind"] != "text":
-            item = picture_at(item)
-        elif any("\ud800" <= letter <= "\udfff" for letter in item):
-            raise ValueError(f"{name} is not valid Unicode text: {item!r:.200}.")
-        embeddings[name] = embed(folder, encoder, [item])
+        if stands_for_nothing(str(item), about["missing"]):
+            print(f"note: {name} is absent: {item!r} stands for nothing.", file=sys.stderr)
+            continue
+        opened = checked_text(name, item) if encoder["kind"] == "text" else picture_at(item)
+        if encoder["kind"] == "face":
+            check_face(name, opened)
+        embeddings[name] = embed(folder, encoder, [opened])
     return embeddings
 
 
-def picture_at(path: str) -> Any:
-    """The picture in a file, upright and as RGB; what is transparent is white, as in training."""
-    from PIL import Image, ImageOps
-
+def stands_for_nothing(text: str, missing: dict[str, Any]) -> bool:
+    """Whether a text is blank or was a marker of what is missing in training ("missing")."""
+    word = text.strip().lower()
+    if not word or word in missing["texts"] or set(text) <= set(missing["signs"]):
+        return True
     try:
-        opened = Image.open(path)
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"{path}: {error}") from None
+        return float(word) in missing["numbers"]
+    except ValueError:
+        return False
+
+
+def checked_text(name: str, text: str) -> str:
+    """The text; ValueError if it is none that srmm takes."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} is not valid Unicode text: {text!r:.200}.") from None
+    if size > MOST_TEXT_BYTES:
+        raise ValueError(f"{name} is a text of {size:,} bytes, more than {MOST_TEXT_BYTES:,}.")
+    return text
+
+
+def check_face(name: str, face: Any) -> None:
+    """ValueError for a face that is too small to be told from another."""
+    if min(face.size) < LEAST_FACE_PIXELS:
+        raise ValueError(f"{name} has {face.width} × {face.height} pixels, too few for a face.")
+
+
+def vector_at(path: str) -> np.ndarray:
+    """The embedding in a .npy file, (d,) or (1, d) → (1, d)."""
+    try:
+        vector = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # of a damaged file anything
+        raise ValueError(f"{path} is not an array that NumPy reads ({error}).") from None
+    if not isinstance(vector, np.ndarray) or vector.ndim not in (1, 2) or vector.shape[:-1] > (1,):
+        raise ValueError(f"{path} does not hold one vector: give an array of shape (d,).")
+    return vector.reshape(1, -1)
+
+
+def picture_at(path: str) -> Any:
+    """The picture in a file, upright and as RGB; what is transparent is white, as in training.
+
+    ValueError for whatever srmm refuses.
+    """
+    from PIL import Image
+
+    with Path(path).open("rb") as file:
+        head = file.read(10)
+        file.seek(0)
+        try:
+            opened = Image.open(file)
+            _check_kind(path, opened, head)
+            opened.load()
+        except ValueError:
+            raise
+        except Exception as error:  # a decoder given damaged bytes raises anything
+            raise ValueError(f"{path} is not a picture that Pillow reads ({error}).") from None
+        return _as_rgb(path, opened)
+
+
+def _check_kind(path: str, opened: Any, head: bytes) -> None:
+    if opened.format == "EPS":  # Pillow would run the program that it is
+        raise ValueError(f"{path} is a PostScript program, which is not run: save it as PNG.")
+    tags = getattr(opened, "tag_v2", {}) if opened.format == "TIFF" else {}
+    small = _DNG_VERSION in tags or tags.get(_SUBFILE_TYPE, 0) & _REDUCED
+    if small or (head.startswith(b"II*\0") and head[8:10] == b"CR"):
+        raise ValueError(f"{path} is a camera's RAW file: develop it, i.e. save it as JPEG.")
+    if opened.width * opened.height > MOST_PIXELS:
+        raise ValueError(
+            f"{path} has {opened.width:,} × {opened.height:,} pixels, more than {MOST_PIXELS:,} in "
+            "all: make it smaller."
+        )
     scaled = opened.tile and opened.tile[0][3] in ("L;2", "L;4", "RGB;16B")
     if scaled and "transparency" in opened.info:  # a colour of other bits than the pixels get
         raise ValueError(f"{path} is not of 8 bits: save it with 8, or use srmm itself.")
-    picture = ImageOps.exif_transpose(opened)
-    if picture.mode == "F" or picture.mode.startswith("I"):
+
+
+def _as_rgb(path: str, opened: Any) -> Any:
+    from PIL import Image, ImageOps
+
+    if opened.mode == "F" or opened.mode.startswith("I"):
         raise ValueError(f"{path} has more than 8 bits: save it with 8, or use srmm itself.")
+    try:
+        picture = ImageOps.exif_transpose(opened)
+    except Exception:  # of damaged EXIF: the picture itself is fine
+        picture = opened
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)

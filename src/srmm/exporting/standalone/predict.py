@@ -50,7 +50,7 @@ def checked(embeddings: dict[str, Any], modalities: dict[str, Any]) -> dict[str,
             raise ValueError(f"There is no modality {name!r}; there are {known}.")
         if np.ma.isMaskedArray(given):  # what is masked would be taken for a number
             raise ValueError(f"{name} is a masked array: fill it with NaN, {name}.filled(np.nan).")
-        size, found = modalities[name]["size"], np.asarray(given, dtype=np.float32)
+        size, found = modalities[name]["size"], as_numbers(name, given)
         if found.ndim != 2 or found.shape[1] != size:
             raise ValueError(f"{name} is of shape {found.shape}, expected (n, {size}).")
         odd = ~np.isfinite(found).all(axis=1) & ~np.isnan(found).all(axis=1)
@@ -66,11 +66,27 @@ def checked(embeddings: dict[str, Any], modalities: dict[str, Any]) -> dict[str,
     return rows
 
 
-if __name__ == "__main__":
-    from encode import embed_all, named_items  # type: ignore[import-not-found]
-
+def as_numbers(name: str, given: Any) -> np.ndarray:
+    """An array as float32; ValueError for what is no numbers, such as dates and complex ones."""
     try:
+        found = np.asarray(given)
+        if found.dtype.kind in "mMcV":
+            raise ValueError(f"dtype {found.dtype}")
+        with np.errstate(over="ignore"):
+            return found.astype(np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold rows of numbers of one length ({error}).") from None
+
+
+if __name__ == "__main__":
+    from encode import check_files, embed_all, named_items  # type: ignore[import-not-found]
+
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a class is any text
+    try:
+        check_files(FOLDER)
         labels, found = predict(embed_all(FOLDER, named_items(sys.argv[1:])))
+    except ImportError as error:
+        sys.exit(f"error: {error}. Raw pictures need pillow, raw texts tokenizers: install them.")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     print(labels[0], f"{found[0].max():.4f}")
