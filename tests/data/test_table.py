@@ -556,3 +556,9 @@ def test_columns_are_named_by_text(chosen: dict[str, object], says: str) -> None
     with pytest.raises(InputError, match=says):
         read_table(frame, **chosen)
     assert read_table(frame, text="0", image=None).modalities == ("text",)
+
+
+def test_all_columns_that_a_name_may_mean_are_named() -> None:
+    frame = pd.DataFrame({"title": ["a"], "Title ": ["b"], "TITLE": ["c"]})
+    with pytest.raises(InputError, match=r"mean 'title' or 'Title ' or 'TITLE'\? Available"):
+        read_table(frame, text="Title")

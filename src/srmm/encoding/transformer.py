@@ -24,7 +24,7 @@ from srmm.encoders import Encoder, encoder_kind
 from srmm.encoding.encode import EncodingResult, chosen_encoder, encode
 from srmm.encoding.fitting import fitted_copy, needs_fitting, read_as_cells
 from srmm.encoding.one_modality import ShownProgress
-from srmm.errors import InputError, shown
+from srmm.errors import InputError, shown, spelt_otherwise
 from srmm.recipe import as_before_on_failure
 
 
@@ -136,7 +136,8 @@ class Encode(TransformerMixin, BaseEstimator):
         result = self._encoded(self._table(X, lacking, to_predict=True), for_prediction=True)
         gone = result.summary.missing_files() + result.summary.not_read()
         if lacking:
-            gone.append(f"There is no {', no '.join(map(repr, lacking))}: absent in all rows.")
+            said = f"There is no {', no '.join(map(repr, lacking))}: absent in all rows."
+            gone.append(f"{said} {spelt_otherwise(lacking, _columns(X))}".rstrip())
         for sentence in gone:
             warnings.warn(sentence, stacklevel=2)
         return result.embeddings
