@@ -440,7 +440,16 @@ def test_dates_are_called_the_same_in_every_kind_of_table(tmp_path: Path, holder
         ("a.jsonl", b'["t"]\n', "Line 1 of a.jsonl must be a JSON object.*got list"),
         ("a.parquet", b"PAR1 no", "a.parquet is not a readable Parquet file"),
         ("a.ods", b"PK", "unknown extension '.ods'.*.csv"),
-        ("a.json", b"[]", "name it .jsonl"),
+        ("a.json", b"[]", "'t' is not in a.json. None are available"),
+        ("a.json", b"7", "a.json holds 7, which is no table. Expected a list of objects"),
+        ("a.json", b'[{"t": 1}, 2]', "Entry 1 of a.json is 2, which is no row"),
+        ("a.json", b'{"t": [1, 2], "u": [1]}', "lists of several lengths, 1 to 2 cells"),
+        ("a.json", b'{"t": [1], "u": 1}', "is an object of 't', 'u', whose values are no columns"),
+        ("a.json", b'{"columns": ["t", "t"], "data": []}', "names, each once, and a list of rows"),
+        ("a.json", b'{"columns": ["t"], "data": [[1, 2]]}', "expected a list of 1 cells"),
+        ("a.json", b'{"t": [1], "t": [2]}', "a.json is not JSON .*'t' stands twice"),
+        ("a.json", b'{"t": ', "a.json is not JSON"),
+        ("a.json", b"[" * 100_000, "a.json is nested too deeply"),
     ],
 )
 def test_files_that_are_no_table(tmp_path: Path, name: str, content: bytes, says: str) -> None:

@@ -173,7 +173,7 @@ def read_table(
     ----------
     source : path, address, DataFrame or Dataset
         A .csv or .tsv file with a header (UTF-8, or UTF-16 with its mark; separated by commas,
-        tabs, semicolons or pipes), .jsonl or .ndjson (all four also .gz, .bz2, .xz or .zip),
+        tabs, semicolons or pipes), .jsonl, .ndjson or .json (all also .gz, .bz2, .xz or .zip),
         .parquet or .pq, .xlsx (a sheet: "goods.xlsx#Summer"); an SQLite file, or the address of a
         database, "postgresql://user@host/shop"; a folder with a folder of pictures or sounds per
         class, or of a data set that `datasets` saved; a frame, of Polars and the like, too, an

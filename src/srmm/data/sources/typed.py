@@ -44,7 +44,7 @@ def _json_rows(path: Path) -> Generator[tuple[int, dict[str, Any]]]:
             if line.isspace():
                 continue
             try:
-                row = _JSON.decode(line)
+                row = JSON.decode(line)
             except ValueError as error:
                 raise InputError(f"Line {number} of {path.name} is not JSON ({error}).") from None
             except RecursionError:
@@ -67,7 +67,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_once)
+JSON = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def open_parquet(path: Path) -> OpenedTable:
