@@ -106,7 +106,8 @@ def _were(n: int) -> str:
 
 def _cut(cut: Mapping[str, Any]) -> str:
     """What the encoder read only a part of: 37 of 900 items were cut at 256 tokens."""
-    return f"{count(cut['items'])} of {count(cut['of'])} items were cut at {cut['limit']}"
+    what = cut.get("taken") or f"were cut at {cut['limit']}"
+    return f"{count(cut['items'])} of {count(cut['of'])} items {what}"
 
 
 def _columns(encoder: Mapping[str, Any]) -> str:
