@@ -32,8 +32,8 @@ class DlibFaceEncoder:
     The largest frontal face is found, five landmarks on it (the eyes and the nose) turn it
     upright and cut it out, at 150 × 150 pixels: the steps of the face_recognition package. Where
     no face is found, the picture is taken for the crop of one, and its central square for the
-    box: `is_cut`, and the summary of an encoding job counts these. On the AT&T photos, 99 of 100 are found, and the descriptors of the two ways differ by
-    0.08 in the mean.
+    box: `is_cut`, and the summary of an encoding job counts these. On the AT&T photos, 99 of 100
+    are found, and the descriptors of the two ways differ by 0.08 in the mean.
 
     Code: Boost licence. Weights: public domain, in the package face-recognition-models, trained on
     about three million faces of FaceScrub, VGGFace and others.
