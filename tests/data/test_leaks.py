@@ -70,6 +70,7 @@ def test_finer_classes_and_columns_of_single_ones_are_pointed_out() -> None:
         ([*"ababab"], [*"xyxyxy"]),  # too few to tell
         ([*"abcdefghijkl"], [*"ABCDEFGHIJKL"]),  # names of rows
         (CODES, [None] * 24),
+        (CODES, [[label] for label in LABELS]),  # refused where they are learnt from
     ],
 )
 def test_other_columns_need_no_words(column: list[object], labels: list[object] | None) -> None:

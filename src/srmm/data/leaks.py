@@ -46,7 +46,10 @@ def leak_notes(
     known = known_labels(labels)
     if known.sum() < _FEWEST:
         return []
-    of_row, classes = pd.factorize(labels[known])
+    try:
+        of_row, classes = pd.factorize(labels[known])
+    except TypeError:  # lists: what they lack is said where labels are checked
+        return []
     notes, single = [], {}
     for column in dict.fromkeys(modality.columns):
         values = _values(cells[column][known])
