@@ -474,7 +474,7 @@ def test_a_table_that_is_not_there(products: Path, tmp_path: Path) -> None:
         read_table(tmp_path / "no" / "product.csv", text="title")
     with pytest.raises(InputError, match="is a folder"):
         read_table(tmp_path, text="title")
-    with pytest.raises(InputError, match="got dict"):
+    with pytest.raises(InputError, match=r"got dict. Make it a frame: pandas.DataFrame"):
         read_table({"title": ["a"]}, text="title")  # type: ignore[arg-type]
 
 
@@ -571,3 +571,10 @@ def test_all_columns_that_a_name_may_mean_are_named() -> None:
     frame = pd.DataFrame({"title": ["a"], "Title ": ["b"], "TITLE": ["c"]})
     with pytest.raises(InputError, match=r"mean 'title' or 'Title ' or 'TITLE'\? Available"):
         read_table(frame, text="Title")
+
+
+def test_what_is_in_the_index_of_a_frame_is_said_to_be_there() -> None:
+    frame = pd.DataFrame({"t": ["a", "b"], "y": ["u", "v"], "k": [1, 2]}).set_index(["y", "k"])
+    with pytest.raises(InputError, match=r"label column 'y' is not in the frame. It names the fr"):
+        read_table(frame, text="t", label="y")
+    assert read_table(frame.reset_index(), text="t", label="y").labels is not None

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -83,10 +84,12 @@ def open_source(source: Any, *, query: str | None = None) -> OpenedTable:
     if is_arrow_table(source) or isinstance(source, pa.RecordBatch):
         return open_arrow(source)
     if not isinstance(source, (str, Path)):
-        lazy = " Call its .collect() first." if hasattr(source, "collect") else ""
+        remedy = " Call its .collect() first." if hasattr(source, "collect") else ""
+        if isinstance(source, dict | list | np.ndarray | pd.Series):
+            remedy = " Make it a frame: pandas.DataFrame(…)."
         raise InputError(
             "A table must be a path, an address of a database, a frame, an Arrow table or a data "
-            f"set of `datasets`, got {type(source).__name__}.{lazy}"
+            f"set of `datasets`, got {type(source).__name__}.{remedy}"
         )
     return _open_folder(path) if is_dir(path) else _open_file(path, sheet)
 

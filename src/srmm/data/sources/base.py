@@ -63,6 +63,8 @@ class OpenedTable:
     """What a column is for, where the format says it: role or kind of item → column."""
     chunks: Callable[[Sequence[str], int], Iterator[LoadedColumns]] | None = None
     """Like `read`, that many rows at a time; None of a source that is read as a whole."""
+    levels: tuple[str, ...] = ()
+    """Names of a frame's index, which are no columns."""
     to_predict: bool = False
     """Whether its rows are to be predicted: they need no item, no label, and no id of their own."""
 

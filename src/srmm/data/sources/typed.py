@@ -122,7 +122,8 @@ def open_frame(frame: pd.DataFrame) -> OpenedTable:
         cells = {column: cells_in_memory(column, some) for column, some in held.items()}
         return LoadedColumns(cells, None, len(frame))
 
-    return OpenedTable("the frame", None, columns, read)
+    levels = tuple(str(name) for name in frame.index.names if name is not None)
+    return OpenedTable("the frame", None, columns, read, levels=levels)
 
 
 def cells_in_memory(column: str, cells: Any) -> np.ndarray:
