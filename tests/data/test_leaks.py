@@ -75,3 +75,14 @@ def test_finer_classes_and_columns_of_single_ones_are_pointed_out() -> None:
 )
 def test_other_columns_need_no_words(column: list[object], labels: list[object] | None) -> None:
     assert notes(column, labels) == []
+
+
+def test_of_many_rows_a_few_show_that_a_column_tells_nothing() -> None:
+    many = 300
+    labels: list[object] = [*LABELS * many]
+    assert len(notes([*CODES * many], labels)) == 1
+    assert len(notes([f"{label} {i % 40}" for i, label in enumerate(labels)], labels)) == 1
+    assert notes([*CODES * (many - 1), *CODES[::-1]], labels) == []
+    assert notes([i % 50 for i in range(len(labels))], labels) == []
+    late: list[object] = [float(label == "hat") for label in labels]
+    assert len(notes(late, labels)) == 1

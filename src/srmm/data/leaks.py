@@ -22,6 +22,8 @@ _OF_EACH = 2
 """So many rows a value has on average: names of rows tell nothing of others."""
 _OF_FINER = 5
 """The same of values that are more than the classes."""
+_LOOKED_AT = 1000
+"""Rows, from all over the table, that are looked at first."""
 _NAMED = 3
 _REMEDY = (
     "If it was made from the label, or is not known before it, leave it out: what is learnt from "
@@ -52,7 +54,12 @@ def leak_notes(
         return []
     notes, single = [], {}
     for column in dict.fromkeys(modality.columns):
-        values = _values(cells[column][known])
+        here = cells[column][known]
+        step = 1 + len(here) // _LOOKED_AT
+        some = _values(here[::step])
+        if some is None or _cannot_tell(some, of_row[::step], len(here), len(classes)):
+            continue
+        values = _values(here)
         if values is None:
             continue
         found = _told(values, of_row, finer=modality.kind == "features")
@@ -73,6 +80,17 @@ def leak_notes(
             f"without a miss: {', '.join(told[:_NAMED])}{more}. {_REMEDY}"
         )
     return notes
+
+
+def _cannot_tell(some: list[Hashable], of_row: np.ndarray, n: int, n_classes: int) -> bool:
+    """Whether some of n rows show that a column tells no class: most do, and need no more."""
+    there = {value for value in some if value is not None}
+    words = all(isinstance(value, str) for value in there)
+    if len(there) > (max(n // _OF_FINER, n_classes) if words else max(n_classes, 2)):
+        return True
+    pairs = {(value, of) for value, of in zip(some, of_row.tolist(), strict=True)}
+    pairs = {(value, of) for value, of in pairs if value is not None}
+    return len(pairs) > len(there) > 2
 
 
 def _values(cells: np.ndarray) -> list[Hashable] | None:
