@@ -663,3 +663,12 @@ def test_objects_of_json_may_lack_names_and_hold_lists(tmp_path: Path) -> None:
     table = read_table(path, text="t", features="v")
     assert table.items["text"].tolist() == ["a", None]
     assert [item.tolist() for item in table.items["features"]] == [[1, 2], [3, 4]]
+
+
+def test_one_object_is_a_row_and_rows_may_stand_under_a_name(tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text('{"t": "a", "n": 1}', encoding="utf-8")
+    assert cells(tmp_path / "one.json") == [["a"], [1]]
+    (tmp_path / "api.json").write_text('{"data": [{"t": "a"}, {"t": "b"}]}', encoding="utf-8")
+    opened = open_source(tmp_path / "api.json")
+    assert opened.notes == ("The rows of api.json are what it has under 'data'.",)
+    assert cells(tmp_path / "api.json") == [["a", "b"]]

@@ -25,8 +25,8 @@ def open_json(path: Path) -> OpenedTable:
     """A table that is one JSON document, read whole.
 
     A list of objects has a row each, and an object a column for each name: a list of cells, or an
-    object of row names → cells. What pandas calls "split", "table" and "index" is read, too.
-    Objects that follow one another on lines of their own are JSON Lines.
+    object of row names → cells. What pandas calls "split", "table" and "index" is read, too, and a
+    list of objects under one name. Objects that follow one another on lines of their own are JSON Lines.
     """
     with text_file(path) as file:
         text = file.read()
@@ -40,13 +40,21 @@ def open_json(path: Path) -> OpenedTable:
         raise InputError(f"{path.name} is not JSON ({error}).") from None
     except RecursionError:
         raise InputError(f"{path.name} is nested too deeply.") from None
+    notes = encoding_notes(path)
+    if isinstance(content, dict) and len(content) == 1:
+        ((key, rows),) = content.items()
+        if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
+            content, notes = (
+                rows,
+                (*notes, f"The rows of {path.name} are what it has under {key!r}."),
+            )
     columns = _columns(path.name, content)
 
     def read(wanted: Sequence[str]) -> LoadedColumns:
         cells = {column: object_array(columns[column]) for column in wanted}
         return LoadedColumns(cells, None, len(next(iter(columns.values()), ())))
 
-    return OpenedTable(path.name, path.parent, tuple(columns), read, encoding_notes(path))
+    return OpenedTable(path.name, path.parent, tuple(columns), read, notes)
 
 
 def _columns(name: str, content: Any) -> Columns:
@@ -74,6 +82,8 @@ def _columns(name: str, content: Any) -> Columns:
             return _of_records(name, values)  # row names → rows
         rows = dict.fromkeys(row for value in values for row in value)
         return {column: [value.get(row) for row in rows] for column, value in content.items()}
+    if values and not any(isinstance(value, list | dict) for value in values):
+        return _of_records(name, [content])  # the one line of JSON Lines
     raise InputError(
         f"{name} is an object of {', '.join(map(repr, [*parts][:5])) or 'nothing'}, whose values "
         f"are no columns of one kind. {_EXPECTED}"
