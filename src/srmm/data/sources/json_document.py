@@ -26,7 +26,8 @@ def open_json(path: Path) -> OpenedTable:
 
     A list of objects has a row each, and an object a column for each name: a list of cells, or an
     object of row names → cells. What pandas calls "split", "table" and "index" is read, too, and a
-    list of objects under one name. Objects that follow one another on lines of their own are JSON Lines.
+    list of objects under one name. Objects that follow one another on lines of their own are JSON
+    Lines.
     """
     with text_file(path) as file:
         text = file.read()
