@@ -85,20 +85,46 @@ def _damage(what: object, error: Exception, remedy: str) -> str:
 def did_you_mean(name: object, options: Iterable[object]) -> str:
     """A remedy to end an error with: the closest option if one is close, and all of them.
 
+    Several that differ only in case, blanks or ways to write a letter are all named.
+
     >>> did_you_mean("lable", ["label", "title"])
     "Did you mean 'label'? Available: 'label', 'title'."
     """
     names = [str(option) for option in options]
     if not names:
         return "None are available."
-    alike = {_alike(option): option for option in names}
+    alike: dict[str, dict[str, None]] = {}  # each once, in their order
+    for option in names:
+        alike.setdefault(_alike(option), {})[option] = None
     close = difflib.get_close_matches(_alike(name), alike, n=1, cutoff=0.6)
-    found = alike[close[0]] if close else ""
-    # What looks the same is shown by its code points.
-    plain = unicodedata.normalize("NFC", found) == unicodedata.normalize("NFC", str(name))
-    hint = f"Did you mean {ascii(found) if plain else repr(found)}? " if close else ""
+    found = [_told_apart(option, name) for option in alike[close[0]]] if close else []
+    hint = f"Did you mean {' or '.join(found)}? " if found else ""
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
     return f"{hint}Available: {', '.join(map(repr, names[:_NAMED]))}{more}."
+
+
+def spelt_otherwise(names: Iterable[str], options: Iterable[str]) -> str:
+    """A question after those of the names that options differ from only in case, blanks or ways
+    to write a letter; "" if there are none.
+
+    >>> spelt_otherwise(["Width", "Height", "x"], ["width", "height "])
+    "Did you mean 'width' (for 'Width'), 'height ' (for 'Height')?"
+    """
+    options = list(options)
+    pairs = [
+        f"{_told_apart(option, name)} (for {name!r})"
+        for name in names
+        for option in options
+        if _alike(option) == _alike(name) and option != name
+    ]
+    more = f" and {len(pairs) - _NAMED:,} more" if len(pairs) > _NAMED else ""
+    return f"Did you mean {', '.join(pairs[:_NAMED])}{more}?" if pairs else ""
+
+
+def _told_apart(option: str, name: object) -> str:
+    """The option as a message quotes it: what looks the same is shown by its code points."""
+    same = unicodedata.normalize("NFC", option) == unicodedata.normalize("NFC", str(name))
+    return ascii(option) if same else repr(option)
 
 
 def _alike(name: object) -> str:

@@ -93,3 +93,27 @@ def test_a_pipe_is_no_file(store: Path) -> None:
     for check in (True, False):
         with pytest.raises(StoreError, match="no plain file"):
             srmm.load_embeddings(store, check=check)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["rows.csv"], "is a table of rows. Name one model, and one table behind it: srmm check"),
+        (["rows.csv", "--image", "photo"], "rows. --image is for rows that are compared with a"),
+        (["--image", "photo", "rows.csv"], "rows. --image is for rows that are compared with a"),
+        (["rows.csv", "model", "--text", "a"], "one table behind it: srmm check model rows.csv."),
+        (["model", "--level", "0.1"], "There are no rows, only model. --level is for rows that"),
+        (["nowhere", "--text", "a"], "There is no model, store or table nowhere. --text is for"),
+    ],
+)
+def test_rows_without_a_model_are_told_from_folders(
+    store: Path,
+    asked: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(store.parent)
+    Path("rows.csv").write_text("photo,a\n1.jpg,x\n", encoding="utf-8")
+    assert run(["check", *asked]) == 1
+    assert said in " ".join(capsys.readouterr().err.split())

@@ -218,7 +218,8 @@ def test_numbers_that_are_none(value: float) -> None:
     [
         ("WAV", 0.5, r"is cut off: 15,978 of 32,000 bytes"),
         ("FLAC", 0.5, "not a readable audio file"),
-        ("OGG", 0.5, "not a readable audio file"),
+        ("OGG", 0.5, r"is cut off: [\d,]+ of [\d,]+ bytes of its last page"),
+        ("OGG", 0.001, "is cut off: 4 of 27 bytes|is cut off: 5 of 27 bytes"),
         ("MP3", 0.5, r"is cut off or damaged: 0\.\d\d of 1\.00 s"),
         ("AIFF", 0.5, "is cut off"),
         ("AU", 0.5, "is cut off"),
@@ -232,6 +233,29 @@ def test_cut_files(form: str, share: float, expected: str) -> None:
 
     data = encoded(tone(), form=form)
     assert re.search(expected, reason(data[: int(share * len(data))]))
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_what_is_left_of_a_long_ogg_is_not_taken_for_the_whole(subtype: str) -> None:
+    data = encoded(tone(seconds=8) + noise(8), form="OGG", subtype=subtype)
+    for share in (0.3, 0.5, 0.9, 0.999):
+        assert "is cut off: " in reason(data[: int(share * len(data))])
+    last = data.rindex(b"OggS")
+    assert "is cut off: 10 of 27 bytes" in reason(data[: last + 10])
+    for whole in (data, data + data, data + b"TAG" + bytes(125), data[:last]):
+        assert ItemReader().audio(whole).seconds > 6  # cut between two pages, nobody can tell
+
+
+def noise(seconds: float) -> np.ndarray:
+    drawn = np.random.default_rng(0).normal(size=int(16_000 * seconds))
+    return (0.05 * drawn).astype(np.float32)
+
+
+def test_a_wav_whose_recorder_was_ended_is_not_said_to_be_short() -> None:
+    data = bytearray(encoded(tone()))
+    data[40:44] = bytes(4)
+    assert "says that it holds no samples, and has 32,044 bytes" in reason(bytes(data))
+    assert "lasts 0 ms" in reason(encoded(np.zeros(0, np.float32)))
 
 
 def test_what_is_no_audio_file(tmp_path: Path) -> None:

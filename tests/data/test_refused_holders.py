@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import srmm
 from srmm.data.embeddings import Embeddings
+from srmm.data.inputs import as_embeddings
 from srmm.errors import InputError
 from srmm.methods import make_method
 
@@ -155,3 +157,41 @@ def test_no_rows_are_nothing_to_score() -> None:
 def test_a_report_has_content() -> None:
     with pytest.raises(InputError, match="content is a NoneType, expected the content of a report"):
         srmm.RobustnessReport(None)  # type: ignore[arg-type]
+
+
+FRAME = pd.DataFrame({"u": [0.0, 1.0] * 4, "v": [1.0, 2.0] * 4})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            np.zeros((8, 2, 3)),
+            r"dim 3.*X has shape \(8, 2, 3\)\. Expected an array of shape \(n, d",
+        ),
+        ([[[1, 2], [3, 4]]] * 8, r"dim 3.*Expected an array of shape \(n, d\)"),
+        (np.arange(8.0), r"got 1D array instead\.\s+Reshape .*X has shape \(8,\)"),
+        (FRAME.assign(d=pd.Timestamp(2024, 1, 1)), "Column 'd' holds datetime64.*expected numbers"),
+        (FRAME.set_axis(["u", "u"], axis=1), "'u' 2 times"),
+        (FRAME.to_records(index=False), r"an array of records, u, v: pass pandas.DataFrame\(X\)"),
+        (pa.table({"u": ["red", "hat"] * 4}), "These are raw items"),
+        ({"a": np.zeros((8, 2, 3))}, r"got shape \(8, 2, 3\)\. A vector per instance is"),
+        (FRAME.to_numpy() + 1j, r"Complex data not supported\. X has shape"),
+    ],
+)
+def test_arrays_that_are_no_vectors_are_errors_of_ours(given: Any, said: str) -> None:
+    model = make_method("logreg", random_state=0)
+    with pytest.raises(InputError, match=f"(?s){said}"):
+        model.fit(given, [0, 1] * 4)
+
+
+def test_a_lone_frame_is_predicted_from_by_the_columns_of_training() -> None:
+    model = make_method("logreg", random_state=0).fit(FRAME, [0, 1] * 4)
+    with pytest.raises(InputError, match=r"(?s)same order.*X\[model.feature_names_in_\]"):
+        model.predict(FRAME[["v", "u"]])
+    with pytest.raises(InputError, match=r"(?s)Found array with dim 3.*X has shape"):
+        model.predict(np.zeros((4, 2, 1)))
+    with pytest.raises(InputError, match=r"(?s)Found array with dim 3"):
+        as_embeddings(np.zeros((4, 2, 1)))
+    sparse = FRAME.astype(pd.SparseDtype("float"))
+    np.testing.assert_array_equal(model.predict_proba(sparse), model.predict_proba(FRAME))

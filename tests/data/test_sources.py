@@ -5,6 +5,8 @@ from __future__ import annotations
 import bz2
 import csv
 import datetime
+import gzip
+import json
 import lzma
 import sqlite3
 import subprocess
@@ -627,3 +629,46 @@ def test_vectors_of_fixed_size_may_be_null_in_parquet(tmp_path: Path) -> None:
             assert [list(c) if column == "v" and c is not None else c for c in found] == expected
     embeddings = Embeddings.from_parquet(path, modalities=["v"], label="y")
     assert embeddings.present[:, 0].tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("form", ["records", "split", "columns", "index", "table", "lines", "list"])
+@pytest.mark.parametrize("ending", [".json", ".json.gz"])
+def test_json_is_read_in_every_form_that_pandas_writes(
+    tmp_path: Path, form: str, ending: str
+) -> None:
+    frame = pd.DataFrame({"title": ["ä", None, "c"], "n": [1, 2, 3], "w": [0.5, None, 2.0]})
+    path = tmp_path / f"t{ending}"
+    if form == "list":
+        text = json.dumps({"title": ["ä", None, "c"], "n": [1, 2, 3], "w": [0.5, None, 2.0]})
+        data = text.encode()
+        path.write_bytes(gzip.compress(data) if ending.endswith("gz") else data)
+    elif form == "lines":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_json(path, orient=form)  # type: ignore[call-overload]
+    opened = open_source(path)
+    wanted = ["title", "n", "w"]
+    assert [column for column in opened.columns if column != "index"] == wanted
+    cells = opened.read(wanted).cells
+    assert [cells[column].tolist() for column in wanted] == [
+        ["ä", None, "c"],
+        [1, 2, 3],
+        [0.5, None, 2.0],
+    ]
+
+
+def test_objects_of_json_may_lack_names_and_hold_lists(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text('[{"t": "a", "v": [1, 2]}, {"v": [3, 4], "u": {"x": 1}}]', encoding="utf-8")
+    table = read_table(path, text="t", features="v")
+    assert table.items["text"].tolist() == ["a", None]
+    assert [item.tolist() for item in table.items["features"]] == [[1, 2], [3, 4]]
+
+
+def test_one_object_is_a_row_and_rows_may_stand_under_a_name(tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text('{"t": "a", "n": 1}', encoding="utf-8")
+    assert cells(tmp_path / "one.json") == [["a"], [1]]
+    (tmp_path / "api.json").write_text('{"data": [{"t": "a"}, {"t": "b"}]}', encoding="utf-8")
+    opened = open_source(tmp_path / "api.json")
+    assert opened.notes == ("The rows of api.json are what it has under 'data'.",)
+    assert cells(tmp_path / "api.json") == [["a", "b"]]

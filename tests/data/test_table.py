@@ -440,7 +440,16 @@ def test_dates_are_called_the_same_in_every_kind_of_table(tmp_path: Path, holder
         ("a.jsonl", b'["t"]\n', "Line 1 of a.jsonl must be a JSON object.*got list"),
         ("a.parquet", b"PAR1 no", "a.parquet is not a readable Parquet file"),
         ("a.ods", b"PK", "unknown extension '.ods'.*.csv"),
-        ("a.json", b"[]", "name it .jsonl"),
+        ("a.json", b"[]", "'t' is not in a.json. None are available"),
+        ("a.json", b"7", "a.json holds 7, which is no table. Expected a list of objects"),
+        ("a.json", b'[{"t": 1}, 2]', "Entry 1 of a.json is 2, which is no row"),
+        ("a.json", b'{"t": [1, 2], "u": [1]}', "lists of several lengths, 1 to 2 cells"),
+        ("a.json", b'{"t": [1], "u": 1}', "is an object of 't', 'u', whose values are no columns"),
+        ("a.json", b'{"columns": ["t", "t"], "data": []}', "names, each once, and a list of rows"),
+        ("a.json", b'{"columns": ["t"], "data": [[1, 2]]}', "expected a list of 1 cells"),
+        ("a.json", b'{"t": [1], "t": [2]}', "a.json is not JSON .*'t' stands twice"),
+        ("a.json", b'{"t": ', "a.json is not JSON"),
+        ("a.json", b"[" * 100_000, "a.json is nested too deeply"),
     ],
 )
 def test_files_that_are_no_table(tmp_path: Path, name: str, content: bytes, says: str) -> None:
@@ -465,7 +474,7 @@ def test_a_table_that_is_not_there(products: Path, tmp_path: Path) -> None:
         read_table(tmp_path / "no" / "product.csv", text="title")
     with pytest.raises(InputError, match="is a folder"):
         read_table(tmp_path, text="title")
-    with pytest.raises(InputError, match="got dict"):
+    with pytest.raises(InputError, match=r"got dict. Make it a frame: pandas.DataFrame"):
         read_table({"title": ["a"]}, text="title")  # type: ignore[arg-type]
 
 
@@ -556,3 +565,16 @@ def test_columns_are_named_by_text(chosen: dict[str, object], says: str) -> None
     with pytest.raises(InputError, match=says):
         read_table(frame, **chosen)
     assert read_table(frame, text="0", image=None).modalities == ("text",)
+
+
+def test_all_columns_that_a_name_may_mean_are_named() -> None:
+    frame = pd.DataFrame({"title": ["a"], "Title ": ["b"], "TITLE": ["c"]})
+    with pytest.raises(InputError, match=r"mean 'title' or 'Title ' or 'TITLE'\? Available"):
+        read_table(frame, text="Title")
+
+
+def test_what_is_in_the_index_of_a_frame_is_said_to_be_there() -> None:
+    frame = pd.DataFrame({"t": ["a", "b"], "y": ["u", "v"], "k": [1, 2]}).set_index(["y", "k"])
+    with pytest.raises(InputError, match=r"label column 'y' is not in the frame. It names the fr"):
+        read_table(frame, text="t", label="y")
+    assert read_table(frame.reset_index(), text="t", label="y").labels is not None

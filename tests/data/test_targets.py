@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from srmm.data.labels import written_as
 from srmm.data.table import Table, check_labels, read_table
 from srmm.errors import InputError
 
@@ -129,3 +133,34 @@ def test_names_of_any_type_survive() -> None:
     table = labelled([np.int64(3), 4, None])
     assert table.labels is not None
     assert table.labels.tolist() == [3, 4, None]
+
+
+def test_spans_of_time_have_one_name_in_every_format(tmp_path: Path) -> None:
+    spans = pd.to_timedelta(["1 days", "1 days", "2 days", "2 days"]).to_series(index=range(4))
+    frame = pd.DataFrame({"t": list("abcd"), "y": spans})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    held = [datetime.timedelta(days=1)] * 2 + [np.timedelta64(48, "h")] * 2
+    objects = pd.DataFrame({"t": list("abcd"), "y": pd.Series(held, dtype=object)})
+    for source in (frame, objects, tmp_path / "t.csv", tmp_path / "t.parquet"):
+        table = read_table(source, text="t", label="y")
+        assert table.labels is not None
+        assert table.labels.tolist() == ["1 days", "1 days", "2 days", "2 days"]
+        groups = read_table(source, text="t", group="y").groups
+        assert groups is not None
+        assert groups.tolist() == table.labels.tolist()
+
+
+def test_labels_of_another_table_are_read_as_the_classes_are_written() -> None:
+    as_class = written_as(["1 days", "0 days 00:01:30"])
+    spans = ["1 day, 0:00:00", "1 days 00:00:00", datetime.timedelta(days=1), "0:01:30"]
+    assert list(map(as_class, spans)) == ["1 days"] * 3 + ["0 days 00:01:30"]
+    assert [written_as([0, 1])(label) for label in (True, np.False_, 1, "1.0")] == [
+        True,
+        False,
+        1,
+        1,
+    ]
+    assert [written_as([False, True])(label) for label in (1, 0.0, "True")] == [1, 0.0, True]
+    assert written_as(["True", "12:30:00"])(True) == "True"
+    assert written_as(["True", "12:30:00"])("12:30:00") == "12:30:00"

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image, ImageDraw
 
 from srmm.data.audio import Audio
 from srmm.data.items import ItemReader
+from srmm.data.table import read_table
 from srmm.encoders import (
     Encoder,
     available_encoders,
@@ -35,7 +37,9 @@ from srmm.encoders.networks.utterance_aggregator import UtteranceAggregator
 from srmm.encoders.spectrograms import mel_filters, spectrogram
 from srmm.encoders.utterance_aggregator import training_spectrogram
 from srmm.encoders.weights import fill
+from srmm.encoding.encode import encode
 from srmm.errors import InputError, MissingExtraError
+from srmm.report.data_words import encoder_lines
 from tests.encoders.onnx_check import check_equal, needs_onnx
 from tests.encoders.seeded_weights import (
     digest,
@@ -659,6 +663,26 @@ def test_dlib_without_a_face_takes_the_central_square() -> None:
     box = encoder._central_square(*picture.size)
     assert (box.left(), box.top(), box.right(), box.bottom()) == (15, 0, 105, 90)
     assert encoder.prepare(picture).shape == (150, 150, 3)
+    assert encoder.is_cut(picture)
+    assert encoder.is_cut(picture.copy())  # which was not the last
+    table = read_table(pd.DataFrame({"who": [picture, None]}), face="who")
+    result = encode(table)
+    said = "1 of 1 pictures of 'face' show no face that is found; the central square of each"
+    assert said in str(result.summary)
+    (shown,) = [
+        line for line in encoder_lines(result.embeddings.encoders["face"]) if "1 of" in line
+    ]
+    assert shown.startswith("1 of 1 items show no face")
+
+
+@needs_dlib
+@needs_data
+def test_dlib_says_where_it_found_a_face() -> None:
+    encoder = load_encoder("dlib", "face")
+    picture = ItemReader(DATA / "faces").face("id00_01.pgm")
+    encoder.prepare(picture)
+    assert not encoder.is_cut(picture)
+    assert encoder.is_cut(picture.rotate(180))
 
 
 @pytest.mark.parametrize("missing", ["dlib", "face_recognition_models"])

@@ -20,8 +20,8 @@ TWO = ["--features", "a=u,v", "--features", "b=w", "--label", "y"]
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    rows = (f"{i % 3},{i % 7},{i % 5},{'xyz'[i % 3]},one" for i in range(60))
-    (tmp_path / "t.csv").write_text("u,v,w,y,same\n" + "\n".join(rows) + "\n")
+    rows = (f"{i % 3},{i % 7},{i % 5},{'xyz'[i % 3]},one," for i in range(60))
+    (tmp_path / "t.csv").write_text("u,v,w,y,same,blank\n" + "\n".join(rows) + "\n")
     return tmp_path / "t.csv"
 
 
@@ -36,6 +36,10 @@ def stored(place: Path) -> Path:
     ("options", "said"),
     [
         (["--features", "a=u,v", "--label", "y"], "t.csv has the modality 'a' only; experiments"),
+        (
+            ["--features", "a=u", "--features", "b=blank", "--label", "y"],
+            "'a' only ('b' in no row)",
+        ),
         (TWO[:4], "t.csv has no labels: name the column"),
         ([*TWO[:4], "--label", "same"], "t.csv have the one class 'one'"),
         ([*TWO, "--limit", "5"], "limit is 5: a subset of"),

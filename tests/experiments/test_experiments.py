@@ -148,6 +148,21 @@ def test_what_a_split_cannot_be_or_leaves_out_is_said(tmp_path):
     )
 
 
+def test_classes_of_one_row_are_said(tmp_path):
+    single = made_up()
+    single.labels[3], single.labels[7] = "dog", "owl"
+    data = open_experiment_data(save_embeddings(single, tmp_path / "single"))
+    assert not set(split_for(data, 0).test) & {3, 7}
+    (said,) = split_notes_of(data)
+    assert said.startswith("2 classes have one row, which is learnt from with every seed and never")
+    assert "'dog', 'owl'. Add rows" in said
+    split = np.array(["train"] * 180 + ["test"] * 60, dtype=object)
+    own = made_up(split=split)
+    own.labels[3] = "dog"
+    (said,) = split_notes_of(open_experiment_data(save_embeddings(own, tmp_path / "own-single")))
+    assert said.startswith("1 class has one row")
+
+
 def test_splits_differ_between_seeds_and_do_not_overlap(data):
     first, second = split_for(data, 0), split_for(data, 1)
     assert not np.intersect1d(first.train, first.test).size

@@ -131,6 +131,11 @@ def _lines(_: Path) -> list[bytes]:
     ]
 
 
+def _documents(_: Path) -> list[bytes]:
+    forms = ("records", "split", "columns", "index", "table")
+    return [FRAME.to_json(orient=form).encode() for form in forms]
+
+
 def _packed(ending: str) -> Callable[[Path], list[bytes]]:
     text = FRAME.to_csv(index=False).encode()
     packs: dict[str, Callable[[bytes], bytes]] = {
@@ -546,6 +551,7 @@ TARGETS = {
                _table(".csv")),
         Target("tsv", _texts("\t", "utf-8", "utf-16-le"), _table(".tsv")),
         Target("jsonl", _lines, _table(".jsonl")),
+        Target("json", _documents, _table(".json")),
         *(Target(f"csv{end}", _packed(end), _table(f".csv{end}"))
           for end in (".gz", ".bz2", ".xz", ".zip")),
         Target("parquet", _parquets, _table(".parquet")),

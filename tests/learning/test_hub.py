@@ -207,8 +207,10 @@ def test_a_push_that_is_refused_says_why(
 ) -> None:
     with pytest.raises(InputError, match="The hub did not take the model as 'somebody/shoes'"):
         publishing.push_folder(folder, REPO, token="hf_wrong")
-    with pytest.raises(InputError, match="The hub did not take the model as 'a b'"):
-        publishing.push_folder(folder, "a b", token=TOKEN)
+    for name in ("a b", "shoes", "ada/shoes/new", "/tmp/model", "ada/shoes.git", "ada/a--b", None):
+        for push in (small("logreg").push_to_hub, partial(publishing.push_folder, tmp_path / "no")):
+            with pytest.raises(InputError, match=f"{name!r} cannot name a model at the hub"):
+                push(name, token=TOKEN)  # type: ignore[operator]
     assert run(["push", str(folder), REPO, "--token-from-env", "NOT_SET"]) == 1
     assert "'NOT_SET', which is not set" in capsys.readouterr().err
     with pytest.raises(StoreError, match="not a saved model"):

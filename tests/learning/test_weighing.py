@@ -222,3 +222,13 @@ def test_labels_and_weights_whose_index_has_another_order_are_warned_of() -> Non
         warnings.simplefilter("error")
         make_method("logreg").fit({"a": frame}, y, weight, groups=weight.reset_index(drop=True))
         model.score({"a": frame.to_numpy()}, y.iloc[other])
+
+
+@pytest.mark.parametrize(("weights", "labels"), [({True: 2}, [0, 1]), ({1: 2}, [False, True])])
+def test_a_weight_of_a_truth_value_is_not_that_of_a_number(weights: Any, labels: Any) -> None:
+    with pytest.raises(InputError, match="is no class of the labels"):
+        weights_by_class(weights, np.array(labels), np.array(labels))
+    both = {0: 3, True: 2}
+    with pytest.warns(UserWarning, match="names True of type bool"):
+        assert weights_by_class(both, np.array([0, 1]), np.array([0, 1])).tolist() == [3, 1]
+    assert weights_by_class({np.True_: 2}, np.array([False, True]), np.array([False, True])).sum()

@@ -269,6 +269,31 @@ def test_a_modality_that_no_training_row_has_is_left_out_of_later_data(tmp_path:
         classifier.predict({"c": b})
 
 
+def test_a_pipeline_leaves_out_later_what_no_training_row_has(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=40), "b": rng.normal(size=40)})
+    y = ["no", "yes"] * 20
+    encode = srmm.Encode({"a": "identity", "b": "identity"})
+    pipeline = Pipeline([("encode", encode), ("classify", srmm.make_method("logreg"))])
+    with pytest.warns(UserWarning, match="No row has a: it is left out, in transform, too"):
+        pipeline.fit(frame.assign(a=np.nan), y)
+    with pytest.warns(UserWarning, match="a is left out here, too: no row had it in training"):
+        found = pipeline.predict(frame)
+    np.testing.assert_array_equal(found, pipeline.predict(frame[["b"]]))
+    srmm.save_pretrained(pipeline, tmp_path / "m")
+    loaded = srmm.load(tmp_path / "m").predict_frame(frame)
+    np.testing.assert_array_equal(loaded["label"], found)
+    assert "a is left out: the model was trained without it." in loaded.attrs["notes"]
+
+
+def test_a_modality_that_no_row_has_at_all_is_said_to_be_left_out(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [None] * 40, "b": np.arange(40) * 0.7, "y": ["no", "yes"] * 20})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    columns = {"features": ["a=a", "b=b"], "label": "y"}
+    fitted = fit_workflow(tmp_path / "t.csv", tmp_path / "m", columns=columns, method="logreg")
+    assert "No training row has a: it is left out of the model, in prediction, too." in fitted.notes
+
+
 def test_a_classifier_that_was_saved_alone_is_loaded_too(shop: Path) -> None:
     """With the encoders that its training embeddings were made by, or for vectors."""
     frame = pd.read_csv(shop / "shop.csv")

@@ -104,6 +104,11 @@ def test_columns_of_a_pattern_are_read_in_the_order_of_training(tmp_path: Path) 
         InputError, match=r"reads: size needs 'w', rest needs 'v_2'\. Did you mean 'W'"
     ):
         model.predict(renamed.rename(columns={"w": "W"}))
+    with pytest.raises(InputError, match=r"mean 'W' \(for 'w'\), 'V_2' \(for 'v_2'\)\?"):
+        model.predict(frame.rename(columns=str.upper))
+    upper = frame.rename(columns={"v_2": "V_2 "})
+    (note,) = [n for n in model.predict_frame(upper).attrs["notes"] if "rest is absent" in n]
+    assert note.endswith("Did you mean 'V_2 ' (for 'v_2')?")
     tensors = {key: torch.tensor(frame[key][0]) for key in ("w", "v_2", "v_1, m")}
     np.testing.assert_array_equal(model.predict_proba(tensors), expected[:1])
 

@@ -63,15 +63,11 @@ def check(
     """
     asked = {"--output": output, "--fail-on": fail_on, "--level": level}
     named = [option for option, value in asked.items() if value is not None]
-    named += ["a column"] if columns.choices() else []
+    named += [f"--{column}" for column in columns.choices()]
     if data is None and len(paths) == 2 and _is_rows(*map(Path, paths), asked=bool(named)):
         data, paths = paths[1], paths[:1]
     if data is None:
-        if named:
-            raise InputError(
-                f"{named[0]} is for comparing rows with a model's training: name a model and the "
-                "rows, srmm check MODEL new.csv."
-            )
+        _check_models_and_rows(paths, named)
         _check_folders([Path(path) for path in paths], talk)
         return
     if len(paths) != 1:
@@ -113,6 +109,38 @@ def _is_rows(first: Path, second: Path, *, asked: bool) -> bool:
     from srmm.learning.saving import is_model
 
     return is_model(first) and not is_model(second) and (asked or not is_store(second))
+
+
+def _check_models_and_rows(paths: list[str], named: list[str]) -> None:
+    """Raise `InputError` for rows without a model, or before it; `named` are options for rows."""
+    from srmm.data.store import is_store
+    from srmm.learning.saving import is_model
+    from srmm.workflows.data import is_table
+
+    models = [path for path in paths if is_model(Path(path))]
+    rows = [
+        path
+        for path in paths
+        if path not in models and is_table(path) and (named or Path(path).is_file())
+    ]
+    for_rows = f" {named[0]} is for rows that are compared with a model's." if named else ""
+    if rows:
+        raise InputError(
+            f"{rows[0]} is a table of rows.{for_rows} Name one model, and one table behind it: "
+            f"srmm check {models[0] if models else 'MODEL'} {rows[0]}."
+        )
+    if not named:
+        return
+    for path in paths:
+        if path not in models and not is_store(Path(path)):
+            raise InputError(
+                f"There is no model, store or table {path}.{for_rows} Name both: srmm check MODEL "
+                "new.csv."
+            )
+    raise InputError(
+        f"There are no rows, only {', '.join(paths)}.{for_rows} Name them behind the model: srmm "
+        "check MODEL new.csv, or MODEL --data STORE."
+    )
 
 
 def _check_folders(paths: list[Path], talk: Talk) -> None:

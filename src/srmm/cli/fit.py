@@ -44,8 +44,8 @@ def fit(
     Parameters
     ----------
     data
-        A table (.csv, .tsv, .jsonl, .parquet, .xlsx, SQLite; a database's address; a folder with
-        a folder of files per class), a store of `srmm encode`, or a data set's name.
+        A table (.csv, .tsv, .json, .jsonl, .parquet, .xlsx, SQLite; a database's address; a folder
+        with a folder of files per class), a store of `srmm encode`, or a data set's name.
     output
         The folder to save the model to.
     encoder

@@ -13,7 +13,7 @@ import numpy as np
 from srmm.data.apart import decoded_apart
 from srmm.data.broken import UnreadableItem, refuse_mask
 from srmm.data.limits import limit, raised_by
-from srmm.data.recordings import recordings
+from srmm.data.recordings import cut_page, recordings
 from srmm.errors import MissingExtraError
 
 MIN_SECONDS = 0.1
@@ -40,6 +40,9 @@ _CUT_CHUNK = re.compile(
 """What holds the samples in WAV, AIFF, SVX and AU; of W64 and RF64 the whole file is told of."""
 _UNKNOWN_LENGTH = 0x7FFFFFFF
 """What a program writes for the length if it pipes a WAV, not knowing its end yet; or more."""
+
+_LONG_HEADER = 4096
+"""Bytes; a WAV of no samples has no more."""
 
 _LOBES, _ATTENUATION = 64, 100.0
 """Of the low-pass filter when resampling: passes 90 % of the band, nothing above −100 dB beyond."""
@@ -94,6 +97,10 @@ def _decode(data: bytes, seconds: float | None) -> Audio:
     """One recording, not checked yet; `seconds` is its least length, None: as it says."""
     import soundfile
 
+    if (page := cut_page(data)) is not None:  # libsndfile plays the pages before it
+        raise UnreadableItem(
+            f"is cut off: {page[0]:,} of {page[1]:,} bytes of its last page are left"
+        )
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             rate = file.samplerate
@@ -119,6 +126,11 @@ def _decode(data: bytes, seconds: float | None) -> Audio:
         raise
     except Exception as error:  # a decoder given damaged bytes raises anything
         raise UnreadableItem(_decoder_reason(error)) from None
+    if not length and data[:4] == b"RIFF" and len(data) > _LONG_HEADER:
+        raise UnreadableItem(
+            f"says that it holds no samples, and has {len(data):,} bytes: what recorded it was "
+            "ended before it wrote how many there are. Save it again"
+        )
     if length < _WHOLE * announced:
         raise UnreadableItem(
             f"is cut off or damaged: {length / rate:.2f} of {announced / rate:.2f} s can be decoded"

@@ -105,6 +105,8 @@ def check_column(table: OpenedTable, role: str, column: str) -> None:
             "If it is separated by ';', its lines do not agree on how many cells they have. "
             f"Mend them. {hint}"
         )
+    if column in table.levels:
+        hint = "It names the frame's index: call .reset_index() first, which makes it a column."
     raise InputError(f"{role} column {column!r} is not in {table.name}. {hint}")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,8 @@ LONE_MODALITY = "features"
 """The name of the modality when X is one plain array."""
 _OF_ARRAYS = ("shape", "__array__", "__array_interface__", "__dataframe__", "__arrow_c_stream__")
 """By one of which NumPy or pandas can see what an array holds."""
+_DUMPED = re.compile(r":?\n(array=)?\[.*\]\.?", re.DOTALL)
+"""The whole array, as scikit-learn prints it."""
 
 
 def as_embeddings(X: Any) -> Embeddings:
@@ -47,9 +51,10 @@ def as_embeddings(X: Any) -> Embeddings:
     if has_vectors(X):
         return Embeddings.from_frame(X) if isinstance(X, pd.DataFrame) else _from_arrow(X)
     X = as_lone(X)
-    if isinstance(X, pd.DataFrame | pd.Series):
-        X = X.to_numpy(dtype=np.float64, na_value=np.nan)
-    array = check_array(X, dtype="numeric", ensure_all_finite=False)
+    with _refused(X):
+        if isinstance(X, pd.DataFrame | pd.Series):
+            X = X.to_numpy(dtype=np.float64, na_value=np.nan)
+        array = check_array(X, dtype="numeric", ensure_all_finite=False)
     if array.dtype.kind == "c":
         raise InputError("Complex data not supported: embeddings are real numbers.")
     return Embeddings.from_arrays({LONE_MODALITY: array})
@@ -73,6 +78,8 @@ def as_lone(X: Any) -> Any:
             "array per modality, or an array of shape (n, d). Paths and raw items are for "
             "srmm.load(model).predict."
         )
+    if isinstance(X, pd.DataFrame) and any(isinstance(k, pd.SparseDtype) for k in X.dtypes):
+        X = X.astype({c: k.subtype for c, k in X.dtypes.items() if isinstance(k, pd.SparseDtype)})
     if isinstance(X, list | tuple) and len(X):
         if isinstance(X[0], Mapping):
             raise InputError(
@@ -101,8 +108,46 @@ def as_lone(X: Any) -> Any:
 
 def validated(estimator: Any, X: Any, *, reset: bool) -> Any:
     """A lone array after scikit-learn's own checks, which tell the estimator its width."""
-    return validate_data(
-        estimator, as_lone(X), reset=reset, dtype="numeric", ensure_all_finite=False
+    X = as_lone(X)
+    with _refused(X):
+        return validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
+
+
+class _InputTypeError(InputError, TypeError):
+    """As whoever knows scikit-learn expects of cells that are no numbers."""
+
+
+@contextmanager
+def _refused(X: Any) -> Iterator[None]:
+    """What scikit-learn, pandas and NumPy say of an array that is none as an error of ours."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, TypeError) as error:
+        said = _DUMPED.sub(".", str(error)).strip().removesuffix(".")
+        kind = _InputTypeError if isinstance(error, TypeError) else InputError
+        raise kind(f"{said}. {_remedy(X, said)}") from None
+
+
+def _remedy(X: Any, said: str) -> str:
+    """What is wrong with X, as far as it shows, and what to do."""
+    if "feature names" in said:
+        return "Give the columns of training, in their order: X[model.feature_names_in_]."
+    if isinstance(X, pd.DataFrame):
+        for column, kind in zip(X.columns, X.dtypes, strict=True):
+            if not pd.api.types.is_numeric_dtype(kind):
+                return (
+                    f"Column {column!r} holds {kind}, expected numbers. Columns of dates and words "
+                    "are read by srmm.read_table(X, features=…)."
+                )
+    fields = getattr(getattr(X, "dtype", None), "names", None)
+    if fields:
+        return f"X is an array of records, {', '.join(fields)}: pass pandas.DataFrame(X)."
+    shape = "" if isinstance(X, list | tuple) else f"X has shape {getattr(X, 'shape', None)}. "
+    return (
+        f"{shape}Expected an array of shape (n, d), a row of numbers for each instance; of several "
+        "modalities a dict with one each, {'image': array, 'text': array}."
     )
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from srmm.data.arrays import as_column
 from srmm.data.sources.base import MOMENTS, plain_cell
+from srmm.data.times import plain_span
 from srmm.errors import InputError, shown
 
 _AT_ONCE = 1 << 16
@@ -47,10 +48,10 @@ def name_of(value: Any) -> str:
 def written_as(classes: Iterable[Any]) -> Callable[[Any], Any]:
     """A function that gives a label as these classes are written: other files have other types.
 
-    What none of them is called stays as it is.
+    What none of them is called stays as it is. True is no 1, though Python has them equal.
 
-    >>> [written_as([1, 2])(label) for label in ("1", 1.0, "1.0", "3")]
-    [1, 1, 1, '3']
+    >>> [written_as([1, 2])(label) for label in ("1", 1.0, "1.0", "3", True)]
+    [1, 1, 1, '3', True]
     """
     names: dict[Any, Any] = {name: name for name in classes}
     for called in (name_of, plain_name):
@@ -60,7 +61,7 @@ def written_as(classes: Iterable[Any]) -> Callable[[Any], Any]:
     def as_class(label: Any) -> Any:
         if label is None or label != label:  # unknown, also where a class is called "None"
             return label
-        keys = (label, name_of(label), plain_name(label))
+        keys = (*([label] if isinstance(label, str) else []), name_of(label), plain_name(label))
         return next((names[key] for key in keys if key in names), label)
 
     return as_class
@@ -69,6 +70,8 @@ def written_as(classes: Iterable[Any]) -> Callable[[Any], Any]:
 def plain_name(value: Any) -> str:
     """`name_of`, also of a text such as "7.0", by which the names of two tables are compared."""
     name = name_of(value)
+    if (span := plain_span(name)) is not None:
+        return span
     plain = name.removesuffix(".0")
     return plain if plain.removeprefix("-").isdecimal() else name
 

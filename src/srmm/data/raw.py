@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from srmm.data.holders import is_arrow_table
 from srmm.data.numerals import as_float
 from srmm.data.sources import is_empty
 from srmm.data.table import Table
@@ -40,9 +41,24 @@ def holds_raw_items(X: Any) -> bool:
         columns: Iterable[Any] = (X.iloc[:, i] for i in range(X.shape[1]))
     elif isinstance(X, Mapping):
         columns = X.values()
+    elif is_arrow_table(X):
+        columns = (column.drop_null()[:1].to_pylist() for column in _texts_of(X))
     else:
         return False
     return any(_is_raw(column) for column in columns)
+
+
+def _texts_of(frame: Any) -> list[Any]:
+    """The columns of texts or bytes of an Arrow table, or of a frame that gives one."""
+    import pyarrow as pa
+
+    try:
+        table = pa.table(frame)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # which its reader says
+        return []
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view,
+             pa.types.is_binary, pa.types.is_large_binary)  # fmt: skip
+    return [column for column in table.columns if any(is_one(column.type) for is_one in kinds)]
 
 
 def _is_raw(column: Any) -> bool:

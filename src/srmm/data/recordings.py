@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ from srmm.data.mp3 import mp3s
 
 _FLAC_START = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 _FIRST_PAGE = 2
+_PAGE_HEADER = 27
+"""Bytes of a page of OGG before the sizes of its parts."""
 _UNKNOWN_LENGTH = 0x7FFFFFFF
 """What a program writes for the length if it pipes a WAV, not knowing its end yet; or more."""
 
@@ -60,12 +63,36 @@ def _chunk_starts(data: bytes) -> list[int]:
 
 def _ogg_starts(data: bytes) -> list[int]:
     """Where a stream begins after pages of another; streams side by side begin together."""
-    starts, at, beginning = [0], 0, True
-    while data[at : at + 4] == b"OggS" and at + 27 <= len(data):
+    starts, beginning = [0], True
+    for at, _ in _ogg_pages(data):
         first = bool(data[at + 5] & _FIRST_PAGE)
         if first and not beginning:
             starts.append(at)
         beginning = first
-        lacing = data[at + 27 : at + 27 + data[at + 26]]
-        at += 27 + len(lacing) + sum(lacing)
     return starts
+
+
+def cut_page(data: bytes) -> tuple[int, int] | None:
+    """How many bytes of the last page of an OGG are there, and of how many; None if all are.
+
+    OGG has no length at its start, and what is left of a file that was cut off plays.
+    """
+    if not data.startswith(b"OggS"):
+        return None
+    at, size = ([*_ogg_pages(data)] or [(0, _PAGE_HEADER)])[-1]
+    if at + size == len(data):
+        return None
+    if at + size > len(data):
+        return len(data) - at, size
+    rest = data[at + size :]  # of a header that was cut off itself, or what is no page
+    return (len(rest), _PAGE_HEADER) if rest[:4] == b"OggS"[: len(rest)] else None
+
+
+def _ogg_pages(data: bytes) -> Iterator[tuple[int, int]]:
+    """(start, size) of each page that has a header; the last one may reach beyond the end."""
+    at = 0
+    while data[at : at + 4] == b"OggS" and at + _PAGE_HEADER <= len(data):
+        n = data[at + _PAGE_HEADER - 1]
+        size = _PAGE_HEADER + n + sum(data[at + _PAGE_HEADER : at + _PAGE_HEADER + n])
+        yield at, size
+        at += size

@@ -25,6 +25,7 @@ from srmm.data.columns import (
 from srmm.data.download import fetch_items
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import check_label_types, known_labels
+from srmm.data.leaks import leak_notes
 from srmm.data.missing import (
     IsMarker,
     blank_markers,
@@ -172,7 +173,7 @@ def read_table(
     ----------
     source : path, address, DataFrame or Dataset
         A .csv or .tsv file with a header (UTF-8, or UTF-16 with its mark; separated by commas,
-        tabs, semicolons or pipes), .jsonl or .ndjson (all four also .gz, .bz2, .xz or .zip),
+        tabs, semicolons or pipes), .jsonl, .ndjson or .json (all also .gz, .bz2, .xz or .zip),
         .parquet or .pq, .xlsx (a sheet: "goods.xlsx#Summer"); an SQLite file, or the address of a
         database, "postgresql://user@host/shop"; a folder with a folder of pictures or sounds per
         class, or of a data set that `datasets` saved; a frame, of Polars and the like, too, an
@@ -336,7 +337,7 @@ def _items(
         notes = odd_number_notes(modality.columns, cells, plain=not holds_cells(items))
     elif modality.kind == "text" and (repeated := repeated_text_note(modality.name, items)):
         notes = [repeated]
-    return items, notes
+    return items, notes + leak_notes(modality, cells, read.labels)
 
 
 def check_labels(labels: Table | Embeddings | Sequence[Any] | np.ndarray | None) -> np.ndarray:

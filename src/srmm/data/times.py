@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 
 import numpy as np
+import pandas as pd
 
 _SPAN = re.compile(
     r"(?P<sign>[+-])?(?:(?P<days>\d{1,9}) days?,? \+?)?"
@@ -34,3 +36,27 @@ def _seconds(text: str) -> float:
     clock = 3600 * int(found["hours"]) + 60 * int(found["minutes"]) + float(found["seconds"])
     sign = -1 if found["sign"] == "-" else 1
     return sign * clock if found["days"] is None else sign * 86400 * int(found["days"]) + clock
+
+
+def span_text(span: datetime.timedelta | np.timedelta64) -> str:
+    """A span of time as pandas writes it in CSV, whatever type it has.
+
+    >>> span_text(datetime.timedelta(days=2)), span_text(np.timedelta64(90, "s"))
+    ('2 days', '0 days 00:01:30')
+    """
+    return str(pd.Timedelta(span)).removesuffix(" 00:00:00")
+
+
+def plain_span(text: str) -> str | None:
+    """`span_text` of a span that is a text, by which two are compared; None of other texts.
+
+    >>> plain_span("1 day, 0:00:00"), plain_span("1 days 00:00:00"), plain_span("a day")
+    ('1 days', '1 days', None)
+    """
+    seconds = _seconds(text) if text.endswith(("day", "days")) or ":" in text else np.nan
+    if np.isnan(seconds):
+        return None
+    try:
+        return span_text(datetime.timedelta(seconds=seconds))
+    except OverflowError:  # a million years
+        return None

@@ -34,6 +34,11 @@ def as_vectors(
         array = stacked
     if array.ndim != 2:
         hint = " One number per row is array.reshape(-1, 1)." if array.ndim == 1 else ""
+        if array.ndim > 2:
+            hint = (
+                " A vector per instance is array.reshape(len(array), -1), or of a sequence its "
+                "mean, array.mean(axis=1). Pictures and sounds are for srmm.encode."
+            )
         raise InputError(
             f"{what} must be an array of shape (n_instances, embedding_dim), got shape "
             f"{array.shape}.{hint}"

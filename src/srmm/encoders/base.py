@@ -31,7 +31,8 @@ class Encoder(Protocol):
 
     One that hears or reads only a part of a long item has two things more: `limit`, in words such
     as "256 tokens", and `is_cut(item)`, whether that opened item is longer; called as `prepare` is.
-    The summary of an encoding job counts such items.
+    The summary of an encoding job counts such items. Where another thing than length makes the
+    encoder take an item otherwise, `taken` says it, behind "3 of 8 pictures", in place of `limit`.
 
     Attributes
     ----------

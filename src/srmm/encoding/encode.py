@@ -285,6 +285,7 @@ def _assemble(
                 "items": about.cut,
                 "of": about.present,
                 "limit": about.limit,
+                **({"taken": about.taken} if about.taken else {}),
             }
     return Embeddings(
         {name: done[name].values for name in kept},

@@ -193,6 +193,7 @@ def encode_modality(
         items_per_second=encoded / seconds if encoded else None,
         cut=int(cut[unique.index].sum()),
         limit=getattr(encoder, "limit", None),
+        taken=getattr(encoder, "taken", None),
         first_missing=_shown_path(table, name, unique, missing[0]) if len(missing) else None,
     )
     raw = _raw(table, name, unique, row)

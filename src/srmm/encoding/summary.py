@@ -13,7 +13,10 @@ from srmm.data.notes import united
 from srmm.errors import several
 
 _SHOWN = 10
-_PLURALS = {"text": "texts", "audio": "recordings", "voice": "recordings"}
+_PLURALS = {
+    "text": "texts", "audio": "recordings", "voice": "recordings", "image": "pictures",
+    "face": "pictures",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class ModalitySummary:
     """Rows whose item is longer than the encoder reads, so that its embedding is of a part."""
     limit: str | None = None
     """How much it reads, such as "256 tokens"; None if there is no limit."""
+    taken: str | None = None
+    """Words for what else than their length `cut` counts items for; None if it is that."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +117,15 @@ class EncodingSummary:
 
     @property
     def cut_notes(self) -> tuple[str, ...]:
-        """A sentence for each modality with items that the encoder has read only a part of."""
+        """A sentence for each modality with items that the encoder has read only a part of, or
+        has taken for something else."""
         return tuple(
             f"{about.cut:,} of {about.present:,} {_PLURALS.get(about.kind, 'items')} of {name!r} "
-            f"were cut at {about.limit}, which is all that the encoder reads of one."
+            + (
+                f"{about.taken}."
+                if about.taken
+                else f"were cut at {about.limit}, which is all that the encoder reads of one."
+            )
             for name, about in self.modalities.items()
             if about.cut
         )

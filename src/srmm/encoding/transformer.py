@@ -24,7 +24,7 @@ from srmm.encoders import Encoder, encoder_kind
 from srmm.encoding.encode import EncodingResult, chosen_encoder, encode
 from srmm.encoding.fitting import fitted_copy, needs_fitting, read_as_cells
 from srmm.encoding.one_modality import ShownProgress
-from srmm.errors import InputError, shown
+from srmm.errors import InputError, shown, spelt_otherwise
 from srmm.recipe import as_before_on_failure
 
 
@@ -50,6 +50,8 @@ class Encode(TransformerMixin, BaseEstimator):
     ----------
     encoders_ : dict of str to Encoder
         The loaded encoders.
+    left_out_ : tuple of str
+        The modalities that no row had in `fit_transform`: what learns from it knows none of them.
 
     Examples
     --------
@@ -101,6 +103,7 @@ class Encode(TransformerMixin, BaseEstimator):
                 f"{shown(self.encoders)[:80]} of type {type(self.encoders).__name__}."
             )
         kinds = X.kinds if isinstance(X, Table) else {}
+        self.left_out_: tuple[str, ...] = ()
         self.encoders_ = {
             name: chosen_encoder(name, kinds.get(name) or _kind(name, choice), choice)
             for name, choice in self.encoders.items()
@@ -122,7 +125,10 @@ class Encode(TransformerMixin, BaseEstimator):
         it. In `transform` they are absent items. Warnings tell of these, and of broken items.
         """
         result = self.fit(X, y)._encoded(self._table(X), for_prediction=False)
-        for sentence in result.summary.not_read():
+        given = result.embeddings.modalities
+        self.left_out_ = tuple(name for name in self.encoders_ if name not in given)
+        gone = [f"No row has {name}: it is left out, in transform, too." for name in self.left_out_]
+        for sentence in gone + result.summary.not_read():
             warnings.warn(sentence, stacklevel=2)
         return result.embeddings
 
@@ -132,11 +138,17 @@ class Encode(TransformerMixin, BaseEstimator):
         A modality whose column the frame lacks is absent everywhere, and a warning says so.
         """
         check_is_fitted(self, "encoders_")
-        lacking = [name for name in self.encoders_ if name not in _columns(X)]
+        lacking = [name for name in self._used() if name not in _columns(X)]
         result = self._encoded(self._table(X, lacking, to_predict=True), for_prediction=True)
         gone = result.summary.missing_files() + result.summary.not_read()
+        gone += [
+            f"{name} is left out here, too: no row had it in training."
+            for name in self.left_out_
+            if name in _columns(X)
+        ]
         if lacking:
-            gone.append(f"There is no {', no '.join(map(repr, lacking))}: absent in all rows.")
+            said = f"There is no {', no '.join(map(repr, lacking))}: absent in all rows."
+            gone.append(f"{said} {spelt_otherwise(lacking, _columns(X))}".rstrip())
         for sentence in gone:
             warnings.warn(sentence, stacklevel=2)
         return result.embeddings
@@ -146,7 +158,7 @@ class Encode(TransformerMixin, BaseEstimator):
             table,
             {
                 name: e
-                for name, e in self.encoders_.items()
+                for name, e in self._used().items()
                 if name in table.items or not for_prediction
             },
             batch_size=self.batch_size,
@@ -158,11 +170,15 @@ class Encode(TransformerMixin, BaseEstimator):
             for_prediction=for_prediction,
         )
 
+    def _used(self) -> dict[str, Encoder]:
+        """The encoders of modalities that some row had in `fit_transform`."""
+        return {name: e for name, e in self.encoders_.items() if name not in self.left_out_}
+
     def _table(
         self, X: Table | pd.DataFrame, lacking: Sequence[str] = (), *, to_predict: bool = False
     ) -> Table:
         if isinstance(X, Table):
-            items = {name: X.items[name] for name in self.encoders_ if name in X.items}
+            items = {name: X.items[name] for name in self._used() if name in X.items}
             return replace(X, items=items, kinds={name: X.kinds[name] for name in items})
         if not isinstance(X, pd.DataFrame) and not is_arrow_table(X):
             raise InputError(
@@ -170,8 +186,8 @@ class Encode(TransformerMixin, BaseEstimator):
                 f"got {type(X).__name__}."
             )
         columns: dict[str, Any] = {}
-        for name, encoder in self.encoders_.items():
-            if name in lacking and len(lacking) < len(self.encoders_):
+        for name, encoder in self._used().items():
+            if name in lacking and len(lacking) < len(self._used()):
                 continue
             columns.setdefault(encoder.kind, []).append(f"{name}={name}")
         table = read_table(

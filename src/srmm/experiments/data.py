@@ -99,9 +99,11 @@ def check_experiment_data(
 
     Returns a boolean array (n,): the rows that have a label and an item.
     """
-    names = data.modalities
+    names = tuple(np.array(data.modalities)[data.present.any(axis=0)].tolist())
+    empty = [name for name in data.modalities if name not in names]
     if not 2 <= len(names) <= _MOST_MODALITIES:
         only = f"the modality {names[0]!r} only" if len(names) == 1 else f"{len(names)} modalities"
+        only += f" ({', '.join(map(repr, empty))} in no row)" if empty else ""
         raise InputError(
             f"{what} has {only}; experiments on missing modalities take 2 to {_MOST_MODALITIES}. "
             + ("Name columns of another one." if len(names) == 1 else "Leave some out.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -41,7 +40,7 @@ from srmm.learning.labelled import (
     without_left_out,
 )
 from srmm.learning.probabilities import WHEN_NOTHING, check_probabilities, something_there
-from srmm.learning.publishing import Pushed, push_folder
+from srmm.learning.publishing import Pushed, push_model
 from srmm.learning.saving import save_pretrained
 from srmm.learning.sets import PredictsSets
 from srmm.learning.state import (
@@ -303,8 +302,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
     def push_to_hub(self, repo: str, **options: Any) -> Pushed:
         """Upload this model to the Hugging Face hub as "user/model"; `srmm.from_pretrained` finds
         it there. The options are those of `srmm.learning.publishing.push_folder`."""
-        with tempfile.TemporaryDirectory(prefix="srmm-") as scratch:
-            return push_folder(self.save_pretrained(Path(scratch) / "model"), repo, **options)
+        return push_model(self, repo, **options)
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(JSON-ready settings, arrays): all that `set_state` needs to predict the same bits."""

@@ -11,7 +11,7 @@ import re
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from srmm.errors import InputError, StoreError
+from srmm.errors import InputError, StoreError, shown
 from srmm.files import standing
 from srmm.files.digests import inside
 
@@ -20,6 +20,9 @@ KINDS = (".json", ".safetensors", ".parquet")
 """What the files of a model end in."""
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_NEW_NAME = re.compile(r"\w+([.-]\w+)*/(?!.*\.git$)\w+([.-]\w+)*", re.ASCII)
+_LONGEST = 96
+"""What the hub takes as the name of a new repository."""
 
 
 class Place(NamedTuple):
@@ -29,6 +32,17 @@ class Place(NamedTuple):
     hub: dict[str, str] | None
     """{"repo": "user/model", "revision": the commit's 40 digits}; None for a folder of one's own.
     """
+
+
+def check_repo(repo: str) -> str:
+    """The name, if a repository of the hub can have it; raises `InputError` otherwise."""
+    if not isinstance(repo, str) or len(repo) > _LONGEST or not _NEW_NAME.fullmatch(repo):
+        raise InputError(
+            f"{shown(repo)[:200]} cannot name a model at the hub. Name it 'user/model', such as "
+            "'ada/shoes': letters, digits and '_', between them '-' and '.', never two of these in "
+            f"a row, no '.git' at the end, at most {_LONGEST} characters."
+        )
+    return repo
 
 
 def on_this_machine(name: str | Path, revision: str | None = None) -> Place:

@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard
 
 from srmm.errors import InputError
 from srmm.files import json_ready, read_whole, write_json
-from srmm.learning.hub import CARD, CONFIG
+from srmm.learning.hub import CARD, CONFIG, check_repo
 from srmm.learning.saving import ROWS_FILE, check_model_files, read_config
 from srmm.version import __version__
 
@@ -66,11 +66,11 @@ def push_folder(
     StoreError
         If the folder holds no model or a damaged one.
     InputError
-        If the hub refuses, with its words.
+        If the name cannot be one, before anything is read; if the hub refuses, with its words.
     """
     from huggingface_hub import HfApi
 
-    folder = Path(folder)
+    folder, repo = Path(folder), check_repo(repo)
     with tempfile.TemporaryDirectory(prefix="srmm-push-") as scratch:
         staged = Path(scratch) / "model"
         read_whole(folder, CONFIG, lambda place: _stage(place, staged, rows=rows))
@@ -103,6 +103,13 @@ def push_folder(
                 "and log in with `hf auth login` or set HF_TOKEN to a token that may write."
             ) from None
     return Pushed(repo, str(commit.repo_url), str(commit.oid), names)
+
+
+def push_model(model: Any, repo: str, **options: Any) -> Pushed:
+    """`push_folder` of a fitted model that lies nowhere yet."""
+    check_repo(repo)
+    with tempfile.TemporaryDirectory(prefix="srmm-") as scratch:
+        return push_folder(model.save_pretrained(Path(scratch) / "model"), repo, **options)
 
 
 def _stage(place: Path, staged: Path, *, rows: bool) -> None:

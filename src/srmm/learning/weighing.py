@@ -42,8 +42,9 @@ def weights_by_class(class_weight: Any, labels: np.ndarray, classes: np.ndarray)
     A warning names the labels that have a weight and are no class. Raises `InputError` if none is.
     """
     if isinstance(class_weight, Mapping):
-        known = set(classes.tolist())
-        others = [label for label in class_weight if label not in known]
+        # Python has True and 1 equal, which are classes of two kinds.
+        known = {(_is_truth(name), name) for name in classes.tolist()}
+        others = [label for label in class_weight if (_is_truth(label), label) not in known]
         if others:
             remedy = did_you_mean(str(others[0]), map(str, classes[:20].tolist()))
             said = (
@@ -53,11 +54,16 @@ def weights_by_class(class_weight: Any, labels: np.ndarray, classes: np.ndarray)
             if len(others) == len(class_weight):
                 raise InputError(said)
             warnings.warn(f"{said} Its weight changes nothing.", stacklevel=4)
-        weights = np.array([class_weight.get(label, 1) for label in classes.tolist()], dtype=float)
+        of_classes = {label: w for label, w in class_weight.items() if label not in others}
+        weights = np.array([of_classes.get(label, 1) for label in classes.tolist()], dtype=float)
         if not weights.any():
             raise InputError("class_weight is 0 for every class of the labels.")
         return np.asarray(_of_usual_size(weights)[np.searchsorted(classes, labels)])
     return np.asarray(compute_sample_weight(class_weight, labels))
+
+
+def _is_truth(label: Any) -> bool:
+    return isinstance(label, bool | np.bool_)
 
 
 def check_counted(

@@ -148,7 +148,8 @@ def _were(n: int) -> str:
 def _cut(cut: Mapping[str, Any]) -> str:
     """What the encoder read only a part of: 37 of 900 items were cut at 256 tokens."""
     of = f"{count(cut['items'])} of {many(cut['of'], 'item')}"
-    return f"{of} {_were(cut['items'])} cut at {cut['limit']}"
+    what = cut.get("taken") or f"{_were(cut['items'])} cut at {cut['limit']}"
+    return f"{of} {what}"
 
 
 def _columns(encoder: Mapping[str, Any]) -> str:

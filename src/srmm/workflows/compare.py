@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from srmm.data.duplicates import across_note, repetitions, split_notes, together_note
 from srmm.data.embeddings import Embeddings
 from srmm.data.sources import kept_name
 from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.encoding.encode import EncodingSummary, encode
+from srmm.errors import several, shown
 from srmm.experiments.cells import Progress, check_jobs
 from srmm.experiments.compare import (
     DEFAULT_METHODS,
@@ -32,6 +35,8 @@ from srmm.workflows.data import check_no_columns, open_data
 from srmm.workflows.made_by import json_of, page_of
 from srmm.workflows.places import check_file, check_own
 from srmm.workflows.splits import unlearnt_notes
+
+_NAMED = 5
 
 
 class Compared(NamedTuple):
@@ -108,8 +113,9 @@ def split_notes_of(data: ExperimentData) -> list[str]:
     own, groups, repeated = data.embeddings.split, data.embeddings.groups, data.repeated
     if own is not None and has_own_split(data):
         notes = split_notes(own, groups, repeated)
-        return notes + unlearnt_notes(data.classes[data.y], own)
-    notes = []
+        notes += unlearnt_notes(data.classes[data.y], own)
+        return notes + _single_row_notes(data, own != "test")
+    notes = _single_row_notes(data, np.ones(len(data.y), dtype=bool))
     if own is not None:
         notes.append(
             "The data's own split is not used, as it has no 'train' or no 'test' row with a label "
@@ -120,3 +126,19 @@ def split_notes_of(data: ExperimentData) -> list[str]:
     elif repeated is not None:
         notes.append(together_note(repetitions(repeated)))
     return notes
+
+
+def _single_row_notes(data: ExperimentData, learnt: np.ndarray) -> list[str]:
+    """A sentence on classes whose one row is among those (n,) that are learnt from.
+
+    Where a split is drawn they all are: a class keeps a row to be learnt from.
+    """
+    single = np.bincount(data.y)[data.y] == 1
+    names = data.classes[np.sort(data.y[single & learnt])].tolist()
+    if not names:
+        return []
+    which = ", ".join(map(shown, names[:_NAMED])) + ", …" * (len(names) > _NAMED)
+    return [
+        f"{several(len(names), 'class has', 'classes have')} one row, which is learnt from with "
+        f"every seed and never tested: {which}. Add rows, or empty the label to leave it out."
+    ]

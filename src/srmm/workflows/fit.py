@@ -138,7 +138,8 @@ def fit_workflow(
         *found.notes,
         *(
             f"No training row has {name}: it is left out of the model, in prediction, too."
-            for name in model.training_.get("left_out", ())
+            for name in found.inputs
+            if name in model.training_.get("left_out", ()) or name not in embeddings.modalities
         ),
         *same_item_notes(trained_on(embeddings, split)),
         *([few.note] if few.note else ()),

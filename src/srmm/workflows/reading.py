@@ -9,7 +9,7 @@ from typing import Any
 
 from srmm.data.modality import KINDS
 from srmm.encoding.fitting import read_as_cells
-from srmm.errors import InputError, did_you_mean, one_of
+from srmm.errors import InputError, did_you_mean, one_of, spelt_otherwise
 
 _NAMED = 5
 
@@ -50,15 +50,18 @@ def reading_of(
             missing = _lacking(about["column"] or modality, there)
             lacking |= dict.fromkeys(missing)
             wanted.append(f"{modality} needs {_listed(missing)}")
-            notes.append(f"{name} has no {_listed(missing)}: {modality} is absent in all rows.")
+            note = f"{name} has no {_listed(missing)}: {modality} is absent in all rows."
+            notes.append(f"{note} {spelt_otherwise(missing, there)}".rstrip())
             continue
+        lacking_in = _lacking(about["column"] or modality, there) if modality in as_cells else []
+        if alike := spelt_otherwise(lacking_in, there):
+            notes.append(f"{modality} lacks columns that {name} may have by another name. {alike}")
         kind = about["kind"] if about["encoder"] else "features"
         chosen.setdefault(kind, []).append(f"{modality}={column}")
     if not any(kind in chosen for kind in KINDS):
         raise InputError(
             f"{name} has nothing that the model reads: {', '.join(wanted)}. "
-            f"{did_you_mean(next(iter(lacking), ''), there)} Name the columns (--image, --text, "
-            "…), or rename them."
+            f"{_hint(list(lacking), there)} Name the columns (--image, --text, …), or rename them."
         )
     return chosen, notes
 
@@ -102,6 +105,13 @@ def _those_there(choice: str | None, columns: Sequence[str]) -> str:
 def _lacking(choice: str, columns: Sequence[str]) -> list[str]:
     """The parts of a choice such as "width,height" that cannot be read from these columns."""
     return [part for part in map(str.strip, choice.split(",")) if not readable(part, columns)]
+
+
+def _hint(lacking: Sequence[str], there: Sequence[str]) -> str:
+    """What the columns that are lacking may be called, and what there is."""
+    hint = did_you_mean(next(iter(lacking), ""), there)
+    alike = spelt_otherwise(lacking, there)
+    return f"{alike} Available: {hint.partition('Available: ')[2]}" if alike else hint
 
 
 def _listed(names: Sequence[str]) -> str:

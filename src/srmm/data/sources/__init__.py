@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -23,6 +24,7 @@ from srmm.data.sources.huggingface import (
     open_dataset,
     open_saved_dataset,
 )
+from srmm.data.sources.json_document import open_json
 from srmm.data.sources.separated import open_csv
 from srmm.data.sources.sql import is_address, is_sqlite, open_address, open_sqlite, without_secrets
 from srmm.data.sources.text import COMPRESSIONS, uncompressed_name
@@ -35,6 +37,7 @@ _OPENERS = {
     ".tsv": open_csv,
     ".jsonl": open_json_lines,
     ".ndjson": open_json_lines,
+    ".json": open_json,
     ".parquet": open_parquet,
     ".pq": open_parquet,
     ".xlsx": open_excel,
@@ -43,13 +46,12 @@ _OPENERS = {
     ".sqlite3": open_sqlite,
     ".db": open_sqlite,
 }
-_TEXT = (".csv", ".tsv", ".jsonl", ".ndjson")
+_TEXT = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 
 EXTENSIONS = tuple(_OPENERS)
 """What can be read; the text formats also with `.gz`, `.bz2`, `.xz` or `.zip` behind."""
 
 _HINTS = {
-    ".json": " (one JSON object per line: then name it .jsonl)",
     ".xls": " (Excel's old format: save it as .xlsx)",
     ".xlsb": " (save it as .xlsx)",
     ".ods": " (save it as .xlsx or .csv)",
@@ -82,10 +84,12 @@ def open_source(source: Any, *, query: str | None = None) -> OpenedTable:
     if is_arrow_table(source) or isinstance(source, pa.RecordBatch):
         return open_arrow(source)
     if not isinstance(source, (str, Path)):
-        lazy = " Call its .collect() first." if hasattr(source, "collect") else ""
+        remedy = " Call its .collect() first." if hasattr(source, "collect") else ""
+        if isinstance(source, dict | list | np.ndarray | pd.Series):
+            remedy = " Make it a frame: pandas.DataFrame(…)."
         raise InputError(
             "A table must be a path, an address of a database, a frame, an Arrow table or a data "
-            f"set of `datasets`, got {type(source).__name__}.{lazy}"
+            f"set of `datasets`, got {type(source).__name__}.{remedy}"
         )
     return _open_folder(path) if is_dir(path) else _open_file(path, sheet)
 
@@ -149,7 +153,9 @@ def _open_file(path: Path, sheet: str | None) -> OpenedTable:
 def _open_folder(path: Path) -> OpenedTable:
     if is_saved_dataset(path):
         return open_saved_dataset(path)
-    table = open_class_folders(path, EXTENSIONS, lambda file: _open_file(file, None))
+    # What lies beside pictures as .json says something of them as a rule, and is no table.
+    tables = tuple(ending for ending in EXTENSIONS if ending != ".json")
+    table = open_class_folders(path, tables, lambda file: _open_file(file, None))
     if table is None:
         raise InputError(
             f"{path} is a folder, with no pictures or sounds in it. A table is a file, e.g. "

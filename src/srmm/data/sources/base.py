@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from srmm.data.times import span_text
+
 SPLITS = {
     "train": ("train", "training"),
     "validation": ("validation", "val", "valid", "dev"),
@@ -27,7 +29,7 @@ _SPACES = "".join(filter(str.isspace, map(chr, range(0x3001))))
 _UNSEEN = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2800\u3164\ufeff"
 """Marks of byte order, spaces without width and the like, of which copied cells are full."""
 _without_blanks = methodcaller("strip", _SPACES + _UNSEEN)
-MOMENTS = (datetime.date, datetime.time, datetime.timedelta, np.datetime64)
+MOMENTS = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 """What dates, times and spans are held in."""
 _SCALARS = frozenset((str, float, int, bool, type(None)))
 
@@ -61,6 +63,8 @@ class OpenedTable:
     """What a column is for, where the format says it: role or kind of item → column."""
     chunks: Callable[[Sequence[str], int], Iterator[LoadedColumns]] | None = None
     """Like `read`, that many rows at a time; None of a source that is read as a whole."""
+    levels: tuple[str, ...] = ()
+    """Names of a frame's index, which are no columns."""
     to_predict: bool = False
     """Whether its rows are to be predicted: they need no item, no label, and no id of their own."""
 
@@ -158,11 +162,14 @@ def _empty_scalars(column: np.ndarray, kinds: set[type]) -> np.ndarray:
 def plain_cell(cell: Any) -> Any:
     """A cell of a spreadsheet, a database or a typed file as an id, a label or a number can be.
 
-    A date is the text that CSV would have of it; a day without a time is no midnight.
+    A date or a span of time is the text that CSV would have of it; a day without a time is no
+    midnight.
 
     >>> plain_cell(Decimal("2.50")), plain_cell(pd.Timestamp(2024, 3, 1)), plain_cell(True)
     (2.5, '2024-03-01', True)
     """
+    if isinstance(cell, datetime.timedelta | np.timedelta64):
+        return None if pd.isna(cell) else span_text(cell)
     if isinstance(cell, np.datetime64):
         cell = pd.Timestamp(cell)
     elif isinstance(cell, np.generic):

@@ -44,7 +44,7 @@ def _json_rows(path: Path) -> Generator[tuple[int, dict[str, Any]]]:
             if line.isspace():
                 continue
             try:
-                row = _JSON.decode(line)
+                row = JSON.decode(line)
             except ValueError as error:
                 raise InputError(f"Line {number} of {path.name} is not JSON ({error}).") from None
             except RecursionError:
@@ -67,7 +67,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_once)
+JSON = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def open_parquet(path: Path) -> OpenedTable:
@@ -122,7 +122,8 @@ def open_frame(frame: pd.DataFrame) -> OpenedTable:
         cells = {column: cells_in_memory(column, some) for column, some in held.items()}
         return LoadedColumns(cells, None, len(frame))
 
-    return OpenedTable("the frame", None, columns, read)
+    levels = tuple(str(name) for name in frame.index.names if name is not None)
+    return OpenedTable("the frame", None, columns, read, levels=levels)
 
 
 def cells_in_memory(column: str, cells: Any) -> np.ndarray:
