@@ -37,6 +37,7 @@ from machine import CLOCKS, command, described, has_bfloat16, peak, table, timed
 from peers import Data, Epoch, OnePerModality, flops_of_branch, peers, plain, quietly
 
 from srmm import PaperClassifier, SingleBranchClassifier
+from srmm.ensemble.training import usual_step
 from srmm.methods.logreg import PerModalityLogisticRegression
 
 PARTS = ("steps", "fits")
@@ -67,7 +68,7 @@ def paper(X: Data, y: np.ndarray, device: str, precision: str = "float32") -> Ep
 
 
 def default(X: Data, y: np.ndarray, device: str, precision: str = "float32") -> Epoch:
-    """The default: five networks at once, each on four fifths, 64 instances per step and network.
+    """The default: five networks at once, each on four fifths, as many instances a step as usual.
 
     An item counts once for each network that learns from it; the fused stream is arithmetic.
     """
@@ -96,17 +97,22 @@ def steps(tiny: bool, rounds: int, device: str, only: str) -> list[dict[str, Any
     """Items/s and % of the peak of one epoch, in turns."""
     n, C = (600, 5) if tiny else (16_000, 101)
     X, y = generated(n, {"image": 768, "text": 768}, C)
-    Z, z = generated(*((600, {"image": 96, "text": 64}, 5) if tiny else
-                       (12_000, {"image": 1280, "text": 384}, 70)))  # fmt: skip
-    runs: dict[str, Epoch] = {
-        "srmm, recipe paper (batch 128)": paper(X, y, device),
-        "srmm, the default (5 × 64 instances)": default(Z, z, device),
+    more, dims, kinds = (700, {"image": 96, "text": 64}, 5) if tiny else (
+        32_000, {"image": 1280, "text": 384}, 70)  # fmt: skip
+    Z, z = generated(more, dims, kinds)
+    few = 600 if tiny else 12_000
+    Q, q = {name: x[:few] for name, x in Z.items()}, z[:few]
+    runs: dict[str, Epoch] = {"srmm, recipe paper (batch 128)": paper(X, y, device)}
+    for some, of in ((Q, q), (Z, z)):
+        step = f"5 × {usual_step(len(of) * 4 // 5)} instances"
+        runs[f"srmm, the default, {len(of):,} rows ({step})"] = default(some, of, device)
+    runs |= {
         "plain loop, batch 128": plain(X, y, device, 128, torch.float32),
         "plain loop, batch 256": plain(X, y, device, 256, torch.float32),
     }
     if device != "cpu" or has_bfloat16():
         runs["srmm, recipe paper, bfloat16"] = paper(X, y, device, "bfloat16")
-        runs["srmm, the default, bfloat16"] = default(Z, z, device, "bfloat16")
+        runs[f"srmm, the default, {more:,} rows, bfloat16"] = default(Z, z, device, "bfloat16")
         runs["plain loop, batch 256, bfloat16"] = plain(X, y, device, 256, torch.bfloat16)
     if device == "cpu":
         runs |= peers(X, y)

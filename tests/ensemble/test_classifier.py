@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from srmm import Embeddings, SingleBranchClassifier, make_method
+from srmm.ensemble import training
 from srmm.ensemble.features import Features
 from srmm.ensemble.table import FeatureTable
 from srmm.errors import InputError
@@ -81,6 +84,26 @@ def test_a_step_is_no_larger_than_what_there_is(too_large: int) -> None:
         for size in (120, too_large)  # a fifth of the 150 is left out of each network
     )
     np.testing.assert_array_equal(larger, whole)
+
+
+@pytest.mark.parametrize(
+    ("n", "asked", "step", "rate"),
+    [(15_000, None, 64, 0.003), (16_000, None, 128, 0.003 * 2**0.5), (16_000, 64, 64, 0.003)],
+)
+def test_many_rows_are_learnt_from_in_larger_steps(
+    n: int, asked: int | None, step: int, rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = {}
+
+    def fit_network(network: Any, batches: Any, *_: Any, learning_rate: float, **__: Any) -> Any:
+        seen.update(rate=learning_rate, batch=batches()[0].shape)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "fit_network", fit_network)
+    x, y = np.random.default_rng(0).normal(size=(n, 2)), np.arange(n) % 2
+    with pytest.raises(KeyboardInterrupt):
+        SingleBranchClassifier(batch_size=asked, hidden_dim=8).fit(x, y)
+    assert seen == {"rate": pytest.approx(rate), "batch": (5, step)}
 
 
 def test_probabilities_can_be_believed() -> None:

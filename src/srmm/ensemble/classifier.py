@@ -32,7 +32,7 @@ from srmm.learning.network import NetworkModel
 from srmm.learning.room import check_room
 from srmm.learning.state import Arrays
 from srmm.learning.surroundings import check_dtype, undisturbed
-from srmm.recipe import at_least, parameter, positive, with_parameters
+from srmm.recipe import Check, at_least, parameter, positive, with_parameters
 
 _MOST_NUMBERS = 40_000_000  # log-probabilities from which weights are learnt
 _MOST_ROWS = 20_000
@@ -43,9 +43,8 @@ _AT_ONCE = 4_000_000  # logits
 _ROWS = 1024
 
 
-def _epochs(name: str, value: Any) -> None:
-    if value is not None:
-        at_least(1)(name, value)
+def _if_given(check: Check) -> Check:
+    return lambda name, value: None if value is None else check(name, value)
 
 
 @with_parameters
@@ -113,19 +112,23 @@ class SingleBranchClassifier(NetworkModel):
     input_dropout: float = parameter(
         0.1, "Share of each input's numbers dropped in training.", fraction
     )
-    batch_size: int = parameter(
-        64,
-        "Instances per step and network; no more than there are.",
-        at_least(2, " (batch norm needs two)"),
+    batch_size: int | None = parameter(
+        None,
+        "Instances per step and network, no more than there are; by default 64, and of many rows "
+        "128 or 256, where 30 epochs make 3,000 steps all the same.",
+        _if_given(at_least(2, " (batch norm needs two)")),
     )
     max_epochs: int | None = parameter(
         None,
         "Epochs; by default 30, on small data as many as make 1,200 steps (2,400 where no "
         "embedding has over 40 numbers), up to 200.",
-        _epochs,
+        _if_given(at_least(1)),
     )
     learning_rate: float = parameter(
-        0.003, "Adam's, at the peak of a one-cycle schedule.", positive
+        0.003,
+        "Adam's, at the peak of a one-cycle schedule; twice that where steps are by default of 256 "
+        "instances, √2 times that where they are of 128.",
+        positive,
     )
     n_folds: int = parameter(
         _FOLDS, "Networks, each of which leaves out one fold; at least 2 to fit.", at_least(1)

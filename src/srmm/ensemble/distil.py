@@ -19,7 +19,7 @@ from srmm.ensemble.judged import judged_rows
 from srmm.ensemble.out_of_fold import OutOfFold
 from srmm.ensemble.state import is_digest_of
 from srmm.ensemble.table import FeatureTable
-from srmm.ensemble.training import train_branches
+from srmm.ensemble.training import STEP, train_branches
 from srmm.ensemble.weights import PatternWeights
 from srmm.errors import InputError
 from srmm.learning.labelled import labelled
@@ -119,7 +119,7 @@ def distil(
         [np.arange(len(table))],
         losses_of,
         rng.spawn(1),
-        batch_size=model.batch_size,
+        batch_size=model.batch_size or STEP,
         learning_rate=model.learning_rate,
         max_epochs=model.max_epochs,
         precision=student.precision,
