@@ -258,7 +258,7 @@ def test_a_store_is_rows_where_it_is_asked_for(place: Path, capsys: pytest.Captu
     assert run(["check", model, store, "--level", "0.05"]) == 0
     assert "No alarm on 600 rows" in capsys.readouterr().out
     assert run(["check", store, "--level", "0.05"]) == 1
-    assert "name a model and the rows" in capsys.readouterr().err
+    assert "Name them behind the model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

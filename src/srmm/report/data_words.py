@@ -147,9 +147,10 @@ def _were(n: int) -> str:
 
 def _cut(cut: Mapping[str, Any]) -> str:
     """What the encoder read only a part of: 37 of 900 items were cut at 256 tokens."""
+    if cut.get("taken"):
+        return f"{count(cut['items'])} of {count(cut['of'])} items {cut['taken']}"
     of = f"{count(cut['items'])} of {many(cut['of'], 'item')}"
-    what = cut.get("taken") or f"{_were(cut['items'])} cut at {cut['limit']}"
-    return f"{of} {what}"
+    return f"{of} {_were(cut['items'])} cut at {cut['limit']}"
 
 
 def _columns(encoder: Mapping[str, Any]) -> str:
