@@ -39,6 +39,7 @@ def test_only_the_training_instances_can_teach_it() -> None:
     small = distil(whole, problem())
     with pytest.raises(InputError, match="distilled already"):
         distil(small, problem())
+    assert "its teacher judges them" in str(out_of_fold_scorer(small, problem()))
 
 
 def test_instances_are_known_by_every_number_of_their_items() -> None:

@@ -51,10 +51,12 @@ def out_of_fold_scorer(model: Any, train: Embeddings) -> OutOfFoldScorer | str:
 
     A sentence that says why not, if the model has none or these are other instances.
     """
-    if not isinstance(model, SingleBranchClassifier) or not len(model.folds_):
+    if not isinstance(model, SingleBranchClassifier):
         return (
             "Only the default method judges each training instance by a network that never saw it."
         )
+    if not len(model.folds_):
+        return "A distilled model has learnt from every training instance: its teacher judges them."
     embeddings, labels, _, _ = labelled(model.as_seen(train), None, None)
     index = {label: c for c, label in enumerate(model.classes_.tolist())}
     y = np.array([index.get(label, -1) for label in labels.tolist()])
