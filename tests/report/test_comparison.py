@@ -73,6 +73,12 @@ def test_what_was_left_out_is_on_the_page(tmp_path: Path) -> None:
     assert "<li>15 rows are left out, without a label or without an item.</li>" in source
 
 
+def test_comparisons_are_counted(tmp_path: Path) -> None:
+    for n, said in ((2, "for 1 comparison."), (3, "for 3 comparisons.")):
+        some = comparison({name: [0.8, 0.9] for name in "abc"[:n]}, p=0.5)
+        assert said in write_comparison(some, tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 def test_what_chance_explains_is_no_order() -> None:
     tied = comparison({"a": [0.9, 0.9], "b": [0.9, 0.9]}, p=1.0)
     assert "no method is significantly worse" in headline(tied)
