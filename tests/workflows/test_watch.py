@@ -332,3 +332,14 @@ def test_rows_in_a_store_of_other_rows(place: Path, tmp_path: Path) -> None:
     store = srmm.save_embeddings(srmm.Embeddings.from_arrays(arrays), tmp_path / "other")
     content = watch_workflow(place / "model", str(store)).content
     assert {"shift", "prediction"} <= kinds(content)
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [((-0.08, -0.01), "(p < 0.001)."), ((-0.08, 0.02), "what that costs may not.")],
+)
+def test_what_a_mix_costs_is_said_to_be_unsure_where_it_is(
+    ends: tuple[float, float], said: str
+) -> None:
+    test = {"expected": 0.7, "before": 0.74, "difference": -0.04, "difference_ci": [*ends]}
+    assert finding("accuracy", test | {"p_holm": 1e-9}, ["a", "b"]).endswith(said)

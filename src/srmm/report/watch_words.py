@@ -161,10 +161,12 @@ def _prediction(test: Mapping[str, Any], p: str) -> str:
 
 def _accuracy(test: Mapping[str, Any], p: str) -> str:
     if "expected" in test:
+        unsure = test["difference_ci"][1] >= 0  # of how right each pattern is, which p is not of
         return (
             f"With this mix of presence {percent(test['expected'])} % right answers are to be "
             f"expected, {percent(test['before'])} % with that of training "
-            f"({points(test['difference'])} points, {signed_interval(test['difference_ci'])}; {p})."
+            f"({points(test['difference'])} points, {signed_interval(test['difference_ci'])}). "
+            f"The mixes differ beyond chance ({p}){', what that costs may not' * unsure}."
         )
     return (
         f"{percent(test['share'])} % of the {many(test['n'], 'row')} with a label are answered "
