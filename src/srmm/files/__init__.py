@@ -5,7 +5,13 @@ since it was written is noticed: every one has a SHA-256 digest, beside it or in
 """
 
 from srmm.files.digests import check_files, digest_of_file, listed
-from srmm.files.json_files import is_of_format, json_ready, json_text, read_json, write_json
+from srmm.files.json_files import (
+    is_of_format,
+    json_ready,
+    read_json,
+    replacing_json,
+    write_json,
+)
 from srmm.files.locks import only_writer
 from srmm.files.names import beside
 from srmm.files.reading import read_whole, standing
@@ -24,7 +30,6 @@ __all__ = [
     "digest_of_file",
     "is_of_format",
     "json_ready",
-    "json_text",
     "listed",
     "load_tensors",
     "map_tensors",
@@ -36,6 +41,7 @@ __all__ = [
     "remove_litter",
     "replacing_file",
     "replacing_folder",
+    "replacing_json",
     "save_tensors",
     "standing",
     "unfinished_work",

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ SEAL = "sha256"
 """The key, in a file of ours, of the digest of all the rest of it."""
 
 
-def json_text(content: Any) -> str:
+def _json_text(content: Any) -> str:
     """`content`, JSON-ready, as `read_json` reads it.
 
     A mapping with a "format" is sealed: `read_json` notices if a single letter of it changes.
@@ -30,9 +31,21 @@ def json_text(content: Any) -> str:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `json_text` of it, so that a reader sees the old file or the new one."""
+    """Write it sealed, so that a reader sees the old file or the new one."""
+    with replacing_json(path, content):
+        pass
+
+
+@contextmanager
+def replacing_json(path: Path, content: Any) -> Iterator[None]:
+    """As `write_json`; what lies on the disk already takes the old file's place at the end.
+
+    For what belongs to another file, such as the numbers of a page: if that cannot be written,
+    both stay as they were.
+    """
     with replacing_file(path) as temporary:
-        temporary.write_text(json_text(content), encoding="utf-8")
+        temporary.write_text(_json_text(content), encoding="utf-8")
+        yield
 
 
 def read_json(

@@ -29,7 +29,7 @@ from srmm.experiments.data import (
     has_own_split,
     open_experiment_data,
 )
-from srmm.files import json_ready, json_text, replacing_file
+from srmm.files import json_ready, replacing_json
 from srmm.report.comparison import write_comparison
 from srmm.workflows.data import check_no_columns, open_data
 from srmm.workflows.made_by import json_of, page_of
@@ -101,9 +101,7 @@ def compare_workflow(
     )
     found_out["data"] |= {"left_out": left_out, "notes": notes}
     content = json_ready(found_out)
-    with replacing_file(output / "comparison.json") as temporary:
-        # Numbers that lie on the disk already take the place of old ones once the page has.
-        temporary.write_text(json_text(content), encoding="utf-8")
+    with replacing_json(output / "comparison.json", content):
         write_comparison(content, output / "comparison.html")
     return Compared(content, summary, left_out, notes)
 

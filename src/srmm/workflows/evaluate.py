@@ -22,7 +22,7 @@ from srmm.data.targets import unknown_twins
 from srmm.errors import InputError, StoreError, several
 from srmm.evaluation.baselines import fit_baselines
 from srmm.evaluation.evaluate import FORMAT, RobustnessReport, evaluate
-from srmm.files import beside, json_text, replacing_file
+from srmm.files import beside, replacing_json
 from srmm.learning.card import add_results
 from srmm.learning.saving import open_saved
 from srmm.methods import method_name
@@ -150,9 +150,10 @@ def evaluate_workflow(
     for about_data in (result.content["data"], content["data"]) if notes else ():
         about_data["notes"] = [*about_data.get("notes", ()), *notes]
     folder, within = (None, ()) if table is None else (table.folder, None)
-    with replacing_file(numbers) as temporary, ItemReader(folder, within=within) as reader:
-        # Numbers that lie on the disk already take the place of old ones once the page has.
-        temporary.write_text(json_text(result.content), encoding="utf-8")
+    with (
+        replacing_json(numbers, result.content),
+        ItemReader(folder, within=within) as reader,
+    ):
         RobustnessReport(content).to_html(report, thumbnail=Thumbnails(reader, kinds))
     if source is None:
         try:

@@ -19,7 +19,7 @@ from srmm.evaluation.domain import ROWS
 from srmm.evaluation.drift import KINDS
 from srmm.evaluation.sides import NewRows, Reference
 from srmm.evaluation.watch import FORMAT, LIMITS, VERSION, compare
-from srmm.files import beside, json_ready, json_text, replacing_file
+from srmm.files import beside, json_ready, replacing_json
 from srmm.learning.saving import Saved
 from srmm.methods import method_name
 from srmm.version import versions
@@ -137,9 +137,7 @@ def watch_workflow(
         content["notes"] += said
         from srmm.report.watch import write_watch  # matplotlib, which takes a second
 
-        with replacing_file(json) as temporary:
-            # Numbers that lie on the disk already take the place of old ones once the page has.
-            temporary.write_text(json_text(content), encoding="utf-8")
+        with replacing_json(json, content):
             write_watch(content, html, pictures=pictures)
     return Watched(content, html, json)
 
