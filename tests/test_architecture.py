@@ -225,8 +225,9 @@ def light(*rooms: str, but: tuple[str, ...] = ()) -> list[str]:
             ),
             ("torch",),
         ),
+        (light("learning", "ensemble", "workflows"), ("huggingface_hub.hf_api", "skops")),
     ],
-    ids=["report", "cli data encoders"],
+    ids=["report", "cli data encoders", "learning workflows"],
 )
 def test_importing_loads_nothing_heavy(modules: list[str], heavy: tuple[str, ...]) -> None:
     """So that help, lists, pages and the reading of data start at once."""

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
-
 from srmm.errors import damage_explained
 from srmm.files import replacing_file
 
@@ -25,6 +23,8 @@ def model_card(config: Mapping[str, Any]) -> str:
 
     The place of the results is kept for `add_results`.
     """
+    from huggingface_hub import ModelCard, ModelCardData
+
     about, modalities = config["about"], config["modalities"]
     facts = [f"Method `{about['method']}`"]
     if about["recipe"]:
@@ -76,6 +76,8 @@ def add_results(model_folder: str | Path, content: Mapping[str, Any]) -> None:
     content : dict
         That of a `RobustnessReport` on instances the model was not trained on.
     """
+    from huggingface_hub import EvalResult, ModelCard
+
     path = Path(model_folder) / CARD
     if not path.is_file():
         return

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from huggingface_hub import ModelCard
-
 from srmm.errors import InputError
 from srmm.files import json_ready, read_whole, write_json
 from srmm.learning.hub import CARD, CONFIG, check_repo
@@ -169,6 +167,8 @@ def _placeless(settings: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _card(staged: Path, repo: str, licence: str | None) -> None:
+    from huggingface_hub import ModelCard
+
     path = staged / CARD
     if not path.is_file():
         return
