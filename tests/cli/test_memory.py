@@ -1,4 +1,4 @@
-"""Large arrays go back to the system when a command has let them go."""
+"""Large arrays go back to the system when a command has let them go; garbage is found later."""
 
 from __future__ import annotations
 
@@ -74,3 +74,29 @@ def test_the_memory_of_usual_arrays_is_kept_for_the_next() -> None:
         [sys.executable, "-c", AGAIN], capture_output=True, encoding="utf-8", check=True
     )
     assert int(found.stdout) < 10_000  # three times 1,000 pages a turn else
+
+
+STARTS = """
+import gc
+from srmm.cli.memory import look_for_garbage_later
+
+usual, looks = gc.get_threshold(), []
+gc.callbacks.append(lambda phase, info: looks.append(phase))
+look_for_garbage_later()
+import srmm.workflows
+
+assert not looks, "importing makes more than that by now"
+while not looks:
+    looks_like_garbage = [[] for _ in range(1000)]
+    looks_like_garbage.append(looks_like_garbage)
+assert gc.get_threshold() == usual
+assert len(gc.callbacks) == 1
+"""
+
+
+@pytest.mark.workflow
+def test_nothing_is_looked_through_while_the_libraries_are_imported() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STARTS], capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stderr

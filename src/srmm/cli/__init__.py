@@ -13,7 +13,7 @@ import cyclopts
 from cyclopts import App, CycloptsError, Parameter
 from rich.markup import escape
 
-from srmm.cli.memory import give_back_large_arrays
+from srmm.cli.memory import give_back_large_arrays, look_for_garbage_later
 from srmm.cli.signals import ENDED, Ended, heed_signals, leave_workers
 from srmm.cli.streams import Printer, flushed, prepare_streams, reader_left
 from srmm.cli.system_errors import explained, quiet_when_full
@@ -134,6 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Spinning OpenMP threads collapse where several processes share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     give_back_large_arrays()
+    look_for_garbage_later()
     code = run(sys.argv[1:] if arguments is None else arguments)
     error = flushed()
     if isinstance(error, BrokenPipeError):
