@@ -15,7 +15,8 @@ from srmm.encoding.summary import EncodingSummary
 from srmm.evaluation.answers import Answers, answers_of, joined_answers
 from srmm.evaluation.sides import NewRows, Sample
 from srmm.workflows.data import is_table, labels_as_learnt, row_digests
-from srmm.workflows.predictor import PredictionRun, Predictor
+from srmm.workflows.prediction_run import PredictionRun
+from srmm.workflows.predictor import Predictor
 from srmm.workflows.reference import codes_of
 from srmm.workflows.rows import Rows, RowsPart, kept_name
 

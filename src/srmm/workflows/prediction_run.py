@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.table import Table
 from srmm.encoding.summary import EncodingSummary, joined, without_encoding
 from srmm.errors import InputError
 from srmm.evaluation.shapley import check_players
@@ -20,8 +22,21 @@ from srmm.workflows.presence import presence_notes
 from srmm.workflows.rows import Rows, RowsPart
 from srmm.workflows.survey import Survey, survey
 
-if TYPE_CHECKING:
-    from srmm.workflows.predictor import Predictor
+
+class Reader(Protocol):
+    """A saved model that makes embeddings of raw rows itself, as a `Predictor` does."""
+
+    folder: Path
+    model: Any
+    config: dict[str, Any]
+
+    def encode(
+        self, part: Table, *, strict: bool, progress: Any
+    ) -> tuple[Embeddings, EncodingSummary]:
+        """The embeddings of the items of a table."""
+
+    def notes(self) -> list[str]:
+        """What is to be said of its encoders."""
 
 
 class PartFacts(NamedTuple):
@@ -44,7 +59,7 @@ class PredictedPart(NamedTuple):
 
 
 def embed_part(
-    predictor: Predictor, part: RowsPart, *, strict: bool = False, progress: Any = False
+    predictor: Reader, part: RowsPart, *, strict: bool = False, progress: Any = False
 ) -> tuple[Embeddings, PartFacts]:
     """The embeddings of a part, as the classifier looks at them.
 
@@ -71,7 +86,7 @@ def embed_part(
 
 
 def predict_part(
-    predictor: Predictor,
+    predictor: Reader,
     part: RowsPart,
     *,
     strict: bool = False,
@@ -104,7 +119,7 @@ class PredictionRun:
     Raises `InputError` as `survey` does when it is made, unless a survey is given.
     """
 
-    def __init__(self, predictor: Predictor, rows: Rows, known: Survey | None = None) -> None:
+    def __init__(self, predictor: Reader, rows: Rows, known: Survey | None = None) -> None:
         self.predictor, self.rows = predictor, rows
         self.survey: Survey = known or survey(
             rows,
@@ -157,7 +172,7 @@ class PredictionRun:
 
 
 def _all_modalities(
-    predictor: Predictor, summary: EncodingSummary, embeddings: Embeddings
+    predictor: Reader, summary: EncodingSummary, embeddings: Embeddings
 ) -> dict[str, Any]:
     """With those that were not encoded, in the order of the model."""
     there = dict(zip(embeddings.modalities, embeddings.present.sum(axis=0), strict=True))

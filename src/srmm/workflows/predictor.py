@@ -26,7 +26,7 @@ from srmm.learning.publishing import Pushed, push_folder
 from srmm.learning.saving import open_saved
 from srmm.workflows.data import precision_of
 from srmm.workflows.prediction_run import PredictionRun
-from srmm.workflows.rows import PART_ROWS, rows_to_predict, with_inputs
+from srmm.workflows.rows import rows_to_predict, with_inputs
 from srmm.workflows.vectors import ready_vectors, with_ready
 
 
@@ -249,6 +249,3 @@ class Predictor:
             encoder = chosen_encoder(name, kind, spec)
             self._encoders[name, kind] = with_precision(encoder, precision_of(self.config))
         return self._encoders[name, kind]
-
-
-__all__ = ["PART_ROWS", "PredictionRun", "Predictor", "load"]
