@@ -75,7 +75,7 @@ lint: $(STAMP) ## Check style, and who imports whom
 	$(BIN)/lint-imports --no-logo
 
 types: $(STAMP) ## Check types
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 
 check: lint types test-all ## Everything that must pass before a change lands, as CI runs it
 
