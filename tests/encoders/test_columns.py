@@ -98,6 +98,20 @@ def test_yes_or_no_in_several_languages_and_types() -> None:
     assert fitted({"a": ["no", "se", "no", "se"]}).columns[0].kind == "category"
 
 
+@pytest.mark.parametrize("codes", ["n o t", "t f n", "N S O", "NO SI NE"])
+def test_codes_that_are_words_for_yes_somewhere_stay_apart(codes: str) -> None:
+    """Of mushrooms, rings are n, o or t: none, one, two. As yes or no two of them were the same."""
+    encoder = fitted({"rings": codes.split() * 3})
+    assert encoder.columns[0].kind == "category"
+    vectors = encoder.encode(items_of({"rings": codes.split()}))
+    assert len({tuple(vector) for vector in vectors.tolist()}) == 3
+
+
+@pytest.mark.parametrize("words", ["yes Y no N 1 0", "TRUE t False f", "si sí no", "ja yes no"])
+def test_long_and_short_words_for_yes_are_one(words: str) -> None:
+    assert fitted({"sale": words.split() * 3}).columns[0].kind == "yes or no"
+
+
 def test_categories_with_rare_and_unseen_ones() -> None:
     columns = {"colour": ["red", "Red ", "blue", "blue", "teal", None]}
     encoder = fitted(columns)

@@ -39,6 +39,9 @@ NO = frozenset(
      "net", "нет", "ne", "nie", "✗", "✘")
 )  # fmt: skip
 
+_CODE_LETTERS = 2
+"""Of words that short, two may be codes that have nothing to do with each other."""
+
 _DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 COMPACT = "%Y%m%d"
 _TYPED = "ISO8601"
@@ -107,7 +110,15 @@ def _find_yes_or_no(column: Column, elsewhere: str) -> dict[str, Any] | None:
         {"0"}, {"1"}, {"0", "1"},
     ):  # fmt: skip
         return None
-    return {}
+    return None if any(map(_are_codes, (words & YES, words & NO))) else {}
+
+
+def _are_codes(words: set[str]) -> bool:
+    """Whether words for one answer are several of the shortest: "t" and "o" are not both yes, but
+    two and one, and of countries "no" and "ne" are two. "si" and "sí" are one."""
+    plain = {"".join(filter(str.isalpha, unicodedata.normalize("NFD", word))) for word in words}
+    shortest = min(map(len, plain), default=0)
+    return shortest <= _CODE_LETTERS and sum(len(word) == shortest for word in plain) > 1
 
 
 def _read_yes_or_no(how: Mapping[str, Any], column: Column) -> Reading:
