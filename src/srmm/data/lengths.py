@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from srmm.data.broken import UnreadableItem
 
@@ -61,7 +62,7 @@ def _behind_samples(data: bytes) -> tuple[int, bytes]:
         return (size, data[start + size :]) if size < UNKNOWN_LENGTH else (0, b"")
     if not data.startswith((b"RIFF", b"FORM")):
         return 0, b""
-    order = "little" if data.startswith(b"RIFF") else "big"
+    order: Literal["little", "big"] = "little" if data.startswith(b"RIFF") else "big"
     at, held = 12, 0
     while at + 8 <= len(data):
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], order)
