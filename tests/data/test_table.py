@@ -405,6 +405,21 @@ def test_dates_are_called_the_same_in_every_kind_of_table(tmp_path: Path, holder
 
 
 @pytest.mark.parametrize(
+    ("name", "line", "more"),
+    [("a.csv", b'"t","u"\n', b'"a","b"\n'), ("a.jsonl", b'{"t":"a","u":"b"}\n', b"")],
+)
+def test_marks_of_files_that_were_put_together(
+    tmp_path: Path, name: str, line: bytes, more: bytes
+) -> None:
+    mark = b"\xef\xbb\xbf"
+    (tmp_path / name).write_bytes(mark + mark + line + mark + (more or line))
+    table = read_table(tmp_path / name, text="t", label="u")
+    assert table.items["text"].tolist()[-1] == "a"
+    assert table.labels is not None
+    assert table.labels.tolist()[-1] == "b"
+
+
+@pytest.mark.parametrize(
     ("name", "content", "says"),
     [
         ("a.csv", b"", "a.csv is empty"),
@@ -414,6 +429,8 @@ def test_dates_are_called_the_same_in_every_kind_of_table(tmp_path: Path, holder
         ("a.csv", b"t,u\na,b\nc,d,e\n", "Line 3 of a.csv has 3 cells, the header has 2"),
         ("a.csv", b"t,u\na,b\n\nc\n", "Line 4 of a.csv has 1 cells, the header has 2"),
         ("a.csv", b"t,u\na,b\nt,u\nc,d\n", "Line 3 of a.csv is the header again"),
+        ("a.csv", b"\xef\xbb\xbft,u\na,b\n" * 2, "Line 3 of a.csv is the header again"),
+        ("a.csv", "t,u\na,b\n".encode("utf-16") * 2, "Line 3 of a.csv is the header again"),
         ("a.csv", b't,u\na,b\n"c,d\ne,f\n', "starts at line 3 of a.csv is not well quoted"),
         ("a.csv", b't,u\n"a"b,c\n', "starts at line 2 of a.csv is not well quoted"),
         ("a.csv", "t,u\na,b\né,x\n".encode("latin-1"), "not UTF-8 text .byte 0xe9 in line 3"),

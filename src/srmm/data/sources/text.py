@@ -97,6 +97,11 @@ def text_file(path: Path) -> Iterator[TextIO]:
         yield io.TextIOWrapper(data, encoding=encoding, newline="")
 
 
+def lines_of(text: TextIO) -> Iterator[str]:
+    """The lines, none with a mark at its start: files that are put together keep each its own."""
+    return (line.removeprefix("\ufeff") for line in text)
+
+
 def _open_bytes(path: Path) -> BinaryIO:
     known = _COMPRESSIONS.get(path.suffix.lower())
     return counted(known[0](path), path) if known else path.open("rb")
