@@ -434,6 +434,8 @@ def test_marks_of_files_that_were_put_together(
         ("a.csv", b't,u\na,b\n"c,d\ne,f\n', "starts at line 3 of a.csv is not well quoted"),
         ("a.csv", b't,u\n"a"b,c\n', "starts at line 2 of a.csv is not well quoted"),
         ("a.csv", "t,u\na,b\né,x\n".encode("latin-1"), "not UTF-8 text .byte 0xe9 in line 3"),
+        ("a.csv", "t,u\na,я\n".encode("cp1251"), "WINDOWS-1250 or -1251 from the east.*iconv -f"),
+        ("a.csv", "t,u\né,b\n".encode() + b"\xe9,x\n", "in line 3.. The lines before are, so it m"),
         ("a.csv", "t,u\na,b\n".encode("utf-16-le"), "UTF-16 text without the mark"),
         ("a.csv", b"t;u\nonly\nthis\n", "separated by ';'"),
         ("a.csv.gz", b"t,u\na,b\n", "damaged or not gzipped"),

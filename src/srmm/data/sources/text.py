@@ -69,6 +69,17 @@ _NO_TEXT = {
 """How files begin that are often called a text, what they are and what to do."""
 
 
+_ELSEWHERE = (
+    "It is in an older encoding, which its bytes do not tell: WINDOWS-1252 if it is from western "
+    "Europe or America, WINDOWS-1250 or -1251 from the east, SHIFT_JIS from Japan, GB18030 from "
+    "China, EUC-KR from Korea."
+)
+_MIXED = (
+    "The lines before are, so it mixes two encodings, and no command mends it as a whole: save "
+    "each of the files that it was put together from as UTF-8."
+)
+
+
 def uncompressed_name(path: Path) -> str:
     """The name in small letters, without the ending of a compression.
 
@@ -145,9 +156,10 @@ def _explained(path: Path, encoding: str) -> Iterator[None]:
                 f"{path.name} starts like {encoding.upper()} text but is damaged or cut off "
                 f"({error.reason}). Save it again, as UTF-8."
             ) from None
+        where, mixed = _bad_byte(path, error)
+        how = f"{_ELSEWHERE} {_remedy(path, 'WINDOWS-1252')}"
         raise InputError(
-            f"{path.name} is not UTF-8 text ({_bad_byte(path, error)}). "
-            f"{_remedy(path, 'WINDOWS-1252')}"
+            f"{path.name} is not UTF-8 text ({where}). {_MIXED if mixed else how}"
         ) from None
     except _DAMAGED as error:
         raise InputError(_not_compressed(path, error)) from None
@@ -168,15 +180,17 @@ def _not_compressed(path: Path, error: Exception) -> str:
     return f"{path.name} is damaged or not {known[1] if known else 'readable'} ({error})."
 
 
-def _bad_byte(path: Path, error: UnicodeDecodeError) -> str:
-    """Where the first undecodable byte is; the decoder only knows its place in a buffer."""
+def _bad_byte(path: Path, error: UnicodeDecodeError) -> tuple[str, bool]:
+    """Where the first undecodable byte is (the decoder only knows its place in a buffer), and
+    whether lines before have other letters than English ones, which are UTF-8."""
+    mixed = False
     with contextlib.suppress(*_DAMAGED, OSError), _open_bytes(path) as file:
         for number, line in enumerate(file, 1):
             try:
-                line.decode("utf-8")
+                mixed |= not line.decode("utf-8").removeprefix("\ufeff").isascii()
             except UnicodeDecodeError as found:
-                return f"byte 0x{line[found.start]:02x} in line {number}"
-    return error.reason
+                return f"byte 0x{line[found.start]:02x} in line {number}", mixed
+    return error.reason, False
 
 
 def _remedy(path: Path, encoding: str) -> str:
