@@ -83,6 +83,27 @@ def test_cells_without_the_unit_of_training_are_said() -> None:
     assert not encoder.notes_on(items_of({"share": ["12 %", "60 %", "75"]}))
 
 
+@pytest.mark.parametrize(
+    ("trained", "given", "first", "other"),
+    [
+        (["13/3/2024", "5/4/2024", "28/5/2023"], ["3/13/2024", "4/5/2024"], "day", "month"),
+        (["3-13-2024", "4-5-2024", "5-28-2023"], ["13-3-2024", "5-4-2024"], "month", "day"),
+    ],
+)
+def test_dates_in_the_other_order_than_in_training_are_said(
+    trained: list[str], given: list[str], first: str, other: str
+) -> None:
+    """Those after the twelfth of a month cannot be read; the others are other days."""
+    encoder = fitted({"added": trained * 2})
+    notes = " ".join(encoder.notes_on(items_of({"added": given})))
+    assert (
+        f"added: 1 cell with the {other} first, where training had the {first}: what could be "
+        "either (1 cell) is read as in training, and may be another day."
+    ) in notes
+    assert not encoder.notes_on(items_of({"added": trained}))
+    assert "may be another day" not in " ".join(encoder.notes_on(items_of({"added": ["x"]})))
+
+
 def test_a_blank_beside_something_is_the_median_of_training() -> None:
     columns = {"a": ["1", "3", "x y", "5", "7", "9"], "b": ["u", "u", "v", "v", "u", "v"]}
     out = vectors(columns, {"a": [None, "100"], "b": ["u", None]})

@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from srmm.data.block_cells import Column
 from srmm.data.block_kinds import KINDS_OF_COLUMNS, Reading, read_distinct
+from srmm.data.dates import day_and_month
 from srmm.data.numeral_columns import Numerals, decimal_elsewhere
 from srmm.data.numerals import COUNTS
 
@@ -227,7 +229,8 @@ class Surprises:
     def __init__(self, column: LearntColumn) -> None:
         self.column = column
         self.unread = self.unknown = 0
-        self.same = self.against = self.either = 0  # by the decimal sign that a cell shows
+        # By the decimal sign, or the order of day and month, that a cell shows.
+        self.same = self.against = self.either = 0
         self.bare = self.in_unit = 0
         self.first: dict[str, str] = {}
 
@@ -244,6 +247,11 @@ class Surprises:
             self._count_signs(found.numerals)
             self.bare += _without_unit(found)
             self.in_unit += found.numerals.units().total()
+        elif self.column.kind == "date":
+            texts = pd.Series(Column(cells).texts, dtype=object)
+            same, against, either = day_and_month(texts, self.column.how["formats"])
+            self.same, self.against = self.same + same, self.against + against
+            self.either += either
 
     def _count_signs(self, numerals: Numerals) -> None:
         votes = numerals.votes()
@@ -278,7 +286,15 @@ class Surprises:
                 f"{column.name}: {_cells(self.bare)} without {unit}, in which the column was in "
                 f"training, taken to be in it: 0.5 is 0.5 {unit}, not a half"
             )
-        if self.against > self.same and self.either:
+        if self.against > self.same and self.either and column.kind == "date":
+            month_first = any(f.startswith(("%m/%d", "%m-%d")) for f in column.how["formats"])
+            first, other = ("day", "month")[:: -1 if month_first else 1]
+            notes.append(
+                f"{column.name}: {_cells(self.against)} with the {other} first, where training had "
+                f"the {first}: what could be either ({_cells(self.either)}) is read as in "
+                "training, and may be another day"
+            )
+        elif self.against > self.same and self.either:
             sign, other = ("comma", "point")[:: 1 if column.how["decimal"] == "," else -1]
             notes.append(
                 f"{column.name}: {_cells(self.against)} with a decimal {other}, where training had "
