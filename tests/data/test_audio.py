@@ -105,6 +105,12 @@ def test_samples_in_memory(reader: ItemReader) -> None:
         heard = reader.audio(item)
         assert (heard.rate, heard.samples.dtype) == (16_000, np.float32)
         np.testing.assert_allclose(heard.samples, samples, atol=2e-5)
+    wide = np.round(samples * 2**15).astype(np.int32)
+    assert reason((wide, 16_000)).endswith(
+        "int32 samples from -16,384 to 16,384, which is silence beside their 2,147,483,648; if "
+        "they have 16 bits, give them as int16"
+    )
+    assert reason((wide * 0 + 7, 16_000)) == "is silent"
     eight_bits = (np.round(samples * 127) + 128).astype(np.uint8)
     np.testing.assert_allclose(reader.audio((eight_bits, 16_000)).samples, samples, atol=0.01)
 

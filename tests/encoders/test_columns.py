@@ -151,6 +151,11 @@ def test_categories_with_rare_and_unseen_ones() -> None:
     assert plain.encode(items_of({"colour": ["pink"]})).tolist() == [[0, 0]]
 
 
+def test_what_is_one_category_in_several_spellings_is_said_to_be() -> None:
+    encoder = fitted({"unit": ["m", "M", "m"], "n": ["1", "2", "3"]})
+    assert "unit: left out: 'm' in all training rows, in several spellings." in encoder.notes
+
+
 def test_tags_in_texts_and_in_lists() -> None:
     texts = ["red; cotton", "blue;wool", "Red; wool ;", "odd; cotton", None]
     lists = [["red", "cotton"], ["blue", "wool"], ["red", "wool"], ["odd", "cotton"], None]

@@ -121,7 +121,8 @@ def _fit(
     kept = np.flatnonzero(high > low).tolist()
     if not kept and not blank.any():
         what = str(column.cells[np.flatnonzero(~column.blank)[0]])[:40]
-        return _left_out(name, f"{what!r} in all training rows")
+        spelt = ", in several spellings" if how.get("spellings") else ""
+        return _left_out(name, f"{what!r} in all training rows{spelt}")
     fill = [float(median[i]) for i in kept]
     names = [f"{name}{reading.names[i]}" for i in kept]
     names += [f"{name} is blank"] * bool(blank.any())
