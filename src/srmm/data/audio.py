@@ -184,7 +184,7 @@ def audio_from_samples(samples: Any, rate: Any) -> Audio:
         full = _FULL_SCALE[array.dtype.name]
         zero = 128 if array.dtype == np.uint8 else 0
         scaled = ((array.astype(np.float64) - zero) / full).astype(np.float32)
-        if array.itemsize > 2 and 0 < len(array) and 0 < np.ptp(scaled) < 2 * SILENCE:
+        if array.itemsize > 2 and len(array) and 0 < np.ptp(scaled) < 2 * SILENCE:
             raise UnreadableItem(
                 f"has {array.dtype} samples from {array.min():,} to {array.max():,}, which is "
                 f"silence beside their {full:,}; if they have 16 bits, give them as int16"
