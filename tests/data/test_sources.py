@@ -520,6 +520,15 @@ def test_a_linked_class_is_read_and_a_loop_is_not(tmp_path: Path) -> None:
     assert read_table(shop).items["image"].tolist() == ["a/1.jpg", "b/1.jpg"]
 
 
+def test_a_link_beside_the_class_that_it_leads_to_does_not_take_its_place(tmp_path: Path) -> None:
+    shop = files(tmp_path / "shop", "hat/1.jpg", "shoe/1.jpg")
+    (shop / "cap").symlink_to("hat")
+    table = read_table(shop)
+    assert table.items["image"].tolist() == ["hat/1.jpg", "shoe/1.jpg"]
+    said = "Links in shop to a folder that is read already are passed over: 'cap'."
+    assert said in table.notes
+
+
 # --- datasets ------------------------------------------------------------------------------------
 
 
