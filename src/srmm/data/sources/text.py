@@ -65,8 +65,11 @@ _NO_TEXT = {
     b"\xd0\xcf\x11\xe0": "a workbook of Excel's old format. Save it as .xlsx or .csv",
     b"PAR1\x15": "a Parquet file. Name it .parquet",
     b"SQLite format 3": "an SQLite file. Name it .sqlite",
+    b"ARROW1\0\0": "an Arrow or Feather file. Write it as .parquet",
+    b"\x28\xb5\x2f\xfd": "compressed by Zstandard. Unpack it: zstd -d",
 }
 """How files begin that are often called a text, what they are and what to do."""
+_TAR_MARK = slice(257, 262)
 
 
 _ELSEWHERE = (
@@ -125,6 +128,8 @@ def _encoding(path: Path) -> str:
     for start, what in _NO_TEXT.items():
         if head.startswith(start):
             raise InputError(f"{path.name} is no text: by its first bytes it is {what}.")
+    if head[_TAR_MARK] == b"ustar":
+        raise InputError(f"{path.name} is a tar archive. Unpack it, and name the table in it.")
     try:
         refuse_stand_in(head, "a table")
     except UnreadableItem as error:
