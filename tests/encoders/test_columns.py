@@ -156,6 +156,29 @@ def test_what_is_one_category_in_several_spellings_is_said_to_be() -> None:
     assert "unit: left out: 'm' in all training rows, in several spellings." in encoder.notes
 
 
+@pytest.mark.parametrize("never", ["1900-01-01", "1970-01-01 00:00:00", "2099-12-31"])
+def test_days_that_stand_for_none_are_said(tmp_path: Path, never: str) -> None:
+    days = [never, "2024-03-01", "2023-05-02", never, "2022-06-03"]
+    (note,) = fitted({"sold": days}).notes
+    assert f"; 2 cells of {never}, far from all others: if that stands for no date" in note
+    lines = "".join(f"{day},a\n" for day in days)
+    (tmp_path / "t.csv").write_text(f"sold,y\n{lines}")
+    table = read_table(tmp_path / "t.csv", features="sold", missing=f"auto,{never}")
+    assert [item is None for item in table.items["features"]] == [True, False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        ["1900-01-01", "1950-02-03", "2024-03-01"] * 2,
+        ["1970-01-01", "1970-01-02"] * 2,
+        ["1900-01-01", "2024-03-01", "2023-05-02"],
+    ],
+)
+def test_days_among_others_are_days(days: list[str]) -> None:
+    assert "far from all others" not in fitted({"sold": days}).notes[0]
+
+
 def test_tags_in_texts_and_in_lists() -> None:
     texts = ["red; cotton", "blue;wool", "Red; wool ;", "odd; cotton", None]
     lists = [["red", "cotton"], ["blue", "wool"], ["red", "wool"], ["odd", "cotton"], None]

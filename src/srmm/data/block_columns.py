@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.block_cells import Column
-from srmm.data.block_kinds import KINDS_OF_COLUMNS, Reading, read_distinct
+from srmm.data.block_kinds import KINDS_OF_COLUMNS, Reading, never_dates, read_distinct
 from srmm.data.dates import day_and_month
 from srmm.data.numeral_columns import Numerals, decimal_elsewhere
 from srmm.data.numerals import COUNTS
@@ -178,6 +178,12 @@ def _say_date(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
     if how["swapped"]:
         first_part = "month" if how["formats"][0].startswith("%m") else "day"
         words += f"; read with the {first_part} first, which no cell shows"
+    if never := never_dates(how, column):
+        cell, n = never
+        words += (
+            f"; {_cells(n)} of {cell}, far from all others: if that stands for no date, say so: "
+            f"--missing 'auto,{cell}' (missing=), or empty them"
+        )
     return words
 
 

@@ -26,6 +26,11 @@ from srmm.data.times import seconds_of
 MOST = 0.8
 """The share of the cells that must be readable as numbers, or dates, for a column to be that."""
 
+NEVER = ("1753-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2099-12-31")
+"""Days that databases, spreadsheets and clocks that were never set give for none."""
+
+_FAR = pd.Timedelta(days=366)
+
 MAX_CATEGORIES = 64
 MIN_ROWS = 2
 """A category, or tag, of its own stands in so many training rows."""
@@ -147,6 +152,21 @@ def _find_date(column: Column, elsewhere: str) -> dict[str, Any] | None:
     first, last = (str(moment.date()) for moment in (dates.min(), dates.max()))
     how = {"formats": formats, "day": not midnight, "swapped": swapped, "range": [first, last]}
     return {**how, "zones": True} if any(map(_has_zone, column.cells)) else how
+
+
+def never_dates(how: Mapping[str, Any], column: Column) -> tuple[str, int] | None:
+    """(the first cell, how many) of a date that programs write for none, further from all others
+    than these are apart; None if there is none."""
+    dates = _dates(how, column)
+    for day in NEVER:
+        same = (dates.dt.strftime("%Y-%m-%d") == day).to_numpy()
+        others = dates[~same].dropna()
+        if same.sum() < MIN_ROWS or not len(others):
+            continue
+        moment, low, high = dates[same].iloc[0], others.min(), others.max()
+        if max(low - moment, moment - high) > max(high - low, _FAR):
+            return str(column.cells[same.argmax()]), int(same.sum())
+    return None
 
 
 def _has_zone(cell: Any) -> bool:

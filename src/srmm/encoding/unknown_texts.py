@@ -25,5 +25,5 @@ def unknown_texts_note(name: str, encoder: Encoder, items: Iterable[Any]) -> tup
         f"{len(unknown):,} of {len(texts):,} different texts of {name!r}, such as "
         f"{shown(unknown[0][:40])}, are for the most part of letters or signs that the encoder "
         "does not know: it can hardly tell them from one another. One of their language can: "
-        f"--encoder {name}=sentence:NAME.",
+        f"fit with --encoder {name}=sentence:NAME.",
     )
