@@ -315,6 +315,20 @@ def test_sixteen_bits_of_a_tiff_whose_white_is_zero(reader: ItemReader, form: st
         assert np.asarray(reader.image(item))[0, :, 0].tolist() == [255, 155, 0]
 
 
+def test_twelve_bits_of_a_tiff_are_not_nearly_black(reader: ItemReader) -> None:
+    """As microscopes write them: three bytes hold two pixels, and 4,095 is white."""
+    picture = encoded(Image.fromarray(np.zeros((1, 2), np.uint16)), "TIFF")
+    sixteen, twelve = (struct.pack("<HHIH", 258, 3, 1, bits) for bits in (16, 12))
+    assert sixteen in picture
+    offset = int.from_bytes(
+        picture[picture.index(struct.pack("<HHI", 273, 4, 1)) + 8 :][:4], "little"
+    )
+    data = bytearray(picture.replace(sixteen, twelve))
+    data[offset : offset + 4] = bytes([0xFF, 0xF0, 0x64, 0])  # 4,095 and 100
+    read = np.asarray(reader.image(bytes(data)))
+    assert read[0, :, 0].tolist() == [255, 6]
+
+
 def test_pixels_below_zero_are_not_taken_for_bright_ones(reader: ItemReader) -> None:
     grey = encoded(Image.fromarray(np.array([[-1, 5]], np.int8).view(np.uint8)), "TIFF")
     signed = encoded(Image.open(io.BytesIO(grey)), "TIFF", tiffinfo={339: 2})
