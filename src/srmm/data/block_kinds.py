@@ -26,7 +26,7 @@ from srmm.data.times import seconds_of
 MOST = 0.8
 """The share of the cells that must be readable as numbers, or dates, for a column to be that."""
 
-NEVER = ("1753-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2099-12-31")
+_NEVER = ("1753-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2099-12-31")
 """Days that databases, spreadsheets and clocks that were never set give for none."""
 
 _FAR = pd.Timedelta(days=366)
@@ -158,7 +158,7 @@ def never_dates(how: Mapping[str, Any], column: Column) -> tuple[str, int] | Non
     """(the first cell, how many) of a date that programs write for none, further from all others
     than these are apart; None if there is none."""
     dates = _dates(how, column)
-    for day in NEVER:
+    for day in _NEVER:
         same = (dates.dt.strftime("%Y-%m-%d") == day).to_numpy()
         others = dates[~same].dropna()
         if same.sum() < MIN_ROWS or not len(others):
