@@ -179,8 +179,8 @@ def _to_rgb(image: Image.Image, white: int, *, negative: bool) -> Image.Image:
         # Transparent pixels have an arbitrary colour, often black, that nobody ever saw. Pictures
         # cut out like this (emoji, products) are drawn to stand on white.
         image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image)
     return image.convert("RGB")
 
 
