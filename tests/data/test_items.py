@@ -303,6 +303,39 @@ def test_sixteen_bits_are_scaled_not_clipped(reader: ItemReader) -> None:
     assert "floating-point" in reason(reader.image, real)
 
 
+@pytest.mark.parametrize("form", ["raw", "tiff_lzw"])
+def test_sixteen_bits_of_a_tiff_whose_white_is_zero(reader: ItemReader, form: str) -> None:
+    """As scanners write them; Pillow gives the negative."""
+    ramp = Image.fromarray(np.array([[0, 257 * 100, 65535]], dtype=np.uint16))
+    tag = struct.pack("<HHI", 262, 3, 1)
+    data = encoded(ramp, "TIFF", compression=form)
+    assert tag + b"\1" in data
+    data = data.replace(tag + b"\1", tag + b"\0")
+    for item in (data, Image.open(io.BytesIO(data))):
+        assert np.asarray(reader.image(item))[0, :, 0].tolist() == [255, 155, 0]
+
+
+def test_twelve_bits_of_a_tiff_are_not_nearly_black(reader: ItemReader) -> None:
+    """As microscopes write them: three bytes hold two pixels, and 4,095 is white."""
+    picture = encoded(Image.fromarray(np.zeros((1, 2), np.uint16)), "TIFF")
+    sixteen, twelve = (struct.pack("<HHIH", 258, 3, 1, bits) for bits in (16, 12))
+    assert sixteen in picture
+    offset = int.from_bytes(
+        picture[picture.index(struct.pack("<HHI", 273, 4, 1)) + 8 :][:4], "little"
+    )
+    data = bytearray(picture.replace(sixteen, twelve))
+    data[offset : offset + 4] = bytes([0xFF, 0xF0, 0x64, 0])  # 4,095 and 100
+    read = np.asarray(reader.image(bytes(data)))
+    assert read[0, :, 0].tolist() == [255, 6]
+
+
+def test_pixels_below_zero_are_not_taken_for_bright_ones(reader: ItemReader) -> None:
+    grey = encoded(Image.fromarray(np.array([[-1, 5]], np.int8).view(np.uint8)), "TIFF")
+    signed = encoded(Image.open(io.BytesIO(grey)), "TIFF", tiffinfo={339: 2})
+    assert "signed pixels" in reason(reader.image, signed)
+    assert np.asarray(reader.image(grey))[0, :, 0].tolist() == [255, 5]
+
+
 @pytest.mark.parametrize(
     ("mode", "form"),
     [("1", "PNG"), ("L", "PNG"), ("P", "GIF"), ("CMYK", "JPEG"), ("L", "JPEG"), ("RGB", "BMP")],

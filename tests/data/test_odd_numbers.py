@@ -23,6 +23,9 @@ def notes(cells: list[object], **options: bool) -> list[str]:
         (["3", "5.5", "-99", " -99 ", None], "-99"),
         ([0.2, 0.7, 9999, 9999], "9999"),
         ([-20, 15, -9999, -9999], "-9999"),
+        ([1, 2, -(2**31), -(2**31)], "-2147483648"),  # what R and NumPy hold for none
+        (["7", "-8", "-32768", "-32768"], "-32768"),
+        (["1.5", *["-3.4028234663852886e+38"] * 2], "-3.4028234663852886e+38"),  # of maps
     ],
 )
 def test_a_number_far_from_all_others_may_stand_for_nothing(

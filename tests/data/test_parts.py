@@ -79,3 +79,19 @@ def test_notes_of_parts_are_summed_up() -> None:
         notes[2],
         "Half (50 %) is text.",
     )
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "w: {n} cells that cannot be read as numbers (the first, {first!r}), counted as blank",
+        "{n} of 9 different texts of 'text', such as {first!r}, are",
+        "'photo': {n} paths are read with slashes for backslashes, as {first!r}.",
+    ],
+)
+def test_notes_that_give_different_examples_are_summed_up(note: str) -> None:
+    """A table of a million rows is read in 61 parts, each of which has a first one."""
+    notes = [note.format(n=n, first=first) for n, first in [(2, "a\\b"), (3, "it's"), (4, "x")]]
+    [found] = united(notes)
+    assert found.startswith(note.format(n=9, first="a\\b")[:20].replace("9 of 9", "9 of 27"))
+    assert repr("a\\b") in found

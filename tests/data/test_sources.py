@@ -10,6 +10,7 @@ import json
 import lzma
 import sqlite3
 import subprocess
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -195,6 +196,41 @@ def workbook(tmp_path: Path) -> Path:
     book["Old"].append(["b"])
     book.save(tmp_path / "goods.xlsx")
     return tmp_path / "goods.xlsx"
+
+
+def test_characters_that_excel_writes_as_codes(workbook: Path) -> None:
+    """A line's end in a cell is "_x000D_" in the file, and a text like that is "_x005F_x000D_"."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.load_workbook(workbook)
+    book["Stock"]["B3"], book["Stock"]["B4"] = "Red_x000D_\nshoe", "_x005F_x000D_ _x _xy_"
+    book.save(workbook)
+    cells = open_source(workbook).read(["title"]).cells["title"].tolist()
+    assert cells == ["Red\r\nshoe", "_x000D_ _x _xy_", None]
+
+
+def test_a_strict_workbook_is_said_to_be_one(workbook: Path, tmp_path: Path) -> None:
+    namespaces = {
+        b"http://schemas.openxmlformats.org/spreadsheetml/2006/main": (
+            b"http://purl.oclc.org/ooxml/spreadsheetml/main"
+        ),
+        b"http://schemas.openxmlformats.org/officeDocument/2006/relationships": (
+            b"http://purl.oclc.org/ooxml/officeDocument/relationships"
+        ),
+    }
+    with (
+        zipfile.ZipFile(workbook) as read,
+        zipfile.ZipFile(tmp_path / "strict.xlsx", "w") as written,
+    ):
+        for name in read.namelist():
+            content = read.read(name)
+            for usual, strict in namespaces.items():
+                content = content.replace(usual, strict)
+            written.writestr(name, content)
+    with (
+        warnings.catch_warnings(action="ignore"),
+        pytest.raises(InputError, match="saved as Strict Open XML"),
+    ):
+        open_source(tmp_path / "strict.xlsx")
 
 
 def test_a_workbook(workbook: Path) -> None:
@@ -482,6 +518,15 @@ def test_a_linked_class_is_read_and_a_loop_is_not(tmp_path: Path) -> None:
     (shop / "b").symlink_to(real)
     (shop / "a" / "loop").symlink_to(shop)
     assert read_table(shop).items["image"].tolist() == ["a/1.jpg", "b/1.jpg"]
+
+
+def test_a_link_beside_the_class_that_it_leads_to_does_not_take_its_place(tmp_path: Path) -> None:
+    shop = files(tmp_path / "shop", "hat/1.jpg", "shoe/1.jpg")
+    (shop / "cap").symlink_to("hat")
+    table = read_table(shop)
+    assert table.items["image"].tolist() == ["hat/1.jpg", "shoe/1.jpg"]
+    said = "Links in shop to a folder that is read already are passed over: 'cap'."
+    assert said in table.notes
 
 
 # --- datasets ------------------------------------------------------------------------------------

@@ -405,6 +405,21 @@ def test_dates_are_called_the_same_in_every_kind_of_table(tmp_path: Path, holder
 
 
 @pytest.mark.parametrize(
+    ("name", "line", "more"),
+    [("a.csv", b'"t","u"\n', b'"a","b"\n'), ("a.jsonl", b'{"t":"a","u":"b"}\n', b"")],
+)
+def test_marks_of_files_that_were_put_together(
+    tmp_path: Path, name: str, line: bytes, more: bytes
+) -> None:
+    mark = b"\xef\xbb\xbf"
+    (tmp_path / name).write_bytes(mark + mark + line + mark + (more or line))
+    table = read_table(tmp_path / name, text="t", label="u")
+    assert table.items["text"].tolist()[-1] == "a"
+    assert table.labels is not None
+    assert table.labels.tolist()[-1] == "b"
+
+
+@pytest.mark.parametrize(
     ("name", "content", "says"),
     [
         ("a.csv", b"", "a.csv is empty"),
@@ -414,9 +429,13 @@ def test_dates_are_called_the_same_in_every_kind_of_table(tmp_path: Path, holder
         ("a.csv", b"t,u\na,b\nc,d,e\n", "Line 3 of a.csv has 3 cells, the header has 2"),
         ("a.csv", b"t,u\na,b\n\nc\n", "Line 4 of a.csv has 1 cells, the header has 2"),
         ("a.csv", b"t,u\na,b\nt,u\nc,d\n", "Line 3 of a.csv is the header again"),
+        ("a.csv", b"\xef\xbb\xbft,u\na,b\n" * 2, "Line 3 of a.csv is the header again"),
+        ("a.csv", "t,u\na,b\n".encode("utf-16") * 2, "Line 3 of a.csv is the header again"),
         ("a.csv", b't,u\na,b\n"c,d\ne,f\n', "starts at line 3 of a.csv is not well quoted"),
         ("a.csv", b't,u\n"a"b,c\n', "starts at line 2 of a.csv is not well quoted"),
         ("a.csv", "t,u\na,b\né,x\n".encode("latin-1"), "not UTF-8 text .byte 0xe9 in line 3"),
+        ("a.csv", "t,u\na,я\n".encode("cp1251"), "WINDOWS-1250 or -1251 from the east.*iconv -f"),
+        ("a.csv", "t,u\né,b\n".encode() + b"\xe9,x\n", "in line 3.. The lines before are, so it m"),
         ("a.csv", "t,u\na,b\n".encode("utf-16-le"), "UTF-16 text without the mark"),
         ("a.csv", b"t;u\nonly\nthis\n", "separated by ';'"),
         ("a.csv.gz", b"t,u\na,b\n", "damaged or not gzipped"),
@@ -440,6 +459,16 @@ def test_dates_are_called_the_same_in_every_kind_of_table(tmp_path: Path, holder
         ("a.jsonl", b'["t"]\n', "Line 1 of a.jsonl must be a JSON object.*got list"),
         ("a.parquet", b"PAR1 no", "a.parquet is not a readable Parquet file"),
         ("a.ods", b"PK", "unknown extension '.ods'.*.csv"),
+        ("a.tar.gz", b"", r"unknown extension '.tar' .unpack it"),
+        ("a.feather", b"ARROW1", r"unknown extension '.feather' .write it as .parquet"),
+        ("a.csv.zst", b"", r"unknown extension '.zst' .unpack it"),
+        ("a.csv", b"ARROW1\0\0abc", "an Arrow or Feather file. Write it as .parquet"),
+        ("a.csv", b"\x28\xb5\x2f\xfd\4", "compressed by Zstandard. Unpack it"),
+        (
+            "a.csv.gz",
+            gzip.compress(b"t.csv".ljust(257, b"\0") + b"ustar".ljust(255, b"\0") + b"t,u\na,b\n"),
+            "a.csv.gz is a tar archive. Unpack it, and name the table",
+        ),
         ("a.json", b"[]", "'t' is not in a.json. None are available"),
         ("a.json", b"7", "a.json holds 7, which is no table. Expected a list of objects"),
         ("a.json", b'[{"t": 1}, 2]', "Entry 1 of a.json is 2, which is no row"),

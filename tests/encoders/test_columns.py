@@ -83,6 +83,27 @@ def test_cells_without_the_unit_of_training_are_said() -> None:
     assert not encoder.notes_on(items_of({"share": ["12 %", "60 %", "75"]}))
 
 
+@pytest.mark.parametrize(
+    ("trained", "given", "first", "other"),
+    [
+        (["13/3/2024", "5/4/2024", "28/5/2023"], ["3/13/2024", "4/5/2024"], "day", "month"),
+        (["3-13-2024", "4-5-2024", "5-28-2023"], ["13-3-2024", "5-4-2024"], "month", "day"),
+    ],
+)
+def test_dates_in_the_other_order_than_in_training_are_said(
+    trained: list[str], given: list[str], first: str, other: str
+) -> None:
+    """Those after the twelfth of a month cannot be read; the others are other days."""
+    encoder = fitted({"added": trained * 2})
+    notes = " ".join(encoder.notes_on(items_of({"added": given})))
+    assert (
+        f"added: 1 cell with the {other} first, where training had the {first}: what could be "
+        "either (1 cell) is read as in training, and may be another day."
+    ) in notes
+    assert not encoder.notes_on(items_of({"added": trained}))
+    assert "may be another day" not in " ".join(encoder.notes_on(items_of({"added": ["x"]})))
+
+
 def test_a_blank_beside_something_is_the_median_of_training() -> None:
     columns = {"a": ["1", "3", "x y", "5", "7", "9"], "b": ["u", "u", "v", "v", "u", "v"]}
     out = vectors(columns, {"a": [None, "100"], "b": ["u", None]})
@@ -96,6 +117,20 @@ def test_yes_or_no_in_several_languages_and_types() -> None:
         assert encoder.encode(items_of({"sale": [yes, no, "1"]})).ravel().tolist() == [1, 0, 1]
     assert fitted({"a": ["1", "0", "1", "0"]}).columns[0].kind == "number"
     assert fitted({"a": ["no", "se", "no", "se"]}).columns[0].kind == "category"
+
+
+@pytest.mark.parametrize("codes", ["n o t", "t f n", "N S O", "NO SI NE"])
+def test_codes_that_are_words_for_yes_somewhere_stay_apart(codes: str) -> None:
+    """Of mushrooms, rings are n, o or t: none, one, two. As yes or no two of them were the same."""
+    encoder = fitted({"rings": codes.split() * 3})
+    assert encoder.columns[0].kind == "category"
+    vectors = encoder.encode(items_of({"rings": codes.split()}))
+    assert len({tuple(vector) for vector in vectors.tolist()}) == 3
+
+
+@pytest.mark.parametrize("words", ["yes Y no N 1 0", "TRUE t False f", "si sí no", "ja yes no"])
+def test_long_and_short_words_for_yes_are_one(words: str) -> None:
+    assert fitted({"sale": words.split() * 3}).columns[0].kind == "yes or no"
 
 
 def test_categories_with_rare_and_unseen_ones() -> None:
@@ -114,6 +149,34 @@ def test_categories_with_rare_and_unseen_ones() -> None:
     # Without a rare one nothing was learnt of "other": an unseen one is none of the known.
     plain = fitted({"colour": ["red", "red", "blue", "blue"]})
     assert plain.encode(items_of({"colour": ["pink"]})).tolist() == [[0, 0]]
+
+
+def test_what_is_one_category_in_several_spellings_is_said_to_be() -> None:
+    encoder = fitted({"unit": ["m", "M", "m"], "n": ["1", "2", "3"]})
+    assert "unit: left out: 'm' in all training rows, in several spellings." in encoder.notes
+
+
+@pytest.mark.parametrize("never", ["1900-01-01", "1970-01-01 00:00:00", "2099-12-31"])
+def test_days_that_stand_for_none_are_said(tmp_path: Path, never: str) -> None:
+    days = [never, "2024-03-01", "2023-05-02", never, "2022-06-03"]
+    (note,) = fitted({"sold": days}).notes
+    assert f"; 2 cells of {never}, far from all others: if that stands for no date" in note
+    lines = "".join(f"{day},a\n" for day in days)
+    (tmp_path / "t.csv").write_text(f"sold,y\n{lines}")
+    table = read_table(tmp_path / "t.csv", features="sold", missing=f"auto,{never}")
+    assert [item is None for item in table.items["features"]] == [True, False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        ["1900-01-01", "1950-02-03", "2024-03-01"] * 2,
+        ["1970-01-01", "1970-01-02"] * 2,
+        ["1900-01-01", "2024-03-01", "2023-05-02"],
+    ],
+)
+def test_days_among_others_are_days(days: list[str]) -> None:
+    assert "far from all others" not in fitted({"sold": days}).notes[0]
 
 
 def test_tags_in_texts_and_in_lists() -> None:

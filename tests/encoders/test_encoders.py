@@ -313,6 +313,16 @@ def test_a_sentence_transformer_from_a_folder_is_the_bundled_one(minilm):
     np.testing.assert_array_equal(other.encode(TEXTS), minilm.encode(TEXTS))
 
 
+@pytest.mark.parametrize("text", ["รองเท้าแดง", "ቀይ ጫማ", "👍", "👍 👏 so", "\x07"])
+def test_texts_that_minilm_can_hardly_tell_from_one_another(minilm, text):
+    assert minilm.is_unknown(text)
+
+
+@pytest.mark.parametrize("text", ["red shoe", "żółty but", "красный", "great 👍", "κόκκινο", "\n-"])
+def test_texts_that_minilm_knows_some_of(minilm, text):
+    assert not minilm.is_unknown(text)
+
+
 @pytest.mark.workflow
 def test_an_endless_text_is_cut_where_no_model_looks(minilm):
     text = "long story " * 90_000  # 990 kB, the most that a reader lets through

@@ -82,6 +82,23 @@ def test_cut_items_are_counted_by_row_and_stay_counted(tmp_path, small_chunks):
     assert encode(texts("a", "b"), {"text": FirstFive("text")}).summary.notes == ()
 
 
+class Latin(HashEncoder):
+    def is_unknown(self, item):
+        return not item.isascii()
+
+
+def test_texts_in_letters_that_the_encoder_does_not_know_are_counted(tmp_path):
+    said = "2 of 4 different texts of 'text', such as 'รองเท้า', are for the most part of letters"
+    words = texts("รองเท้า", "หมวก", "หมวก", "hat", None, "shoe")
+    for _ in range(2):  # a store is no reason to be silent
+        assert said in " ".join(
+            encode(words, {"text": Latin("text")}, tmp_path / "s").summary.notes
+        )
+    few = texts("รองเท้า", "หมวก", *(f"hat {n}" for n in range(100)))
+    assert encode(few, {"text": Latin("text")}).summary.notes == ()
+    assert encode(texts("หมวก"), {"text": Latin("text")}).summary.notes == ()
+
+
 def test_cut_items_are_counted_when_a_killed_job_goes_on(tmp_path, small_chunks):
     words = ["too long", "x", "y", "z", "never seen", "also too long"]
 

@@ -142,12 +142,15 @@ def test_pictures_that_srmm_refuses(tmp_path: Path) -> None:
     data[80:84] = (1 << 30).to_bytes(4, "little")  # a pixel format that nobody knows
     (tmp_path / "odd.dds").write_bytes(data)
     (tmp_path / "page.png").write_text("<!doctype html>")
+    picture.convert("L").save(tmp_path / "grey.tif")
+    Image.open(tmp_path / "grey.tif").save(tmp_path / "signed.tif", tiffinfo={339: 2})
     for name, words in [
         ("program.eps", "is a PostScript program, which is not run"),
         ("preview.tif", "is a camera's RAW file"),
         ("raw.tif", "is a camera's RAW file"),
         ("odd.dds", r"odd.dds is not a picture that Pillow reads \(Unknown pixel format"),
         ("page.png", "page.png is not a picture that Pillow reads"),
+        ("signed.tif", "signed.tif has signed pixels"),
     ]:
         with pytest.raises(ValueError, match=words):
             picture_at(str(tmp_path / name))

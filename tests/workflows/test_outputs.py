@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,8 @@ def test_formats_agree(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_no_cell_is_a_formula_and_all_are_read_back(model: Path, tmp_path: Path) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     texts = ["=1+1", "+x", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " ＝1", "'=1", "a\rb", "-1.5", "x"]
-    rows = {"w": np.arange(11.0) - 5, "h": 1.0, "=name": texts, "sku": texts}
+    texts += ["_x000D_", "_x005F_x000D_"]
+    rows = {"w": np.arange(13.0) - 5, "h": 1.0, "=name": texts, "sku": texts}
     pd.DataFrame(rows).to_json(tmp_path / "t.jsonl", orient="records", lines=True)
     for ending in (".csv", ".tsv", ".xlsx"):
         output = tmp_path / f"p{ending}"
@@ -110,6 +112,25 @@ def test_no_cell_is_a_formula_and_all_are_read_back(model: Path, tmp_path: Path)
     assert found["=1+1"].quotePrefix
     assert found["=name"].quotePrefix
     assert not found["x"].quotePrefix
+
+
+def test_a_text_longer_than_a_cell_of_excel_is_not_cut(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    for n in (32_767, 32_768):
+        frame = pd.DataFrame({"w": [0.1], "h": [1.0], "more": ["x" * n]})
+        frame.to_csv(tmp_path / "t.csv", index=False)
+        output = tmp_path / f"{n}.xlsx"
+        with (
+            nullcontext() if n == 32_767 else pytest.raises(InputError, match=r"32,768 char.*hold")
+        ):
+            predict_workflow(
+                model,
+                str(tmp_path / "t.csv"),
+                output,
+                keep=["more"],
+                columns={"features": ["a=w", "b=h"]},
+            )
+        assert output.exists() == (n == 32_767)
 
 
 def test_what_a_format_cannot_hold_is_refused_or_left_out(model: Path, tmp_path: Path) -> None:

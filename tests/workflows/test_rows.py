@@ -77,6 +77,9 @@ def test_items_of_which_nothing_is_shown_are_told_apart_by_their_vectors() -> No
         (["1", "2.0"], [1, 2, 2.0, "2"], ["1", "2.0", "2.0", "2.0"]),
         (["1", "1.0"], ["1", "1.0", 1], ["1", "1.0", "1"]),
         ([False, True], ["True", "False", "yes"], [True, False, "yes"]),
+        ([False, True], ["TRUE", "false", "T"], [True, False, "T"]),
+        (["FALSE", "TRUE"], [True, "False", "true"], ["TRUE", "FALSE", "TRUE"]),
+        (["TRUE", "true"], ["TRUE", "true"], ["TRUE", "true"]),
         (["None", "x"], [None, "None"], [None, "None"]),
     ],
 )

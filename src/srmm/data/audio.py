@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-import re
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from srmm.data.apart import decoded_apart
 from srmm.data.broken import UnreadableItem, refuse_mask
+from srmm.data.lengths import announced_frames, refuse_cut, refuse_rest
 from srmm.data.limits import limit, raised_by
 from srmm.data.recordings import cut_page, recordings
 from srmm.errors import MissingExtraError
@@ -34,13 +34,6 @@ _CANCELLED = 0.1
 """Channels cancel if their mean has less than this share of what unrelated ones would leave."""
 
 _BLOCK = 1 << 16
-_CUT_CHUNK = re.compile(
-    r"^\s*(?:data|SSND|BODY|Data Size|riff|Riff size) +: (\d+) \(should be (\d+)\)", re.MULTILINE
-)
-"""What holds the samples in WAV, AIFF, SVX and AU; of W64 and RF64 the whole file is told of."""
-_UNKNOWN_LENGTH = 0x7FFFFFFF
-"""What a program writes for the length if it pipes a WAV, not knowing its end yet; or more."""
-
 _LONG_HEADER = 4096
 """Bytes; a WAV of no samples has no more."""
 
@@ -105,7 +98,8 @@ def _decode(data: bytes, seconds: float | None) -> Audio:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             rate = file.samplerate
             announced = file.frames if seconds is None else int(seconds * rate)
-            _refuse_cut_chunk(file.extra_info)
+            refuse_cut(file.extra_info)
+            announced = max(announced, announced_frames(data, file.extra_info))
             _check_rate(rate)
             blocks, length = [], 0
             power = np.zeros((2, file.channels))
@@ -135,6 +129,7 @@ def _decode(data: bytes, seconds: float | None) -> Audio:
         raise UnreadableItem(
             f"is cut off or damaged: {length / rate:.2f} of {announced / rate:.2f} s can be decoded"
         )
+    refuse_rest(data, length / rate)
     return Audio(samples, rate)
 
 
@@ -189,6 +184,11 @@ def audio_from_samples(samples: Any, rate: Any) -> Audio:
         full = _FULL_SCALE[array.dtype.name]
         zero = 128 if array.dtype == np.uint8 else 0
         scaled = ((array.astype(np.float64) - zero) / full).astype(np.float32)
+        if array.itemsize > 2 and len(array) and 0 < np.ptp(scaled) < 2 * SILENCE:
+            raise UnreadableItem(
+                f"has {array.dtype} samples from {array.min():,} to {array.max():,}, which is "
+                f"silence beside their {full:,}; if they have 16 bits, give them as int16"
+            )
     else:
         raise UnreadableItem(
             f"has samples of type {array.dtype}, whose range is unknown; give floats in [−1, 1]"
@@ -269,13 +269,6 @@ def _check_not_long(seconds: float) -> None:
             f"lasts more than the limit of {most / 60:g} minutes; cut it into utterances "
             f"{raised_by('SRMM_MAX_SECONDS')}"
         )
-
-
-def _refuse_cut_chunk(log: str) -> None:
-    """libsndfile plays what is left of a WAV and the like without an error, but its log says so."""
-    for announced, there in _CUT_CHUNK.findall(log):
-        if int(there) < int(announced) < _UNKNOWN_LENGTH:
-            raise UnreadableItem(f"is cut off: {int(there):,} of {int(announced):,} bytes are left")
 
 
 def _decoder_reason(error: Exception) -> str:

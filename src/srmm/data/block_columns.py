@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from srmm.data.block_cells import Column
-from srmm.data.block_kinds import KINDS_OF_COLUMNS, Reading, read_distinct
+from srmm.data.block_kinds import KINDS_OF_COLUMNS, Reading, never_dates, read_distinct
+from srmm.data.dates import day_and_month
 from srmm.data.numeral_columns import Numerals, decimal_elsewhere
 from srmm.data.numerals import COUNTS
 
@@ -119,7 +121,8 @@ def _fit(
     kept = np.flatnonzero(high > low).tolist()
     if not kept and not blank.any():
         what = str(column.cells[np.flatnonzero(~column.blank)[0]])[:40]
-        return _left_out(name, f"{what!r} in all training rows")
+        spelt = ", in several spellings" if how.get("spellings") else ""
+        return _left_out(name, f"{what!r} in all training rows{spelt}")
     fill = [float(median[i]) for i in kept]
     names = [f"{name}{reading.names[i]}" for i in kept]
     names += [f"{name} is blank"] * bool(blank.any())
@@ -175,6 +178,12 @@ def _say_date(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
     if how["swapped"]:
         first_part = "month" if how["formats"][0].startswith("%m") else "day"
         words += f"; read with the {first_part} first, which no cell shows"
+    if never := never_dates(how, column):
+        cell, n = never
+        words += (
+            f"; {_cells(n)} of {cell}, far from all others: if that stands for no date, say so: "
+            f"--missing 'auto,{cell}' (missing=), or empty them"
+        )
     return words
 
 
@@ -227,7 +236,8 @@ class Surprises:
     def __init__(self, column: LearntColumn) -> None:
         self.column = column
         self.unread = self.unknown = 0
-        self.same = self.against = self.either = 0  # by the decimal sign that a cell shows
+        # By the decimal sign, or the order of day and month, that a cell shows.
+        self.same = self.against = self.either = 0
         self.bare = self.in_unit = 0
         self.first: dict[str, str] = {}
 
@@ -244,6 +254,11 @@ class Surprises:
             self._count_signs(found.numerals)
             self.bare += _without_unit(found)
             self.in_unit += found.numerals.units().total()
+        elif self.column.kind == "date":
+            texts = pd.Series(Column(cells).texts, dtype=object)
+            same, against, either = day_and_month(texts, self.column.how["formats"])
+            self.same, self.against = self.same + same, self.against + against
+            self.either += either
 
     def _count_signs(self, numerals: Numerals) -> None:
         votes = numerals.votes()
@@ -278,7 +293,15 @@ class Surprises:
                 f"{column.name}: {_cells(self.bare)} without {unit}, in which the column was in "
                 f"training, taken to be in it: 0.5 is 0.5 {unit}, not a half"
             )
-        if self.against > self.same and self.either:
+        if self.against > self.same and self.either and column.kind == "date":
+            month_first = any(f.startswith(("%m/%d", "%m-%d")) for f in column.how["formats"])
+            first, other = ("day", "month")[:: -1 if month_first else 1]
+            notes.append(
+                f"{column.name}: {_cells(self.against)} with the {other} first, where training had "
+                f"the {first}: what could be either ({_cells(self.either)}) is read as in "
+                "training, and may be another day"
+            )
+        elif self.against > self.same and self.either:
             sign, other = ("comma", "point")[:: 1 if column.how["decimal"] == "," else -1]
             notes.append(
                 f"{column.name}: {_cells(self.against)} with a decimal {other}, where training had "

@@ -26,6 +26,11 @@ from srmm.data.times import seconds_of
 MOST = 0.8
 """The share of the cells that must be readable as numbers, or dates, for a column to be that."""
 
+_NEVER = ("1753-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2099-12-31")
+"""Days that databases, spreadsheets and clocks that were never set give for none."""
+
+_FAR = pd.Timedelta(days=366)
+
 MAX_CATEGORIES = 64
 MIN_ROWS = 2
 """A category, or tag, of its own stands in so many training rows."""
@@ -38,6 +43,9 @@ NO = frozenset(
     ("no", "n", "false", "f", "off", "nein", "falsch", "non", "faux", "falso", "não", "nao", "nee",
      "net", "нет", "ne", "nie", "✗", "✘")
 )  # fmt: skip
+
+_CODE_LETTERS = 2
+"""Of words that short, two may be codes that have nothing to do with each other."""
 
 _DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 COMPACT = "%Y%m%d"
@@ -107,7 +115,15 @@ def _find_yes_or_no(column: Column, elsewhere: str) -> dict[str, Any] | None:
         {"0"}, {"1"}, {"0", "1"},
     ):  # fmt: skip
         return None
-    return {}
+    return None if any(map(_are_codes, (words & YES, words & NO))) else {}
+
+
+def _are_codes(words: set[str]) -> bool:
+    """Whether words for one answer are several of the shortest: "t" and "o" are not both yes, but
+    two and one, and of countries "no" and "ne" are two. "si" and "sí" are one."""
+    plain = {"".join(filter(str.isalpha, unicodedata.normalize("NFD", word))) for word in words}
+    shortest = min(map(len, plain), default=0)
+    return shortest <= _CODE_LETTERS and sum(len(word) == shortest for word in plain) > 1
 
 
 def _read_yes_or_no(how: Mapping[str, Any], column: Column) -> Reading:
@@ -136,6 +152,21 @@ def _find_date(column: Column, elsewhere: str) -> dict[str, Any] | None:
     first, last = (str(moment.date()) for moment in (dates.min(), dates.max()))
     how = {"formats": formats, "day": not midnight, "swapped": swapped, "range": [first, last]}
     return {**how, "zones": True} if any(map(_has_zone, column.cells)) else how
+
+
+def never_dates(how: Mapping[str, Any], column: Column) -> tuple[str, int] | None:
+    """(the first cell, how many) of a date that programs write for none, further from all others
+    than these are apart; None if there is none."""
+    dates = _dates(how, column)
+    for day in _NEVER:
+        same = (dates.dt.strftime("%Y-%m-%d") == day).to_numpy()
+        others = dates[~same].dropna()
+        if same.sum() < MIN_ROWS or not len(others):
+            continue
+        moment, low, high = dates[same].iloc[0], others.min(), others.max()
+        if max(low - moment, moment - high) > max(high - low, _FAR):
+            return str(column.cells[same.argmax()]), int(same.sum())
+    return None
 
 
 def _has_zone(cell: Any) -> bool:

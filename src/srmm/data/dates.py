@@ -69,6 +69,20 @@ def parse_dates(texts: pd.Series, formats: Sequence[str]) -> pd.Series:
     return found.iloc[codes].set_axis(texts.index)
 
 
+def day_and_month(texts: pd.Series, formats: Sequence[str]) -> tuple[int, int, int]:
+    """How many texts are dates by these formats only, only with day and month in the other order,
+    and either way; 0 of formats that have no other order."""
+    others = [other for form in formats if (other := _swapped(form))]
+    if not others:
+        return 0, 0, 0
+    as_is, swapped = (parse_dates(texts, forms).notna() for forms in (formats, others))
+    return (
+        int((as_is & ~swapped).sum()),
+        int((swapped & ~as_is).sum()),
+        int((as_is & swapped).sum()),
+    )
+
+
 def calendar(dates: pd.Series) -> pd.DataFrame:
     """Days since 2000, and the parts of year, week and day as points on a circle."""
     days = (dates - ORIGIN).dt.total_seconds() / 86400

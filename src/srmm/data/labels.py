@@ -16,6 +16,8 @@ from srmm.data.times import plain_span
 from srmm.errors import InputError, shown
 
 _AT_ONCE = 1 << 16
+_TRUTH = {"true": "True", "false": "False"}
+"""As Polars, SQL and, in capitals, Excel and R write them, and as Python does."""
 
 
 def as_labels(name: str, held: Any, n: int | None = None) -> np.ndarray | None:
@@ -68,10 +70,13 @@ def written_as(classes: Iterable[Any]) -> Callable[[Any], Any]:
 
 
 def plain_name(value: Any) -> str:
-    """`name_of`, also of a text such as "7.0", by which the names of two tables are compared."""
+    """`name_of`, also of a text such as "7.0" or "TRUE", by which the names of two tables are
+    compared."""
     name = name_of(value)
     if (span := plain_span(name)) is not None:
         return span
+    if name.lower() in _TRUTH:
+        return _TRUTH[name.lower()]
     plain = name.removesuffix(".0")
     return plain if plain.removeprefix("-").isdecimal() else name
 

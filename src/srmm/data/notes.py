@@ -9,15 +9,18 @@ from itertools import chain
 
 _QUOTED = r"'(?:[^'\\]|\\.)*'"
 _COUNTED = rf"{_QUOTED} \([\d,]+\)(?:, {_QUOTED} \([\d,]+\))*"
-_PIECES = re.compile(rf"({_COUNTED}|{_QUOTED}|\b(?:line|row|id) \d[\d,]*|\b\d[\d,]*(?![\w.]| %))")
-"""Lists such as "'-' (1,200), 'nan' (3)", quotations, places, and counts."""
+_EXAMPLE = re.compile(rf"""(?:the first|such|, as)(?:,| as)? (?:{_QUOTED}|"[^"]*")""")
+_PIECES = re.compile(
+    rf"({_EXAMPLE.pattern}|{_COUNTED}|{_QUOTED}|\b(?:line|row|id) \d[\d,]*|\b\d[\d,]*(?![\w.]| %))"
+)
+"""Examples, lists such as "'-' (1,200), 'nan' (3)", quotations, places, and counts."""
 _SHOWN = 5
 
 
 def united(notes: Iterable[str]) -> tuple[str, ...]:
     """Sentences of several parts of one table: each once, with its counts summed up.
 
-    What is quoted, a share and the place of an example are those of the first part.
+    An example, its place and a share are those of the first part.
 
     >>> united(["'-' (2) of 10 rows", "'-' (3), 'nan' (1) of 8 rows", "'a' is new", "'a' is new"])
     ("'-' (5), 'nan' (1) of 18 rows", "'a' is new")
@@ -31,6 +34,8 @@ def united(notes: Iterable[str]) -> tuple[str, ...]:
 
 def _shape(piece: str) -> str:
     """What two sentences must have in common to be summed up in one."""
+    if _EXAMPLE.fullmatch(piece):
+        return "example"
     if re.fullmatch(_COUNTED, piece):
         return "counted"
     if re.fullmatch(r"\d[\d,]*", piece):

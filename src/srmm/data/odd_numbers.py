@@ -11,7 +11,10 @@ import numpy as np
 from srmm.data.blocks import as_numbers, is_blank
 from srmm.data.numerals import as_float
 
-_STANDS_FOR_NOTHING = (-9, -99, -999, -9999, -99999, -999999, 999, 9999, 99999, 999999)
+_STANDS_FOR_NOTHING = (
+    *(-9, -99, -999, -9999, -99999, -999999, 999, 9999, 99999, 999999),
+    *(-(2**15), -(2**31), 2**31 - 1, float(np.finfo(np.float32).min)),  # ends of types
+)
 _MANY = 50
 """Rows; fewer may count something else."""
 _TIMES = 5

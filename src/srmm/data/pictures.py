@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,8 @@ _HEAD = 4096
 
 _SVG = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
 _REDUCED, _DNG_VERSION, _SUBFILE_TYPE = 1, 0xC612, 0xFE
+_PHOTOMETRIC, _WHITE_IS_ZERO, _SAMPLE_FORMAT, _SIGNED = 0x106, 0, 0x153, 2
+_BITS, _WHITE = 0x102, 65_535
 
 
 def decode_picture(data: bytes) -> Image.Image:
@@ -103,11 +106,17 @@ def as_rgb(image: Image.Image) -> Image.Image:
     if most is not None and image.width * image.height > most:
         raise UnreadableItem(_too_large(image.width * image.height))
     transparent = _scaled_transparency(image)  # known until the pixels are decoded
+    tags = _tiff_tags(image)
+    if image.mode == "L" and _SIGNED in tags.get(_SAMPLE_FORMAT, ()):  # Pillow takes -1 for 255
+        raise UnreadableItem("has signed pixels of unknown range; save it with 8 bits, unsigned")
+    # Pillow turns the colours of such a picture round if it has 8 bits or fewer, alone.
+    negative = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    white = 4095 if tags.get(_BITS) == (12,) else _WHITE
     try:
         image.load()
         if transparent is not None:
             image.info["transparency"] = transparent
-        return _to_rgb(_upright(image))
+        return _to_rgb(_upright(image), white, negative=negative)
     except (UnreadableItem, MemoryError):
         raise
     except Exception as error:  # as in _decode
@@ -161,29 +170,29 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image, white: int, *, negative: bool) -> Image.Image:
     if image.mode == "F":
         raise UnreadableItem("has floating-point pixels of unknown range; save it with 8 bits")
     if image.mode.startswith("I"):
-        image = _grey_of_16_bits(image)
+        image = _grey_of_16_bits(image, white, negative=negative)
     if image.has_transparency_data:
         # Transparent pixels have an arbitrary colour, often black, that nobody ever saw. Pictures
         # cut out like this (emoji, products) are drawn to stand on white.
         image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image)
     return image.convert("RGB")
 
 
-def _grey_of_16_bits(image: Image.Image) -> Image.Image:
+def _grey_of_16_bits(image: Image.Image, white: int, *, negative: bool) -> Image.Image:
     """Scaled to 8 bits. Pillow's own conversion clips at 255, which leaves a white picture."""
     grey = np.asarray(image).astype(np.int64)
-    if grey.min() < 0 or grey.max() > 65535:
+    if grey.min() < 0 or grey.max() > _WHITE:
         raise UnreadableItem("has 32-bit pixels of unknown range; save it with 8 or 16 bits")
-    if 0 < grey.max() <= 255:  # as 16 bits it would be black
+    if 0 < grey.max() <= 255 and white == _WHITE:  # as 16 bits it would be black
         bits = 32 if image.mode == "I" else 16
         raise UnreadableItem(f"has {bits}-bit pixels that are all below 256; save it with 8 bits")
-    scaled = np.rint(grey / 257).astype(np.uint8)
+    scaled = np.rint((white - grey if negative else grey) * (255 / white)).astype(np.uint8)
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         scaled[grey == transparent] = 255
@@ -200,9 +209,13 @@ def _is_raw(data: bytes) -> bool:
 
 def _refuse_preview(image: Image.Image) -> None:
     """Most RAW files are TIFFs of several pictures, whose first is a small preview."""
-    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    tags = _tiff_tags(image)
     if _DNG_VERSION in tags or tags.get(_SUBFILE_TYPE, 0) & _REDUCED:
         raise UnreadableItem(_CAMERA)
+
+
+def _tiff_tags(image: Image.Image) -> Mapping[int, Any]:
+    return getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
 
 
 def _check_installed(data: bytes, head: bytes) -> None:

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from srmm.data.lengths import UNKNOWN_LENGTH
 from srmm.data.mp3 import mp3s
 
 _FLAC_START = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 _FIRST_PAGE = 2
 _PAGE_HEADER = 27
 """Bytes of a page of OGG before the sizes of its parts."""
-_UNKNOWN_LENGTH = 0x7FFFFFFF
-"""What a program writes for the length if it pipes a WAV, not knowing its end yet; or more."""
-
 _SHORTEST = 0.1
 """Seconds of frames beyond those that an MP3 announces that count as another one."""
 
@@ -56,7 +54,7 @@ def _chunk_starts(data: bytes) -> list[int]:
     while True:
         size = int.from_bytes(data[at + 4 : at + 8], "little" if form == b"RIFF" else "big")
         at += 8 + size + size % 2
-        if size >= _UNKNOWN_LENGTH or data[at : at + 4] != form:
+        if size >= UNKNOWN_LENGTH or data[at : at + 4] != form:
             return starts
         starts.append(at)
 

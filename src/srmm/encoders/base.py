@@ -33,6 +33,7 @@ class Encoder(Protocol):
     as "256 tokens", and `is_cut(item)`, whether that opened item is longer; called as `prepare` is.
     The summary of an encoding job counts such items. Where another thing than length makes the
     encoder take an item otherwise, `taken` says it, behind "3 of 8 pictures", in place of `limit`.
+    One of texts that does not know all letters has `is_unknown(item)`: whether most are unknown.
 
     Attributes
     ----------

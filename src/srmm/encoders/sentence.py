@@ -71,6 +71,10 @@ class SentenceEncoder:
         """Whether the text has more tokens than the model reads."""
         return self._tokens.is_exceeded(item)
 
+    def is_unknown(self, item: str) -> bool:
+        """Whether most of the text is in letters that the model has not."""
+        return self._tokens.is_unknown(item)
+
     def encode(self, prepared: Sequence[str]) -> np.ndarray:
         """n texts → float32 of shape (n, embedding_dim)."""
         features = self._features(list(prepared))

@@ -28,6 +28,7 @@ class TokenLimit:
         self.tokens, self.prompt = tokens, prompt
         backend = getattr(tokenizer, "backend_tokenizer", None)
         self._tokenizer = copy.deepcopy(tokenizer if backend is None else backend)
+        self._unknown = getattr(tokenizer, "unk_token_id", None)
         if backend is not None:
             self._tokenizer.no_truncation()
             self._tokenizer.no_padding()
@@ -50,3 +51,12 @@ class TokenLimit:
         if hasattr(self._tokenizer, "encode_batch"):
             return len(self._tokenizer.encode(whole).ids) > self.tokens
         return len(self._tokenizer(whole, truncation=False)["input_ids"]) > self.tokens
+
+    def is_unknown(self, text: str) -> bool:
+        """Whether most of the text is of letters that stand for "unknown"; safe in threads."""
+        if self._unknown is None or not hasattr(self._tokenizer, "encode_batch"):
+            return False
+        if text.isascii() and text.isprintable():
+            return False
+        ids = self._tokenizer.encode(self.shortened(text), add_special_tokens=False).ids
+        return 2 * ids.count(self._unknown) > len(ids) or not ids

@@ -45,6 +45,7 @@ from srmm.encoding.store import (
     write_store,
 )
 from srmm.encoding.summary import EncodingSummary
+from srmm.encoding.unknown_texts import unknown_texts_note
 from srmm.errors import InputError, did_you_mean, one_of
 from srmm.files import remove_finished, unfinished_work
 
@@ -237,6 +238,7 @@ def _notes(table: Table, encoders: Mapping[str, Encoder], unfitted: set[str]) ->
         if isinstance(encoder, ExplainedEncoder):
             notes += encoder.notes if name in unfitted else ()
             notes += encoder.notes_on([item for item in table.items[name] if item is not None])
+        notes += unknown_texts_note(name, encoder, table.items[name])
     return tuple(notes)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,10 @@ PARQUET = (".parquet", ".pq", "")
 EXCEL_ROWS = 1_048_576
 _EXCEL_DIGITS = 10**15
 """From here on Excel rounds whole numbers, such as ids, which are therefore written as text."""
+_EXCEL_LETTERS = 32_767
+"""What a cell holds; openpyxl drops the rest without a word."""
+_CODE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+"""Begins what Excel takes for a character that XML has not, such as "_x000D_": "_" is "_x005F_"."""
 
 Write = Callable[[pd.DataFrame], None]
 
@@ -255,6 +260,13 @@ def _excel_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
         if isinstance(value, str):
             # As text even where it starts like a formula; control characters are not allowed.
             value = openpyxl.cell.cell.ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", value)
+            value = _CODE.sub("_x005F_", value)
+            if len(value) > _EXCEL_LETTERS:
+                raise InputError(
+                    f"A cell of {len(value):,} characters, {value[:30]!r}…, does not fit Excel, "
+                    f"whose cells hold {_EXCEL_LETTERS:,}. Write .csv or .parquet, or do not keep "
+                    "its column."
+                )
             text = openpyxl.cell.WriteOnlyCell(sheet, value)
             text.data_type = "s"
             text.quotePrefix = is_formula(value)  # nor does it run once somebody edits the cell
@@ -270,7 +282,10 @@ def _excel_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
         for row in zip(*(frame[name].tolist() for name in frame), strict=True):
             sheet.append([cell(value) for value in row])
 
-    yield write
+    try:
+        yield write
+    finally:
+        sheet.close()  # what is left open complains once it is collected
     book.save(path)
 
 

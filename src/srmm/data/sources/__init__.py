@@ -55,6 +55,11 @@ _HINTS = {
     ".xls": " (Excel's old format: save it as .xlsx)",
     ".xlsb": " (save it as .xlsx)",
     ".ods": " (save it as .xlsx or .csv)",
+    ".feather": " (write it as .parquet)",
+    ".arrow": " (write it as .parquet)",
+    ".tar": " (unpack it, and name the table in it)",
+    ".tgz": " (unpack it, and name the table in it)",
+    ".zst": " (unpack it: zstd -d)",
 }
 
 
@@ -142,8 +147,9 @@ def _open_file(path: Path, sheet: str | None) -> OpenedTable:
     ending = Path(name).suffix
     opener = _OPENERS.get(ending)
     if opener is None or (name != path.name.lower() and ending not in _TEXT):
+        unknown = path.suffix if opener else ending or path.suffix
         raise InputError(
-            f"{path.name} has an unknown extension {path.suffix!r}{_HINTS.get(ending, '')}. "
+            f"{path.name} has an unknown extension {unknown!r}{_HINTS.get(ending, '')}. "
             f"Expected one of {', '.join(EXTENSIONS)}; {' or '.join(COMPRESSIONS)} may follow the "
             "text formats."
         )

@@ -41,7 +41,8 @@ def open_class_folders(
     `tables` are the endings of table files: a folder that has one of its own holds the files of
     that table, and is refused.
     """
-    files = sorted(_files(folder))
+    repeated: list[str] = []
+    files = sorted(_files(folder, repeated))
     pictures, sounds = _ending_in(files, PICTURES), _ending_in(files, SOUNDS)
     if not pictures and not sounds:
         return None
@@ -60,6 +61,11 @@ def open_class_folders(
     has_splits, notes = _has_splits(folder, items)
     rows = {str(file): _row(file, kind, has_splits) for file in items}
     notes += _said_of_depth(folder, items, has_splits)
+    if repeated:
+        notes.append(
+            f"Links in {folder.name} to a folder that is read already are passed over: "
+            f"{', '.join(map(repr, sorted(repeated)[:8]))}."
+        )
     metadata = [file for file in files if file.name in METADATA]
     others = Counter(file.suffix.lower() or file.name for file in files)
     others.subtract(file.suffix.lower() or file.name for file in [*items, *metadata])
@@ -86,16 +92,22 @@ def open_class_folders(
     )
 
 
-def _files(folder: Path) -> Iterator[PurePosixPath]:
-    """All files in it that a person put there, by their paths from it; each real folder once."""
+def _files(folder: Path, repeated: list[str]) -> Iterator[PurePosixPath]:
+    """All files in it that a person put there, by their paths from it; each real folder once, and
+    by its own name where that lies beside a link to it.
+
+    Links to a folder that was read already are put in `repeated`.
+    """
     seen = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
-        if real in seen:  # a link that leads back
+        if real in seen:
+            repeated.append(Path(place).relative_to(folder).as_posix())
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not _is_of_a_system(name))
+        found = ((os.path.islink(Path(place) / name), name) for name in folders)  # noqa: PTH114
+        folders[:] = [name for _, name in sorted(found) if not _is_of_a_system(name)]
         for name in names:
             if not _is_of_a_system(name):
                 yield PurePosixPath((Path(place) / name).relative_to(folder).as_posix())

@@ -115,7 +115,10 @@ def _chosen_sheet(book: Any, name: str, sheet: str | None) -> tuple[str, tuple[s
         return sheet, ()
     shown = [title for title, s in sheets.items() if s.sheet_state == "visible"] or [*sheets]
     if not shown:
-        raise InputError(f"{name} has no sheet with cells, only charts.")
+        raise InputError(
+            f"{name} has no sheet with cells: it has charts only, or was saved as Strict Open XML, "
+            "which is not read. Save it as an ordinary Excel workbook (.xlsx)."
+        )
     if len(sheets) == 1:
         return shown[0], ()
     others = ", ".join(repr(title) for title in sheets if title != shown[0])
@@ -151,6 +154,10 @@ def _rows(sheet: Any, name: str) -> Iterator[tuple[int, list[Any]]]:
 
 def _value(cell: Any) -> Any:
     """Python's value of a cell."""
+    if isinstance(cell.value, str) and "_x" in cell.value:
+        from openpyxl.utils.escape import unescape
+
+        return unescape(cell.value)  # "_x000D_" is a line's end
     return _Failed(cell.value) if cell.data_type == "e" else plain_cell(cell.value)
 
 

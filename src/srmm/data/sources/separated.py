@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from srmm.data.formulas import from_text_cell, restored
 from srmm.data.sources.base import LoadedColumns, OpenedTable, in_chunks, no_rows
-from srmm.data.sources.text import encoding_notes, text_file, uncompressed_name
+from srmm.data.sources.text import encoding_notes, lines_of, text_file, uncompressed_name
 from srmm.errors import InputError
 
 _SEPARATORS = (",", ";", "\t", "|")
@@ -132,7 +132,7 @@ class _Broken:
 
 def _layout(path: Path, usual: str) -> _Layout:
     with text_file(path) as file:
-        first = file.readline(10).rstrip("\r\n")
+        first = file.readline(10).lstrip("\ufeff").rstrip("\r\n")
     if len(first) == 5 and first.lower().startswith("sep=") and first[4] in _SEPARATORS:
         return _Layout(first[4], declared=True)
     mine = _sample(path, usual)
@@ -169,7 +169,7 @@ def _csv_lines(path: Path, layout: _Layout) -> Generator[tuple[int, list[str]]]:
     """(first line, cells) of each row, the header among them; no cells where a line is blank."""
     start = 1
     with text_file(path) as file:
-        reader = csv.reader(file, delimiter=layout.separator, strict=True)
+        reader = csv.reader(lines_of(file), delimiter=layout.separator, strict=True)
         try:
             if layout.declared:
                 next(reader)

@@ -65,8 +65,22 @@ _NO_TEXT = {
     b"\xd0\xcf\x11\xe0": "a workbook of Excel's old format. Save it as .xlsx or .csv",
     b"PAR1\x15": "a Parquet file. Name it .parquet",
     b"SQLite format 3": "an SQLite file. Name it .sqlite",
+    b"ARROW1\0\0": "an Arrow or Feather file. Write it as .parquet",
+    b"\x28\xb5\x2f\xfd": "compressed by Zstandard. Unpack it: zstd -d",
 }
 """How files begin that are often called a text, what they are and what to do."""
+_TAR_MARK = slice(257, 262)
+
+
+_ELSEWHERE = (
+    "It is in an older encoding, which its bytes do not tell: WINDOWS-1252 if it is from western "
+    "Europe or America, WINDOWS-1250 or -1251 from the east, SHIFT_JIS from Japan, GB18030 from "
+    "China, EUC-KR from Korea."
+)
+_MIXED = (
+    "The lines before are, so it mixes two encodings, and no command mends it as a whole: save "
+    "each of the files that it was put together from as UTF-8."
+)
 
 
 def uncompressed_name(path: Path) -> str:
@@ -97,6 +111,11 @@ def text_file(path: Path) -> Iterator[TextIO]:
         yield io.TextIOWrapper(data, encoding=encoding, newline="")
 
 
+def lines_of(text: TextIO) -> Iterator[str]:
+    """The lines, none with a mark at its start: files that are put together keep each its own."""
+    return (line.removeprefix("\ufeff") for line in text)
+
+
 def _open_bytes(path: Path) -> BinaryIO:
     known = _COMPRESSIONS.get(path.suffix.lower())
     return counted(known[0](path), path) if known else path.open("rb")
@@ -109,6 +128,8 @@ def _encoding(path: Path) -> str:
     for start, what in _NO_TEXT.items():
         if head.startswith(start):
             raise InputError(f"{path.name} is no text: by its first bytes it is {what}.")
+    if head[_TAR_MARK] == b"ustar":
+        raise InputError(f"{path.name} is a tar archive. Unpack it, and name the table in it.")
     try:
         refuse_stand_in(head, "a table")
     except UnreadableItem as error:
@@ -140,9 +161,10 @@ def _explained(path: Path, encoding: str) -> Iterator[None]:
                 f"{path.name} starts like {encoding.upper()} text but is damaged or cut off "
                 f"({error.reason}). Save it again, as UTF-8."
             ) from None
+        where, mixed = _bad_byte(path, error)
+        how = f"{_ELSEWHERE} {_remedy(path, 'WINDOWS-1252')}"
         raise InputError(
-            f"{path.name} is not UTF-8 text ({_bad_byte(path, error)}). "
-            f"{_remedy(path, 'WINDOWS-1252')}"
+            f"{path.name} is not UTF-8 text ({where}). {_MIXED if mixed else how}"
         ) from None
     except _DAMAGED as error:
         raise InputError(_not_compressed(path, error)) from None
@@ -163,15 +185,17 @@ def _not_compressed(path: Path, error: Exception) -> str:
     return f"{path.name} is damaged or not {known[1] if known else 'readable'} ({error})."
 
 
-def _bad_byte(path: Path, error: UnicodeDecodeError) -> str:
-    """Where the first undecodable byte is; the decoder only knows its place in a buffer."""
+def _bad_byte(path: Path, error: UnicodeDecodeError) -> tuple[str, bool]:
+    """Where the first undecodable byte is (the decoder only knows its place in a buffer), and
+    whether lines before have other letters than English ones, which are UTF-8."""
+    mixed = False
     with contextlib.suppress(*_DAMAGED, OSError), _open_bytes(path) as file:
         for number, line in enumerate(file, 1):
             try:
-                line.decode("utf-8")
+                mixed |= not line.decode("utf-8").removeprefix("\ufeff").isascii()
             except UnicodeDecodeError as found:
-                return f"byte 0x{line[found.start]:02x} in line {number}"
-    return error.reason
+                return f"byte 0x{line[found.start]:02x} in line {number}", mixed
+    return error.reason, False
 
 
 def _remedy(path: Path, encoding: str) -> str:

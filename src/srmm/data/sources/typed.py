@@ -17,7 +17,7 @@ from srmm.data.bombs import check_parquet
 from srmm.data.holders import arrow_table, is_missing, opened
 from srmm.data.parquet import as_written, parquet_file
 from srmm.data.sources.base import LoadedColumns, OpenedTable, in_chunks, no_rows, object_array
-from srmm.data.sources.text import encoding_notes, text_file
+from srmm.data.sources.text import encoding_notes, lines_of, text_file
 from srmm.errors import InputError, damage_explained
 
 
@@ -40,7 +40,7 @@ def open_json_lines(path: Path) -> OpenedTable:
 def _json_rows(path: Path) -> Generator[tuple[int, dict[str, Any]]]:
     """(line, object) of each line that is not blank."""
     with text_file(path) as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(lines_of(file), 1):
             if line.isspace():
                 continue
             try:

@@ -18,6 +18,7 @@ import onnxruntime
 MOST_PIXELS, MOST_TEXT_BYTES, LEAST_FACE_PIXELS = 89_478_485, 1_000_000, 16
 """What srmm takes, beyond which an item is broken."""
 _DNG_VERSION, _SUBFILE_TYPE, _REDUCED = 0xC612, 0xFE, 1
+_SAMPLE_FORMAT, _SIGNED = 0x153, 2
 
 
 def check_files(folder: Path) -> None:
@@ -145,6 +146,8 @@ def _check_kind(path: str, opened: Any, head: bytes) -> None:
             f"{path} has {opened.width:,} × {opened.height:,} pixels, more than {MOST_PIXELS:,} in "
             "all: make it smaller."
         )
+    if _SIGNED in tags.get(_SAMPLE_FORMAT, ()):
+        raise ValueError(f"{path} has signed pixels: save it with 8 bits, unsigned.")
     scaled = opened.tile and opened.tile[0][3] in ("L;2", "L;4", "RGB;16B")
     if scaled and "transparency" in opened.info:  # a colour of other bits than the pixels get
         raise ValueError(f"{path} is not of 8 bits: save it with 8, or use srmm itself.")
