@@ -8,11 +8,13 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.labels import name_of
 from srmm.data.store import load_embeddings, save_embeddings
 from srmm.errors import InputError, StoreError
 from tests.data.test_embeddings import holes, with_holes
@@ -96,6 +98,34 @@ def test_labels_keep_their_type_and_their_holes(tmp_path: Path) -> None:
         assert [type(label) for label in again.labels.tolist()] == [type(x) for x in labels]
         assert again.split is not None
         assert again.split.tolist() == ["train", None, "test"]
+
+
+def test_ids_that_files_would_merge_stay_apart_or_are_refused(tmp_path: Path) -> None:
+    big = [1 << 63, (1 << 63) + 1, 5]
+    with_ids = Embeddings.from_arrays({"x": np.eye(3)}, ids=big, groups=big)
+    for again in (
+        load_embeddings(save_embeddings(with_ids, tmp_path / "s")),
+        Embeddings.from_numpy(with_ids.to_numpy(tmp_path / "x.npz")),
+        Embeddings.from_arrow(with_ids.to_arrow()),
+    ):
+        assert again.ids.tolist() == big
+        assert again.groups is not None
+        assert again.groups.tolist() == big
+    moments = [pd.Timestamp(1), pd.Timestamp(2), pd.Timestamp(3)]
+    for ids in ([-1, *big[:2]], moments, np.arange(3, dtype=np.longdouble)):
+        held = Embeddings.from_arrays({"x": np.eye(3)}, ids=ids)
+        with pytest.raises(InputError, match="'id' cannot be stored"):
+            held.to_arrow()
+    with pytest.raises(InputError, match="'id' cannot be stored"):
+        Embeddings.from_arrays({"x": np.eye(3)}, ids=[-1, *big[:2]]).to_numpy(tmp_path / "y.npz")
+    days = Embeddings.from_arrays({"x": np.eye(3)}, groups=np.arange(3).astype("M8[D]"))
+    fine = Embeddings.from_arrays(
+        {"x": np.eye(3)}, groups=np.arange(3).astype("M8[D]").astype("M8[ns]")
+    )
+    for of in (days, fine):
+        groups = load_embeddings(save_embeddings(of, tmp_path / "s", overwrite=True)).groups
+        assert groups is not None
+        assert [name_of(group) for group in groups.tolist()][1] == "1970-01-02"
 
 
 def test_vectors_stay_on_disk(tmp_path: Path) -> None:
