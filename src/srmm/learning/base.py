@@ -24,7 +24,7 @@ from srmm.data.inputs import (
     validated,
     warn_of_order_beside,
 )
-from srmm.data.labels import as_labels, check_label_types, check_same_kind, class_numbers
+from srmm.data.labels import as_labels, check_same_kind, class_numbers
 from srmm.data.split import held_out_split, repeated
 from srmm.errors import InputError, shown
 from srmm.fusion import pattern_counts
@@ -33,6 +33,7 @@ from srmm.learning.chance import check_seed
 from srmm.learning.checked import checked_class_weight, standardizer_from
 from srmm.learning.labelled import (
     Labelled,
+    checked_labels,
     labelled,
     parts_of,
     rows_of,
@@ -287,7 +288,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         if y is None or not len(y) or pd.isna(y).any():
             X, y, sample_weight, _ = labelled(as_embeddings(X), y, sample_weight, aim="score")
         else:
-            y = check_label_types(y)
+            y, sample_weight = checked_labels(y, sample_weight)
         check_same_kind(y, self.classes_)
         return super().score(X, y, sample_weight)
 

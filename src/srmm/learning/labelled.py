@@ -148,6 +148,12 @@ def labelled(
     return embeddings[kept], labels, weight[kept], None if groups is None else groups[kept]
 
 
+def checked_labels(y: np.ndarray, sample_weight: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Known labels and what is given as their weights, None if nothing, as `labelled` has them."""
+    weight = None if sample_weight is None else sample_weights(sample_weight, len(y))
+    return check_label_types(y), weight
+
+
 def _say_lost(labels: np.ndarray, kept: np.ndarray) -> None:
     """Warn of classes that go with the instances that have no item."""
     there = set(kept.tolist())
