@@ -185,6 +185,48 @@ def test_arrays_that_are_no_vectors_are_errors_of_ours(given: Any, said: str) ->
         model.fit(given, [0, 1] * 4)
 
 
+DAYS = pd.date_range("2024", periods=8).to_numpy()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pa.table({"d": DAYS, "u": range(8)}),
+        pa.table({"d": DAYS - DAYS[0], "u": range(8)}),
+        FRAME.assign(d=DAYS - DAYS[0]),
+        FRAME.assign(d=1j),
+        FRAME.assign(d=pd.Series([*DAYS], dtype=object)),
+        [[np.datetime64("2024"), 1.0]] * 8,
+        np.array([[np.timedelta64(3, "s"), 1.0]] * 8, dtype=object),
+    ],
+)
+def test_dates_and_spans_of_a_lone_table_are_no_numbers(given: Any) -> None:
+    with pytest.raises(InputError, match=r"holds .*, expected numbers"):
+        make_method("logreg", random_state=0).fit(given, [0, 1] * 4)
+    with pytest.raises(InputError, match=r"holds .*, expected numbers"):
+        as_embeddings(given)
+
+
+def test_a_polars_frame_of_dates_or_of_what_arrow_lacks_is_refused() -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"d": DAYS, "u": range(8)})
+    with pytest.raises(InputError, match=r"Column 'd' holds timestamp.*expected numbers"):
+        make_method("logreg", random_state=0).fit(frame, [0, 1] * 4)
+    with pytest.raises(InputError, match="column 'u' of X holds what Arrow cannot"):
+        as_embeddings(frame.cast({"u": polars.Int128}))
+
+
+def test_score_takes_the_weights_that_fit_does() -> None:
+    model = make_method("logreg", random_state=0).fit(X, Y)
+    for weight in (-np.ones(8), np.ma.masked_array(np.ones(8), mask=np.eye(8)[2])):
+        with pytest.raises(InputError, match=r"sample_weight of row [02] is (-1|nan), expected"):
+            model.score(X, Y, weight)
+    wrong = np.array([Y[1], *Y[1:]])
+    assert model.score(X, wrong, [0.0, *np.ones(7)]) == model.score(
+        {name: x[1:] for name, x in X.items()}, Y[1:]
+    )
+
+
 def test_a_lone_frame_is_predicted_from_by_the_columns_of_training() -> None:
     model = make_method("logreg", random_state=0).fit(FRAME, [0, 1] * 4)
     with pytest.raises(InputError, match=r"(?s)same order.*X\[model.feature_names_in_\]"):
