@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from pathlib import Path
 from typing import Any
@@ -237,3 +238,20 @@ def test_a_lone_frame_is_predicted_from_by_the_columns_of_training() -> None:
         as_embeddings(np.zeros((4, 2, 1)))
     sparse = FRAME.astype(pd.SparseDtype("float"))
     np.testing.assert_array_equal(model.predict_proba(sparse), model.predict_proba(FRAME))
+
+
+def test_labels_that_are_no_class_but_for_their_spelling_are_said() -> None:
+    model = make_method("logreg", random_state=0).fit(X, Y)
+    other = ["X ", *Y[1:]]
+    said = r"The label 'X ' \(1\) is no class of the model and 'x' is"
+    with pytest.warns(UserWarning, match=said):
+        assert model.score(X, other) < model.score(X, Y)
+    report = srmm.evaluate(model, X, other, projection=False)
+    assert re.search(said, report.content["data"]["notes"][0])
+    with pytest.warns(UserWarning, match="1 of 8 labels, such as 'X ', are no class of the model"):
+        model.calibrate(X, other)
+
+
+def test_groups_of_which_none_can_be_held_out_are_said() -> None:
+    with pytest.warns(UserWarning, match="No group could be held out"):
+        make_method("logreg", random_state=0).fit(X, Y, groups=Y)

@@ -5,6 +5,8 @@ A model that learns from one is right in every figure, and wrong where the label
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -13,6 +15,7 @@ import pandas as pd
 
 from srmm.data.blocks import is_blank
 from srmm.data.columns import PATH_KINDS, ModalityColumns
+from srmm.data.embeddings import Embeddings, taken
 from srmm.data.labels import known_labels
 from srmm.errors import several, shown
 
@@ -24,6 +27,8 @@ _OF_FINER = 5
 """The same of values that are more than the classes."""
 _LOOKED_AT = 1000
 """Rows, from all over the table, that are looked at first."""
+_BY_CHANCE = 0.001
+"""As rarely a column of two values may tell a class by chance, of all columns."""
 _NAMED = 3
 _REMEDY = (
     "If it was made from the label, or is not known before it, leave it out: what is learnt from "
@@ -80,6 +85,49 @@ def leak_notes(
             f"without a miss: {', '.join(told[:_NAMED])}{more}. {_REMEDY}"
         )
     return notes
+
+
+def warn_of_leaks(embeddings: Embeddings, labels: np.ndarray) -> None:
+    """Warn of numbers in arrays that tell the class of every row, of 1,000 rows at most.
+
+    Of what an encoder made, the table has said it.
+    """
+    for name in embeddings.modalities:
+        about = embeddings.encoders.get(name) or {}
+        if about.get("spec"):
+            continue
+        rows, places = embeddings.places(name)
+        step = 1 + len(rows) // _LOOKED_AT
+        some, of = taken(embeddings.values[name], places[::step]), labels[rows[::step]]
+        told = [column for column in _of_few_values(some, of) if _tells(some[:, column], of, some)]
+        if told:
+            names = about.get("columns") or range(some.shape[1])
+            columns = ", ".join(shown(names[column]) for column in told[:_NAMED])
+            more = f" and {len(told) - _NAMED:,} more" if len(told) > _NAMED else ""
+            warnings.warn(
+                f"{several(len(told), 'column', 'columns')} of modality {name!r}, {columns}{more}, "
+                f"{'tells' if len(told) == 1 else 'tell'} the class of every row, or one class "
+                f"from all others without a miss. {_REMEDY}",
+                stacklevel=5,
+            )
+
+
+def _of_few_values(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The columns that have no more values than there are classes: of most, few rows show it."""
+    columns, most = np.arange(vectors.shape[1]), max(2, len(np.unique(labels)))
+    for n in (2 * most, len(vectors)):
+        ordered = np.sort(vectors[:n, columns], axis=0)
+        columns = columns[1 + (ordered[1:] != ordered[:-1]).sum(axis=0) <= most]
+    return columns
+
+
+def _tells(column: np.ndarray, labels: np.ndarray, of_all: np.ndarray) -> bool:
+    """Whether a column tells a class, and one of so many would not by chance."""
+    values, of_row = column.tolist(), np.unique(labels, return_inverse=True)[1]
+    if _told(values, of_row, finer=False) is None and _one_class(values, of_row) is None:
+        return False
+    ways = math.comb(len(values), min(np.unique(column, return_counts=True)[1].tolist()))
+    return ways > of_all.shape[1] / _BY_CHANCE
 
 
 def _cannot_tell(some: list[Hashable], of_row: np.ndarray, n: int, n_classes: int) -> bool:

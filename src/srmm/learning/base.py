@@ -25,7 +25,7 @@ from srmm.data.inputs import (
     warn_of_order_beside,
 )
 from srmm.data.labels import as_labels, check_same_kind, class_numbers
-from srmm.data.split import held_out_split, repeated
+from srmm.data.leaks import warn_of_leaks
 from srmm.errors import InputError, shown
 from srmm.fusion import pattern_counts
 from srmm.learning.calibration import calibration_arrays, calibration_from
@@ -34,6 +34,7 @@ from srmm.learning.checked import checked_class_weight, standardizer_from
 from srmm.learning.labelled import (
     Labelled,
     checked_labels,
+    held_out,
     labelled,
     parts_of,
     rows_of,
@@ -189,6 +190,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             embeddings, y, weight, groups = rows_of(counts, embeddings, y, weight, groups)
         given, embeddings = embeddings.modalities, with_items(embeddings)
         left_out = [name for name in given if name not in embeddings.modalities]
+        warn_of_leaks(embeddings, self.classes_[y])
         if self.class_weight is not None:
             by_class = weights_by_class(self.class_weight, self.classes_[y], self.classes_)
             self._class_weights = dict(zip(y.tolist(), by_class.tolist(), strict=True))
@@ -199,13 +201,9 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
 
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         if validation is None:
-            share = self._validation_fraction()
-            alike = repeated(embeddings) if share and groups is None else None
-            rng = np.random.default_rng(seed)
-            kept, held_out = held_out_split(y, share, groups, rng, alike)
-            judges = rows_of(held_out, embeddings, y, weight, groups)
-            embeddings, y, weight, groups = rows_of(kept, embeddings, y, weight, groups)
-            del kept, held_out  # of many rows they take room
+            (embeddings, y, weight, groups), judges = held_out(
+                Labelled(embeddings, y, weight, groups), self._validation_fraction(), seed
+            )
         else:
             judges = self._validation(validation, left_out)
         self._describe(embeddings, y, len(judges.y))
