@@ -308,6 +308,15 @@ def test_moments_of_pandas_are_no_bare_numbers(kind: str) -> None:
         as_column("groups", np.array([0, 1], dtype=kind))
 
 
+def test_labels_are_no_view_of_what_was_given() -> None:
+    y = np.arange(4)
+    embeddings = Embeddings.from_arrays({"a": FULL}, labels=y, ids=y, groups=y)
+    y[:] = 9
+    for column in (embeddings.labels, embeddings.ids, embeddings.groups):
+        assert column is not None
+        assert column.tolist() == [0, 1, 2, 3]
+
+
 def test_another_order_of_bytes() -> None:
     embeddings = Embeddings.from_arrays({"a": FULL}, ids=np.arange(4, dtype=">i8"))
     assert embeddings.ids.dtype.isnative

@@ -228,7 +228,7 @@ def test_score_takes_the_weights_that_fit_does() -> None:
     )
 
 
-def test_a_lone_frame_is_predicted_from_by_the_columns_of_training() -> None:
+def test_a_lone_frame_is_predicted_from_by_the_columns_of_training(tmp_path: Path) -> None:
     model = make_method("logreg", random_state=0).fit(FRAME, [0, 1] * 4)
     with pytest.raises(InputError, match=r"(?s)same order.*X\[model.feature_names_in_\]"):
         model.predict(FRAME[["v", "u"]])
@@ -236,6 +236,11 @@ def test_a_lone_frame_is_predicted_from_by_the_columns_of_training() -> None:
         model.predict(np.zeros((4, 2, 1)))
     with pytest.raises(InputError, match=r"(?s)Found array with dim 3"):
         as_embeddings(np.zeros((4, 2, 1)))
+    model.save_pretrained(tmp_path / "m")
+    again = srmm.from_pretrained(tmp_path / "m")
+    np.testing.assert_array_equal(again.predict_proba(FRAME), model.predict_proba(FRAME))
+    with pytest.raises(InputError, match=r"(?s)same order.*X\[model.feature_names_in_\]"):
+        again.predict(FRAME[["v", "u"]])
     sparse = FRAME.astype(pd.SparseDtype("float"))
     np.testing.assert_array_equal(model.predict_proba(sparse), model.predict_proba(FRAME))
 

@@ -69,8 +69,8 @@ def as_column(name: str, column: Any, n: int | None = None) -> np.ndarray | None
     if array.ndim != 1 or (n is not None and len(array) != n):
         of = f"({n},)" if n is not None else "(n,)"
         raise InputError(f"{name} must have shape {of}, one per instance, got {array.shape}.")
+    array = array.copy()  # what is changed later changes nothing here
     if array.dtype == object:
-        array = array.copy()
         array[[is_missing(cell) for cell in array]] = None
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))

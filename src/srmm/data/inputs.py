@@ -228,7 +228,7 @@ def match_modalities(
                 f"{embedding_dims[name]}. Encode with the encoder the model was trained with."
             )
         trained, made = (encoders or {}).get(name) or {}, embeddings.encoders.get(name) or {}
-        learnt, named = _columns_of(trained, size), _columns_of(made, size)
+        learnt, named = columns_of(trained, size), columns_of(made, size)
         if learnt or named:
             _check_columns(name, learnt, named)
         elif trained and made and same_settings(trained) != same_settings(made):
@@ -251,7 +251,7 @@ def match_modalities(
     )  # fmt: skip
 
 
-def _columns_of(settings: Mapping[str, Any], size: int) -> list[str] | None:
+def columns_of(settings: Mapping[str, Any], size: int) -> list[str] | None:
     """The columns of the frame that vectors were, if they were one's."""
     columns = settings.get("columns")
     return columns if isinstance(columns, list) and len(columns) == size else None

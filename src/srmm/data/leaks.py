@@ -99,8 +99,7 @@ def warn_of_leaks(embeddings: Embeddings, labels: np.ndarray) -> None:
         rows, places = embeddings.places(name)
         step = 1 + len(rows) // _LOOKED_AT
         some, of = taken(embeddings.values[name], places[::step]), labels[rows[::step]]
-        told = [column for column in _of_few_values(some, of) if _tells(some[:, column], of, some)]
-        if told:
+        if told := _telling(some, of):
             names = about.get("columns") or range(some.shape[1])
             columns = ", ".join(shown(names[column]) for column in told[:_NAMED])
             more = f" and {len(told) - _NAMED:,} more" if len(told) > _NAMED else ""
@@ -112,22 +111,27 @@ def warn_of_leaks(embeddings: Embeddings, labels: np.ndarray) -> None:
             )
 
 
-def _of_few_values(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The columns that have no more values than there are classes: of most, few rows show it."""
-    columns, most = np.arange(vectors.shape[1]), max(2, len(np.unique(labels)))
-    for n in (2 * most, len(vectors)):
-        ordered = np.sort(vectors[:n, columns], axis=0)
-        columns = columns[1 + (ordered[1:] != ordered[:-1]).sum(axis=0) <= most]
-    return columns
+def _telling(vectors: np.ndarray, labels: np.ndarray) -> list[int]:
+    """The columns that have one value in each class: another in all, or another in one of them.
 
-
-def _tells(column: np.ndarray, labels: np.ndarray, of_all: np.ndarray) -> bool:
-    """Whether a column tells a class, and one of so many would not by chance."""
-    values, of_row = column.tolist(), np.unique(labels, return_inverse=True)[1]
-    if _told(values, of_row, finer=False) is None and _one_class(values, of_row) is None:
-        return False
-    ways = math.comb(len(values), min(np.unique(column, return_counts=True)[1].tolist()))
-    return ways > of_all.shape[1] / _BY_CHANCE
+    Of columns of two values, as words are, so many have to be there that none does by chance.
+    """
+    _, of_row, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    n, starts = len(labels), np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    if n < max(_FEWEST, _OF_EACH * len(sizes)):
+        return []
+    by_class = vectors[np.argsort(of_row, kind="stable")]
+    low, high = np.minimum.reduceat(by_class, starts), np.maximum.reduceat(by_class, starts)
+    told = []
+    for column in np.flatnonzero((low == high).all(axis=0) & (low != low[0]).any(axis=0)):
+        _, of_class, shared = np.unique(low[:, column], return_inverse=True, return_counts=True)
+        alone = sizes[shared[of_class] == 1]  # of the classes that share their value with none
+        one_apart = len(shared) == 2 and len(alone) and alone.max() >= _OF_FINER
+        if len(shared) < len(sizes) and not one_apart:
+            continue
+        if math.comb(n, int(alone.min())) > vectors.shape[1] / _BY_CHANCE:
+            told.append(int(column))
+    return told
 
 
 def _cannot_tell(some: list[Hashable], of_row: np.ndarray, n: int, n_classes: int) -> bool:

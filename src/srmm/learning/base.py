@@ -17,7 +17,6 @@ from sklearn.utils.validation import check_is_fitted
 from srmm.data.checks import array, mapping, whole
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import (
-    LONE_MODALITY,
     as_embeddings,
     is_lone_array,
     match_modalities,
@@ -51,7 +50,9 @@ from srmm.learning.state import (
     class_weight_from_json,
     class_weight_to_json,
     decisive_parameters,
+    encoders_of,
     kept_parameters,
+    know_features,
     plain_seed,
     stored_parameters,
 )
@@ -197,7 +198,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             check_counted("class_weight", self.classes_, y[by_class > 0], of=y)
             weight = weight * by_class
         self.modalities_, self.embedding_dims_ = embeddings.modalities, embeddings.embedding_dims
-        self.encoders_ = {name: embeddings.encoders.get(name) for name in self.modalities_}
+        self.encoders_ = encoders_of(self, embeddings)
 
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         if validation is None:
@@ -338,8 +339,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         scales = standardizer_from(arrays, self.embedding_dims_, active=self._standardizes())
         if scales is not None:
             self.standardizer_ = scales
-        if self.modalities_ == (LONE_MODALITY,):
-            self.n_features_in_ = self.embedding_dims_[LONE_MODALITY]
+        know_features(self)
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         """Train on `train`; `held` may be empty."""
