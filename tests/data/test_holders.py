@@ -441,6 +441,15 @@ def test_columns_of_a_frame_in_another_order_are_refused_by_name(tmp_path: Path)
     assert numbered.encoders_ == {"a": None, "b": None}
 
 
+@pytest.mark.parametrize("columns", [None, pd.MultiIndex.from_product([["a"], range(3)])])
+def test_columns_without_texts_as_names_are_refused_in_another_order(columns: Any) -> None:
+    frame = pd.DataFrame(FULL, columns=columns)
+    model = make_method("logreg").fit({"a": frame}, [0, 1, 0, 1])
+    model.predict({"a": FULL})
+    with pytest.raises(InputError, match=r"Column 0 of modality 'a' is .*2.*, in training .*0"):
+        model.predict({"a": frame.iloc[:, ::-1]})
+
+
 def test_frames_whose_indices_have_another_order_are_warned_of() -> None:
     frame = pd.DataFrame(FULL, index=["p", "q", "r", "s"])
     labels = pd.Series(["x", "y", "x", "y"], index=frame.index)

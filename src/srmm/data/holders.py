@@ -119,11 +119,11 @@ def _has_arrow(frame: Any, column: str) -> bool:
 
 
 def column_names(held: Any) -> list[str] | None:
-    """The names of a frame's columns, if all are texts; None of an array, which has none."""
+    """The names of a frame's columns as texts; None of an array, and of columns just numbered."""
     if not isinstance(held, pd.DataFrame) and not is_arrow_table(held):
         return None
     names = list(getattr(held, "column_names", held.columns))
-    return names if names and all(isinstance(name, str) for name in names) else None
+    return None if names == [*range(len(names))] else [str(name) for name in names]
 
 
 def warn_of_order(held: Mapping[str, Any]) -> None:

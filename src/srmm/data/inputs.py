@@ -229,6 +229,9 @@ def match_modalities(
             )
         trained, made = (encoders or {}).get(name) or {}, embeddings.encoders.get(name) or {}
         learnt, named = columns_of(trained, size), columns_of(made, size)
+        numbers = [str(i) for i in range(size)]
+        if named and not learnt and sorted(named) == sorted(numbers):
+            learnt = numbers  # those that a frame without names has
         if learnt or named:
             _check_columns(name, learnt, named)
         elif trained and made and same_settings(trained) != same_settings(made):
