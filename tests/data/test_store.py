@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 import warnings
 from pathlib import Path
 
@@ -85,6 +86,13 @@ def test_hugging_face_round_trip() -> None:
     pytest.importorskip("datasets", reason="needs srmm[huggingface]")
     embeddings = with_holes(np.array([[True, False], [True, True], [False, True]]))
     assert_same(embeddings, Embeddings.from_huggingface(embeddings.to_huggingface()))
+
+
+def test_what_hugging_face_cannot_hold_is_refused() -> None:
+    pytest.importorskip("datasets", reason="needs srmm[huggingface]")
+    embeddings = Embeddings.from_arrays({"x": np.eye(2)}, ids=[uuid.UUID(int=i) for i in range(2)])
+    with pytest.raises(InputError, match="cannot hold these embeddings"):
+        embeddings.to_huggingface()
 
 
 def test_labels_keep_their_type_and_their_holes(tmp_path: Path) -> None:
@@ -231,11 +239,22 @@ save_embeddings(embeddings, {str(tmp_path / "s")!r}, overwrite=True)
     assert load_embeddings(tmp_path / "s").to_array("a").tolist() == [[1, 1]] * 3
 
 
+def test_a_column_without_a_type_is_said_and_may_be_a_modality() -> None:
+    for nothing in (pa.nulls(2), pa.array([[], None])):
+        table = pa.table({"a": pa.array([[1.0], [2.0]]), "b": nothing})
+        with pytest.warns(UserWarning, match="column 'b' is empty in every row and left out"):
+            assert Embeddings.from_arrow(table).modalities == ("a",)
+    table = pa.table({"a": pa.array([[1.0], [2.0]]), "b": pa.nulls(2)})
+    named = Embeddings.from_arrow(table, modalities=["a", "b"])
+    assert named.present.tolist() == [[True, False]] * 2
+
+
 def test_columns_that_look_like_vectors_or_roles_are_not_left_out_in_silence() -> None:
     vectors = pa.array([[1.0, 2.0], [3.0, 4.0]])
     runs = pa.RunEndEncodedArray.from_arrays(pa.array([1, 2], pa.int32()), vectors)
     tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((2, 2, 2)))
-    for other in (pa.array([[[1.0]], [[2.0]]]), runs, tensors):
+    dates = pa.array([[1], [2]], pa.list_(pa.timestamp("s")))
+    for other in (pa.array([[[1.0]], [[2.0]]]), runs, tensors, dates):
         table = pa.table({"a": vectors, "tokens": other, "note": ["x", "y"], "tags": [["u"], []]})
         with pytest.warns(UserWarning, match=r"column 'tokens' of .* is left out: a modality has"):
             assert Embeddings.from_arrow(table).modalities == ("a",)
