@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -77,6 +78,7 @@ HOLES = {
     "masked": np.ma.masked_array(np.where(ROW_1, 1e39, FULL), mask=ROW_1),
     "masked whole numbers": np.ma.masked_array(FULL.astype(int), mask=ROW_1),
     "masked junk": np.ma.masked_array(np.where(ROW_1, "junk", FULL.astype(object)), mask=ROW_1),
+    "deque": deque(HOLE),
     "masked rows in a list": list(np.ma.masked_array(FULL, mask=ROW_1)),
     "tensors and None": [torch.tensor(row) if row else None for row in HOLE],
     "masked tensor": torch.masked.masked_tensor(torch.tensor(FULL), torch.tensor(~ROW_1)),
@@ -275,6 +277,52 @@ def test_a_date_among_labels_does_not_become_a_number() -> None:
             check_label_types(np.array([day, "a"], dtype=object))
 
 
+@pytest.mark.parametrize(
+    "held",
+    [
+        np.array([1 << 63, (1 << 63) + 1, 5]),
+        [np.uint64(1 << 63), np.uint64((1 << 63) + 1), np.int64(5)],
+        [(1 << 53) + 1, 1 << 53, 0.5],
+    ],
+)
+def test_no_digit_of_a_group_is_lost(held: Any) -> None:
+    groups = as_column("groups", held)
+    assert groups is not None
+    assert groups.tolist() == [int(one) if one > 1 else one for one in held]
+
+
+def test_what_numpy_would_merge_stays_apart() -> None:
+    mixed = as_labels("y", [np.bool_(True), np.int64(2)])
+    assert mixed is not None
+    assert [type(label) for label in mixed.tolist()] == [bool, int]
+    with pytest.raises(InputError, match="several values per instance"):
+        as_labels("y", [[1], [2], None])  # all of which were unknown
+
+
+@pytest.mark.parametrize("kind", ["M8[ns]", "m8[ns]"])
+def test_moments_of_pandas_are_no_bare_numbers(kind: str) -> None:
+    groups = as_column("groups", np.array([0, 1000], dtype=kind))
+    assert groups is not None
+    assert not any(isinstance(one, int) for one in groups.tolist())
+    with pytest.raises(InputError, match=r"groups holds .* finer than microseconds.*astype\(str\)"):
+        as_column("groups", np.array([0, 1], dtype=kind))
+
+
+def test_labels_are_no_view_of_what_was_given() -> None:
+    y = np.arange(4)
+    embeddings = Embeddings.from_arrays({"a": FULL}, labels=y, ids=y, groups=y)
+    y[:] = 9
+    for column in (embeddings.labels, embeddings.ids, embeddings.groups):
+        assert column is not None
+        assert column.tolist() == [0, 1, 2, 3]
+
+
+def test_another_order_of_bytes() -> None:
+    embeddings = Embeddings.from_arrays({"a": FULL}, ids=np.arange(4, dtype=">i8"))
+    assert embeddings.ids.dtype.isnative
+    assert embeddings.ids.tolist() == [0, 1, 2, 3]
+
+
 def test_splits_by_the_words_of_tables() -> None:
     embeddings = Embeddings.from_arrays({"a": FULL}, split=["Train", " VAL", nan, "test"])
     assert embeddings.split is not None
@@ -302,8 +350,15 @@ def test_embeddings_are_no_array_and_say_what_is_possible() -> None:
 
 @pytest.mark.parametrize(
     "held",
-    [HOLE, np.ma.masked_array(FULL, mask=ROW_1), pd.Series(HOLE)],
-    ids=["list", "masked", "column"],
+    [
+        HOLE,
+        np.ma.masked_array(FULL, mask=ROW_1),
+        pd.Series(HOLE),
+        deque(HOLE),
+        pa.array(HOLE),
+        pd.Series(pd.arrays.ArrowExtensionArray(pa.array(HOLE))),
+    ],
+    ids=["list", "masked", "column", "deque", "Arrow", "column of Arrow"],
 )
 def test_a_lone_array_may_have_holes(held: Any) -> None:
     assert is_lone_array(held)
@@ -384,6 +439,15 @@ def test_columns_of_a_frame_in_another_order_are_refused_by_name(tmp_path: Path)
                 model.predict({"a": other, "b": FULL})
     numbered = make_method("logreg").fit({"a": pd.DataFrame(FULL), "b": FULL}, y)
     assert numbered.encoders_ == {"a": None, "b": None}
+
+
+@pytest.mark.parametrize("columns", [None, pd.MultiIndex.from_product([["a"], range(3)])])
+def test_columns_without_texts_as_names_are_refused_in_another_order(columns: Any) -> None:
+    frame = pd.DataFrame(FULL, columns=columns)
+    model = make_method("logreg").fit({"a": frame}, [0, 1, 0, 1])
+    model.predict({"a": FULL})
+    with pytest.raises(InputError, match=r"Column 0 of modality 'a' is .*2.*, in training .*0"):
+        model.predict({"a": frame.iloc[:, ::-1]})
 
 
 def test_frames_whose_indices_have_another_order_are_warned_of() -> None:

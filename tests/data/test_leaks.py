@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from srmm.data.embeddings import Embeddings
+from srmm.data.leaks import warn_of_leaks
 from srmm.data.table import Table, read_table
+from srmm.methods import make_method
 
 LABELS = [*("hat", "shoe", "bag") * 8]
 CODES = [*(0, 1, 2) * 8]
@@ -86,3 +92,40 @@ def test_of_many_rows_a_few_show_that_a_column_tells_nothing() -> None:
     assert notes([i % 50 for i in range(len(labels))], labels) == []
     late: list[object] = [float(label == "hat") for label in labels]
     assert len(notes(late, labels)) == 1
+
+
+def warned(X: dict[str, Any], y: np.ndarray) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_leaks(Embeddings.from_arrays(X), y)
+    return [str(one.message) for one in caught]
+
+
+def test_arrays_that_tell_the_label_are_warned_of() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=60)
+    noise = rng.normal(size=(60, 4))
+    (said,) = warned({"image": noise, "tab": np.column_stack([noise, 2 * y + 1])}, y)
+    assert "1 column of modality 'tab', 4, tells the class of every row" in said
+    (said,) = warned({"tab": pd.DataFrame({"u": noise[:, 0], "is_b": y == 1, "code": -y})}, y)
+    assert "2 columns of modality 'tab', 'is_b', 'code', tell" in said
+    half = np.where(np.arange(60)[:, None] % 2, np.column_stack([y, y]), np.nan)
+    (said,) = warned({"tab": half}, np.array(["x", "y", "z"])[y])
+    assert "modality 'tab', 0, 1, tell" in said
+    with pytest.warns(UserWarning, match="3, tells the class of every row"):
+        make_method("logreg", random_state=0).fit(np.column_stack([noise[:, :3], y]), y)
+
+
+def test_arrays_that_may_not_tell_it_are_not() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=40)
+    words = rng.integers(2, size=(40, 3000))
+    few = np.repeat([0, 1], 6)
+    assert warned({"words": words, "noisy": y[:, None] + (np.arange(40) == 3)[:, None]}, y) == []
+    assert warned({"words": rng.integers(2, size=(12, 3000))}, few) == []
+    assert warned({"constant": np.ones((40, 2)), "row": np.arange(40.0)[:, None]}, y) == []
+    encoded = Embeddings.from_arrays({"tab": y[:, None]})
+    encoded.encoders = {"tab": {"spec": "columns"}}  # of which the table has said it
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_leaks(encoded, y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from pathlib import Path
 from typing import Any
@@ -185,7 +186,49 @@ def test_arrays_that_are_no_vectors_are_errors_of_ours(given: Any, said: str) ->
         model.fit(given, [0, 1] * 4)
 
 
-def test_a_lone_frame_is_predicted_from_by_the_columns_of_training() -> None:
+DAYS = pd.date_range("2024", periods=8).to_numpy()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pa.table({"d": DAYS, "u": range(8)}),
+        pa.table({"d": DAYS - DAYS[0], "u": range(8)}),
+        FRAME.assign(d=DAYS - DAYS[0]),
+        FRAME.assign(d=1j),
+        FRAME.assign(d=pd.Series([*DAYS], dtype=object)),
+        [[np.datetime64("2024"), 1.0]] * 8,
+        np.array([[np.timedelta64(3, "s"), 1.0]] * 8, dtype=object),
+    ],
+)
+def test_dates_and_spans_of_a_lone_table_are_no_numbers(given: Any) -> None:
+    with pytest.raises(InputError, match=r"holds .*, expected numbers"):
+        make_method("logreg", random_state=0).fit(given, [0, 1] * 4)
+    with pytest.raises(InputError, match=r"holds .*, expected numbers"):
+        as_embeddings(given)
+
+
+def test_a_polars_frame_of_dates_or_of_what_arrow_lacks_is_refused() -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"d": DAYS, "u": range(8)})
+    with pytest.raises(InputError, match=r"Column 'd' holds timestamp.*expected numbers"):
+        make_method("logreg", random_state=0).fit(frame, [0, 1] * 4)
+    with pytest.raises(InputError, match="column 'u' of X holds what Arrow cannot"):
+        as_embeddings(frame.cast({"u": polars.Int128}))
+
+
+def test_score_takes_the_weights_that_fit_does() -> None:
+    model = make_method("logreg", random_state=0).fit(X, Y)
+    for weight in (-np.ones(8), np.ma.masked_array(np.ones(8), mask=np.eye(8)[2])):
+        with pytest.raises(InputError, match=r"sample_weight of row [02] is (-1|nan), expected"):
+            model.score(X, Y, weight)
+    wrong = np.array([Y[1], *Y[1:]])
+    assert model.score(X, wrong, [0.0, *np.ones(7)]) == model.score(
+        {name: x[1:] for name, x in X.items()}, Y[1:]
+    )
+
+
+def test_a_lone_frame_is_predicted_from_by_the_columns_of_training(tmp_path: Path) -> None:
     model = make_method("logreg", random_state=0).fit(FRAME, [0, 1] * 4)
     with pytest.raises(InputError, match=r"(?s)same order.*X\[model.feature_names_in_\]"):
         model.predict(FRAME[["v", "u"]])
@@ -193,5 +236,27 @@ def test_a_lone_frame_is_predicted_from_by_the_columns_of_training() -> None:
         model.predict(np.zeros((4, 2, 1)))
     with pytest.raises(InputError, match=r"(?s)Found array with dim 3"):
         as_embeddings(np.zeros((4, 2, 1)))
+    model.save_pretrained(tmp_path / "m")
+    again = srmm.from_pretrained(tmp_path / "m")
+    np.testing.assert_array_equal(again.predict_proba(FRAME), model.predict_proba(FRAME))
+    with pytest.raises(InputError, match=r"(?s)same order.*X\[model.feature_names_in_\]"):
+        again.predict(FRAME[["v", "u"]])
     sparse = FRAME.astype(pd.SparseDtype("float"))
     np.testing.assert_array_equal(model.predict_proba(sparse), model.predict_proba(FRAME))
+
+
+def test_labels_that_are_no_class_but_for_their_spelling_are_said() -> None:
+    model = make_method("logreg", random_state=0).fit(X, Y)
+    other = ["X ", *Y[1:]]
+    said = r"The label 'X ' \(1\) is no class of the model and 'x' is"
+    with pytest.warns(UserWarning, match=said):
+        assert model.score(X, other) < model.score(X, Y)
+    report = srmm.evaluate(model, X, other, projection=False)
+    assert re.search(said, report.content["data"]["notes"][0])
+    with pytest.warns(UserWarning, match="1 of 8 labels, such as 'X ', are no class of the model"):
+        model.calibrate(X, other)
+
+
+def test_groups_of_which_none_can_be_held_out_are_said() -> None:
+    with pytest.warns(UserWarning, match="No group could be held out"):
+        make_method("logreg", random_state=0).fit(X, Y, groups=Y)

@@ -4,15 +4,18 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.labels import name_of
 from srmm.data.store import load_embeddings, save_embeddings
 from srmm.errors import InputError, StoreError
 from tests.data.test_embeddings import holes, with_holes
@@ -85,6 +88,13 @@ def test_hugging_face_round_trip() -> None:
     assert_same(embeddings, Embeddings.from_huggingface(embeddings.to_huggingface()))
 
 
+def test_what_hugging_face_cannot_hold_is_refused() -> None:
+    pytest.importorskip("datasets", reason="needs srmm[huggingface]")
+    embeddings = Embeddings.from_arrays({"x": np.eye(2)}, ids=[uuid.UUID(int=i) for i in range(2)])
+    with pytest.raises(InputError, match="cannot hold these embeddings"):
+        embeddings.to_huggingface()
+
+
 def test_labels_keep_their_type_and_their_holes(tmp_path: Path) -> None:
     for labels in (["a", None, "b"], [1, 2, 1], [True, False, True], [0, None, 1]):
         embeddings = Embeddings.from_arrays(
@@ -96,6 +106,34 @@ def test_labels_keep_their_type_and_their_holes(tmp_path: Path) -> None:
         assert [type(label) for label in again.labels.tolist()] == [type(x) for x in labels]
         assert again.split is not None
         assert again.split.tolist() == ["train", None, "test"]
+
+
+def test_ids_that_files_would_merge_stay_apart_or_are_refused(tmp_path: Path) -> None:
+    big = [1 << 63, (1 << 63) + 1, 5]
+    with_ids = Embeddings.from_arrays({"x": np.eye(3)}, ids=big, groups=big)
+    for again in (
+        load_embeddings(save_embeddings(with_ids, tmp_path / "s")),
+        Embeddings.from_numpy(with_ids.to_numpy(tmp_path / "x.npz")),
+        Embeddings.from_arrow(with_ids.to_arrow()),
+    ):
+        assert again.ids.tolist() == big
+        assert again.groups is not None
+        assert again.groups.tolist() == big
+    moments = [pd.Timestamp(1), pd.Timestamp(2), pd.Timestamp(3)]
+    for ids in ([-1, *big[:2]], moments, np.arange(3, dtype=np.longdouble)):
+        held = Embeddings.from_arrays({"x": np.eye(3)}, ids=ids)
+        with pytest.raises(InputError, match="'id' cannot be stored"):
+            held.to_arrow()
+    with pytest.raises(InputError, match="'id' cannot be stored"):
+        Embeddings.from_arrays({"x": np.eye(3)}, ids=[-1, *big[:2]]).to_numpy(tmp_path / "y.npz")
+    days = Embeddings.from_arrays({"x": np.eye(3)}, groups=np.arange(3).astype("M8[D]"))
+    fine = Embeddings.from_arrays(
+        {"x": np.eye(3)}, groups=np.arange(3).astype("M8[D]").astype("M8[ns]")
+    )
+    for of in (days, fine):
+        groups = load_embeddings(save_embeddings(of, tmp_path / "s", overwrite=True)).groups
+        assert groups is not None
+        assert [name_of(group) for group in groups.tolist()][1] == "1970-01-02"
 
 
 def test_vectors_stay_on_disk(tmp_path: Path) -> None:
@@ -201,11 +239,22 @@ save_embeddings(embeddings, {str(tmp_path / "s")!r}, overwrite=True)
     assert load_embeddings(tmp_path / "s").to_array("a").tolist() == [[1, 1]] * 3
 
 
+def test_a_column_without_a_type_is_said_and_may_be_a_modality() -> None:
+    for nothing in (pa.nulls(2), pa.array([[], None])):
+        table = pa.table({"a": pa.array([[1.0], [2.0]]), "b": nothing})
+        with pytest.warns(UserWarning, match="column 'b' is empty in every row and left out"):
+            assert Embeddings.from_arrow(table).modalities == ("a",)
+    table = pa.table({"a": pa.array([[1.0], [2.0]]), "b": pa.nulls(2)})
+    named = Embeddings.from_arrow(table, modalities=["a", "b"])
+    assert named.present.tolist() == [[True, False]] * 2
+
+
 def test_columns_that_look_like_vectors_or_roles_are_not_left_out_in_silence() -> None:
     vectors = pa.array([[1.0, 2.0], [3.0, 4.0]])
     runs = pa.RunEndEncodedArray.from_arrays(pa.array([1, 2], pa.int32()), vectors)
     tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((2, 2, 2)))
-    for other in (pa.array([[[1.0]], [[2.0]]]), runs, tensors):
+    dates = pa.array([[1], [2]], pa.list_(pa.timestamp("s")))
+    for other in (pa.array([[[1.0]], [[2.0]]]), runs, tensors, dates):
         table = pa.table({"a": vectors, "tokens": other, "note": ["x", "y"], "tags": [["u"], []]})
         with pytest.warns(UserWarning, match=r"column 'tokens' of .* is left out: a modality has"):
             assert Embeddings.from_arrow(table).modalities == ("a",)

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from srmm.data.embeddings import Embeddings
 from srmm.data.labels import written_as
 from srmm.data.table import Table, check_labels, read_table
 from srmm.errors import InputError
+from srmm.methods import make_method
 
 
 def labelled(labels: list[object], **roles: list[object]) -> Table:
@@ -45,6 +47,27 @@ def test_twins_are_said_and_stay_two_classes(twins: tuple[str, str]) -> None:
     assert table.labels is not None
     assert table.labels.tolist()[:2] == list(twins)
     assert f"{twins[0]!r} (1), {twins[1]!r} (1) differ only in case or spelling" in table.notes[0]
+
+
+def test_twins_among_labels_of_arrays_are_said() -> None:
+    X = {"a": np.arange(8.0).reshape(8, 1)}
+    y = [*("hat", "shoe") * 3, "hat ", "Shoe"]
+    for call in (
+        lambda: Embeddings.from_arrays(X, labels=y),
+        lambda: make_method("logreg", random_state=0).fit(X, y),
+    ):
+        with pytest.warns(UserWarning, match=r"'hat' \(3\), 'hat ' \(1\); 'shoe' .* of their own"):
+            call()
+
+
+def test_twins_among_groups_of_arrays_are_said() -> None:
+    X, who = {"a": np.arange(8.0).reshape(8, 1)}, [*("Ann", "Bob") * 3, "ann", None]
+    for call in (
+        lambda: Embeddings.from_arrays(X, groups=who),
+        lambda: make_method("logreg", random_state=0).fit(X, [0, 1] * 4, groups=who),
+    ):
+        with pytest.warns(UserWarning, match=r"groups: 'Ann' \(3\), 'ann' \(1\) .*: two groups"):
+            call()
 
 
 def test_a_class_may_be_called_like_a_marker() -> None:

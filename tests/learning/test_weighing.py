@@ -220,7 +220,7 @@ def test_labels_and_weights_whose_index_has_another_order_are_warned_of() -> Non
                 call()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        make_method("logreg").fit({"a": frame}, y, weight, groups=weight.reset_index(drop=True))
+        make_method("logreg").fit({"a": frame}, y, weight, groups=pd.Series(range(4)))
         model.score({"a": frame.to_numpy()}, y.iloc[other])
 
 

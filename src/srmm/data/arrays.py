@@ -69,10 +69,25 @@ def as_column(name: str, column: Any, n: int | None = None) -> np.ndarray | None
     if array.ndim != 1 or (n is not None and len(array) != n):
         of = f"({n},)" if n is not None else "(n,)"
         raise InputError(f"{name} must have shape {of}, one per instance, got {array.shape}.")
+    array = array.copy()  # what is changed later changes nothing here
     if array.dtype == object:
-        array = array.copy()
         array[[is_missing(cell) for cell in array]] = None
-    return array
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return _in_microseconds(name, array) if array.dtype.kind in "Mm" else array
+
+
+def _in_microseconds(name: str, moments: np.ndarray) -> np.ndarray:
+    """Moments as Python has them: finer ones, as pandas', NumPy gives to it as bare numbers."""
+    if np.datetime_data(moments.dtype)[0] not in ("ns", "ps", "fs", "as"):
+        return moments
+    found = moments.astype(f"{moments.dtype.kind}8[us]")
+    if not (np.isnat(moments) | (found == moments)).all():
+        raise InputError(
+            f"{name} holds {moments.dtype} finer than microseconds. Make them text, e.g. by "
+            ".astype(str), or round them."
+        )
+    return found
 
 
 def _unmasked(held: Any) -> np.ndarray:
@@ -88,7 +103,7 @@ def _unmasked(held: Any) -> np.ndarray:
         return held
     cells = np.empty(len(held), dtype=object)
     for i, cell in enumerate(held):
-        cells[i] = cell.item() if hasattr(cell, "detach") and not cell.ndim else cell
+        cells[i] = cell.item() if _is_number(cell) and not cell.ndim else cell
     rows = [cell for cell in cells if isinstance(cell, list | tuple | np.ndarray)]
     kinds = {type(cell) for cell in cells}
     # NumPy makes texts of a list of texts and numbers, or NaN: 1 and "1" would be one class.
@@ -99,9 +114,17 @@ def _unmasked(held: Any) -> np.ndarray:
     ):
         with suppress(ValueError):  # lists of several lengths
             array = np.asarray(list(cells))
-            if array.dtype.kind != "f" or kinds != {int}:  # 2**63 beside -1 would lose digits
+            if (
+                rows or array.dtype.kind != "f" or array.tolist() == list(cells)
+            ):  # to the last digit
                 return array
-    return cells if not rows else np.empty((len(cells), max(map(len, rows))), dtype=object)
+    return cells if not rows else np.empty((len(cells), max(2, *map(len, rows))), dtype=object)
+
+
+def _is_number(cell: Any) -> bool:
+    """True of a number or truth value of NumPy, and of tensors."""
+    number = isinstance(cell, np.number | np.bool_) and not isinstance(cell, np.timedelta64)
+    return number or hasattr(cell, "detach")
 
 
 def _flat(name: str, array: np.ndarray) -> np.ndarray:

@@ -24,14 +24,24 @@ def is_vector(kind: pa.DataType) -> bool:
 
 
 def is_vectors_apart(kind: pa.DataType) -> bool:
-    """True of what holds numbers in lists and is no vector: lists of lists, tensors, runs."""
+    """True of lists of what may be numbers and no vector: lists of lists, dates, tensors, runs."""
     import pyarrow as pa
 
     if is_vector(kind):
         return False
     if pa.types.is_run_end_encoded(kind) or pa.types.is_dictionary(kind) or _is_list(kind):
-        return is_vector(kind.value_type) or is_vectors_apart(kind.value_type)
+        of = kind.value_type
+        return (
+            is_vector(of) or is_vectors_apart(of) or (_is_list(kind) and pa.types.is_temporal(of))
+        )
     return isinstance(kind, pa.FixedShapeTensorType)
+
+
+def is_nothing(kind: pa.DataType) -> bool:
+    """True of a column without a type, as one has in which every cell, or every list, is empty."""
+    import pyarrow as pa
+
+    return pa.types.is_null(kind.value_type if _is_list(kind) else kind)
 
 
 def dense_lists(what: str, column: pa.Array) -> np.ndarray:
@@ -49,12 +59,12 @@ def dense_lists(what: str, column: pa.Array) -> np.ndarray:
         column = column.dictionary_decode()
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
+    if column.null_count == len(column):
+        return np.full(len(column), None)
     if not is_vector(column.type):
         raise InputError(f"{what} must hold lists of numbers, got {column.type}.")
     present = ~column.is_null().to_numpy(zero_copy_only=False)
     kept = column.drop_null()
-    if not len(kept):
-        return np.full(len(column), None)
     lengths = set(pc.list_value_length(kept).to_pylist())
     if len(lengths) != 1:
         raise InputError(

@@ -11,7 +11,7 @@ import numpy as np
 from srmm.data.arrays import as_column, as_mask, as_rows, check_ids
 from srmm.data.holders import column_names, warn_of_order
 from srmm.data.interchange import Interchange
-from srmm.data.labels import as_labels
+from srmm.data.labels import as_groups, as_labels
 from srmm.data.modality import ABSENT, check_modalities
 from srmm.data.sources.base import SPLITS
 from srmm.data.splits import as_split
@@ -141,7 +141,7 @@ class Embeddings(Interchange):
             labels=as_labels("labels", labels, n),
             ids=check_ids(as_column("ids", ids, n)),
             split=as_split(split, n),
-            groups=as_column("groups", groups, n),
+            groups=as_groups(groups, n),
             encoders={
                 name: {"spec": None, "columns": columns_of}
                 for name in modalities

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +23,8 @@ def opened(what: str, held: Any) -> Any:
     """
     if isinstance(held, list | tuple | np.ma.MaskedArray):
         return held
+    if is_sequence(held):
+        return list(held)
     if isinstance(held, np.ndarray):
         return np.asarray(held)  # a `numpy.matrix` is never of one dimension
     if issparse(held):
@@ -55,13 +57,19 @@ def opened_cells(what: str, held: Any) -> Any:
         return held.to_pylist()
     if isinstance(held, pd.DataFrame) and not all(isinstance(k, np.dtype) for k in held.dtypes):
         return held.astype(object).to_numpy()
-    if _gives_column(held):
+    if gives_column(held):
         with suppress(Exception):  # which `opened` will say
             return _column(held).to_pylist()
     return opened(what, held)
 
 
-def _gives_column(held: Any) -> bool:
+def is_sequence(held: Any) -> bool:
+    """True of what is read as a list: a deque, a column of Hugging Face's; texts and bytes not."""
+    texts = str | bytes | bytearray | memoryview
+    return isinstance(held, Sequence) and not isinstance(held, texts)
+
+
+def gives_column(held: Any) -> bool:
     """True of a column of another library that gives Arrow's, such as Polars' series."""
     gives = hasattr(held, "__arrow_c_stream__") or hasattr(held, "__arrow_c_array__")
     return gives and not isinstance(held, pd.DataFrame) and not is_arrow_table(held)
@@ -111,11 +119,11 @@ def _has_arrow(frame: Any, column: str) -> bool:
 
 
 def column_names(held: Any) -> list[str] | None:
-    """The names of a frame's columns, if all are texts; None of an array, which has none."""
+    """The names of a frame's columns as texts; None of an array, and of columns just numbered."""
     if not isinstance(held, pd.DataFrame) and not is_arrow_table(held):
         return None
     names = list(getattr(held, "column_names", held.columns))
-    return names if names and all(isinstance(name, str) for name in names) else None
+    return None if names == [*range(len(names))] else [str(name) for name in names]
 
 
 def warn_of_order(held: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,14 @@ from sklearn.utils.validation import check_array, validate_data
 
 from srmm.data.arrow_lists import is_vector
 from srmm.data.embeddings import Embeddings, same_settings
-from srmm.data.holders import is_arrow_table, is_missing, warn_of_order
+from srmm.data.holders import (
+    arrow_table,
+    gives_column,
+    is_arrow_table,
+    is_missing,
+    is_sequence,
+    warn_of_order,
+)
 from srmm.data.modality import ABSENT
 from srmm.data.raw import REMEDY, holds_raw_items
 from srmm.data.sources.huggingface import named_classes
@@ -25,6 +32,10 @@ LONE_MODALITY = "features"
 """The name of the modality when X is one plain array."""
 _OF_ARRAYS = ("shape", "__array__", "__array_interface__", "__dataframe__", "__arrow_c_stream__")
 """By one of which NumPy or pandas can see what an array holds."""
+_NO_NUMBERS = (
+    "Column {column!r} holds {kind}, expected numbers. Columns of dates and words are read by "
+    "srmm.read_table(X, features=…)."
+)
 _DUMPED = re.compile(r":?\n(array=)?\[.*\]\.?", re.DOTALL)
 """The whole array, as scikit-learn prints it."""
 
@@ -71,7 +82,9 @@ def is_lone_array(X: Any) -> bool:
 
 def as_lone(X: Any) -> Any:
     """A lone array with NaN rows where something says that a row is absent; others as they are."""
-    is_array = isinstance(X, list | tuple) or any(hasattr(X, name) for name in _OF_ARRAYS)
+    if is_sequence(X):
+        X = list(X)
+    is_array = isinstance(X, list) or any(hasattr(X, name) for name in _OF_ARRAYS)
     if not is_array or isinstance(X, int | float | np.generic):
         raise InputError(
             f"X is {shown(X)[:80]} of type {type(X).__name__}, expected Embeddings, a dict of one "
@@ -80,7 +93,7 @@ def as_lone(X: Any) -> Any:
         )
     if isinstance(X, pd.DataFrame) and any(isinstance(k, pd.SparseDtype) for k in X.dtypes):
         X = X.astype({c: k.subtype for c, k in X.dtypes.items() if isinstance(k, pd.SparseDtype)})
-    if isinstance(X, list | tuple) and len(X):
+    if isinstance(X, list) and len(X):
         if isinstance(X[0], Mapping):
             raise InputError(
                 "X is a list of records. Pass a dict of one array per modality, or a frame: "
@@ -88,22 +101,58 @@ def as_lone(X: Any) -> Any:
             )
         if getattr(X[0], "ndim", 0) == 2:
             raise InputError(
-                f"X is a {type(X).__name__} of {len(X)} arrays. Give the modalities names: "
+                f"X is a list of {len(X)} arrays. Give the modalities names: "
                 "{'image': array, 'text': array}."
             )
         telling = any(is_missing(row) or not isinstance(row, list | tuple) for row in X)
     elif isinstance(X, np.ndarray):
         telling = isinstance(X, np.ma.MaskedArray) or (X.dtype == object and X.ndim == 1)
-    elif isinstance(X, pd.Series):
-        telling = X.dtype == object
     else:
-        telling = hasattr(X, "detach")
+        telling = isinstance(X, pd.Series) or gives_column(X) or hasattr(X, "detach")
     if not telling:
+        _check_real(X)
         return X
     matrix, there = as_vectors(LONE_MODALITY, X)
     matrix = matrix.astype(np.float64)
     matrix[~there] = np.nan
     return matrix
+
+
+def _check_real(X: Any) -> None:
+    """Raise for dates, spans and complex numbers, of which scikit-learn may make other numbers.
+
+    Of what unit, days or microseconds, is up to whatever holds them: it may be another tomorrow.
+    """
+    if is_arrow_table(X):
+        import pyarrow as pa
+
+        schema = arrow_table("X", X).schema
+        found = [(field.name, field.type) for field in schema if pa.types.is_temporal(field.type)]
+    elif isinstance(X, pd.DataFrame):
+        kinds = zip(X.columns, X.dtypes, strict=True)
+        found = [(name, kind) for name, kind in kinds if getattr(kind, "kind", "O") in "cMm"]
+    else:
+        found = []
+    for column, kind in found:
+        raise InputError(_NO_NUMBERS.format(column=column, kind=kind))
+    moment = np.datetime64 | np.timedelta64
+    for cell in _objects(X):
+        if isinstance(cell, moment):
+            raise InputError(
+                f"X holds {cell!r}, expected numbers. Take days since one day, or seconds; columns "
+                "of dates are read by srmm.read_table(X, features=…)."
+            )
+
+
+def _objects(X: Any) -> Iterable[Any]:
+    """The cells of X that are no plain numbers."""
+    if isinstance(X, pd.DataFrame):
+        return X.loc[:, [pd.api.types.is_object_dtype(kind) for kind in X.dtypes]].to_numpy().flat
+    try:
+        array = np.asarray(X) if isinstance(X, list) else X
+    except ValueError:  # of several lengths, which scikit-learn says
+        return ()
+    return array.flat if isinstance(array, np.ndarray) and array.dtype == object else ()
 
 
 def validated(estimator: Any, X: Any, *, reset: bool) -> Any:
@@ -137,10 +186,7 @@ def _remedy(X: Any, said: str) -> str:
     if isinstance(X, pd.DataFrame):
         for column, kind in zip(X.columns, X.dtypes, strict=True):
             if not pd.api.types.is_numeric_dtype(kind):
-                return (
-                    f"Column {column!r} holds {kind}, expected numbers. Columns of dates and words "
-                    "are read by srmm.read_table(X, features=…)."
-                )
+                return _NO_NUMBERS.format(column=column, kind=kind)
     fields = getattr(getattr(X, "dtype", None), "names", None)
     if fields:
         return f"X is an array of records, {', '.join(fields)}: pass pandas.DataFrame(X)."
@@ -182,7 +228,10 @@ def match_modalities(
                 f"{embedding_dims[name]}. Encode with the encoder the model was trained with."
             )
         trained, made = (encoders or {}).get(name) or {}, embeddings.encoders.get(name) or {}
-        learnt, named = _columns_of(trained, size), _columns_of(made, size)
+        learnt, named = columns_of(trained, size), columns_of(made, size)
+        numbers = [str(i) for i in range(size)]
+        if named and not learnt and sorted(named) == sorted(numbers):
+            learnt = numbers  # those that a frame without names has
         if learnt or named:
             _check_columns(name, learnt, named)
         elif trained and made and same_settings(trained) != same_settings(made):
@@ -205,7 +254,7 @@ def match_modalities(
     )  # fmt: skip
 
 
-def _columns_of(settings: Mapping[str, Any], size: int) -> list[str] | None:
+def columns_of(settings: Mapping[str, Any], size: int) -> list[str] | None:
     """The columns of the frame that vectors were, if they were one's."""
     columns = settings.get("columns")
     return columns if isinstance(columns, list) and len(columns) == size else None
@@ -226,7 +275,7 @@ def has_vectors(X: Any) -> bool:
     """True of a frame or an Arrow table with a column whose cells are vectors."""
     if isinstance(X, pd.DataFrame):
         lists = (dtype for dtype in X.dtypes if isinstance(dtype, pd.ArrowDtype))
-        objects = X.select_dtypes(include=["object"])
+        objects = X.loc[:, [pd.api.types.is_object_dtype(kind) for kind in X.dtypes]]
         return any(is_vector(dtype.pyarrow_dtype) for dtype in lists) or any(
             getattr(cell, "ndim", 1 if isinstance(cell, list | tuple) else 0) == 1
             for i in range(objects.shape[1])
@@ -243,11 +292,7 @@ def _is_dataset(X: Any) -> bool:
 
 
 def _arrow_table(X: Any) -> Any:
-    import pyarrow as pa
-
-    if _is_dataset(X):
-        return named_classes(X)
-    return X if isinstance(X, pa.Table) else pa.table(X)
+    return named_classes(X) if _is_dataset(X) else arrow_table("X", X)
 
 
 def _from_arrow(X: Any) -> Embeddings:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from srmm.data.arrow_lists import dense_lists, is_vector, is_vectors_apart
+from srmm.data.arrow_lists import dense_lists, is_nothing, is_vector, is_vectors_apart
 from srmm.data.bombs import check_archive, check_parquet
 from srmm.data.holders import arrow_table
 from srmm.data.labels import known_labels
@@ -64,6 +64,12 @@ def _warn_of_left_out(schema: pa.Schema, used: Iterable[str]) -> None:
             warnings.warn(
                 f"The column {field.name!r} is not read: name it, {role}={field.name!r}, or call "
                 f"it {role!r}.",
+                stacklevel=3,
+            )
+        elif is_nothing(field.type):
+            warnings.warn(
+                f"The column {field.name!r} is empty in every row and left out. If it is a "
+                "modality, name them all, modalities=[…]: it is absent then.",
                 stacklevel=3,
             )
         elif is_vectors_apart(field.type):
@@ -361,4 +367,10 @@ class Interchange:
             from datasets import Dataset
         except ImportError:
             raise MissingExtraError("datasets", "huggingface", "A Hugging Face dataset") from None
-        return Dataset(self.to_arrow())
+        try:
+            return Dataset(self.to_arrow())
+        except ValueError as error:  # such as UUIDs, which Arrow has
+            raise InputError(
+                f"A Hugging Face dataset cannot hold these embeddings ({error}). Make ids, labels "
+                "and groups text, e.g. by str."
+            ) from None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
@@ -12,6 +14,7 @@ import pandas as pd
 
 from srmm.data.arrays import as_column
 from srmm.data.sources.base import MOMENTS, plain_cell
+from srmm.data.targets import twins, unknown_twins
 from srmm.data.times import plain_span
 from srmm.errors import InputError, shown
 
@@ -21,14 +24,32 @@ _TRUTH = {"true": "True", "false": "False"}
 
 
 def as_labels(name: str, held: Any, n: int | None = None) -> np.ndarray | None:
-    """Labels in any form as an array (n,), None or NaN where unknown; see `as_column`."""
+    """Labels in any form as an array (n,), None or NaN where unknown; see `as_column`.
+
+    A warning names those that may be one class, as the notes on a table do.
+    """
     labels = as_column(name, held, n)
     if labels is not None and labels.dtype.kind in "cMm":
         raise InputError(
             f"{name} holds {labels.dtype}, which cannot name a class. Use text or whole numbers, "
             "e.g. the year."
         )
+    _warn_of_twins(name, labels, "classes")
     return labels
+
+
+def as_groups(held: Any, n: int) -> np.ndarray | None:
+    """Groups in any form as an array (n,), as labels are; a warning names those that may be one."""
+    groups = as_column("groups", held, n)
+    _warn_of_twins("groups", groups, "groups")
+    return groups
+
+
+def _warn_of_twins(name: str, column: np.ndarray | None, what: str) -> None:
+    if column is not None and column.dtype == object:
+        counts = Counter(cell for cell in column.tolist() if isinstance(cell, str))
+        if sentence := twins(counts, what):
+            warnings.warn(f"{name}: {sentence}", stacklevel=4)
 
 
 def name_of(value: Any) -> str:
@@ -127,7 +148,10 @@ def check_label_types(labels: Iterable[Any], source: str = "") -> np.ndarray:
 
 
 def check_same_kind(labels: np.ndarray, classes: np.ndarray) -> None:
-    """Raise `InputError` where known labels are of another kind than the classes: "1" beside 1."""
+    """Raise `InputError` where known labels are of another kind than the classes: "1" beside 1.
+
+    A warning names those that are no class but for their spelling.
+    """
     if not len(labels):
         return
     given, known = (_kind(values[:1].tolist()[0]) for values in (labels, classes))
@@ -136,6 +160,10 @@ def check_same_kind(labels: np.ndarray, classes: np.ndarray) -> None:
             f"The labels are {given}, such as {shown(labels[0])}, and the classes of the model are "
             f"{known}, such as {shown(classes[0])}: none would be right. Convert the labels."
         )
+    names = set(classes.tolist())
+    unknown = Counter(label for label in labels.tolist() if label not in names)
+    for sentence in unknown_twins(unknown, names):
+        warnings.warn(sentence, stacklevel=4)
 
 
 def class_numbers(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,8 @@ A model that learns from one is right in every figure, and wrong where the label
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -13,6 +15,7 @@ import pandas as pd
 
 from srmm.data.blocks import is_blank
 from srmm.data.columns import PATH_KINDS, ModalityColumns
+from srmm.data.embeddings import Embeddings, taken
 from srmm.data.labels import known_labels
 from srmm.errors import several, shown
 
@@ -24,6 +27,8 @@ _OF_FINER = 5
 """The same of values that are more than the classes."""
 _LOOKED_AT = 1000
 """Rows, from all over the table, that are looked at first."""
+_BY_CHANCE = 0.001
+"""As rarely a column of two values may tell a class by chance, of all columns."""
 _NAMED = 3
 _REMEDY = (
     "If it was made from the label, or is not known before it, leave it out: what is learnt from "
@@ -80,6 +85,53 @@ def leak_notes(
             f"without a miss: {', '.join(told[:_NAMED])}{more}. {_REMEDY}"
         )
     return notes
+
+
+def warn_of_leaks(embeddings: Embeddings, labels: np.ndarray) -> None:
+    """Warn of numbers in arrays that tell the class of every row, of 1,000 rows at most.
+
+    Of what an encoder made, the table has said it.
+    """
+    for name in embeddings.modalities:
+        about = embeddings.encoders.get(name) or {}
+        if about.get("spec"):
+            continue
+        rows, places = embeddings.places(name)
+        step = 1 + len(rows) // _LOOKED_AT
+        some, of = taken(embeddings.values[name], places[::step]), labels[rows[::step]]
+        if told := _telling(some, of):
+            names = about.get("columns") or range(some.shape[1])
+            columns = ", ".join(shown(names[column]) for column in told[:_NAMED])
+            more = f" and {len(told) - _NAMED:,} more" if len(told) > _NAMED else ""
+            warnings.warn(
+                f"{several(len(told), 'column', 'columns')} of modality {name!r}, {columns}{more}, "
+                f"{'tells' if len(told) == 1 else 'tell'} the class of every row, or one class "
+                f"from all others without a miss. {_REMEDY}",
+                stacklevel=5,
+            )
+
+
+def _telling(vectors: np.ndarray, labels: np.ndarray) -> list[int]:
+    """The columns that have one value in each class: another in all, or another in one of them.
+
+    Of columns of two values, as words are, so many have to be there that none does by chance.
+    """
+    _, of_row, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    n, starts = len(labels), np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    if n < max(_FEWEST, _OF_EACH * len(sizes)):
+        return []
+    by_class = vectors[np.argsort(of_row, kind="stable")]
+    low, high = np.minimum.reduceat(by_class, starts), np.maximum.reduceat(by_class, starts)
+    told = []
+    for column in np.flatnonzero((low == high).all(axis=0) & (low != low[0]).any(axis=0)):
+        _, of_class, shared = np.unique(low[:, column], return_inverse=True, return_counts=True)
+        alone = sizes[shared[of_class] == 1]  # of the classes that share their value with none
+        one_apart = len(shared) == 2 and len(alone) and alone.max() >= _OF_FINER
+        if len(shared) < len(sizes) and not one_apart:
+            continue
+        if math.comb(n, int(alone.min())) > vectors.shape[1] / _BY_CHANCE:
+            told.append(int(column))
+    return told
 
 
 def _cannot_tell(some: list[Hashable], of_row: np.ndarray, n: int, n_classes: int) -> bool:

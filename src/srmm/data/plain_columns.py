@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,13 +13,20 @@ if TYPE_CHECKING:
 
 
 def arrow_column(name: str, column: np.ndarray) -> pa.Array:
-    """The column as an Arrow array; raise `InputError` if its values are of several kinds."""
+    """The column as an Arrow array; raise `InputError` if its values are of several kinds.
+
+    Arrow would cut moments down to microseconds: two ids could become one.
+    """
     import pyarrow as pa
 
+    values = column.tolist()
     try:
-        return pa.array(column.tolist())
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError, OverflowError) as error:
+        array = pa.array(values, pa.uint64() if _unsigned(values) else None)
+    except (pa.ArrowException, UnicodeEncodeError, OverflowError) as error:
         raise _cannot_be_stored(name, str(error)) from None
+    if pa.types.is_temporal(array.type) and array.to_pylist() != values:
+        raise _cannot_be_stored(name, "it holds moments finer than microseconds")
+    return array
 
 
 def stored_column(name: str, column: np.ndarray) -> pa.Array:
@@ -35,15 +42,26 @@ def stored_column(name: str, column: np.ndarray) -> pa.Array:
 def numpy_column(name: str, known: np.ndarray) -> np.ndarray:
     """Known values as an array of a plain type; raise `InputError` if they are of several kinds.
 
-    NumPy would make 1 and "1" one text: two groups would become one.
+    NumPy would make 1 and "1" one text, and two whole numbers beyond 2**63 beside a smaller one
+    the same float: two groups would become one.
     """
     values = known.tolist()
     kinds = {_kind(value) for value in values}
-    array = np.array(values)
+    array = np.array(values, dtype=np.uint64 if _unsigned(values) else None)
     if len(kinds) > 1 or array.dtype == object:
         found = " and ".join(sorted({type(value).__name__ for value in values}))
         raise _cannot_be_stored(name, f"it holds {found}")
+    if array.tolist() != values:
+        raise _cannot_be_stored(name, "NumPy would change its values")
     return array
+
+
+def _unsigned(values: list[Any]) -> bool:
+    """True of whole numbers that 64 bits hold without a sign only."""
+    numbers = [value for value in values if value is not None]
+    if not numbers or not all(type(number) is int for number in numbers):
+        return False
+    return min(numbers) >= 0 and 1 << 63 <= max(numbers) < 1 << 64
 
 
 def _kind(value: object) -> type:
@@ -52,5 +70,6 @@ def _kind(value: object) -> type:
 
 def _cannot_be_stored(name: str, reason: str) -> InputError:
     return InputError(
-        f"The column {name!r} cannot be stored ({reason}); make its values all text or all numbers."
+        f"The column {name!r} cannot be stored ({reason}); make its values all text, or "
+        "all numbers that 64 bits can hold."
     )

@@ -73,13 +73,13 @@ def label_notes(column: str, labels: np.ndarray) -> list[str]:
     counts = Counter(label for label in labels if isinstance(label, str | bool | int | float))
     if not counts:
         return []
-    found = [_twins(counts), _dates(counts) or _combinations(counts) or _numbers(counts)]
+    found = [twins(counts), _dates(counts) or _combinations(counts) or _numbers(counts)]
     return [f"Column {column!r}: {sentence}" for sentence in found if sentence]
 
 
 def group_notes(column: str, groups: np.ndarray) -> list[str]:
     """A sentence on groups that may be one: what belongs together would be torn."""
-    sentence = _twins(Counter(group for group in groups if group is not None), "groups")
+    sentence = twins(Counter(group for group in groups if group is not None), "groups")
     return [f"Column {column!r}: {sentence}"] if sentence else []
 
 
@@ -113,7 +113,7 @@ def _number(name: Any) -> float | None:
         return None
 
 
-def _twins(counts: Counter[Any], what: str = "classes") -> str | None:
+def twins(counts: Counter[Any], what: str = "classes") -> str | None:
     """Names (of classes, or groups) that differ in case, blanks or code points, or as 1 and 1.0."""
     same: dict[Any, list[str]] = {}
     for name in counts:
@@ -121,12 +121,12 @@ def _twins(counts: Counter[Any], what: str = "classes") -> str | None:
             number = _number(name)
             exact = number is not None and abs(number) < 2**53  # beyond, others are equal, too
             same.setdefault(number if exact else _spoken(name), []).append(name)
-    twins = [names for names in same.values() if len(names) > 1]
-    if not twins:
+    found = [names for names in same.values() if len(names) > 1]
+    if not found:
         return None
-    parts = [counted({name: counts[name] for name in names}) for names in twins[:_NAMED]]
-    more = f"; and {len(twins) - _NAMED:,} more" if len(twins) > _NAMED else ""
-    two = len(twins) == 1 and len(twins[0]) == 2
+    parts = [counted({name: counts[name] for name in names}) for names in found[:_NAMED]]
+    more = f"; and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+    two = len(found) == 1 and len(found[0]) == 2
     as_what = f"two {what}" if two else f"{what} of their own"
     return f"{'; '.join(parts)}{more} differ only in case or spelling: {as_what}."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import warn_of_order_beside
 from srmm.data.labels import as_labels, check_same_kind, known_labels
 from srmm.data.modality import pattern_mask, usable_patterns
+from srmm.data.targets import unknown_twins
 from srmm.errors import InputError, damage_explained, shown
 from srmm.evaluation.absence import absence_scores
 from srmm.evaluation.baselines import score_baseline
@@ -214,6 +216,7 @@ def evaluate(
             f"({type(classes[0]).__name__}). Choose another label column, or convert it."
         )
 
+    notes += unknown_twins(Counter(labels[target < 0].tolist()), classes)
     learnt = None if train is None else model.as_seen(train)
     scorer = Remembered(
         model.scorer(embeddings),

@@ -17,15 +17,14 @@ from sklearn.utils.validation import check_is_fitted
 from srmm.data.checks import array, mapping, whole
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import (
-    LONE_MODALITY,
     as_embeddings,
     is_lone_array,
     match_modalities,
     validated,
     warn_of_order_beside,
 )
-from srmm.data.labels import as_labels, check_label_types, check_same_kind, class_numbers
-from srmm.data.split import held_out_split, repeated
+from srmm.data.labels import as_labels, check_same_kind, class_numbers
+from srmm.data.leaks import warn_of_leaks
 from srmm.errors import InputError, shown
 from srmm.fusion import pattern_counts
 from srmm.learning.calibration import calibration_arrays, calibration_from
@@ -33,6 +32,8 @@ from srmm.learning.chance import check_seed
 from srmm.learning.checked import checked_class_weight, standardizer_from
 from srmm.learning.labelled import (
     Labelled,
+    checked_labels,
+    held_out,
     labelled,
     parts_of,
     rows_of,
@@ -49,7 +50,9 @@ from srmm.learning.state import (
     class_weight_from_json,
     class_weight_to_json,
     decisive_parameters,
+    encoders_of,
     kept_parameters,
+    know_features,
     plain_seed,
     stored_parameters,
 )
@@ -188,23 +191,20 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             embeddings, y, weight, groups = rows_of(counts, embeddings, y, weight, groups)
         given, embeddings = embeddings.modalities, with_items(embeddings)
         left_out = [name for name in given if name not in embeddings.modalities]
+        warn_of_leaks(embeddings, self.classes_[y])
         if self.class_weight is not None:
             by_class = weights_by_class(self.class_weight, self.classes_[y], self.classes_)
             self._class_weights = dict(zip(y.tolist(), by_class.tolist(), strict=True))
             check_counted("class_weight", self.classes_, y[by_class > 0], of=y)
             weight = weight * by_class
         self.modalities_, self.embedding_dims_ = embeddings.modalities, embeddings.embedding_dims
-        self.encoders_ = {name: embeddings.encoders.get(name) for name in self.modalities_}
+        self.encoders_ = encoders_of(self, embeddings)
 
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         if validation is None:
-            share = self._validation_fraction()
-            alike = repeated(embeddings) if share and groups is None else None
-            rng = np.random.default_rng(seed)
-            kept, held_out = held_out_split(y, share, groups, rng, alike)
-            judges = rows_of(held_out, embeddings, y, weight, groups)
-            embeddings, y, weight, groups = rows_of(kept, embeddings, y, weight, groups)
-            del kept, held_out  # of many rows they take room
+            (embeddings, y, weight, groups), judges = held_out(
+                Labelled(embeddings, y, weight, groups), self._validation_fraction(), seed
+            )
         else:
             judges = self._validation(validation, left_out)
         self._describe(embeddings, y, len(judges.y))
@@ -287,7 +287,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         if y is None or not len(y) or pd.isna(y).any():
             X, y, sample_weight, _ = labelled(as_embeddings(X), y, sample_weight, aim="score")
         else:
-            y = check_label_types(y)
+            y, sample_weight = checked_labels(y, sample_weight)
         check_same_kind(y, self.classes_)
         return super().score(X, y, sample_weight)
 
@@ -339,8 +339,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
         scales = standardizer_from(arrays, self.embedding_dims_, active=self._standardizes())
         if scales is not None:
             self.standardizer_ = scales
-        if self.modalities_ == (LONE_MODALITY,):
-            self.n_features_in_ = self.embedding_dims_[LONE_MODALITY]
+        know_features(self)
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
         """Train on `train`; `held` may be empty."""

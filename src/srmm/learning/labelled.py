@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from srmm.data.arrays import as_column
 from srmm.data.embeddings import Embeddings, concatenate
-from srmm.data.labels import as_labels, check_label_types, known_labels
+from srmm.data.labels import as_groups, as_labels, check_label_types, known_labels
+from srmm.data.split import held_out_split, repeated
 from srmm.errors import InputError, shown
 from srmm.fusion import MOST_MODALITIES
 from srmm.learning.weighing import sample_weights
@@ -144,8 +144,14 @@ def labelled(
     if weightless and kept.sum() < known.sum():
         _say_lost(y[known], y[kept])
     kept = kept if weightless else counts
-    groups = as_column("groups", groups, len(y)) if groups is not None else embeddings.groups
+    groups = as_groups(groups, len(y)) if groups is not None else embeddings.groups
     return embeddings[kept], labels, weight[kept], None if groups is None else groups[kept]
+
+
+def checked_labels(y: np.ndarray, sample_weight: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Known labels and what is given as their weights, None if nothing, as `labelled` has them."""
+    weight = None if sample_weight is None else sample_weights(sample_weight, len(y))
+    return check_label_types(y), weight
 
 
 def _say_lost(labels: np.ndarray, kept: np.ndarray) -> None:
@@ -159,6 +165,22 @@ def _say_lost(labels: np.ndarray, kept: np.ndarray) -> None:
             "not know that class.",
             stacklevel=5,
         )
+
+
+def held_out(data: Labelled, share: float, seed: int) -> tuple[Labelled, Labelled]:
+    """(kept, held out): `share` of the instances; a warning says where groups allow for none."""
+    alike = repeated(data.embeddings) if share and data.groups is None else None
+    rng = np.random.default_rng(seed)
+    kept, out = held_out_split(data.y, share, data.groups, rng, alike)
+    if share and data.groups is not None and not len(out):
+        warnings.warn(
+            "No group could be held out, since none would leave another of its classes to learn "
+            "from: nothing is chosen or stopped early on instances that were not learnt from. "
+            "Groups are what belongs together, such as a speaker; pass validation=, or leave them "
+            "out if these say no more than the class.",
+            stacklevel=4,
+        )
+    return rows_of(kept, *data), rows_of(out, *data)
 
 
 def rows_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import warn_of_order_beside
 from srmm.data.labels import check_same_kind
-from srmm.errors import InputError, fraction
+from srmm.errors import InputError, fraction, shown
 from srmm.learning.calibration import Calibration
 from srmm.learning.labelled import Labelled, labelled
 
@@ -74,7 +75,8 @@ class PredictsSets:
         X : as in `fit`
             Instances that the model was not trained on, and will not be tested on.
         y : array of shape (n_instances,), optional
-            By default the labels of the `Embeddings`.
+            By default the labels of the `Embeddings`. Instances of classes that the model does not
+            know are left out, with a warning.
         """
         model: Any = self
         warn_of_order_beside(X, y=y)
@@ -84,6 +86,13 @@ class PredictsSets:
         known = np.array([label in index for label in labels.tolist()])
         if not known.any():
             raise InputError("No instance to calibrate with has a label that the model knows.")
+        if not known.all():
+            warnings.warn(
+                f"{(~known).sum()} of {len(known)} labels, such as {shown(labels[~known][0])}, are "
+                "no class of the model: these instances are left out, and the coverage is that of "
+                "instances of its classes.",
+                stacklevel=2,
+            )
         codes = np.array([index[label] for label in labels[known].tolist()])
         self._calibrate_on(embeddings[known], codes)
         return self

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.embeddings import Embeddings
+from srmm.data.inputs import LONE_MODALITY, columns_of
 from srmm.errors import InputError
 from srmm.learning.checked import check_answers, check_described, check_finite
 from srmm.learning.method import classifiers, kind_of
@@ -67,6 +69,24 @@ def unpack(
     if model.is_asked_when_loaded:
         check_answers(model)
     return model
+
+
+def encoders_of(model: Any, embeddings: Embeddings) -> dict[str, Any]:
+    """Per modality, which encoder made it; of a lone frame the names of its columns."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is not None:
+        return {LONE_MODALITY: {"spec": None, "columns": names.tolist()}}
+    return {name: embeddings.encoders.get(name) for name in embeddings.modalities}
+
+
+def know_features(model: Any) -> None:
+    """What scikit-learn's checks of a lone array or frame ask for, of a model that was loaded."""
+    if model.modalities_ != (LONE_MODALITY,):
+        return
+    size = model.n_features_in_ = model.embedding_dims_[LONE_MODALITY]
+    names = columns_of(model.encoders_.get(LONE_MODALITY) or {}, size)
+    if names and all(isinstance(name, str) for name in names):
+        model.feature_names_in_ = np.array(names, dtype=object)
 
 
 def check_inside(whole: Any, inside: Any, modalities: Sequence[str]) -> None:

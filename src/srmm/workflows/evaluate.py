@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,9 @@ import pandas as pd
 from srmm.classifier import PaperClassifier
 from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
-from srmm.data.labels import known_labels, plain_name
+from srmm.data.labels import plain_name
 from srmm.data.store import is_store
 from srmm.data.table import Table
-from srmm.data.targets import unknown_twins
 from srmm.errors import InputError, StoreError, several
 from srmm.evaluation.baselines import fit_baselines
 from srmm.evaluation.evaluate import FORMAT, RobustnessReport, evaluate
@@ -105,7 +103,6 @@ def evaluate_workflow(
         named = table is not None and bool((origin.get("roles") or {}).get("id"))
         test, said = _unseen(data, rows, named=named)
         notes += said
-        notes += _unknown_labels(data[test], model.classes_)
     if not test.any():
         raise InputError(_nothing_to_test(name, data, notes, own=source is None))
     fitted = None
@@ -246,14 +243,6 @@ def _nothing_to_test(name: str, data: Embeddings, notes: Sequence[str], *, own: 
 
 def _has_split(data: Embeddings) -> bool:
     return data.split is not None and not bool(pd.isna(data.split).all())
-
-
-def _unknown_labels(test: Embeddings, classes: np.ndarray) -> list[str]:
-    """Sentences on labels that are no class of the model but for their spelling."""
-    assert test.labels is not None
-    known = set(classes.tolist())
-    labels = test.labels[known_labels(test.labels)].tolist()
-    return unknown_twins(Counter(label for label in labels if label not in known), known)
 
 
 def _not_tested(n: int, why: str) -> list[str]:
