@@ -260,6 +260,9 @@ def test_vectors_stand_beside_no_other_column_and_an_id_is_no_feature(tmp_path: 
     frame = pd.DataFrame({"v": [[1, 2], [3, 4]], "w": [1, 2], "id": [7, 8]})
     with pytest.raises(InputError, match=r"Column 'v' of row 0 of the frame .*holds vectors"):
         read_table(frame, features="w,v")
+    mixed = pd.DataFrame({"v": pd.Series([3, [4]], dtype=object), "w": [1, 2]})
+    with pytest.raises(InputError, match=r"Column 'v' of row 1 of the frame .*holds vectors"):
+        read_table(mixed, features="w,v")
     with pytest.raises(InputError, match="'id' cannot be both the id and the features 'features'"):
         read_table(frame, features="w,id", id="id")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from srmm import PaperClassifier, evaluate
+from srmm import PaperClassifier, evaluate, from_pretrained
 from srmm.learning.card import add_results
 from srmm.methods import make_method
+from tests.tampering import edit_json
 from tests.test_classifier import SMALL, problem
 
 
@@ -82,3 +83,20 @@ def test_what_the_owner_wrote_stays(model: PaperClassifier, tmp_path: Path) -> N
     path.unlink()
     add_results(tmp_path / "m", content)
     assert not path.exists()
+
+
+def test_a_card_says_how_large_the_steps_were_that_a_method_chose(tmp_path: Path) -> None:
+    chosen = make_method("srmm", max_epochs=2, n_folds=2, hidden_dim=8, random_state=0)
+    asked = make_method("srmm", max_epochs=2, n_folds=2, hidden_dim=8, batch_size=16)
+    for k, (method, says) in enumerate(((chosen, "by default"), (asked, "16"))):
+        model = method.fit(problem())
+        text = (model.save_pretrained(tmp_path / f"{k}") / "README.md").read_text(encoding="utf-8")
+        assert f"- batch_size: {says}\n" in text
+        assert f"- instances per step: {16 if k else 64}, in 2 epochs\n" in text
+        assert from_pretrained(tmp_path / f"{k}").history_ == model.history_
+    model.history_.step = None  # as of models that were saved before
+    text = (model.save_pretrained(tmp_path / "old") / "README.md").read_text(encoding="utf-8")
+    assert "per step" not in text
+    path = tmp_path / "old" / "config.json"
+    edit_json(path, lambda config: config["state"]["history"].pop("step"))
+    assert from_pretrained(tmp_path / "old").history_ == model.history_

@@ -6,6 +6,7 @@ import base64
 import copy
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -316,3 +317,42 @@ def test_heads_wrap_where_nothing_can_be_scrolled(tmp_path: Path) -> None:
     paper = source[source.index("@media print") :]
     assert re.search(r"thead th, thead th\.n \{[^}]*white-space: normal", paper)
     assert re.search(r"svg\.bar \{ width: 90px; height: auto; \}", paper)
+
+
+@pytest.mark.parametrize(("suspects", "says"), [(0, "no label stands out"), (31, "For 31 of them")])
+def test_labels_that_nothing_contradicts_are_not_called_wrong(
+    tmp_path: Path, suspects: int, says: str
+) -> None:
+    report = make_report(3, ["image", "text"])
+    report["label_errors"] = {"n": 90, "n_suspect": suspects, "items": []}
+    text = write_report(report, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert says in text
+    assert ("wrong labels are among these" in text) == bool(suspects)
+    report["training"]["step"] = 64
+    report["model"]["parameters"] = {"batch_size": None}
+    text = write_report(report, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "in steps of 64 instances" in text
+    assert "<dt>batch_size</dt><dd>by default</dd>" in text
+
+
+@pytest.mark.workflow
+@pytest.mark.slow
+def test_figures_are_read_on_a_phone(tmp_path: Path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    path = write_report(make_report(3, ["image", "text"]), tmp_path / "r.html")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        page.goto(path.as_uri())
+        sizes = page.evaluate(
+            """() => [...document.querySelectorAll("svg.figure text")].map((text) => {
+              const svg = text.ownerSVGElement;
+              const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+              return parseFloat(getComputedStyle(text).fontSize) * scale;
+            })"""
+        )
+        browser.close()
+    assert min(sizes) > 9.5

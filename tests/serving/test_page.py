@@ -188,6 +188,26 @@ def test_what_is_wrong_is_said_where_it_is_wrong(page: Any) -> None:
     page.get_by_text("'cheap'").wait_for()
 
 
+def test_a_question_taken_back_keeps_nobody_waiting(page: Any) -> None:
+    page.route("**/predict*", lambda _: None)  # is never answered
+    page.locator("textarea").fill("a red shoe")
+    page.wait_for_selector("body.busy")
+    page.locator("textarea").fill("")
+    page.wait_for_selector("body:not(.busy) #verdict .quiet", timeout=5_000)
+
+
+def test_one_more_class_is_one(page: Any) -> None:
+    found = page.evaluate(
+        """() => [1, 2].map((more) => {
+          state.model.classes = Array(5 + more).fill("x");
+          const one = { label: "x", probability: 0.2 };
+          showVerdict({ ...one, probabilities: Array(5).fill(one), notes: [], set: null });
+          return document.querySelector("#verdict .aside").textContent;
+        })"""
+    )
+    assert found == ["and 1 more class", "and 2 more classes"]
+
+
 def test_numbers_and_choices_are_filled_in(page: Any) -> None:
     page.get_by_label("price").fill("52,50")
     page.get_by_label("size").select_option("M")

@@ -377,3 +377,23 @@ def _counts(client: Any) -> dict[str, float]:
     lines = client.get("/metrics").text.splitlines()
     pairs = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
     return {name: float(value) for name, value in pairs}
+
+
+def test_head_is_answered_as_get_without_the_body(serve: Any) -> None:
+    client = serve(keys=[KEY])
+    for address, status in (("/health", 200), ("/", 200), ("/model", 401), ("/predict", 401)):
+        got, head = client.get(address), client.head(address)
+        assert head.status_code == got.status_code == status, address
+        assert head.content == b""
+        assert head.headers == got.headers
+    assert client.head("/predict", headers={"X-API-Key": KEY}).headers["allow"] == "POST"
+    assert client.post("/health").headers["allow"] == "GET"
+
+
+def test_one_row_with_nothing_is_one(client: Any) -> None:
+    for rows, said in (
+        ([{"text": "a red shoe"}, {}], "Row 1 has nothing to predict from"),
+        ([{}, {}], "Rows 0, 1 have nothing to predict from"),
+    ):
+        reason = client.post("/predict", json={"rows": rows}).json()["error"]["reason"]
+        assert reason.startswith(said)

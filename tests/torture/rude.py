@@ -28,9 +28,14 @@ def head(path: str, size: int | None, kind: str = "application/json", *more: str
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def connected(port: int, seconds: float = 30) -> socket.socket:
-    """A connection to this machine."""
-    return socket.create_connection(("127.0.0.1", port), seconds)
+def connected(port: int, seconds: float = 30, room: int | None = None) -> socket.socket:
+    """A connection to this machine, which takes so many unread bytes (`room`)."""
+    connection = socket.socket()
+    if room is not None:  # before it connects: of a window that shrinks, kernels drop resets
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    connection.settimeout(seconds)
+    connection.connect(("127.0.0.1", port))
+    return connection
 
 
 def everything(connection: socket.socket) -> bytes:
@@ -84,8 +89,7 @@ def drip(
 def deaf(port: int, path: str, times: int, seconds: float) -> float:
     """Ask often and read nothing; seconds until the server closes, at most so many."""
     started = time.monotonic()
-    with connected(port, 1) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with connected(port, 1, room=4096) as connection:
         request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
         with contextlib.suppress(TimeoutError, OSError):
             connection.sendall(request * times)

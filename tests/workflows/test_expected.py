@@ -11,6 +11,7 @@ import pytest
 
 import srmm
 from srmm.ensemble.own_rows import out_of_fold_scorer
+from srmm.errors import InputError
 from srmm.learning.saving import open_saved
 from srmm.workflows import distil_workflow, fit_workflow
 from srmm.workflows.data import split_column
@@ -49,6 +50,17 @@ def test_a_fitted_model_knows_how_often_it_is_right_out_of_fold(tmp_path: Path) 
         assert pattern["interval"][0] < right.mean() < pattern["interval"][1]
     distil_workflow(folder, tmp_path / "small")
     assert expected_accuracy(None, open_saved(tmp_path / "small").config, NAMES) is None
+
+
+@pytest.mark.workflow
+def test_a_model_is_not_replaced_by_what_it_taught(tmp_path: Path) -> None:
+    folder = fitted(tmp_path, settings={"max_epochs": 1, "hidden_dim": 4})
+    before = (folder / "config.json").read_bytes()
+    (tmp_path / "link").symlink_to(folder)
+    for output in (folder, tmp_path / "link"):
+        with pytest.raises(InputError, match="is the model that is distilled, and would be"):
+            distil_workflow(folder, output, overwrite=True)
+    assert (folder / "config.json").read_bytes() == before
 
 
 def test_a_method_without_outputs_out_of_fold_promises_nothing(tmp_path: Path) -> None:

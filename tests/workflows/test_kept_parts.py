@@ -95,6 +95,14 @@ def test_a_killed_job_goes_on_and_says_the_same(
     assert not (table.parent / f"{name}.partial").exists()
 
 
+def test_a_job_killed_before_its_first_part_leaves_nothing_to_tell(
+    model: Path, table: Path
+) -> None:
+    predict_killed_after(0, model, table, "p.csv")
+    assert (table.parent / "p.csv.partial").is_dir()
+    assert not any("earlier run" in note for note in predict(model, table, "p.csv"))
+
+
 def test_parts_of_another_job_are_thrown_away(model: Path, table: Path) -> None:
     changes = (
         lambda: {"probabilities": True},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+import shutil
 import threading
 import warnings
 from functools import partial
@@ -24,6 +25,7 @@ from srmm.errors import InputError
 from srmm.registry import Entry
 from srmm.workflows import fit_workflow, predict_workflow
 from srmm.workflows import predictor as predictor_module
+from srmm.workflows.watch import watch_workflow
 from tests.encoding.hash_encoder import HashEncoder
 
 COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200)}
@@ -341,3 +343,24 @@ def test_a_predictor_is_copied_and_pickled_without_its_encoders(shop: Path, mode
     for again in (copy.deepcopy(predictor), pickle.loads(pickle.dumps(predictor))):
         assert not again._encoders
         np.testing.assert_array_equal(again.predict_proba(row), expected)
+
+
+def test_rows_that_were_learnt_from_are_known_by_their_pictures_and_texts(shop: Path) -> None:
+    frame = pd.read_csv(shop / "shop.csv")
+    frame["title"] = [f"{title} {i}" for i, title in enumerate(frame["title"])]
+    frame.to_csv(shop / "shop.csv", index=False)
+    columns = {"image": "photo", "text": "title", "label": "colour", "id": "sku"}
+    chosen = {"image": "hash", "text": "hash"}
+    fit_workflow(str(shop / "shop.csv"), shop / "m", columns=columns, encoders=chosen,
+                 method="logreg")  # fmt: skip
+    learnt = int((srmm.load(shop / "m").rows["split"] == "train").sum())
+    for source in ("shop.csv", "m.embeddings"):
+        data = watch_workflow(shop / "m", str(shop / source)).content["data"]
+        assert (data["trained_on"], data["repeated"]) == (learnt, 0)
+    content = watch_workflow(shop / "m", str(shop / "shop.csv")).content
+    assert content["data"]["labelled"] == len(frame) - learnt
+    shutil.copy(shop / "red.png", shop / "copy.png")
+    frame = pd.DataFrame({"photo": ["red.png", "copy.png"], "title": ["new", "new"]})
+    frame.to_csv(shop / "new.csv", index=False)
+    data = watch_workflow(shop / "m", str(shop / "new.csv")).content["data"]
+    assert (data["trained_on"], data["repeated"]) == (0, 1)

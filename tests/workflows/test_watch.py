@@ -343,3 +343,16 @@ def test_what_a_mix_costs_is_said_to_be_unsure_where_it_is(
 ) -> None:
     test = {"expected": 0.7, "before": 0.74, "difference": -0.04, "difference_ci": [*ends]}
     assert finding("accuracy", test | {"p_holm": 1e-9}, ["a", "b"]).endswith(said)
+
+
+def test_items_are_compared_with_those_that_the_model_learnt_from(place: Path) -> None:
+    content = watched(place, pd.read_csv(place / "train.csv"))
+    split = srmm.load(place / "model").rows
+    held_out = set(split.loc[split["split"] == "test", "id"])
+    seen = next(test for test in content["shift"] if test["modality"] == "seen")
+    assert seen["n_before"] == len(split) - len(held_out)
+    assert {item["id"] for item in seen["strangest"]} <= held_out
+    learnt = pd.read_csv(place / "train.csv").query("id not in @held_out")
+    content = watched(place, learnt, output=place / "own.html")
+    assert [test["strangest"] for test in content["shift"]] == [[], []]
+    assert "most unlike" not in (place / "own.html").read_text(encoding="utf-8")

@@ -113,7 +113,10 @@ def raw_block(where: Callable[[int], str], columns: Mapping[str, np.ndarray]) ->
     """
     for name, cells in columns.items():
         if holds_vectors(cells):
-            row = next(i for i, cell in enumerate(cells) if not is_blank(cell))
+            lists = (i for i, cell in enumerate(cells) if isinstance(cell, (*_LISTS, dict)))
+            row = next(lists, None)
+            if row is None:  # texts that are written like them
+                row = next(i for i, cell in enumerate(cells) if not is_blank(cell))
             raise InputError(
                 f"Column {name!r} of {where(row)} ({str(cells[row])[:40]!r}) holds vectors, which "
                 "stand beside no other columns. Make it a modality of its own: "

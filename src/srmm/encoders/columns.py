@@ -221,9 +221,10 @@ ABOUT = (
         name="columns:FOLDER",
         good_for="columns like those it was fitted on",
         embedding_dim="as it was fitted",
-        description="a columns as it was fitted, e.g. STORE/_encoders/features",
-        preprocessing="as it was fitted",
-        source="a store that was encoded with columns, or ColumnsEncoder.save",
+        description="columns as they were learnt from the training rows of a table",
+        preprocessing="as for columns, on the scales and with the categories it has learnt",
+        source="a store that was encoded with columns (STORE/_encoders/features), or "
+        "ColumnsEncoder.save",
         licence="Apache-2.0; the table's (what was learnt)",
         needs_network="no",
         classes={"features": ColumnsEncoder},

@@ -245,9 +245,10 @@ ABOUT = (
         name="doc2vec:FOLDER",
         good_for="words and topics of the table's own texts",
         embedding_dim="as it was fitted",
-        description="a doc2vec as it was fitted, e.g. STORE/_encoders/text",
+        description="paragraph vectors, as they were fitted on the training texts of a table",
         preprocessing="words in lower case; those it has learnt",
-        source="a store that was encoded with doc2vec, or Doc2VecEncoder.save",
+        source="a store that was encoded with doc2vec (STORE/_encoders/text), or "
+        "Doc2VecEncoder.save",
         licence="LGPL-2.1 (gensim); the training texts' (what was learnt)",
         needs_network="no",
         classes={"text": Doc2VecEncoder},

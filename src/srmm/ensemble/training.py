@@ -75,6 +75,7 @@ def train_branches(
         )
 
     history = train_teams(network, train, progress)
+    history.step = batch_size
     network.eval()
     return history
 

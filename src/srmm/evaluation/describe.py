@@ -203,6 +203,7 @@ def describe_training(model: Any) -> dict[str, Any]:
             "seconds": history.seconds,  # unless the time of all that was tried is known
             **described,
             "epochs": len(history.epochs),
+            "step": history.step,
             # Where nothing is held out, the last epoch is kept and none is best.
             "best_epoch": history.best_epoch if described.get("n_validation") else None,
             "history": history.epochs,

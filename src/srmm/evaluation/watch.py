@@ -36,6 +36,8 @@ FORMAT = "srmm-watch"
 VERSION = 1
 STRANGEST = 8
 """Items shown of each modality."""
+LIKE = 0.05
+"""How unlike training an item is at least that is shown as strange; below it is 0.0 times."""
 
 LIMITS = {
     "share_points": POINTS,
@@ -144,6 +146,7 @@ def _shift(
         return {**entry, "n": len(sample.vectors), **nothing, "reason": "no training row has it"}
     far = unlikeness(sample.vectors, there, seed)
     order = np.argsort(-far, kind="stable")[:STRANGEST]
+    order = order[far[order] >= LIKE]  # what lies beside an item of training is not strange
     entry["strangest"] = [
         {
             "id": sample.ids[place],

@@ -58,7 +58,11 @@ def model_card(config: Mapping[str, Any]) -> str:
         training=config["training"],
         results=f"{_BEGIN}\n{_END}",
         example="{" + arrays + "}",
-        parameters={name: _in_words(value) for name, value in parameters.items()},
+        parameters={
+            name: "by default" if value is None else _in_words(value)
+            for name, value in parameters.items()
+        },
+        history=config["state"].get("history"),
         class_weight=_in_words(about["class_weight"]),
         seed=_in_words(about["random_state"]),
         versions=_in_words(about["versions"]),

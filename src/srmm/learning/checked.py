@@ -120,6 +120,8 @@ def check_scaled(model: Any) -> None:
 
 def history_from(stored: Any) -> History:
     """What a saved model says of its training."""
+    old = {"step": None}  # which models had none of before
+    stored = old | mapping("state.history", stored)
     found = mapping("state.history", stored, [one.name for one in fields(History)])
     epochs = found["epochs"]
     if not isinstance(epochs, list) or not all(isinstance(epoch, dict) for epoch in epochs):
@@ -130,6 +132,8 @@ def history_from(stored: Any) -> History:
                 number(f"state.history.epochs.{key}", value)
     whole("state.history.best_epoch", found["best_epoch"], 0, len(epochs))
     number("state.history.seconds", found["seconds"], 0)
+    if found["step"] is not None:
+        whole("state.history.step", found["step"], 1, 2**31 - 1)
     return History(**found)
 
 

@@ -33,6 +33,8 @@ class History:
     best_epoch: int = 0
     """1-based; the epoch whose weights were kept."""
     seconds: float = 0.0
+    step: int | None = None
+    """Instances per step, where the method itself chose how many."""
 
 
 @training_threads()

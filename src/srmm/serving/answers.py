@@ -207,7 +207,9 @@ def _answer(
 def _nothing(asked: Asked, rows: list[int], reasons: dict[tuple[int, str], str]) -> Refusal:
     """The refusal of rows with nothing, which this model is not to answer."""
     listed = ", ".join(map(str, rows[:10])) + (", …" if len(rows) > 10 else "")
-    which = "There is nothing" if len(asked) == 1 else f"Rows {listed} have nothing"
+    which = f"Rows {listed} have nothing" if len(rows) > 1 else f"Row {listed} has nothing"
+    if len(asked) == 1:
+        which = "There is nothing"
     unread = [
         {"row": row, "modality": name, "reason": reason} for (row, name), reason in reasons.items()
     ]

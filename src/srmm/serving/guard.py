@@ -83,12 +83,17 @@ class Guard:
             await self.app(scope, receive, send)
             return
         started, status = time.perf_counter(), 0
+        bare = scope["method"] == "HEAD"  # asks for what GET is answered, without the body
+        if bare:
+            scope = {**scope, "method": "GET"}
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], *_HEADERS]
+            elif bare:
+                message = {**message, "body": b""}
             await send(message)
 
         counted = scope["path"] not in _ALWAYS

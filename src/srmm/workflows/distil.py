@@ -31,6 +31,11 @@ def distil_workflow(
     """
     model_folder, output = Path(model_folder), Path(output)
     check_place(output)
+    if output.exists() and output.resolve() == model_folder.resolve():
+        raise InputError(
+            f"{output} is the model that is distilled, and would be replaced by what it taught. "
+            "Name another folder (--output)."
+        )
     check_writable(output.resolve(), overwrite=overwrite)
     model, config, rows = open_saved(model_folder)
     if not isinstance(model, SingleBranchClassifier):

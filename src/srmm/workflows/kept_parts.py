@@ -79,8 +79,9 @@ class KeptParts:
                 facts = self._read_facts(path)
                 self.done[facts.number] = facts
         rows = sum(facts.rows for facts in self.done.values())
-        kept = several(rows, "row is", "rows are")
-        self.notes.append(f"{kept} from an earlier run, which had not come to its end.")
+        if rows:
+            kept = several(rows, "row is", "rows are")
+            self.notes.append(f"{kept} from an earlier run, which had not come to its end.")
 
     def begin(self, survey: Survey) -> None:
         """Note what the job is, before its first part."""

@@ -57,7 +57,9 @@ def read_new_rows(
         something = np.asarray(present.any(axis=1))
         known = np.array([name in trained for name in names], dtype=bool) & something
         found.trained_on += int(known.sum())
-        filled = [name for name, some in zip(names, something, strict=True) if some]
+        # A copy under another name repeats its row, too: by the vectors alone.
+        contents = row_digests(Embeddings(embeddings.values, embeddings.position))
+        filled = [content for content, some in zip(contents, something, strict=True) if some]
         before = len(digests)
         digests.update(filled)
         found.repeated += len(filled) - (len(digests) - before)

@@ -62,7 +62,7 @@ def reference_of(folder: Path, saved: Saved) -> Reference:
         patterns={int(code): n for code, n in pattern_counts(present).items()},
         source="store",
         nothing=_with_nothing(seen, in_split, len(present)),
-        items=_comparable(seen, split, in_split),
+        items=_comparable(seen, split),
     )
     _judge(found, model, own, seen, split)
     return found
@@ -94,15 +94,15 @@ def _presence(present: np.ndarray, modalities: tuple[str, ...]) -> dict[str, int
     return dict(zip(modalities, present.sum(axis=0).tolist(), strict=True))
 
 
-def _comparable(seen: Embeddings, split: np.ndarray, in_split: np.ndarray) -> Embeddings:
-    """The rows whose items are as any new one's: an encoder that learnt from training texts gives
-    other vectors for these."""
+def _comparable(seen: Embeddings, split: np.ndarray) -> Embeddings:
+    """The rows of training; those held out where their items alone are as any new one's: an encoder
+    that learnt from training texts gives other vectors for these."""
     specs = [
         str((about or {}).get("spec") or "").partition(":")[0] for about in seen.encoders.values()
     ]
     held = (split == "test") | (split == "validation")
     learnt = any(learns_from_items(spec) and spec != COLUMNS for spec in specs)
-    return seen[held if learnt and held.any() else in_split]
+    return seen[held] if learnt and held.any() else trained_on(seen, split)
 
 
 def _judge(

@@ -39,4 +39,5 @@ def with_ready(
         columns.append(np.where(there, np.cumsum(there) - 1, ABSENT))
     encoders = dict(encoded.encoders) if encoded is not None else {}
     encoders |= {name: {"spec": "identity"} for name in ready}
-    return Embeddings(values, np.column_stack(columns), ids=table.ids, encoders=encoders)
+    raw = dict(encoded.raw) if encoded is not None else {}
+    return Embeddings(values, np.column_stack(columns), ids=table.ids, encoders=encoders, raw=raw)

@@ -267,6 +267,7 @@ async function predict() {
   const items = given();
   state.request?.abort();
   state.request = new AbortController();
+  document.body.classList.remove("busy");
   showError(null);
   if (!items.size && state.model.when_nothing_present === "error") return showNothing();
   const form = new FormData();
@@ -353,7 +354,7 @@ function showVerdict(said) {
       make("span", { class: "sure" }, percent(said.probability)),
     ),
     make("ol", { class: "classes", "aria-label": "Most probable classes" }, ...classes),
-    hidden > 0 ? make("p", { class: "aside" }, `and ${hidden.toLocaleString("en")} more classes`) : "",
+    hidden > 0 ? make("p", { class: "aside" }, `and ${hidden.toLocaleString("en")} more ${hidden === 1 ? "class" : "classes"}`) : "",
     said.set ? setLine(said.set) : "",
     ...said.notes.map((note) => make("p", { class: "aside" }, note)),
   );
