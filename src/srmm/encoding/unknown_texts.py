@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,7 @@ from srmm.errors import shown
 
 _MANY = 0.02
 """A share of the different texts; fewer, such as some that are smileys alone, matter little."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def unknown_texts_note(name: str, encoder: Encoder, items: Iterable[Any]) -> tuple[str, ...]:
@@ -17,7 +19,7 @@ def unknown_texts_note(name: str, encoder: Encoder, items: Iterable[Any]) -> tup
     is_unknown = getattr(encoder, "is_unknown", None)
     if is_unknown is None:
         return ()
-    texts = list(dict.fromkeys(item for item in items if isinstance(item, str)))
+    texts = list(dict.fromkeys(item for item in items if _is_text(item)))
     unknown = [text for text in texts if is_unknown(text)]
     if len(unknown) < max(2, _MANY * len(texts)):
         return ()
@@ -27,3 +29,8 @@ def unknown_texts_note(name: str, encoder: Encoder, items: Iterable[Any]) -> tup
         "does not know: it can hardly tell them from one another. One of their language can: "
         f"fit with --encoder {name}=sentence:NAME.",
     )
+
+
+def _is_text(item: Any) -> bool:
+    """Not of what has lone surrogates, which is broken, and told of where it is read."""
+    return isinstance(item, str) and not _SURROGATE.search(item)
