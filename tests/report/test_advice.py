@@ -80,6 +80,8 @@ def test_chance_is_called_chance_and_the_simpler_one_recommended() -> None:
     sentence = said(unimodal_text=rival(0.81, 0.6))
     assert "within chance (−1.0 points, 95 % interval −3.0 to +1.0)" in sentence
     assert "text alone is the simpler: use text alone instead" in sentence
+    beyond = said(unimodal_text=rival(0.81, 0.06) | {"difference_ci": [-0.066, -0.001]})
+    assert "95 % interval −6.6 to −0.1; p = 0.06 with Holm's correction)" in beyond
     alike = said(router=rival(0.81, 0.6))
     assert alike.endswith("either will do, and this is one model, not one per presence pattern.")
 

@@ -69,8 +69,12 @@ def _verdict(method: str, name: str, rival: Mapping[str, Any], n: int) -> str:
         return f"{_USE if ahead else _instead(name)} ({evidence})."
     chance = (
         f"the difference is within chance ({points(rival['difference'])} points, 95 % interval "
-        f"{signed_interval(rival['difference_ci'])})"
+        f"{signed_interval(rival['difference_ci'])}"
     )
+    least, most = rival["difference_ci"] or (0.0, 0.0)
+    if least > 0 or most < 0:  # of this pair alone
+        chance += f"; {p_text(rival['p_holm'])} with Holm's correction"
+    chance += ")"
     low, high = rival["patterns"]["difference_ci"] or (0.0, 0.0)
     if n < _FEWEST:
         low = high = 0.0
