@@ -87,6 +87,20 @@ def test_what_was_accepted_is_answered_before_the_end(model: Path, sign: signal.
         assert "error" not in process.stderr.read()
 
 
+@pytest.mark.parametrize("asks", [True, False])
+def test_who_has_just_come_can_ask_before_the_end(model: Path, asks: bool) -> None:
+    with serving(model) as (process, address):
+        port = int(address.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            time.sleep(0.3)  # until it is accepted
+            process.send_signal(signal.SIGTERM)
+            if asks:
+                time.sleep(0.3)  # until the end has begun
+                client.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                assert client.recv(100).startswith(b"HTTP/1.1 200")
+            assert process.wait(20) == 0
+
+
 def test_an_address_is_looked_at_before_the_model_is_loaded(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

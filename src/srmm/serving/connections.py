@@ -9,13 +9,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from srmm.serving.limits import Limits
 
+_MOMENT = 1.0
+"""Seconds in which who has just come asks something, if anything."""
+
 
 class Connection(HttpToolsProtocol):
     """uvicorn's connection, ended where the client keeps it open for nothing.
 
     uvicorn waits for ever for the rest of a head, for an answer to be read, and for what is left
     of a body that was refused; and a few hundred such connections are all it has. Each of these
-    may take `body_seconds`. While a request is being answered, the guard's limits count.
+    may take `body_seconds`. While a request is being answered, the guard's limits count. At the end
+    uvicorn closes at once what was accepted and whose request is on its way.
     """
 
     def connection_made(self, transport: Any) -> None:
@@ -53,6 +57,13 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
         _cancel(self._deaf)
         self._deaf = None
+
+    def shutdown(self) -> None:
+        """The server ends. A client that has come and not asked yet is given a moment to."""
+        if self.cycle is None:
+            self.loop.call_later(_MOMENT, super().shutdown)
+        else:
+            super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
