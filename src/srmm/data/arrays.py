@@ -114,9 +114,8 @@ def _unmasked(held: Any) -> np.ndarray:
     ):
         with suppress(ValueError):  # lists of several lengths
             array = np.asarray(list(cells))
-            if (
-                rows or array.dtype.kind != "f" or array.tolist() == list(cells)
-            ):  # to the last digit
+            exact = array.dtype.kind != "f" or array.tolist() == list(cells)  # to the last digit
+            if rows or exact:
                 return array
     return cells if not rows else np.empty((len(cells), max(2, *map(len, rows))), dtype=object)
 

@@ -133,7 +133,8 @@ def _check_real(X: Any) -> None:
         found = [(name, kind) for name, kind in kinds if getattr(kind, "kind", "O") in "cMm"]
     else:
         found = []
-    for column, kind in found:
+    if found:
+        column, kind = found[0]
         raise InputError(_NO_NUMBERS.format(column=column, kind=kind))
     moment = np.datetime64 | np.timedelta64
     for cell in _objects(X):
@@ -144,10 +145,14 @@ def _check_real(X: Any) -> None:
             )
 
 
+def _object_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.loc[:, [pd.api.types.is_object_dtype(kind) for kind in frame.dtypes]]
+
+
 def _objects(X: Any) -> Iterable[Any]:
     """The cells of X that are no plain numbers."""
     if isinstance(X, pd.DataFrame):
-        return X.loc[:, [pd.api.types.is_object_dtype(kind) for kind in X.dtypes]].to_numpy().flat
+        return _object_columns(X).to_numpy().flat
     try:
         array = np.asarray(X) if isinstance(X, list) else X
     except ValueError:  # of several lengths, which scikit-learn says
@@ -275,7 +280,7 @@ def has_vectors(X: Any) -> bool:
     """True of a frame or an Arrow table with a column whose cells are vectors."""
     if isinstance(X, pd.DataFrame):
         lists = (dtype for dtype in X.dtypes if isinstance(dtype, pd.ArrowDtype))
-        objects = X.loc[:, [pd.api.types.is_object_dtype(kind) for kind in X.dtypes]]
+        objects = _object_columns(X)
         return any(is_vector(dtype.pyarrow_dtype) for dtype in lists) or any(
             getattr(cell, "ndim", 1 if isinstance(cell, list | tuple) else 0) == 1
             for i in range(objects.shape[1])
