@@ -99,8 +99,7 @@ def did_you_mean(name: object, options: Iterable[object]) -> str:
     close = difflib.get_close_matches(_alike(name), alike, n=1, cutoff=0.6)
     found = [_told_apart(option, name) for option in alike[close[0]]] if close else []
     hint = f"Did you mean {' or '.join(found)}? " if found else ""
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return f"{hint}Available: {', '.join(map(repr, names[:_NAMED]))}{more}."
+    return f"{hint}Available: {first_few(map(repr, names), _NAMED)}."
 
 
 def spelt_otherwise(names: Iterable[str], options: Iterable[str]) -> str:
@@ -117,8 +116,7 @@ def spelt_otherwise(names: Iterable[str], options: Iterable[str]) -> str:
         for option in options
         if _alike(option) == _alike(name) and option != name
     ]
-    more = f" and {len(pairs) - _NAMED:,} more" if len(pairs) > _NAMED else ""
-    return f"Did you mean {', '.join(pairs[:_NAMED])}{more}?" if pairs else ""
+    return f"Did you mean {first_few(pairs, _NAMED)}?" if pairs else ""
 
 
 def _told_apart(option: str, name: object) -> str:
@@ -150,6 +148,28 @@ def several(n: int, one: str, many: str = "") -> str:
     ('1 row', '1,200 rows', '1 row is')
     """
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def first_few(parts: Iterable[str], most: int, more: str = "more") -> str:
+    """The first of some texts, and how many there are besides.
+
+    >>> first_few(["'a'", "'b'", "'c'"], 2), first_few(["'a'"], 2)
+    ("'a', 'b' and 1 more", "'a'")
+    """
+    parts = list(parts)
+    rest = len(parts) - most
+    return ", ".join(parts[:most]) + (f" and {rest:,} {more}" if rest > 0 else "")
+
+
+def one_line(error: object) -> str:
+    """The message of an error on one line, or its type if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message that says something, or its type if none does."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)
 
 
 def one_of(name: str, value: object, options: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from srmm import Embeddings, load_embeddings
 from srmm.cli import run
-from srmm.data.split import _numbered, draw_folds, held_out_split, linked, repeated, several
+from srmm.data.split import _numbered, draw_folds, held_out_split, linked, repeated, several_groups
 from srmm.errors import InputError
 
 
@@ -156,13 +156,15 @@ def test_a_group_column_is_kept_and_splits_respect_it(tmp_path) -> None:
 
 def test_a_group_that_is_nan_or_none_is_nobodys() -> None:
     groups = np.array(["a", None, float("nan"), "a", float("nan")], dtype=object)
-    assert several(groups) is not None
+    assert several_groups(groups) is not None
     folds = draw_folds(np.zeros(5, dtype=int), groups, 4, np.random.default_rng(0))
     assert folds[0] == folds[3]
     assert len(set(folds.tolist())) == 4
-    assert several(np.array(["a", "a"])) is None
-    assert several(np.array([7, 7.0], dtype=object)) is None  # as JSON of two programs has it
-    assert several(None) is None
+    assert several_groups(np.array(["a", "a"])) is None
+    assert (
+        several_groups(np.array([7, 7.0], dtype=object)) is None
+    )  # as JSON of two programs has it
+    assert several_groups(None) is None
 
 
 def test_held_out_groups_meet_the_share_and_follow_the_seed() -> None:

@@ -15,6 +15,7 @@ from srmm.data.block_kinds import KINDS_OF_COLUMNS, Reading, never_dates, read_d
 from srmm.data.dates import day_and_month
 from srmm.data.numeral_columns import Numerals, decimal_elsewhere
 from srmm.data.numerals import COUNTS
+from srmm.errors import several
 
 LEFT_OUT = "left out"
 
@@ -208,7 +209,7 @@ def _say_tags(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
 
 def _say_kept(how: Mapping[str, Any], plural: str, singular: str) -> str:
     n = len(how["keys"]) + how["rare"]
-    words = f"{n:,} {singular if n == 1 else plural}"
+    words = several(n, singular, plural)
     return words + (f", {how['rare']:,} rare ones as 'other'" if how["rare"] else "")
 
 
@@ -312,4 +313,4 @@ class Surprises:
 
 
 def _cells(n: int, which: str = "") -> str:
-    return f"{n:,} {which}cell{'s' * (n != 1)}"
+    return several(n, f"{which}cell")

@@ -56,8 +56,3 @@ def refuse_stand_in(data: bytes, expected: str) -> bytes:
     if head.startswith(b"version https://git-lfs"):
         raise UnreadableItem(f"is not {expected} but a pointer of Git LFS; run `git lfs pull`")
     return head
-
-
-def one_line(error: object) -> str:
-    """The message of an error on one line, or its type if it has none."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -27,7 +27,7 @@ import numpy as np
 
 from srmm.data.addresses import Unfetched, is_web_address, without_password
 from srmm.data.columns import PATH_KINDS
-from srmm.errors import InputError
+from srmm.errors import InputError, one_line
 from srmm.files import replacing_file
 from srmm.version import __version__
 
@@ -163,7 +163,7 @@ def _fetch_one(web: Any, client: Any, url: str, path: Path, allow_private: bool)
     except web.TimeoutException:
         raise _NotFetchedError(f"no answer within {WAIT_SECONDS} s") from None
     except (web.HTTPError, web.InvalidURL, ValueError) as error:
-        raise _NotFetchedError(" ".join(str(error).split()) or type(error).__name__) from None
+        raise _NotFetchedError(one_line(error)) from None
     except OSError as error:
         raise _NotFetchedError(error.strerror or str(error)) from None
 

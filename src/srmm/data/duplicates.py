@@ -75,7 +75,7 @@ def repetitions(repeated: np.ndarray) -> int:
 
 def together_note(n: int) -> str:
     """The sentence on instances that a split keeps on one side, because they repeat others."""
-    rows = f"{n:,} rows repeat" if n > 1 else "1 row repeats"
+    rows = several(n, "row repeats", "rows repeat")
     return f"{rows} the items of another row exactly; equal rows are on one side of the split."
 
 
@@ -99,16 +99,16 @@ def split_notes(
     notes = []
     across = [] if groups is None else _across(split, groups)
     if across:
-        n = f"{len(across):,} groups are" if len(across) > 1 else "1 group is"
         notes.append(
-            f"{n} on several sides of the data's own split, such as {across[0]!r}. Figures may be "
-            "too good: leave the split column out, and groups are kept whole."
+            f"{several(len(across), 'group is', 'groups are')} on several sides of the data's own "
+            f"split, such as {across[0]!r}. Figures may be too good: leave the split column out, "
+            "and groups are kept whole."
         )
     both = set() if repeated is None else set(_across(split, repeated, ("train", "test")))
     if both:
         assert repeated is not None
         n_test = sum(g in both for g in repeated[split == "test"])
-        rows = f"{n_test:,} test rows repeat" if n_test > 1 else "1 test row repeats"
+        rows = several(n_test, "test row repeats", "test rows repeat")
         notes.append(
             f"{rows} the items of a training row exactly, as the data's own split has it. Figures "
             "may be too good."

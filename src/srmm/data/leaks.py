@@ -17,7 +17,7 @@ from srmm.data.blocks import is_blank
 from srmm.data.columns import PATH_KINDS, ModalityColumns
 from srmm.data.embeddings import Embeddings, taken
 from srmm.data.labels import known_labels
-from srmm.errors import several, shown
+from srmm.errors import first_few, several, shown
 
 _FEWEST = 10
 """Rows; in fewer, two columns may agree by chance."""
@@ -78,11 +78,10 @@ def leak_notes(
         elif modality.kind == "features" and (of := _one_class(values, of_row)) is not None:
             single[column] = classes[of]
     if single:
-        told = [f"{column!r} {shown(name)}" for column, name in single.items()]
-        more = f" and {len(told) - _NAMED:,} more" if len(told) > _NAMED else ""
+        told = (f"{column!r} {shown(name)}" for column, name in single.items())
         notes.append(
             f"{several(len(single), 'column tells', 'columns tell')} one class from all others "
-            f"without a miss: {', '.join(told[:_NAMED])}{more}. {_REMEDY}"
+            f"without a miss: {first_few(told, _NAMED)}. {_REMEDY}"
         )
     return notes
 
@@ -101,10 +100,9 @@ def warn_of_leaks(embeddings: Embeddings, labels: np.ndarray) -> None:
         some, of = taken(embeddings.values[name], places[::step]), labels[rows[::step]]
         if told := _telling(some, of):
             names = about.get("columns") or range(some.shape[1])
-            columns = ", ".join(shown(names[column]) for column in told[:_NAMED])
-            more = f" and {len(told) - _NAMED:,} more" if len(told) > _NAMED else ""
+            columns = first_few((shown(names[column]) for column in told), _NAMED)
             warnings.warn(
-                f"{several(len(told), 'column', 'columns')} of modality {name!r}, {columns}{more}, "
+                f"{several(len(told), 'column')} of modality {name!r}, {columns}, "
                 f"{'tells' if len(told) == 1 else 'tell'} the class of every row, or one class "
                 f"from all others without a miss. {_REMEDY}",
                 stacklevel=5,

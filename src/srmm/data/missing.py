@@ -16,7 +16,7 @@ import numpy as np
 from srmm.data.blocks import as_numbers
 from srmm.data.columns import IN_BRACES, PATH_KINDS, ModalityColumns
 from srmm.data.numerals import as_float
-from srmm.errors import InputError
+from srmm.errors import InputError, first_few, several
 
 MARKERS = frozenset({
     # What pandas.read_csv takes for missing …
@@ -184,7 +184,7 @@ def marker_note(column: str, markers: Iterable[Any]) -> str:
     """The sentence on the cells of a column that count as absent: how many of which marker."""
     counts = Counter(str(marker).strip() for marker in markers)
     n = sum(counts.values())
-    which = f"{n:,} cells count" if n > 1 else "1 cell counts"
+    which = several(n, "cell counts", "cells count")
     return f"Column {column!r}: {which} as absent, {counted(counts)} (see missing=, --missing)."
 
 
@@ -195,9 +195,7 @@ def counted(counts: Mapping[Any, int], shown: int = 5) -> str:
     "'-' (1,200), 'nan' (3)"
     """
     ordered = sorted(counts.items(), key=lambda pair: -pair[1])
-    parts = [f"{value!r} ({n:,})" for value, n in ordered[:shown]]
-    more = len(ordered) - shown
-    return ", ".join(parts) + (f" and {more:,} more" if more > 0 else "")
+    return first_few((f"{value!r} ({n:,})" for value, n in ordered), shown)
 
 
 def repeated_text_note(name: str, items: np.ndarray) -> str | None:

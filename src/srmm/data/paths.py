@@ -10,8 +10,9 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
-from srmm.data.broken import AbsentFile, UnreadableItem, check_size, one_line
+from srmm.data.broken import AbsentFile, UnreadableItem, check_size
 from srmm.data.names import Names
+from srmm.errors import one_line
 
 _UTF8_FLAG = 0x800
 _PIECE = 1 << 20

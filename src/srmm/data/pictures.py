@@ -16,9 +16,10 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from srmm.data.apart import decoded_apart
-from srmm.data.broken import UnreadableItem, check_size, one_line, refuse_stand_in
+from srmm.data.broken import UnreadableItem, check_size, refuse_stand_in
 from srmm.data.limits import limit, raised_by
 from srmm.data.svg import checked_svg
+from srmm.errors import one_line
 
 SVG_PIXELS = 224
 """Longest side of a rendered SVG, which has no size of its own: what image encoders look at."""

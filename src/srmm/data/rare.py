@@ -14,7 +14,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.labels import known_labels
 from srmm.data.missing import counted
 from srmm.data.table import Table
-from srmm.errors import InputError, one_of
+from srmm.errors import InputError, one_of, several
 
 RARE = ("error", "drop", "other")
 """What can be done with a rare class."""
@@ -66,14 +66,14 @@ def find_rare(data: Table | Embeddings, rare: str = "error", min_rows: int = 2) 
     if not few or (rare == "error" and min_rows <= 2):  # then the check of labels says it
         return RareClasses()
     n, where = sum(few.values()), f"fewer than {min_rows:,} rows"
-    which = f"{len(few):,} classes have" if len(few) > 1 else "1 class has"
+    which = several(len(few), "class has", "classes have")
     said = f"{which} {where}: {counted(few)}"
     if rare == "error":
         raise InputError(
             f"{said}. Leave them out with rare='drop' (--rare drop), make them one class with "
             "rare='other' (--rare other), or lower min_rows (--min-rows)."
         )
-    rows = f"{n:,} rows are" if n > 1 else "1 row is"
+    rows = several(n, "row is", "rows are")
     if rare == "drop":
         return RareClasses(tuple(few), None, f"{said}. Their {rows} left out.")
     if not all(isinstance(name, str) for name in counts):

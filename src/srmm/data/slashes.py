@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from srmm.errors import several
+
 _DRIVE = re.compile(r"[A-Za-z]:\\|\\\\")
 
 
@@ -30,6 +32,6 @@ def with_slashes(name: str, items: np.ndarray, folder: Path | None) -> tuple[np.
     changed = items.copy()
     for row in rows:
         changed[row] = str(items[row]).replace("\\", "/")
-    paths = f"{len(rows):,} paths are" if len(rows) > 1 else "1 path is"
+    paths = several(len(rows), "path is", "paths are")
     example = str(items[rows[0]])
     return changed, [f"{name!r}: {paths} read with slashes for backslashes, as {example!r}."]

@@ -131,7 +131,7 @@ def _apart(
     return np.flatnonzero(kept[alike]), np.flatnonzero(~kept[alike])
 
 
-def several(groups: np.ndarray | None) -> np.ndarray | None:
+def several_groups(groups: np.ndarray | None) -> np.ndarray | None:
     """The groups of some instances if there are two or more, so that one can judge another."""
     return groups if groups is not None and _numbered(groups).max(initial=0) > 0 else None
 

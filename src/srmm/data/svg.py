@@ -15,8 +15,9 @@ from xml.parsers import expat
 from PIL import Image
 
 from srmm.data.addresses import open_url
-from srmm.data.broken import UnreadableItem, one_line
+from srmm.data.broken import UnreadableItem
 from srmm.data.limits import limit, raised_by
+from srmm.errors import one_line
 
 MAX_ENTITIES = 64
 MAX_ENTITY_LENGTH = 1024

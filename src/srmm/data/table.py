@@ -371,10 +371,12 @@ def check_labels(labels: Table | Embeddings | Sequence[Any] | np.ndarray | None)
         )
     single = sorted(map(repr, counts.index[counts == 1]))
     if single:
-        who = f"Class {single[0]} has" if len(single) == 1 else f"{len(single)} classes have"
-        which = "" if len(single) == 1 else f" ({', '.join(single[:5])}{', …' * (len(single) > 5)})"
+        who = f"Class {single[0]} has one row"
+        if len(single) > 1:
+            named = ", ".join(single[:5]) + ", …" * (len(single) > 5)
+            who = f"{len(single)} classes have one row ({named})"
         raise InputError(
-            f"{who} one row{which}{source}; each class needs at least 2 to be split. "
+            f"{who}{source}; each class needs at least 2 to be split. "
             "Add rows to them, leave them out (--rare drop, rare='drop'), or make them one class "
             "(--rare other, rare='other')."
         )

@@ -16,7 +16,7 @@ import numpy as np
 
 from srmm.data.missing import counted, is_marker
 from srmm.data.numerals import as_float
-from srmm.errors import InputError, shown
+from srmm.errors import InputError, several, shown
 
 _DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})")
 _NUMBER = re.compile(r"[-+\d.,/ ]*")
@@ -44,7 +44,7 @@ def tidy_names(column: str, names: np.ndarray, what: str) -> tuple[np.ndarray, l
         n = sum(stripped.values())
         example = next(iter(stripped))
         notes.append(
-            f"Column {column!r}: blanks around {n:,} {what}{'s' * (n > 1)} were taken off, as of "
+            f"Column {column!r}: blanks around {several(n, what)} were taken off, as of "
             f"{example!r}."
         )
     rows = [row for row, name in enumerate(tidy) if is_marker(name)]
@@ -174,10 +174,9 @@ def _combinations(counts: Counter[Any]) -> str | None:
         ]
         if len(joined) > 1 or (joined and all(part in names for part in split[joined[0]])):
             n = sum(counts[name] for name in joined)
-            rows = f"{n:,} labels look" if n > 1 else "1 label looks"
             return (
-                f"{rows} like several classes of one row, as {joined[0]!r} does. Each combination "
-                "is learnt as a class of its own."
+                f"{several(n, 'label looks', 'labels look')} like several classes of one row, as "
+                f"{joined[0]!r} does. Each combination is learnt as a class of its own."
             )
     return None
 

@@ -16,7 +16,7 @@ import pandas as pd
 from srmm.data.sources import object_array
 from srmm.data.table import Table
 from srmm.datasets.base import DatasetAbout
-from srmm.errors import InputError
+from srmm.errors import InputError, first_few
 
 _SHOWN = 10
 """How many of the missing files a message names."""
@@ -156,10 +156,9 @@ class Completeness:
         """Note which of the paths are not there."""
         lacking = [path for path, found in zip(paths, there, strict=True) if not found]
         if lacking:
-            more = f" and {len(lacking) - _SHOWN:,} more" if len(lacking) > _SHOWN else ""
             self.faults.append(
                 f"{len(lacking):,} of {len(paths):,} {what} are missing: "
-                f"{', '.join(lacking[:_SHOWN])}{more}."
+                f"{first_few(lacking, _SHOWN)}."
             )
 
     def keep_existing(self, what: str, paths: Sequence[str | None]) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from srmm.errors import InputError
+from srmm.errors import InputError, first_line
 
 T = TypeVar("T")
 
@@ -39,17 +39,17 @@ def load_pretrained(name: str, load: Callable[[bool], T]) -> T:
     except (OSError, ValueError, KeyError) as error:
         if Path(name).is_dir():
             raise InputError(
-                f"{name} holds no model that can be loaded: {_first_line(error)} Expected are the "
+                f"{name} holds no model that can be loaded: {first_line(error)} Expected are the "
                 "files of `save_pretrained`: config.json, model.safetensors, and those of the "
                 "tokenizer and image processor."
             ) from None
         if not isinstance(error, OSError):
-            raise InputError(f"The model {name!r} cannot be used: {_first_line(error)}") from None
+            raise InputError(f"The model {name!r} cannot be used: {first_line(error)}") from None
     _check_reachable(name)
     try:
         return load(False)
     except OSError as error:
-        raise _not_here(name, f"downloading failed: {_first_line(error)}") from None
+        raise _not_here(name, f"downloading failed: {first_line(error)}") from None
 
 
 def _check_reachable(name: str) -> None:
@@ -66,9 +66,9 @@ def _check_reachable(name: str) -> None:
     except OfflineModeIsEnabled:
         raise _not_here(name, "HF_HUB_OFFLINE is set, so they are not downloaded") from None
     except HfHubHTTPError as error:
-        raise _not_here(name, f"the hub says: {_first_line(error)}") from None
+        raise _not_here(name, f"the hub says: {first_line(error)}") from None
     except Exception as error:  # whatever the HTTP library of the day raises without a network
-        raise _not_here(name, f"the hub cannot be reached ({_first_line(error)})") from None
+        raise _not_here(name, f"the hub cannot be reached ({first_line(error)})") from None
 
 
 def _not_here(name: str, why: str) -> InputError:
@@ -97,8 +97,3 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars and hub_bars:
             logging.enable_progress_bar()
-
-
-def _first_line(error: BaseException) -> str:
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return line or type(error).__name__

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srmm.errors import InputError
+from srmm.errors import InputError, first_few
 
 if TYPE_CHECKING:
     import torch
@@ -77,12 +77,7 @@ def fill(
             if given[name].shape != wanted[name].shape
         ],
     }
-    found = [
-        f"{fault} {', '.join(names[:_NAMED])}"
-        + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-        for fault, names in faults.items()
-        if names
-    ]
+    found = [f"{fault} {first_few(names, _NAMED)}" for fault, names in faults.items() if names]
     if found:
         raise InputError(
             f"The weights in {source} are not those of {type(network).__name__}: they "

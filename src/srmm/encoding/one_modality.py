@@ -29,7 +29,7 @@ from srmm.encoding.unique_items import (
     unique_items,
     valid_unicode,
 )
-from srmm.errors import InputError, one_of
+from srmm.errors import InputError, one_of, several
 from srmm.processes import check_daft
 
 ShownProgress = bool | Callable[[str, int, int], None]
@@ -249,7 +249,7 @@ def _refuse_unreadable(
     named = "".join(f"\n  {entry.where}: {entry.reason}" for entry in entries[:_NAMED])
     more = f"\n  … and {len(entries) - _NAMED:,} more" if len(entries) > _NAMED else ""
     raise InputError(
-        f"{len(entries):,} {name} {'item' if len(entries) == 1 else 'items'} of {table.name} "
+        f"{several(len(entries), f'{name} item')} of {table.name} "
         f"cannot be read:{named}{more}\nRepair or remove them. Without strict they count as absent."
     )
 

@@ -97,10 +97,9 @@ class EncodingSummary:
         notes = []
         if self.unreadable:
             first, n = self.unreadable[0], len(self.unreadable)
-            items = f"{n:,} items are" if n > 1 else "1 item is"
             notes.append(
-                f"{items} unreadable and counted as absent, the first in {first.where}, "
-                f"{first.modality}: {first.reason}."
+                f"{several(n, 'item is', 'items are')} unreadable and counted as absent, the first "
+                f"in {first.where}, {first.modality}: {first.reason}."
             )
         return notes + [
             f"{about.missing_files:,} of the {name} files "

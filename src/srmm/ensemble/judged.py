@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from srmm.errors import shown
+from srmm.errors import first_few, shown
 
 
 def judged_rows(y: np.ndarray, folds: np.ndarray) -> np.ndarray:
@@ -38,9 +38,9 @@ def warn_of_lone_groups(y: np.ndarray, groups: np.ndarray, classes: np.ndarray) 
             stacklevel=4,
         )
     elif len(single):
-        more = f" and {len(single) - 5:,} more" if len(single) > 5 else ""
+        named = first_few((shown(classes[c]) for c in single), 5)
         warnings.warn(
-            f"All instances of {', '.join(shown(classes[c]) for c in single[:5])}{more} are of one "
+            f"All instances of {named} are of one "
             "group: what each modality is worth is learnt from the other classes.",
             stacklevel=4,
         )

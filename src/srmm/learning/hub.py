@@ -11,7 +11,7 @@ import re
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from srmm.errors import InputError, StoreError, shown
+from srmm.errors import InputError, StoreError, first_line, shown
 from srmm.files import standing
 from srmm.files.digests import inside
 
@@ -113,16 +113,18 @@ def _download(repo: str, name: str, revision: str | None, *, needed: bool = True
     except LocalEntryNotFoundError as error:
         if not needed:
             return Path()
-        raise InputError(_nowhere(repo, f"it is not in the hub's cache: {_first(error)}")) from None
+        raise InputError(
+            _nowhere(repo, f"it is not in the hub's cache: {first_line(error)}")
+        ) from None
     except EntryNotFoundError as error:
         if not needed:
             return Path()
         raise StoreError(
-            f"{repo} at the hub has no {name}, so it is no whole model of srmm ({_first(error)}). "
-            "A model is put there with `srmm push`."
+            f"{repo} at the hub has no {name}, so it is no whole model of srmm "
+            f"({first_line(error)}). A model is put there with `srmm push`."
         ) from None
     except Exception as error:  # what the hub says, and whatever its client raises without one
-        raise InputError(_nowhere(repo, _first(error))) from None
+        raise InputError(_nowhere(repo, first_line(error))) from None
 
 
 def _nowhere(repo: str, why: str) -> str:
@@ -131,8 +133,3 @@ def _nowhere(repo: str, why: str) -> str:
         f"Face hub ({why.rstrip('.')}). Check the path or the name; for a private model log in "
         "with `hf auth login`; with HF_HUB_OFFLINE=1 only what was fetched before is found."
     )
-
-
-def _first(error: BaseException) -> str:
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return line or type(error).__name__

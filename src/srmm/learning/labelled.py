@@ -11,7 +11,7 @@ import numpy as np
 from srmm.data.embeddings import Embeddings, concatenate
 from srmm.data.labels import as_groups, as_labels, check_label_types, known_labels
 from srmm.data.split import held_out_split, repeated
-from srmm.errors import InputError, shown
+from srmm.errors import InputError, first_few, shown
 from srmm.fusion import MOST_MODALITIES
 from srmm.learning.weighing import sample_weights
 
@@ -159,10 +159,9 @@ def _say_lost(labels: np.ndarray, kept: np.ndarray) -> None:
     there = set(kept.tolist())
     lost = [label for label in dict.fromkeys(labels.tolist()) if label not in there]
     if lost:
-        more = f" and {len(lost) - 5:,} more classes" if len(lost) > 5 else ""
         warnings.warn(
-            f"No instance of {', '.join(map(shown, lost[:5]))}{more} has an item: the model does "
-            "not know that class.",
+            f"No instance of {first_few(map(shown, lost), 5, 'more classes')} has an item: the "
+            "model does not know that class.",
             stacklevel=5,
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from srmm.errors import InputError
+from srmm.errors import InputError, first_line
 from srmm.files import json_ready, read_whole, write_json
 from srmm.learning.hub import CARD, CONFIG, check_repo
 from srmm.learning.saving import ROWS_FILE, check_model_files, read_config
@@ -95,10 +95,10 @@ def push_folder(
         except InputError:
             raise
         except Exception as error:  # what the hub says, and whatever its client raises without one
-            line = next((line for line in str(error).splitlines() if line.strip()), repr(error))
             raise InputError(
-                f"The hub did not take the model as {repo!r}: {line.strip()} Name it 'user/model', "
-                "and log in with `hf auth login` or set HF_TOKEN to a token that may write."
+                f"The hub did not take the model as {repo!r}: {first_line(error)} Name it "
+                "'user/model', and log in with `hf auth login` or set HF_TOKEN to a token that "
+                "may write."
             ) from None
     return Pushed(repo, str(commit.repo_url), str(commit.oid), names)
 

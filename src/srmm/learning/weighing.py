@@ -13,7 +13,7 @@ from sklearn.utils import compute_sample_weight
 
 from srmm.data.arrays import as_column
 from srmm.data.holders import is_missing
-from srmm.errors import InputError, did_you_mean, shown
+from srmm.errors import InputError, did_you_mean, first_few, shown
 
 _FAR = 1e100
 _WANTED = 'None, "balanced" or a dict of label → weight'
@@ -85,9 +85,9 @@ def check_counted(
     before = np.ones(n, dtype=bool) if of is None else np.bincount(of, minlength=n) > 0
     gone = classes[before & ~there].tolist()
     if gone:
-        more = f" and {len(gone) - 5:,} more classes" if len(gone) > 5 else ""
+        named = first_few(map(shown, gone), 5, "more classes")
         warnings.warn(
-            f"{name} is 0 for every instance of {', '.join(map(shown, gone[:5]))}{more}: that is "
+            f"{name} is 0 for every instance of {named}: that is "
             "not learnt. It stays among the classes, and only chance or similarity makes it an "
             "answer.",
             stacklevel=5,

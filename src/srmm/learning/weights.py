@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from srmm.errors import InputError
+from srmm.errors import InputError, first_few
 
 _CALLS, _CALLS_PER_TENSOR = 1000, 60
 """What building a network asks of PyTorch; its layers ask some ten times for each tensor."""
+
+_NAMED = 3
 
 
 class _Sparing(TorchFunctionMode):
@@ -79,7 +81,8 @@ def network_of(
 def _check_fit(wanted: Mapping[str, Tensor], arrays: Mapping[str, np.ndarray]) -> None:
     lacking, more = sorted(wanted.keys() - arrays.keys()), sorted(arrays.keys() - wanted.keys())
     if lacking or more:
-        what = f"lack {_listed(lacking)}" if lacking else f"have {_listed(more)} besides"
+        lack, have = first_few(lacking, _NAMED), first_few(more, _NAMED)
+        what = f"lack {lack}" if lacking else f"have {have} besides"
         raise InputError(f"the weights are not those of the network: they {what}.")
     for name, tensor in wanted.items():
         shape, dtype = tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
@@ -89,8 +92,3 @@ def _check_fit(wanted: Mapping[str, Tensor], arrays: Mapping[str, np.ndarray]) -
                 f"network.{name} is of shape {found.shape} and {found.dtype}, where the network "
                 f"that its parameters describe has {shape} and {dtype}."
             )
-
-
-def _listed(names: list[str], most: int = 3) -> str:
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -10,7 +10,7 @@ import numpy as np
 from srmm.data.checks import mapping, whole
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import usable_patterns
-from srmm.data.split import several
+from srmm.data.split import several_groups
 from srmm.fusion import pattern_codes
 from srmm.learning.base import EmbeddingClassifier
 from srmm.learning.labelled import Labelled
@@ -90,7 +90,7 @@ class AvailabilityRouter(EmbeddingClassifier):
                 embeddings[complete].select(names),
                 train.y[complete],
                 train.weight[complete],
-                several(None if train.groups is None else train.groups[complete]),
+                several_groups(None if train.groups is None else train.groups[complete]),
             )
             self.models_[code] = model.fit(
                 mine.embeddings,

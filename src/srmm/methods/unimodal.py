@@ -10,7 +10,7 @@ import numpy as np
 from srmm.classifier import PaperClassifier
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import as_embeddings, is_lone_array
-from srmm.data.split import several
+from srmm.data.split import several_groups
 from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.errors import InputError, did_you_mean
 from srmm.learning.base import EmbeddingClassifier
@@ -84,7 +84,7 @@ class UnimodalClassifier(EmbeddingClassifier):
             alone[there],
             self.classes_[train.y[there]],
             train.weight[there],
-            groups=several(None if train.groups is None else train.groups[there]),
+            groups=several_groups(None if train.groups is None else train.groups[there]),
             validation=held.of(self.classes_, train._replace(embeddings=alone)),
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from srmm.errors import first_few
 from srmm.report.words import (
     baseline_text,
     count,
@@ -317,8 +318,7 @@ def class_remarks(report: Report) -> list[str]:
         remarks = [f"All classes are equally hard (F1 {percent(hardest['f1'])} %)."]
     untested = [entry["label"] for entry in report["classes"] if not entry["n"]]
     if untested:
-        more = f" and {len(untested) - 3:,} more" if len(untested) > 3 else ""
-        named = ", ".join(f"“{_short(label)}”" for label in untested[:3]) + more
+        named = first_few((f"“{_short(label)}”" for label in untested), 3)
         remarks.append(
             f"No test item is of {named}: nothing here says how well that is known, and where it "
             "is predicted, macro-F1 counts it as 0."

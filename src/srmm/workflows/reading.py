@@ -9,7 +9,7 @@ from typing import Any
 
 from srmm.data.modality import KINDS
 from srmm.encoding.fitting import read_as_cells
-from srmm.errors import InputError, did_you_mean, one_of, spelt_otherwise
+from srmm.errors import InputError, did_you_mean, first_few, one_of, spelt_otherwise
 
 _NAMED = 5
 
@@ -115,5 +115,4 @@ def _hint(lacking: Sequence[str], there: Sequence[str]) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(map(repr, names[:_NAMED])) + more
+    return first_few(map(repr, names), _NAMED)

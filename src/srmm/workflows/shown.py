@@ -21,6 +21,7 @@ from srmm.data.broken import AbsentFile, UnreadableItem
 from srmm.data.items import ItemReader
 from srmm.data.paths import OutsideItem
 from srmm.data.sources import local_file
+from srmm.errors import several
 
 _UNKNOWN_TABLE = (
     "The table that {store} notes is not looked into for pictures: it is another one than was "
@@ -94,7 +95,7 @@ def notes_on_left_out(left_out: list[str], store: Path, *, unproven: bool) -> li
     if left_out:
         paths = list(dict.fromkeys(left_out))
         is_one = len(paths) == 1
-        pictures = "1 picture is" if is_one else f"{len(paths):,} pictures are"
+        pictures = several(len(paths), "picture is", "pictures are")
         lie, them = ("It lies", "it") if is_one else ("They lie", "them")
         notes.append(
             f"{pictures} not shown, the first {paths[0]!r}. {lie} outside of the folders that a "

@@ -72,7 +72,7 @@ def _own_split_notes(split: np.ndarray, known: np.ndarray) -> list[str]:
     notes = []
     in_none = int((known & pd.isna(split)).sum())
     if in_none:
-        rows = "1 labelled row is" if in_none == 1 else f"{in_none:,} labelled rows are"
+        rows = several(in_none, "labelled row is", "labelled rows are")
         notes.append(
             f"{rows} in no part of the data's own split: neither learnt from nor tested on."
         )

@@ -14,7 +14,7 @@ from srmm.data.items import ItemReader
 from srmm.data.store import is_store
 from srmm.data.targets import unknown_twins
 from srmm.encoding.summary import EncodingSummary
-from srmm.errors import fraction, one_of, several
+from srmm.errors import first_few, fraction, one_of, several
 from srmm.evaluation.domain import ROWS
 from srmm.evaluation.drift import KINDS
 from srmm.evaluation.sides import NewRows, Reference
@@ -34,6 +34,7 @@ from srmm.workflows.rows import rows_to_predict
 from srmm.workflows.thumbnails import Thumbnails
 
 _SHOWN = 20  # of unreadable items, and of unknown labels
+_NAMED = 5  # unknown labels in a sentence
 
 
 class Watched(NamedTuple):
@@ -233,15 +234,9 @@ def _told(new: NewRows) -> list[str]:
     if new.unknown_labels:
         n, names = sum(new.unknown_labels.values()), list(new.unknown_labels)
         rows = several(n, "row has", "rows have")
-        notes.append(
-            f"{rows} a label that the model does not know ({_listed(names)}): always wrong."
-        )
+        named = first_few(map(repr, names), _NAMED)
+        notes.append(f"{rows} a label that the model does not know ({named}): always wrong.")
     return notes
-
-
-def _listed(names: Sequence[str], shown: int = 5) -> str:
-    more = len(names) - shown
-    return ", ".join(map(repr, names[:shown])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _pictures(

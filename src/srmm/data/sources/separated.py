@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from srmm.data.formulas import from_text_cell, restored
 from srmm.data.sources.base import LoadedColumns, OpenedTable, in_chunks, no_rows
 from srmm.data.sources.text import encoding_notes, lines_of, text_file, uncompressed_name
-from srmm.errors import InputError
+from srmm.errors import InputError, first_few
 
 _SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE_ROWS = 50
@@ -121,10 +121,9 @@ class _Broken:
         self._n, self._like_rows = 0, []
         if not named:
             return ()
-        shown = ", ".join(f"{first}–{last}" for first, last in named[:_NAMED])
-        more = f" and {len(named) - _NAMED:,} more" if len(named) > _NAMED else ""
+        shown = first_few((f"{first}–{last}" for first, last in named), _NAMED)
         return (
-            f"Lines {shown}{more} of {name} are read as one row each, since a quoted cell goes "
+            f"Lines {shown} of {name} are read as one row each, since a quoted cell goes "
             "from the first to the last of them; but every one of these lines looks like a row of "
             "its own. If it is, close or double the quotation mark that opens in the first.",
         )

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from srmm.data.limits import check_unpacked
 from srmm.data.sources.base import LoadedColumns, OpenedTable, object_array, plain_cell
 from srmm.data.there import is_file
-from srmm.errors import InputError, MissingExtraError
+from srmm.errors import InputError, MissingExtraError, one_line
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\+[A-Za-z0-9_]+)?://")
 _SQLITE_HEAD = b"SQLite format 3\0"
@@ -238,7 +238,7 @@ def _double_quoted(name: str) -> str:
 
 def _failed(name: str, query: str | None, error: object, secrets: Sequence[Any] = ()) -> str:
     """The message for a database that did not answer, or not with rows."""
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = one_line(error)
     for secret in filter(None, secrets):
         reason = reason.replace(str(secret), "…")
     asked = f" the query {query[:80]!r}" if query else " a query"
