@@ -20,7 +20,7 @@ import pandas as pd
 from srmm.data.block_cells import Column, distinct_cells
 from srmm.data.blocks import is_blank
 from srmm.data.dates import calendar, choose_formats, parse_dates
-from srmm.data.numerals import Notation, floats_of, within_float32
+from srmm.data.numerals import CODE, Notation, floats_of, within_float32
 from srmm.data.times import seconds_of
 
 MOST = 0.8
@@ -52,8 +52,6 @@ COMPACT = "%Y%m%d"
 _TYPED = "ISO8601"
 """The format of a column of dates without a text: how other files write what it holds."""
 _ZONE = re.compile(r":\d\d(?:\.\d+)? ?[+-](?!00:?00$)\d\d:?\d\d$")
-_CODE = re.compile(r"0\d+")
-"""Such as "00123": as a number it would lose its zeros."""
 
 SEPARATORS = (";", "|", ",")
 
@@ -92,7 +90,7 @@ class Kind(NamedTuple):
 
 
 def _find_number(column: Column, elsewhere: str) -> dict[str, Any] | None:
-    if any(map(_CODE.fullmatch, column.numerals.unique)) or _are_compact_days(column):
+    if any(map(CODE.fullmatch, column.numerals.unique)) or _are_compact_days(column):
         return None
     notation = column.numerals.notation(elsewhere)
     how = {"decimal": notation.decimal, "unit": notation.unit}

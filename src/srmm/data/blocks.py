@@ -7,7 +7,6 @@ other block (texts, dates, lists of words, holes) is an object array of `Cells`.
 from __future__ import annotations
 
 import ast
-import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.numerals import as_float
+from srmm.data.times import MOMENTS
 from srmm.errors import InputError
 
-_TIMES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 _LISTS = (list, tuple, np.ndarray)
 _FLOATABLE = ("string", "integer", "floating", "mixed-integer-float", "boolean", "empty")
 
@@ -184,7 +183,7 @@ def numbers_of(cells: Cells) -> np.ndarray:
 
 def _number(cell: Any) -> float:
     """As programs write numbers: what `float` takes, but no times, which some can be made of."""
-    if isinstance(cell, _TIMES):
+    if isinstance(cell, MOMENTS):
         raise TypeError
     return as_float(cell)
 

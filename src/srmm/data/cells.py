@@ -14,7 +14,8 @@ from srmm.data.blocks import holds_vectors, numeric_block, raw_block
 from srmm.data.columns import IN_BRACES, PATH_KINDS, ModalityColumns
 from srmm.data.labels import name_of
 from srmm.data.sources import object_array
-from srmm.data.sources.base import MOMENTS, SPLITS, plain_cell
+from srmm.data.sources.base import SPLIT_OF_WORD, plain_cell
+from srmm.data.times import MOMENTS
 from srmm.errors import InputError, did_you_mean
 
 Where = Callable[[int], str]
@@ -188,15 +189,14 @@ def _check_unicode(where: Where, column: str, cells: np.ndarray) -> None:
 
 
 def read_splits(where: Where, column: str, cells: np.ndarray) -> np.ndarray:
-    words = {word: name for name, synonyms in SPLITS.items() for word in synonyms}
     split = np.empty(len(cells), dtype=object)
     for row, cell in enumerate(cells):
         if cell is None:
             continue
-        split[row] = words.get(str(cell).strip().lower())
+        split[row] = SPLIT_OF_WORD.get(str(cell).strip().lower())
         if split[row] is None:
             raise InputError(
                 f"The split of {where(row)} is {cell!r} (column {column!r}), which is "
-                f"unknown. {did_you_mean(str(cell), words)}"
+                f"unknown. {did_you_mean(str(cell), SPLIT_OF_WORD)}"
             )
     return split

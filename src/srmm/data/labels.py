@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.arrays import as_column
-from srmm.data.sources.base import MOMENTS, plain_cell
+from srmm.data.sources.base import plain_cell
 from srmm.data.targets import twins, unknown_twins
-from srmm.data.times import plain_span
+from srmm.data.times import MOMENTS, plain_span
 from srmm.errors import InputError, shown
 
 _AT_ONCE = 1 << 16

@@ -15,6 +15,9 @@ from srmm.errors import InputError
 KINDS = ("image", "text", "audio", "voice", "face", "features")
 """What a raw item can be. A modality is *named* freely; its kind says how an item is read."""
 
+PICTURE_KINDS = ("image", "face")
+"""Those that are pictures."""
+
 ABSENT = -1
 """Where `Embeddings.position` says "no item here"."""
 

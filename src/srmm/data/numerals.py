@@ -21,6 +21,9 @@ _NUMBER = re.compile(
 )
 _RAISED = re.compile("\\d[\u00b2\u00b3\u00b9\u2070-\u2089]")
 _PLAIN = re.compile(r"-?[0-9]+(?:[.,][0-9]+)?")
+CODE = re.compile(r"0\d+")
+"""Such as "00123": as a number it would lose its zeros."""
+
 _GROUPED = re.compile(r"\d{1,3}(?P<gap>[ '])\d{3}(?:(?P=gap)\d{3})*(?=[.,]|$)")
 _SAME_SIGNS = str.maketrans({"−": "-", "–": "-", "—": "-", "’": "'", "‘": "'", "´": "'"})
 _TIMES = {"k": 1e3, "tsd": 1e3, "mio": 1e6, "mn": 1e6, "mrd": 1e9, "bn": 1e9}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from srmm.data.blocks import as_numbers, is_blank
-from srmm.data.numerals import as_float
+from srmm.data.numerals import CODE, as_float
 
 _STANDS_FOR_NOTHING = (
     *(-9, -99, -999, -9999, -99999, -999999, 999, 9999, 99999, 999999),
@@ -20,7 +20,6 @@ _MANY = 50
 _TIMES = 5
 """So many times as large as all other numbers of a column is what stands for none of them."""
 _EITHER = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{3}")
-_CODE = re.compile(r"0\d+")
 _LOST = 0.01
 """What single precision may take of the spread (standard deviation) without a word."""
 _TINY = float(np.sqrt(np.finfo(np.float32).tiny))  # 1e-19
@@ -113,7 +112,7 @@ def _thousands_note(column: str, cells: np.ndarray) -> list[str]:
 
 def _codes_note(column: str, cells: np.ndarray) -> list[str]:
     """On texts such as "00123", which as numbers lose their zeros."""
-    codes = [cell for cell in cells if isinstance(cell, str) and _CODE.fullmatch(cell.strip())]
+    codes = [cell for cell in cells if isinstance(cell, str) and CODE.fullmatch(cell.strip())]
     if not codes:
         return []
     return [

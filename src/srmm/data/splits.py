@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.arrays import as_column
-from srmm.data.sources.base import SPLITS
+from srmm.data.sources.base import SPLIT_OF_WORD
 from srmm.errors import InputError, did_you_mean, shown
 
 
@@ -16,10 +16,9 @@ def as_split(held: Any, n: int) -> np.ndarray | None:
     split = as_column("split", held, n)
     if split is None:
         return None
-    words = {word: name for name, synonyms in SPLITS.items() for word in synonyms}
     found = np.empty(n, dtype=object)
     cells: list[Any] = split.tolist()
-    names = {cell: words.get(str(cell).strip().lower()) for cell in set(cells) - {None}}
+    names = {cell: SPLIT_OF_WORD.get(str(cell).strip().lower()) for cell in set(cells) - {None}}
     for row, cell in enumerate(cells):
         if cell is None or cell != cell:
             continue
@@ -27,6 +26,6 @@ def as_split(held: Any, n: int) -> np.ndarray | None:
         if found[row] is None:
             raise InputError(
                 f"The split of row {row} is {shown(cell)}, which is unknown. "
-                f"{did_you_mean(str(cell), words)}"
+                f"{did_you_mean(str(cell), SPLIT_OF_WORD)}"
             )
     return found

@@ -8,6 +8,9 @@ import re
 import numpy as np
 import pandas as pd
 
+MOMENTS = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
+"""What dates, times and spans are held in."""
+
 _SPAN = re.compile(
     r"(?P<sign>[+-])?(?:(?P<days>\d{1,9}) days?,? \+?)?"
     r"(?P<hours>\d{1,9}):(?P<minutes>[0-5]\d):(?P<seconds>[0-5]\d(?:\.\d{1,9})?)"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srmm.data.sources import is_empty
+from srmm.data.sources.separated import SEPARATORS
 from srmm.errors import InputError
 
 PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 """How the name of a picture's file ends, in small letters."""
 
-_DELIMITERS = (",", ";", "\t", "|")
 _HEADERS = (
     {"image", "img", "picture", "path", "file", "filename", "image_path", "img_path", "image_file"},
     {"text", "title", "name", "description", "desc"},
@@ -41,7 +41,7 @@ def read_titles(path: Path) -> list[TitledPicture]:
     InputError
         If the file is not UTF-8, has no three columns, or has a row that is cut off.
     """
-    for delimiter in _DELIMITERS:
+    for delimiter in SEPARATORS:
         rows = _rows(path, delimiter)
         if not rows:
             raise InputError(f"{path} is empty. Download it again.")

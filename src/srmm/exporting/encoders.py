@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from srmm.data.modality import PICTURE_KINDS
 from srmm.encoders import Encoder, load_encoder
 from srmm.encoders.network import networks_of
 from srmm.encoders.onnx_engine import NotExportableError, in_onnx_runtime, made_up_items
@@ -68,7 +69,7 @@ def _prepared(encoder: Encoder, about: dict[str, Any], name: str, folder: Path) 
     """The "prepare" of srmm.json, with which plain code was seen to give the same embeddings."""
     if encoder.kind == "text":
         how = _text(encoder, name, folder)
-    elif encoder.kind in ("image", "face"):
+    elif encoder.kind in PICTURE_KINDS:
         how = _picture(encoder)
     else:
         raise _UnlikeError(f"items of kind {encoder.kind!r} are prepared by srmm alone")

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from srmm.errors import InputError, StoreError, first_line, shown
 from srmm.files import standing
 from srmm.files.digests import inside
+from srmm.learning.card import CARD
 
-CONFIG, CARD = "config.json", "README.md"
+CONFIG = "config.json"
 KINDS = (".json", ".safetensors", ".parquet")
 """What the files of a model end in."""
 

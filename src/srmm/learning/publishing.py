@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 from srmm.errors import InputError, first_line
 from srmm.files import json_ready, read_whole, write_json
-from srmm.learning.hub import CARD, CONFIG, check_repo
+from srmm.learning.card import CARD
+from srmm.learning.hub import CONFIG, check_repo
+from srmm.learning.places import ENCODERS
 from srmm.learning.saving import ROWS_FILE, check_model_files, read_config
 from srmm.version import __version__
 
@@ -148,13 +150,13 @@ def _moved(name: str, about: Mapping[str, Any]) -> dict[str, Any]:
     spec = about.get("encoder") or ""
     kind, colon, place = spec.partition(":")
     if colon and Path(place).is_absolute():
-        inside = Path(place).parts[-2:] == ("encoders", name)
+        inside = Path(place).parts[-2:] == (ENCODERS, name)
         if not inside:
             raise InputError(
                 f"The encoder of {name!r} is the folder or file {place}, which nobody else has. "
                 "Train with an encoder that has a name at the hub, or comes in a package."
             )
-        return {**about, "encoder": f"{kind}:encoders/{name}"}
+        return {**about, "encoder": f"{kind}:{ENCODERS}/{name}"}
     return dict(about)
 
 

@@ -39,7 +39,7 @@ from srmm.learning.card import CARD, model_card
 from srmm.learning.checked import check_config, damaged
 from srmm.learning.describe import describe_model
 from srmm.learning.devices import usable_device
-from srmm.learning.hub import on_this_machine
+from srmm.learning.hub import CONFIG, on_this_machine
 from srmm.learning.method import classifiers
 from srmm.learning.places import ENCODERS, check_places
 from srmm.learning.rows_check import check_rows
@@ -50,7 +50,6 @@ VERSION = 3
 OLDEST = 2
 """Older models are of another default method."""
 
-CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 ROWS_FILE = "rows.parquet"
 _SEALED_FROM = 3

@@ -11,9 +11,6 @@ from srmm.encoding.fitting import read_as_cells
 from srmm.workflows.predictor import Predictor
 from srmm.workflows.reading import kept_options
 
-FILES = ("image", "face", "audio", "voice")
-"""Kinds of items that are files, and come as bytes."""
-
 
 @dataclass(frozen=True)
 class BlockColumn:

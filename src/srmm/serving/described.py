@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from srmm.serving.contract import FILES, Contract, ServedModality
+from srmm.data.columns import PATH_KINDS
+from srmm.data.modality import PICTURE_KINDS
+from srmm.serving.contract import Contract, ServedModality
 from srmm.serving.samples import picture, tone
 
 _CELLS = {
@@ -73,7 +75,7 @@ def predict_description(contract: Contract) -> dict[str, Any]:
     form = {
         "type": "object",
         "properties": {
-            one.name: {"type": "string", "format": "binary"} if one.kind in FILES
+            one.name: {"type": "string", "format": "binary"} if one.kind in PATH_KINDS
             else {"description": "a text; of features, JSON, too"} for one in contract
         },
     }  # fmt: skip
@@ -95,7 +97,7 @@ def _schema(one: ServedModality) -> dict[str, Any]:
         choices.append({"type": ["string", "number"]})
     elif one.kind == "features" and one.embedding_dim == 1:
         choices.append({"type": "number"})
-    elif one.kind in FILES:
+    elif one.kind in PATH_KINDS:
         choices.append({"type": "string", "description": "base64, or a data: URL"})
     return {"description": one.kind, "anyOf": [*choices, vector]}
 
@@ -105,8 +107,8 @@ def _example(one: ServedModality) -> Any:
         return {c.name: c.values[0] if c.values else _CELLS.get(c.kind, "…") for c in one.columns}
     if one.kind == "text":
         return "what it is called"
-    if one.kind in ("image", "face"):
+    if one.kind in PICTURE_KINDS:
         return "data:image/png;base64," + base64.b64encode(picture(16)).decode()
-    if one.kind in FILES:
+    if one.kind in PATH_KINDS:
         return "data:audio/wav;base64," + base64.b64encode(tone(0.15, 4000)).decode()
     return [0.0] * one.embedding_dim

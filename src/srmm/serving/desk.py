@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 from starlette.requests import Request
 
+from srmm.data.columns import PATH_KINDS
+from srmm.data.modality import PICTURE_KINDS
 from srmm.errors import InputError, SrmmError
 from srmm.serving.answers import COVERAGE, Answer, answer_batch, as_refusal
 from srmm.serving.asked import Asked, Wanted, read_asked
-from srmm.serving.contract import FILES, Contract
+from srmm.serving.contract import Contract
 from srmm.serving.facts import model_facts, read_report
 from srmm.serving.gatherer import Gatherer, Work, each_on_its_own
 from srmm.serving.limits import Limits
 from srmm.serving.measures import Measures
 from srmm.serving.neighbours import open_neighbours
 from srmm.serving.refusals import Refusal
+from srmm.serving.samples import picture, tone
 from srmm.workflows.predictor import Predictor
 
 _MOST_NEAREST = 50
@@ -129,8 +132,8 @@ class Desk:
         for one in self.contract:
             if not one.is_raw:
                 row[one.name] = [0.0] * one.embedding_dim
-            elif one.kind in FILES:
-                row[one.name] = _sample(one.kind)
+            elif one.kind in PATH_KINDS:
+                row[one.name] = picture(96) if one.kind in PICTURE_KINDS else tone(1, 16_000)
             elif one.kind == "text":
                 row[one.name] = "warming up"
         if not row:
@@ -194,23 +197,3 @@ def _whole(name: str, text: str, least: int, most: int) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < least:
         raise Refusal(422, f"Expected a whole number from {least}.", field=name)
     return min(int(text), most)
-
-
-def _sample(kind: str) -> bytes:
-    """A grey picture, or a tone of a second."""
-    import io
-    import wave
-
-    buffer = io.BytesIO()
-    if kind in ("image", "face"):
-        from PIL import Image
-
-        Image.effect_noise((96, 96), 40).convert("RGB").save(buffer, "PNG")
-    else:
-        tone = np.sin(np.arange(16_000) / 16_000 * 2 * np.pi * 440) * 8_000
-        with wave.open(buffer, "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(16_000)
-            file.writeframes(tone.astype("<i2").tobytes())
-    return buffer.getvalue()

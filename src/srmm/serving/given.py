@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from srmm.data.columns import PATH_KINDS
 from srmm.data.numerals import as_float
 from srmm.errors import did_you_mean
-from srmm.serving.contract import FILES, ServedModality
+from srmm.serving.contract import ServedModality
 from srmm.serving.refusals import Refusal
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -57,7 +58,7 @@ def given_item(one: ServedModality, value: Any, field: str) -> Any:
             f"on: give an embedding, a list of {one.embedding_dim} numbers.",
             field=field,
         )
-    if one.kind in FILES:
+    if one.kind in PATH_KINDS:
         return _bytes(one, value, field)
     if isinstance(value, bytes):  # a file of text
         try:

@@ -12,6 +12,7 @@ from srmm.data.addresses import is_url
 from srmm.data.embeddings import Embeddings
 from srmm.data.items import ItemReader
 from srmm.data.labels import known_labels
+from srmm.data.modality import PICTURE_KINDS
 from srmm.data.store import is_store, load_embeddings
 from srmm.errors import InputError
 from srmm.workflows.data import as_learnt, split_column
@@ -23,7 +24,6 @@ MOST_ROWS = 20_000
 """Of more training rows, so many are drawn."""
 _LONGEST_TEXT = 160
 _LOOKED_AT = 50
-_PICTURES = ("image", "face")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Neighbours:
             if isinstance(raw[i], str) and self.kinds.get(name) == "text":
                 long = len(raw[i]) > _LONGEST_TEXT
                 texts[name] = raw[i][:_LONGEST_TEXT] + "…" * long
-            elif self.kinds.get(name) in _PICTURES and self._may_show(raw[i]):
+            elif self.kinds.get(name) in PICTURE_KINDS and self._may_show(raw[i]):
                 pictures.append(name)
         assert self.embeddings.labels is not None
         there = zip(self.embeddings.modalities, self.embeddings.present[i].tolist(), strict=True)
@@ -89,7 +89,7 @@ class Neighbours:
     def not_shown(self) -> str | None:
         """The path of a picture that lies where none is shown from; None if none is met soon."""
         for name, raw in self.items.items():
-            if self.kinds.get(name) in _PICTURES:
+            if self.kinds.get(name) in PICTURE_KINDS:
                 some = [item for item in raw.tolist() if item is not None][:_LOOKED_AT]
                 hidden = [item for item in some if not self._may_show(item)]
                 if hidden:

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from srmm.data.columns import PATH_KINDS
 from srmm.serving.answers import COVERAGE, Answer
 from srmm.serving.asked import Wanted
 from srmm.serving.bodies import check_count, read_json
-from srmm.serving.contract import FILES, ServedModality
+from srmm.serving.contract import ServedModality
 from srmm.serving.datatypes import TYPES, wrong_value
 from srmm.serving.described import refusals
 from srmm.serving.desk import Desk
@@ -203,8 +204,8 @@ def _outputs(desk: Desk, answer: Answer, names: list[str]) -> list[dict[str, Any
 
 
 def _tensors(one: ServedModality) -> list[dict[str, Any]]:
-    if one.kind in FILES or one.kind == "text":
-        about = "base64 or data: URL" if one.kind in FILES else "text"
+    if one.kind in PATH_KINDS or one.kind == "text":
+        about = "base64 or data: URL" if one.kind in PATH_KINDS else "text"
         return [
             {"name": one.name, "datatype": "BYTES", "shape": [-1], "parameters": {"item": about}}
         ]

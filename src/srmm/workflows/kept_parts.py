@@ -29,6 +29,7 @@ from srmm.files import (
     replacing_folder,
     write_json,
 )
+from srmm.learning.hub import CONFIG
 from srmm.version import __version__
 from srmm.workflows.outputs import PARQUET, OutputColumns, open_writer, part_name
 from srmm.workflows.prediction_run import PartFacts, PredictedPart
@@ -162,7 +163,7 @@ class KeptParts:
 
 def digest_of_model(folder: Path) -> str:
     """What tells a model from every other: its config names the digests of all its files."""
-    return digest_of_file(folder / "config.json")
+    return digest_of_file(folder / CONFIG)
 
 
 def _in_files(paths: list[Path], rows: list[int]) -> Iterator[list[Path]]:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srmm.data.formulas import as_text_cell, is_formula
+from srmm.data.sources.excel import EXCEL_ROWS
 from srmm.errors import InputError, MissingExtraError
 from srmm.files import json_ready, replacing_file, replacing_folder
 from srmm.workflows.made_by import MARK, PARQUET_KEY
@@ -28,7 +29,6 @@ STANDARD_OUTPUT = "-"
 EXTENSIONS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".xlsx")
 PARQUET = (".parquet", ".pq", "")
 """Endings of Parquet; an output without any is a folder of such files."""
-EXCEL_ROWS = 1_048_576
 _EXCEL_DIGITS = 10**15
 """From here on Excel rounds whole numbers, such as ids, which are therefore written as text."""
 _EXCEL_LETTERS = 32_767
@@ -179,16 +179,14 @@ def text_writer(file: TextIO, form: str, columns: OutputColumns, *, header: bool
         nonlocal header
         frame = columns.chosen(frame)
         if form in (".jsonl", ".ndjson"):
-            names = list(frame)
-            for row in zip(*(frame[name].tolist() for name in names), strict=True):
-                record = json_ready(dict(zip(names, row, strict=True)))
+            for row in _rows(frame):
+                record = json_ready(dict(zip(frame, row, strict=True)))
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
             return
         for column in columns.kept.keys() & set(frame):
             frame[column] = [_as_text(cell) for cell in frame[column].tolist()]
-        _as_text_cells(frame)
         # A lone carriage return ends a row for most readers, and is not quoted for itself.
-        returns = any("\r" in cell for cell in _texts(frame))
+        returns = _as_text_cells(frame)
         frame.to_csv(
             file,
             index=False,
@@ -202,17 +200,19 @@ def text_writer(file: TextIO, form: str, columns: OutputColumns, *, header: bool
     return write
 
 
-def _as_text_cells(frame: pd.DataFrame) -> None:
-    """Nothing in a frame is a formula any more."""
+def _as_text_cells(frame: pd.DataFrame) -> bool:
+    """Make nothing in a frame a formula any more; whether a text in it has a carriage return."""
+    returns = False
     for column in frame:
         if not pd.api.types.is_numeric_dtype(frame[column]):
-            frame[column] = [as_text_cell(cell) for cell in frame[column].tolist()]
+            cells = [as_text_cell(cell) for cell in frame[column].tolist()]
+            frame[column] = cells
+            returns |= any(isinstance(cell, str) and "\r" in cell for cell in cells)
+    return returns
 
 
-def _texts(frame: pd.DataFrame) -> Iterator[str]:
-    for column in frame:
-        if not pd.api.types.is_numeric_dtype(frame[column]):
-            yield from (cell for cell in frame[column].tolist() if isinstance(cell, str))
+def _rows(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    return zip(*(frame[name].tolist() for name in frame), strict=True)
 
 
 def _as_text(cell: Any) -> Any:
@@ -279,7 +279,7 @@ def _excel_writer(path: Path, columns: OutputColumns) -> Iterator[Write]:
         if header:
             sheet.append([cell(name) for name in frame])
             header = False
-        for row in zip(*(frame[name].tolist() for name in frame), strict=True):
+        for row in _rows(frame):
             sheet.append([cell(value) for value in row])
 
     try:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from srmm.data.modality import PICTURE_KINDS
 from srmm.data.sources import kept_name, local_file
 from srmm.data.store import is_store, load_embeddings, read_manifest
 from srmm.data.table import Table
@@ -30,7 +31,6 @@ from srmm.workflows.shown import is_proven, notes_on_left_out, picture_files, pr
 _SOURCE = "_source.json"  # no modality may be called so
 _FORMAT = "srmm-source"
 _AGAIN = "Delete it, and encode the table again."
-_PICTURES = ("image", "face")
 _FETCHING = ("download", "allow_private")  # a report fetches nothing; what was fetched is a file
 
 TESTED = ("mistakes", "right")
@@ -219,7 +219,7 @@ def _pictures_in(
         if part in lists
         for item in items
         for name in item["present"]
-        if kinds.get(name) in _PICTURES
+        if kinds.get(name) in PICTURE_KINDS
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from srmm.data.broken import AbsentFile, UnreadableItem
 from srmm.data.items import ItemReader
+from srmm.data.modality import PICTURE_KINDS
 from srmm.workflows.shown import NotShown
 
 _SIDE = 160
@@ -21,7 +22,7 @@ class Thumbnails:
         self.kinds = kinds
 
     def __call__(self, modality: str, raw: Any) -> bytes | None:
-        if self.kinds.get(modality) not in ("image", "face") or isinstance(raw, NotShown | None):
+        if self.kinds.get(modality) not in PICTURE_KINDS or isinstance(raw, NotShown | None):
             return None
         try:
             image = self.reader.image(raw)

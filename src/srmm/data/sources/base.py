@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from srmm.data.times import span_text
+from srmm.data.times import MOMENTS, span_text
 
 SPLITS = {
     "train": ("train", "training"),
@@ -24,13 +24,14 @@ SPLITS = {
 }
 """The names of the splits here, and the words for them that tables use."""
 
+SPLIT_OF_WORD = {word: name for name, words in SPLITS.items() for word in words}
+"""The same the other way round, words in small letters."""
+
 _BLOCK = 1024
 _SPACES = "".join(filter(str.isspace, map(chr, range(0x3001))))
 _UNSEEN = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2800\u3164\ufeff"
 """Marks of byte order, spaces without width and the like, of which copied cells are full."""
 _without_blanks = methodcaller("strip", _SPACES + _UNSEEN)
-MOMENTS = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
-"""What dates, times and spans are held in."""
 _SCALARS = frozenset((str, float, int, bool, type(None)))
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from srmm.data.broken import UnreadableItem
 from srmm.data.names import Names
-from srmm.data.sources.base import SPLITS, LoadedColumns, OpenedTable, object_array
+from srmm.data.sources.base import SPLIT_OF_WORD, LoadedColumns, OpenedTable, object_array
 from srmm.errors import InputError, several
 
 PICTURES = (
@@ -29,7 +29,6 @@ SOUNDS = (
     ".au", ".w64", ".caf", ".m4a", ".aac", ".wma",
 )  # fmt: skip
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-_SPLIT_WORDS = frozenset(word for words in SPLITS.values() for word in words)
 _FILE_NAME = "file_name"
 
 
@@ -129,7 +128,7 @@ def _has(rows: dict[str, dict[str, Any]], column: str) -> bool:
 def _has_splits(folder: Path, items: Sequence[PurePosixPath]) -> tuple[bool, list[str]]:
     """Whether the topmost folders are splits: all of them, or none is."""
     top = {file.parts[0] for file in items if len(file.parts) > 1}
-    named = sorted(name for name in top if name.lower() in _SPLIT_WORDS)
+    named = sorted(name for name in top if name.lower() in SPLIT_OF_WORD)
     if not named or len(named) == len(top):
         return bool(named), []
     return False, [

@@ -20,8 +20,10 @@ from srmm.data.there import is_file
 from srmm.errors import InputError, MissingExtraError, damage_explained, did_you_mean
 
 EXCEL = (".xlsx", ".xlsm")
-_REMEDY = "Save it anew as .xlsx, or as .csv."
 EXCEL_ROWS = 1_048_576
+"""Of a sheet, that of the names among them."""
+
+_REMEDY = "Save it anew as .xlsx, or as .csv."
 _FORMULA = re.compile(rb"<(\w+:)?f[ />]")
 _END_OF_CELLS = re.compile(rb"</(\w+:)?sheetData>")
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')

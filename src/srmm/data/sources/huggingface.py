@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from srmm.data.sources.base import SPLITS, LoadedColumns, OpenedTable, object_array
+from srmm.data.sources.base import SPLIT_OF_WORD, LoadedColumns, OpenedTable, object_array
 from srmm.data.sources.typed import arrow_cells
 from srmm.errors import InputError, MissingExtraError
 
@@ -67,8 +67,7 @@ def open_dataset(
     named = isinstance(dataset, Mapping) and "split" not in columns
     if named:
         columns["split"] = None
-        known = {word for words in SPLITS.values() for word in words}
-        if len(parts) > 1 and all(split.lower() in known for split in parts):
+        if len(parts) > 1 and all(split.lower() in SPLIT_OF_WORD for split in parts):
             usual["split"] = "split"  # "train" alone would hold nothing out
         else:
             notes = (f"{name} has the splits {', '.join(map(repr, parts))}, in the column 'split', "

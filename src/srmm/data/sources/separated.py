@@ -21,7 +21,9 @@ from srmm.data.sources.base import LoadedColumns, OpenedTable, in_chunks, no_row
 from srmm.data.sources.text import encoding_notes, lines_of, text_file, uncompressed_name
 from srmm.errors import InputError, first_few
 
-_SEPARATORS = (",", ";", "\t", "|")
+SEPARATORS = (",", ";", "\t", "|")
+"""What cells may be separated by, the usual one first."""
+
 _SAMPLE_ROWS = 50
 _NAMED = 5
 _LONG = 3
@@ -132,11 +134,11 @@ class _Broken:
 def _layout(path: Path, usual: str) -> _Layout:
     with text_file(path) as file:
         first = file.readline(10).lstrip("\ufeff").rstrip("\r\n")
-    if len(first) == 5 and first.lower().startswith("sep=") and first[4] in _SEPARATORS:
+    if len(first) == 5 and first.lower().startswith("sep=") and first[4] in SEPARATORS:
         return _Layout(first[4], declared=True)
     mine = _sample(path, usual)
     width = len(mine[0]) if mine else 0  # none: a row of "a";"b" is no row between commas
-    others = {sign: _sample(path, sign) for sign in _SEPARATORS if sign != usual}
+    others = {sign: _sample(path, sign) for sign in SEPARATORS if sign != usual}
     # Where the usual one finds one column, or not even that, a few wrong lines are no reason.
     share = 1.0 if width != 1 else 0.8 if all(len(row) == 1 for row in mine) else 0.5
     agreeing = {sign: len(rows[0]) for sign, rows in others.items() if _agree(rows, share)}
