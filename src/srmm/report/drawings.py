@@ -7,7 +7,7 @@ or CSS variables of the page; every text from the data is escaped here.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,27 +96,46 @@ def interval_bar(row: Mapping[str, Any], scale: Scale) -> Markup:
     if not is_number(ours["value"]):
         return Markup("")
     about = f"{percent(ours['value'])} % ({interval(ours['ci']) or 'no interval'})"
-    marks = Markup("")
-    for tenth in range(round(10 * scale.low), round(10 * scale.high) + 1):
-        x = scale.x(tenth / 10)
-        marks += Markup('<path class="grid" d="M{0:.1f} 2V22"/>').format(x)
+    tenths = range(round(10 * scale.low), round(10 * scale.high) + 1)
+    marks = grid_lines(scale, [tenth / 10 for tenth in tenths])
     if rival is not None:
         about += f"; best baseline {baseline_text(rival['name'])} {percent(rival['value'])} %"
-        if interval(rival["ci"]):
-            ends = [scale.x(end) for end in rival["ci"]]
-            marks += Markup('<path class="rival" d="M{:.1f} 17H{:.1f}"/>').format(*ends)
-        path = marker("D", scale.x(rival["value"]), 17, 3.6)
-        marks += Markup('<path class="rival open" d="{}"/>').format(path)
-    if interval(ours["ci"]):
-        ends = [scale.x(end) for end in ours["ci"]]
-        marks += Markup('<path class="ours" d="M{:.1f} 8H{:.1f}"/>').format(*ends)
-    marks += Markup('<path class="ours dot" d="{}"/>').format(
-        marker("o", scale.x(ours["value"]), 8, 4.2)
-    )
+        marks += rival_marks(scale, rival["value"], rival["ci"])
+    return framed_bar(scale, about, marks + our_marks(scale, ours["value"], ours["ci"]))
+
+
+def framed_bar(scale: Scale, about: str, marks: Markup) -> Markup:
+    """The picture of an interval bar, with what it shows in words."""
     return Markup(
         '<svg class="bar" width="{0}" height="24" viewBox="0 0 {0} 24" role="img" '
         'aria-label="{1}"><title>{1}</title>{2}</svg>'
     ).format(scale.width, about, marks)
+
+
+def grid_lines(scale: Scale, shares: Iterable[float]) -> Markup:
+    """A line at each of these shares."""
+    line = Markup('<path class="grid" d="M{0:.1f} 2V22"/>')
+    return Markup("").join(line.format(scale.x(share)) for share in shares)
+
+
+def our_marks(scale: Scale, value: float, ends: Sequence[float] | None, y: int = 8) -> Markup:
+    """A value as a dot on its interval, if it has one."""
+    marks = Markup("")
+    if interval(ends):
+        low, high = map(scale.x, ends or ())
+        marks = Markup('<path class="ours" d="M{:.1f} {}H{:.1f}"/>').format(low, y, high)
+    dot = marker("o", scale.x(value), y, 4.2)
+    return marks + Markup('<path class="ours dot" d="{}"/>').format(dot)
+
+
+def rival_marks(scale: Scale, value: float, ends: Sequence[float] | None) -> Markup:
+    """What stands beside it, as an open diamond on its interval, if it has one."""
+    marks = Markup("")
+    if interval(ends):
+        low, high = map(scale.x, ends or ())
+        marks = Markup('<path class="rival" d="M{:.1f} 17H{:.1f}"/>').format(low, high)
+    diamond = marker("D", scale.x(value), 17, 3.6)
+    return marks + Markup('<path class="rival open" d="{}"/>').format(diamond)
 
 
 class _Grid(NamedTuple):

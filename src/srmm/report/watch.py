@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from srmm.report.drawings import Scale, marker
+from srmm.report.drawings import Scale, framed_bar, grid_lines, our_marks, rival_marks
 from srmm.report.html import data_uri, environment, style_sheet, write_page
 from srmm.report.watch_words import (
     KIND_WORDS,
@@ -61,19 +61,13 @@ def share_bar(entry: Mapping[str, Any], scale: Scale) -> Markup:
     if not is_number(entry["share"]):
         return Markup("")
     about = f"{percent(entry['share'])} % ({interval(entry['share_ci'])})"
-    marks = _grid(scale, 5)
+    marks = grid_lines(scale, _parts_of(scale, 5))
     if is_number(entry["share_before"]):
         about += (
             f"; before {percent(entry['share_before'])} % ({interval(entry['share_before_ci'])})"
         )
-        ends = [scale.x(end) for end in entry["share_before_ci"]]
-        marks += Markup('<path class="rival" d="M{:.1f} 17H{:.1f}"/>').format(*ends)
-        path = marker("D", scale.x(entry["share_before"]), 17, 3.6)
-        marks += Markup('<path class="rival open" d="{}"/>').format(path)
-    ends = [scale.x(end) for end in entry["share_ci"]]
-    marks += Markup('<path class="ours" d="M{:.1f} 8H{:.1f}"/>').format(*ends)
-    marks += _dot(scale.x(entry["share"]), 8)
-    return _bar(scale, about, marks)
+        marks += rival_marks(scale, entry["share_before"], entry["share_before_ci"])
+    return framed_bar(scale, about, marks + our_marks(scale, entry["share"], entry["share_ci"]))
 
 
 def auc_bar(entry: Mapping[str, Any]) -> Markup:
@@ -81,31 +75,13 @@ def auc_bar(entry: Mapping[str, Any]) -> Markup:
     scale = Scale(0.4, 1.0)
     low, high = entry["auc_ci"]
     about = f"AUC {entry['auc']:.2f} ({low:.2f} to {high:.2f})"
-    marks = _grid(scale, 6)
+    marks = grid_lines(scale, _parts_of(scale, 6))
     marks += Markup('<path class="rival" d="M{0:.1f} 2V22"/>').format(scale.x(0.5))
-    marks += Markup('<path class="ours" d="M{:.1f} 12H{:.1f}"/>').format(
-        scale.x(low), scale.x(high)
-    )
-    return _bar(scale, about, marks + _dot(scale.x(entry["auc"]), 12))
+    return framed_bar(scale, about, marks + our_marks(scale, entry["auc"], [low, high], y=12))
 
 
-def _bar(scale: Scale, about: str, marks: Markup) -> Markup:
-    return Markup(
-        '<svg class="bar" width="{0}" height="24" viewBox="0 0 {0} 24" role="img" '
-        'aria-label="{1}"><title>{1}</title>{2}</svg>'
-    ).format(scale.width, about, marks)
-
-
-def _grid(scale: Scale, parts: int) -> Markup:
-    marks = Markup("")
-    for part in range(parts + 1):
-        x = scale.x(scale.low + part * (scale.high - scale.low) / parts)
-        marks += Markup('<path class="grid" d="M{0:.1f} 2V22"/>').format(x)
-    return marks
-
-
-def _dot(x: float, y: float) -> Markup:
-    return Markup('<path class="ours dot" d="{}"/>').format(marker("o", x, y, 4.2))
+def _parts_of(scale: Scale, parts: int) -> list[float]:
+    return [scale.low + part * (scale.high - scale.low) / parts for part in range(parts + 1)]
 
 
 def _scale_of(shares: list[Mapping[str, Any]]) -> Scale:
