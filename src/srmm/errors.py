@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from typing import Any, TypeVar
 
 _NAMED = 50
 """So many names a message lists; a table may have thousands of columns."""
+
+# As libraries of Rust and of C++ end their own messages.
+_WORDED = re.compile(r"\(os error (\d+)\)|\[errno (\d+)\]", re.IGNORECASE)
 
 Reader = TypeVar("Reader", bound=Callable[..., Any])
 
@@ -170,6 +174,18 @@ def first_line(error: BaseException) -> str:
     """The first line of an error's message that says something, or its type if none does."""
     lines = (line.strip() for line in str(error).splitlines())
     return next(filter(None, lines), type(error).__name__)
+
+
+def system_code(error: BaseException) -> int | None:
+    """The number of the system's error, also where a library words it anew; None of any other.
+
+    >>> system_code(OSError(28, "No space left")), system_code(ValueError("full (os error 28)"))
+    (28, 28)
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    found = _WORDED.search(str(error))
+    return int(found[1] or found[2]) if found else None
 
 
 def one_of(name: str, value: object, options: Iterable[str]) -> str:

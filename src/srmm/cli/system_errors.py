@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 from typing import Any
+
+from srmm.errors import system_code
 
 _KEPT = (
     "No output is left half written: what lay there before is as it was, and finished embeddings "
@@ -33,8 +34,6 @@ _SAID = {
     errno.EPIPE: "The other end of a pipe or a connection was closed too soon. Try again.",
     errno.EXDEV: "{path} lies on another file system than its folder. Choose another place.",
 }
-# As libraries of Rust and of C++ end their own messages.
-_WORDED = re.compile(r"\(os error (\d+)\)|\[errno (\d+)\]", re.IGNORECASE)
 
 
 def explained(error: BaseException) -> str | None:
@@ -45,9 +44,9 @@ def explained(error: BaseException) -> str | None:
         seen.add(id(link))
         if isinstance(link, MemoryError):
             return f"There is not enough memory. {_KEPT}"
-        code, path = _cause(link)
+        code = system_code(link)
         if code is not None:
-            return _sentence(code, path or _cause(error)[1])
+            return _sentence(code, _file_of(link) or _file_of(error))
         link = link.__cause__ or link.__context__
     return str(error) or type(error).__name__ if isinstance(error, OSError) else None
 
@@ -59,12 +58,11 @@ def quiet_when_full(unraisable: Any) -> None:
         sys.__unraisablehook__(unraisable)
 
 
-def _cause(error: BaseException) -> tuple[int | None, str | None]:
-    """The number of the system's error, and the file it is about, as far as they are known."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return error.errno, None if error.filename is None else os.fsdecode(error.filename)
-    found = _WORDED.search(str(error))
-    return (int(found[1] or found[2]), None) if found else (None, None)
+def _file_of(error: BaseException) -> str | None:
+    """The file that the system's error is about, where it is known."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return None
+    return os.fsdecode(error.filename)
 
 
 def _sentence(code: int, path: str | None) -> str:

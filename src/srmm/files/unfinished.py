@@ -14,7 +14,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from srmm.errors import InputError, SrmmError
+from srmm.errors import InputError, SrmmError, system_code
 from srmm.files.locks import only_writer
 from srmm.files.names import beside
 from srmm.files.whole import remove_interrupted, remove_litter
@@ -82,15 +82,9 @@ def _explaining_full_disk(partial: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        if not _is_full(error):
+        if system_code(error) not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise SrmmError(
             f"There is no space left for {partial}. What is done so far is kept there: free "
             "some space and run the same command again, and it goes on."
         ) from error
-
-
-def _is_full(error: OSError | SafetensorError) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return any(f"(os error {code})" in str(error) for code in (errno.ENOSPC, errno.EDQUOT))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from srmm.errors import system_code
 from srmm.files.locks import only_writer, take
 from srmm.files.names import followed, temporaries, temporary_prefix
 
@@ -126,10 +126,9 @@ def _naming(path: Path) -> Iterator[None]:
             error.filename = str(path)
         raise
     except Exception as error:
-        found = re.search(r"\(os error (\d+)\)", str(error))  # as Rust's libraries end them
-        if found is None:
+        code = system_code(error)
+        if code is None:
             raise
-        code = int(found[1])
         raise OSError(code, os.strerror(code), str(path)) from error
 
 
