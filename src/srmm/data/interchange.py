@@ -21,7 +21,7 @@ from srmm.data.holders import arrow_table
 from srmm.data.labels import known_labels
 from srmm.data.modality import ABSENT, check_modalities
 from srmm.data.parquet import parquet_file
-from srmm.data.plain_columns import arrow_column, numpy_column
+from srmm.data.plain_columns import arrow_column, instance_columns, numpy_column
 from srmm.data.sources.huggingface import named_classes
 from srmm.errors import (
     InputError,
@@ -80,6 +80,28 @@ def _warn_of_left_out(schema: pa.Schema, used: Iterable[str]) -> None:
             )
 
 
+def _checked(modalities: Iterable[str], there: Iterable[str]) -> tuple[str, ...]:
+    """The modalities; raise `InputError` if one cannot be any, or is no column that is there."""
+    checked, there = check_modalities(list(modalities)), list(there)
+    for name in checked:
+        if name not in there:
+            raise InputError(f"There is no column {name!r}. {did_you_mean(name, there)}")
+    return checked
+
+
+def _kept_column(content: Mapping[str, np.ndarray], role: str) -> np.ndarray | None:
+    """A column (n,) as `to_numpy` keeps it: its known values, and a mask of where they stand."""
+    if f"_{role}" not in content:
+        return None
+    values = content[f"_{role}"]
+    known = content.get(f"_{role}_known", np.ones(len(values), dtype=bool))
+    if known.all() and values.dtype.kind != "U":
+        return values
+    whole = np.full(len(known), None, dtype=object)
+    whole[known] = values.tolist()
+    return whole
+
+
 class Interchange:
     """The part of `Embeddings` that reads and writes other formats."""
 
@@ -131,39 +153,26 @@ class Interchange:
         roles = _roles(frame.columns, label=label, id=id, split=split, group=group)
         if modalities is None:
             modalities = [column for column in frame.columns if column not in roles.values()]
-        arrays = {}
-        for name in check_modalities(list(modalities)):
-            if name not in frame.columns:
-                raise InputError(
-                    f"There is no column {name!r}. {did_you_mean(name, frame.columns)}"
-                )
-            arrays[name] = frame[name]
-        return cls.from_arrays(
-            arrays,
-            **{
-                _ARGUMENTS[role]: frame[column].to_numpy(dtype=None if role == "id" else object)
-                for role, column in roles.items()
-            },
-        )
+        names = _checked(modalities, frame.columns)
+        extra = {
+            _ARGUMENTS[role]: frame[column].to_numpy(dtype=None if role == "id" else object)
+            for role, column in roles.items()
+        }
+        return cls.from_arrays({name: frame[name] for name in names}, **extra)
 
     def to_frame(self) -> pd.DataFrame:
         """A frame with a column of vectors per modality (None where absent), with id, label,
         split and group where there are any.
         """
-        columns: dict[str, Any] = {"id": self.ids}
+        own = instance_columns(self)
+        columns = {"id": own.pop("id")}
         for name in self.modalities:
             rows, vectors = self.items(name)
             cells = np.full(len(self), None, dtype=object)
             for row, vector in zip(rows, vectors, strict=True):
                 cells[row] = vector
             columns[name] = cells
-        if self.labels is not None:
-            columns["label"] = self.labels
-        if self.split is not None:
-            columns["split"] = self.split
-        if self.groups is not None:
-            columns["group"] = self.groups
-        return pd.DataFrame(columns)
+        return pd.DataFrame(columns | own)
 
     @classmethod
     def from_arrow(
@@ -211,13 +220,9 @@ class Interchange:
                 if is_vector(field.type) and field.name not in taken
             ]
             _warn_of_left_out(table.schema, {*roles.values(), *modalities})
-        for name in check_modalities(list(modalities)):
-            if name not in table.column_names:
-                raise InputError(
-                    f"There is no column {name!r}. {did_you_mean(name, table.column_names)}"
-                )
+        names = _checked(modalities, table.column_names)
         extra = {_ARGUMENTS[role]: table.column(c).to_pylist() for role, c in roles.items()}
-        arrays = {name: dense_lists(f"column {name!r}", table.column(name)) for name in modalities}
+        arrays = {name: dense_lists(f"column {name!r}", table.column(name)) for name in names}
         return cls.from_arrays(arrays, **extra)
 
     def to_arrow(self) -> pa.Table:
@@ -231,7 +236,8 @@ class Interchange:
         """
         import pyarrow as pa  # when it is needed: most embeddings are never given in a table
 
-        columns: dict[str, pa.Array] = {"id": arrow_column("id", self.ids)}
+        own = {name: arrow_column(name, column) for name, column in instance_columns(self).items()}
+        columns: dict[str, pa.Array] = {"id": own.pop("id")}
         for m, name in enumerate(self.modalities):
             _, vectors = self.items(name)
             present = self.position[:, m] != ABSENT
@@ -243,11 +249,7 @@ class Interchange:
             columns[name] = lists.from_arrays(
                 pa.array(ends.astype(width), mask=absent), pa.array(vectors.reshape(-1))
             )
-        extra = {"label": self.labels, "split": self.split, "group": self.groups}
-        for name, column in extra.items():
-            if column is not None:
-                columns[name] = arrow_column(name, column)
-        return pa.table(columns)
+        return pa.table(columns | own)
 
     @classmethod
     def from_parquet(cls, path: str | Path, **columns: Any) -> Self:
@@ -303,39 +305,16 @@ class Interchange:
                     f"An array is called {key!r}, which is no column of embeddings. "
                     f"{did_you_mean(key, understood)}"
                 )
-
-        def column(key: str) -> np.ndarray | None:
-            if f"_{key}" not in content:
-                return None
-            values = content[f"_{key}"]
-            known = content.get(f"_{key}_known", np.ones(len(values), dtype=bool))
-            if known.all() and values.dtype.kind != "U":
-                return values
-            whole = np.full(len(known), None, dtype=object)
-            whole[known] = values.tolist()
-            return whole
-
-        return cls.from_arrays(
-            arrays,
-            ids=column("id"),
-            labels=column("label"),
-            split=column("split"),
-            groups=column("group"),
-        )
+        extra = {name: _kept_column(content, role) for role, name in _ARGUMENTS.items()}
+        return cls.from_arrays(arrays, **extra)
 
     def to_numpy(self, path: str | Path) -> Path:
         """Write an `.npz`, atomically, and return the path.
 
         It has one dense (n, d_m) array per modality, NaN rows where absent.
         """
-        arrays = {name: self.to_array(name) for name in self.modalities}
-        extra = {
-            "id": self.ids, "label": self.labels, "split": self.split, "group": self.groups
-        }  # fmt: skip
-        content: dict[str, Any] = dict(arrays)
-        for key, column in extra.items():
-            if column is None:
-                continue
+        content = {name: self.to_array(name) for name in self.modalities}
+        for key, column in instance_columns(self).items():
             known = known_labels(column)
             # An object array would need pickle to be read: its known values have a plain type, and
             # a mask says where they stand.

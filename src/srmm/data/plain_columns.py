@@ -12,6 +12,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+def instance_columns(embeddings: Any) -> dict[str, np.ndarray]:
+    """What is known of instances beside their items, by the names that tables have for it.
+
+    "id", "label", "split" and "group", in this order, those that there are: (n,) each.
+    """
+    columns = {
+        "id": embeddings.ids,
+        "label": embeddings.labels,
+        "split": embeddings.split,
+        "group": embeddings.groups,
+    }
+    return {name: column for name, column in columns.items() if column is not None}
+
+
 def arrow_column(name: str, column: np.ndarray) -> pa.Array:
     """The column as an Arrow array; raise `InputError` if its values are of several kinds.
 

@@ -26,7 +26,7 @@ from srmm.data.bombs import check_parquet
 from srmm.data.checks import mapping, text, whole
 from srmm.data.embeddings import Embeddings, packed_rows
 from srmm.data.modality import ABSENT
-from srmm.data.plain_columns import stored_column
+from srmm.data.plain_columns import instance_columns, stored_column
 from srmm.errors import InputError, StoreError, explains_damage
 from srmm.files import (
     check_files,
@@ -260,18 +260,9 @@ def _write_modality(path: Path, values: np.ndarray, used: np.ndarray, position: 
 
 
 def _write_rows(embeddings: Embeddings, path: Path) -> None:
-    columns = {
-        "id": embeddings.ids,
-        "label": embeddings.labels,
-        "split": embeddings.split,
-        "group": embeddings.groups,
-    }
+    columns = instance_columns(embeddings)
     columns |= {_RAW + name: column for name, column in embeddings.raw.items()}
-    arrow = {}
-    for name, column in columns.items():
-        if column is None:
-            continue
-        arrow[name] = stored_column(name, column)
+    arrow = {name: stored_column(name, column) for name, column in columns.items()}
     pq.write_table(pa.table(arrow), path, write_page_checksum=True)
 
 
