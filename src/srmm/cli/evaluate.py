@@ -46,9 +46,9 @@ def evaluate(
     overwrite
         Replace either file also where it is something else than a report of this command.
     """
-    from srmm.files import beside
     from srmm.report.data_words import counted_apart_lines
     from srmm.workflows import evaluate_workflow
+    from srmm.workflows.places import page_and_numbers
 
     report = evaluate_workflow(
         model,
@@ -63,8 +63,7 @@ def evaluate(
         overwrite=overwrite,
         progress=talk.progress,
     )
-    html = output if output.suffix == ".html" else beside(output, output.name, ".html")
-    json = beside(html, html.stem, ".json")
+    html, json = page_and_numbers(output)
     notes = [*report.content["data"].get("notes", []), *counted_apart_lines(report.content)]
     facts = {"html": html, "json": json, "patterns": report.content["patterns"], "notes": notes}
     said = "".join(f"note: {note}\n" for note in notes)

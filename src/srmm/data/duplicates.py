@@ -73,12 +73,6 @@ def repetitions(repeated: np.ndarray) -> int:
     return len(there) - there.nunique()
 
 
-def together_note(n: int) -> str:
-    """The sentence on instances that a split keeps on one side, because they repeat others."""
-    rows = several(n, "row repeats", "rows repeat")
-    return f"{rows} the items of another row exactly; equal rows are on one side of the split."
-
-
 def across_note(repeated: np.ndarray, groups: np.ndarray) -> list[str]:
     """A sentence on instances that repeat one of another group, if any does."""
     rows = np.flatnonzero(pd.notna(repeated))
@@ -90,6 +84,16 @@ def across_note(repeated: np.ndarray, groups: np.ndarray) -> list[str]:
         f"{several(n, 'row has', 'rows have')} the items of a row of another group exactly. "
         "Groups alone decide which side of the split a row is on, so figures may be too good."
     ] * bool(n)
+
+
+def drawn_notes(groups: np.ndarray | None, repeated: np.ndarray | None) -> list[str]:
+    """Sentences on rows with the same content, where the split is drawn."""
+    if repeated is None:
+        return []
+    if groups is not None:
+        return across_note(repeated, groups)
+    rows = several(repetitions(repeated), "row repeats", "rows repeat")
+    return [f"{rows} the items of another row exactly; equal rows are on one side of the split."]
 
 
 def split_notes(

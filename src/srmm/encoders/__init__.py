@@ -22,6 +22,7 @@ __all__ = [
     "default_encoder",
     "encoder_kind",
     "fitted_folder",
+    "kind_of",
     "learns_from_items",
     "load_encoder",
 ]
@@ -58,6 +59,16 @@ def encoder_kind(spec: str, called: str = "") -> str | None:
         return called if called in about.kinds else about.usual_kind
     kinds = tuple(kind for kind in about.kinds if kind != "voice")
     return kinds[0] if len(kinds) == 1 else None
+
+
+def kind_of(modality: str, spec: str | None) -> str:
+    """The kind of a modality's items by its encoder, or else by its name; of any other "features".
+
+    >>> kind_of("title", "minilm"), kind_of("text", None), kind_of("speed", None)
+    ('text', 'text', 'features')
+    """
+    kind = encoder_kind(spec, modality) if spec else None
+    return kind or (modality if modality in KINDS else "features")
 
 
 def fitted_folder(spec: str) -> Path | None:

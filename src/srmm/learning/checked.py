@@ -19,7 +19,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.labels import check_label_types
 from srmm.data.modality import ABSENT, KINDS, check_modalities
 from srmm.errors import InputError, SrmmError, StoreError, one_of
-from srmm.learning.standardize import Standardizer
+from srmm.learning.standardize import Standardizer, standardizer_of
 from srmm.learning.training import History
 
 _MOST_LETTERS = 40_000_000  # of all class labels, each as long as the longest: 160 MB
@@ -177,9 +177,7 @@ def check_answers(model: Any) -> None:
 
 def average_instances(model: Any) -> Embeddings:
     """Instances of the training mean: one with all modalities, others with one each."""
-    known = getattr(model, "standardizer_", None) or getattr(
-        getattr(model, "features_", None), "standardizer", None
-    )
+    known = standardizer_of(model)
     dims = model.embedding_dims_
     values = {
         name: np.zeros((1, size), np.float32)

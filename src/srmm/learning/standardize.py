@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -102,6 +103,12 @@ class Standardizer:
             f"standard deviation {self.std[name][feature]:.3g}): too far to compute with. "
             "Leave this number out of the modality, or repair the row."
         )
+
+
+def standardizer_of(model: Any) -> Standardizer | None:
+    """What a fitted classifier brings features to one scale by; None if it keeps nothing of it."""
+    own = getattr(model, "standardizer_", None)
+    return own or getattr(getattr(model, "features_", None), "standardizer", None)
 
 
 def mean_and_std(embeddings: Embeddings, modality: str) -> tuple[np.ndarray, np.ndarray]:

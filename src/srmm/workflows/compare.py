@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from srmm.data.duplicates import across_note, repetitions, split_notes, together_note
+from srmm.data.duplicates import drawn_notes, split_notes
 from srmm.data.embeddings import Embeddings
 from srmm.data.sources import kept_name
 from srmm.data.store import is_store, load_embeddings, save_embeddings
@@ -119,11 +119,7 @@ def split_notes_of(data: ExperimentData) -> list[str]:
             "The data's own split is not used, as it has no 'train' or no 'test' row with a label "
             "and an item: other rows are held out for each seed."
         )
-    if repeated is not None and groups is not None:
-        notes += across_note(repeated, groups)
-    elif repeated is not None:
-        notes.append(together_note(repetitions(repeated)))
-    return notes
+    return notes + drawn_notes(groups, repeated)
 
 
 def _single_row_notes(data: ExperimentData, learnt: np.ndarray) -> list[str]:

@@ -213,8 +213,7 @@ def group_names(groups: np.ndarray) -> np.ndarray:
 
 def row_digests(embeddings: Embeddings) -> list[str]:
     """What each instance is, by its content: its texts and paths, or else its vectors."""
-    blocks = (embeddings[start : start + _ROWS] for start in range(0, len(embeddings), _ROWS))
-    return [digest for block in blocks for digest in _digests(block)]
+    return [digest for _, block in embeddings.in_blocks(_ROWS) for digest in _digests(block)]
 
 
 def _digests(embeddings: Embeddings) -> list[str]:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.ensemble.distil import distil
 from srmm.errors import InputError
 from srmm.learning.saving import check_writable, open_saved, save_pretrained
 from srmm.workflows.data import own_embeddings, own_store, split_column
 from srmm.workflows.places import check_place
+from srmm.workflows.splits import trained_on
 
 
 def distil_workflow(
@@ -53,9 +52,7 @@ def distil_workflow(
             "them back beside it, or fit the model again."
         )
     split = split_column(own, rows)
-    # In the order of training: what was given as validation came last.
-    order = np.concatenate([np.flatnonzero(split == part) for part in ("train", "validation")])
-    student = distil(model, own[order], random_state=seed, progress=epochs)
+    student = distil(model, trained_on(own, split), random_state=seed, progress=epochs)
     store = own_store(model_folder, origin)
     if store is not None:
         origin["store"] = os.path.relpath(store, output.resolve().parent)

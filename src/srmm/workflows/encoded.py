@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.modality import KINDS
 from srmm.data.store import is_store, load_embeddings
 from srmm.data.table import Table
-from srmm.encoders import encoder_kind, learns_from_items
+from srmm.encoders import kind_of, learns_from_items
 from srmm.encoding.encode import EncodingSummary, encode
 from srmm.encoding.fitting import COLUMNS, named_encoders
 from srmm.encoding.store import ENCODERS
@@ -71,7 +70,7 @@ def encoded_table(
         table.name,
         columns,
         _inputs_of_table(table, result.embeddings),
-        getattr(table, "attribution", "") or None,
+        table.attribution or None,
         table.notes + result.summary.notes,
         result.summary,
         drawn,
@@ -117,8 +116,5 @@ def _inputs_of_store(embeddings: Embeddings, store: Path | None) -> dict[str, di
         if spec and store is not None and (store / ENCODERS / name).is_dir():
             # Its own, wherever it was when it was made.
             spec = f"{spec.partition(':')[0]}:{store / ENCODERS / name}"
-        kind = (encoder_kind(spec, name) if spec else None) or (
-            name if name in KINDS else "features"
-        )
-        described[name] = {"kind": kind, "column": None, "encoder": spec}
+        described[name] = {"kind": kind_of(name, spec), "column": None, "encoder": spec}
     return described

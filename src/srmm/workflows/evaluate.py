@@ -20,7 +20,7 @@ from srmm.data.table import Table
 from srmm.errors import InputError, StoreError, several
 from srmm.evaluation.baselines import fit_baselines
 from srmm.evaluation.evaluate import FORMAT, RobustnessReport, evaluate
-from srmm.files import beside, replacing_json
+from srmm.files import replacing_json
 from srmm.learning.card import add_results
 from srmm.learning.saving import open_saved
 from srmm.methods import method_name
@@ -34,10 +34,8 @@ from srmm.workflows.data import (
     split_column,
 )
 from srmm.workflows.left_out import without_left_out
-from srmm.workflows.made_by import json_of, page_of
-from srmm.workflows.outputs import check_not_read
 from srmm.workflows.pictures import TRAINED, with_pictures, with_stored_pictures
-from srmm.workflows.places import check_file, check_place
+from srmm.workflows.places import check_page
 from srmm.workflows.splits import trained_on
 from srmm.workflows.thumbnails import Thumbnails
 
@@ -166,14 +164,7 @@ def check_report(
     report: Path | str, source: str | None = None, *, overwrite: bool = False
 ) -> tuple[Path, Path]:
     """The page and the numbers that are written for `report`; `InputError` if one may not be."""
-    check_place(report)
-    report = Path(report)
-    report = report if report.suffix == ".html" else beside(report, report.name, ".html")
-    numbers = beside(report, report.stem, ".json")
-    check_not_read(source, report, numbers)
-    check_file(report, page_of("srmm evaluate"), overwrite=overwrite)
-    check_file(numbers, json_of(FORMAT), overwrite=overwrite)
-    return report, numbers
+    return check_page(report, source, "srmm evaluate", FORMAT, overwrite=overwrite)
 
 
 def _notes_of(training: Sequence[str], table: Table | None) -> list[str]:

@@ -8,7 +8,7 @@ import itertools
 import json
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 MARK = "srmm predict"
@@ -17,8 +17,8 @@ PARQUET_KEY = b"srmm"
 
 _HEAD_BYTES = 1 << 16
 _LINE_BYTES = 1 << 24
-_OTHERS = ("probability:",)
 _FIXED = {"label", "probability", "nothing_present", "set", "set_size", "prior_share"}
+_OF_MODALITY = ("present", "label", "probability", "share")
 
 
 def head_of(path: Path, size: int = _HEAD_BYTES) -> bytes:
@@ -90,9 +90,14 @@ def predicted_columns(names: Sequence[str]) -> bool:
     rest = names[pairs[-1] :]
     modalities = [name.removesuffix("_present") for name in rest if name.endswith("_present")]
     modalities = [m for m in modalities if f"{m}_label" in rest and f"{m}_probability" in rest]
-    endings = ("present", "label", "probability", "share")
-    known = _FIXED | {f"{m}_{ending}" for m in modalities for ending in endings}
-    return bool(modalities) and all(n in known or n.startswith(_OTHERS) for n in rest)
+    return bool(modalities) and all(is_predicted(name, modalities) for name in rest)
+
+
+def is_predicted(column: str, modalities: Collection[str]) -> bool:
+    """Whether predictions from these modalities may have a column, but the id, of this name."""
+    modality, _, what = column.rpartition("_")
+    of_modality = what in _OF_MODALITY and modality in modalities
+    return of_modality or column in _FIXED or column.startswith("probability:")
 
 
 def _first_line(path: Path) -> bytes:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from srmm.data.store import FORMAT as STORE
 from srmm.errors import InputError
+from srmm.files import beside
 from srmm.learning.saving import FORMAT as MODEL
 from srmm.learning.saving import check_writable, read_config
-from srmm.workflows.made_by import head_of
+from srmm.workflows.made_by import head_of, json_of, page_of
+from srmm.workflows.outputs import check_not_read
 
 Made = Callable[[Path], bool]
 """Whether the same command made what is at a path."""
@@ -64,45 +66,60 @@ def check_place(path: Path | str, option: str = "--output") -> None:
         )
 
 
-def check_file(
-    path: Path | str, made: Made, *, overwrite: bool = False, option: str = "--output"
-) -> None:
+def check_file(path: Path | str, made: Made, *, overwrite: bool = False) -> None:
     """`check_place`, and `InputError` for a file that the same command did not make.
 
     A file with nothing in it is nobody's loss; `overwrite` replaces any file.
     """
-    check_place(path, option)
+    check_place(path)
     path = Path(path)
     if path.is_dir():
-        raise InputError(f"{path} is a folder. Name a file to write to ({option}).")
+        raise InputError(f"{path} is a folder. Name a file to write to (--output).")
     if overwrite or not path.exists() or path.stat().st_size == 0 or made(path):
         return
     raise InputError(
         f"{path} exists, and this command did not make it, or it was changed since. Name another "
-        f"file ({option}), or replace it with --overwrite (overwrite=True)."
+        "file (--output), or replace it with --overwrite (overwrite=True)."
     )
 
 
-def check_folder(path: Path | str, made: Made, *, option: str = "--output") -> None:
+def page_and_numbers(output: Path | str) -> tuple[Path, Path]:
+    """The page (.html) that is written for an output, and its numbers beside it (.json)."""
+    output = Path(output)
+    page = output if output.suffix == ".html" else beside(output, output.name, ".html")
+    return page, beside(page, page.stem, ".json")
+
+
+def check_page(
+    output: Path | str, source: str | None, command: str, format: str, *, overwrite: bool = False
+) -> tuple[Path, Path]:
+    """`page_and_numbers`; `InputError` if either may not be written.
+
+    `source` is the table that is read; `command`, such as "srmm check", and the `format` of the
+    numbers are the marks of what may be replaced.
+    """
+    check_place(output)
+    page, numbers = page_and_numbers(output)
+    check_not_read(source, page, numbers)
+    check_file(page, page_of(command), overwrite=overwrite)
+    check_file(numbers, json_of(format), overwrite=overwrite)
+    return page, numbers
+
+
+def check_folder(path: Path | str, made: Made) -> None:
     """`check_place`, and `InputError` for a folder that the same command did not make.
 
     It would be replaced whole, so that nothing overrides this.
     """
-    check_place(path, option)
+    check_place(path)
     path = Path(path)
     if path.is_file():
-        raise InputError(f"{path} is a file, and a folder is to be written ({option}).")
+        raise InputError(f"{path} is a file, and a folder is to be written (--output).")
     if path.exists() and not made(path):
         raise InputError(
             f"{path} exists, and holds what this command did not make, or what was changed since. "
-            f"Name another folder ({option}), or empty it."
+            "Name another folder (--output), or empty it."
         )
-
-
-def check_files(paths: Iterable[Path], made: Made, *, overwrite: bool = False) -> None:
-    """`check_file` for each."""
-    for path in paths:
-        check_file(path, made, overwrite=overwrite)
 
 
 def check_own(store: Path, trainings: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -140,16 +140,11 @@ class PredictionRun:
             yield part, embeddings
 
     def predicted(
-        self,
-        *,
-        but: Collection[int] = (),
-        strict: bool = False,
-        progress: Any = False,
-        **asked: Any,
+        self, *, strict: bool = False, progress: Any = False, **asked: Any
     ) -> Iterator[PredictedPart]:
-        """The predictions of each part whose number is not in `but`; see `predict_part`."""
+        """The predictions of each part; see `predict_part`."""
         check_asked(self.predictor.model, asked)
-        for part in self.rows.without(but):
+        for part in self.rows:
             predicted = predict_part(
                 self.predictor, part, strict=strict, progress=progress, **asked
             )

@@ -16,7 +16,7 @@ from srmm.ensemble.own_rows import out_of_fold_scorer
 from srmm.errors import SrmmError
 from srmm.evaluation.answers import Judged, answers_of
 from srmm.evaluation.sides import Reference
-from srmm.fusion import pattern_codes, pattern_counts
+from srmm.fusion import pattern_codes
 from srmm.learning.saving import Saved
 from srmm.workflows.data import own_embeddings, split_column
 from srmm.workflows.left_out import without_left_out
@@ -59,7 +59,7 @@ def reference_of(folder: Path, saved: Saved) -> Reference:
         modalities=seen.modalities,
         n=len(present),
         present=_presence(present, seen.modalities),
-        patterns={int(code): n for code, n in pattern_counts(present).items()},
+        patterns=codes_of(present),
         source="store",
         nothing=_with_nothing(seen, in_split, len(present)),
         items=_comparable(seen, split),

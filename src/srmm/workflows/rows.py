@@ -8,19 +8,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import as_embeddings
-from srmm.data.modality import KINDS
 from srmm.data.parts import read_in_parts
 from srmm.data.sources import LoadedColumns, OpenedTable, object_array, open_source
 from srmm.data.sources.typed import cells_in_memory
 from srmm.data.table import Table
-from srmm.encoders import encoder_kind
+from srmm.encoders import kind_of
 from srmm.errors import InputError
 from srmm.workflows.data import is_table, open_data
 from srmm.workflows.left_out import without_left_out
+from srmm.workflows.made_by import is_predicted
 from srmm.workflows.reading import reading_of
 
 PART_ROWS = 16_384
@@ -132,19 +131,14 @@ def with_inputs(config: dict[str, Any]) -> dict[str, Any]:
     inputs = {}
     for name in config["modalities"]:
         spec = (config["encoders"].get(name) or {}).get("spec")
-        kind = (encoder_kind(spec, name) if spec else None) or (
-            name if name in KINDS else "features"
-        )
-        inputs[name] = {"kind": kind, "column": None, "encoder": spec}
+        inputs[name] = {"kind": kind_of(name, spec), "column": None, "encoder": spec}
     return {**config, "inputs": inputs}
 
 
 def kept_name(config: Mapping[str, Any], column: str) -> str:
     """What a column that is carried through is called beside those of the prediction."""
-    ours = {"id", "label", "probability", "nothing_present", "set", "set_size", "prior_share"}
-    for modality in config["modalities"]:
-        ours |= {f"{modality}_{what}" for what in ("present", "label", "probability", "share")}
-    return f"table:{column}" if column in ours or column.startswith("probability:") else column
+    ours = column == "id" or is_predicted(column, config["modalities"])
+    return f"table:{column}" if ours else column
 
 
 def _of_data(config: Mapping[str, Any], data: Table | Embeddings, part_rows: int) -> Rows:
@@ -198,9 +192,3 @@ def _opened_rows(source: Any, query: str | None) -> OpenedTable:
         return LoadedColumns(cells, None, len(rows))
 
     return OpenedTable("the rows", None, columns, read)
-
-
-def count_repeated(ids: list[np.ndarray]) -> int:
-    """How many ids stand in more than one row, of arrays of their hashes."""
-    counts = pd.Series(np.concatenate(ids)).value_counts() if ids else pd.Series(dtype=int)
-    return int((counts > 1).sum())

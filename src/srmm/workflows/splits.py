@@ -8,13 +8,11 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.duplicates import (
-    across_note,
+    drawn_notes,
     groups_of_codes,
     held_out_rows,
     repeated_rows,
-    repetitions,
     split_notes,
-    together_note,
 )
 from srmm.data.embeddings import Embeddings
 from srmm.data.table import Table, check_labels
@@ -55,11 +53,7 @@ def choose_split(data: Table | Embeddings, test_size: float, seed: int) -> Split
     rng = np.random.default_rng(seed)
     train, test = held_out_rows(codes, test_size, groups, repeated, rng)
     split[rows[train]], split[rows[test]] = "train", "test"
-    notes = []
-    if repeated is not None and groups is None:
-        notes.append(together_note(repetitions(repeated)))
-    elif repeated is not None and groups is not None:
-        notes += across_note(repeated, groups)
+    notes = drawn_notes(groups, repeated)
     if test_size and not len(test):
         notes.append(
             "No row could be held out for a test without tearing a group or emptying a class."

@@ -14,7 +14,7 @@ from srmm.data.notes import united
 from srmm.data.sources import object_array
 from srmm.errors import InputError, did_you_mean
 from srmm.learning.probabilities import nothing_there
-from srmm.workflows.rows import Rows, RowsPart, count_repeated
+from srmm.workflows.rows import Rows, RowsPart
 
 
 @dataclass
@@ -60,11 +60,17 @@ def survey(
         rows.only = None
     if rows_with_nothing:
         raise InputError(nothing_there(np.array(rows_with_nothing), found.n))
-    repeated = count_repeated(ids)
+    repeated = _count_repeated(ids)
     if repeated:
         said.append(f"{repeated:,} ids stand in several rows: tell these by their place.")
     found.notes = united(said)
     return found
+
+
+def _count_repeated(ids: list[np.ndarray]) -> int:
+    """How many ids stand in more than one row, of arrays of their hashes."""
+    counts = pd.Series(np.concatenate(ids)).value_counts() if ids else pd.Series(dtype=int)
+    return int((counts > 1).sum())
 
 
 def _check_modalities(part: RowsPart, embedding_dims: Mapping[str, int], where: str) -> None:

@@ -19,15 +19,14 @@ from srmm.evaluation.domain import ROWS
 from srmm.evaluation.drift import KINDS
 from srmm.evaluation.sides import NewRows, Reference
 from srmm.evaluation.watch import FORMAT, LIMITS, VERSION, compare
-from srmm.files import beside, json_ready, replacing_json
+from srmm.files import json_ready, replacing_json
 from srmm.learning.saving import Saved
+from srmm.learning.standardize import standardizer_of
 from srmm.methods import method_name
 from srmm.version import versions
-from srmm.workflows.made_by import json_of, page_of
 from srmm.workflows.new_rows import label_column, read_new_rows
-from srmm.workflows.outputs import check_not_read
 from srmm.workflows.pictures import with_stored_pictures
-from srmm.workflows.places import check_file, check_place
+from srmm.workflows.places import check_page
 from srmm.workflows.predictor import Predictor, load
 from srmm.workflows.reference import reference_of
 from srmm.workflows.rows import rows_to_predict
@@ -91,7 +90,9 @@ def watch_workflow(
         one_of("fail_on", kind, KINDS)
     level = fraction("level", level, closed=False)
     source, root = os.fspath(source), None if root is None else Path(root)
-    html, json = (None, None) if output is None else _places(Path(output), source, overwrite)
+    html = json = None
+    if output is not None:
+        html, json = check_page(output, source, "srmm check", FORMAT, overwrite=overwrite)
     predictor = load(model_folder, engine=engine, root=root, when_nothing_present="prior")
     label = label_column(predictor.config, source, columns)
     rows = rows_to_predict(
@@ -143,17 +144,6 @@ def watch_workflow(
     return Watched(content, html, json)
 
 
-def _places(output: Path, source: str, overwrite: bool) -> tuple[Path, Path]:
-    """The page and the numbers that are written; `InputError` if one may not be."""
-    check_place(output)
-    html = output if output.suffix == ".html" else beside(output, output.name, ".html")
-    json = beside(html, html.stem, ".json")
-    check_not_read(source, html, json)
-    check_file(html, page_of("srmm check"), overwrite=overwrite)
-    check_file(json, json_of(FORMAT), overwrite=overwrite)
-    return html, json
-
-
 def _model(predictor: Predictor) -> dict[str, Any]:
     return {
         "folder": str(predictor.folder),
@@ -174,8 +164,7 @@ def _trained(saved: Saved) -> set[str]:
 
 def _moments(model: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Mean and standard deviation (d,) of the training items of each modality, where kept."""
-    kept = getattr(model, "standardizer_", None)
-    kept = kept or getattr(getattr(model, "features_", None), "standardizer", None)
+    kept = standardizer_of(model)
     if kept is None:
         return {}
     return {name: (kept.mean[name], kept.std[name]) for name in kept.mean}
