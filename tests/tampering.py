@@ -25,7 +25,9 @@ def reseal(folder: Path) -> None:
     """Give the files of a model or store the digests of what they hold now."""
     for name in ("config.json", "manifest.json"):
         if (folder / name).is_file():
-            files = listed(folder, but=(name, "README.md", "_source.json"))
+            files = listed(folder)
+            for other in (name, "README.md", "_source.json"):
+                files.pop(other, None)
             edit_json(folder / name, partial(_with_files, files))
 
 

@@ -97,13 +97,14 @@ def check_parquet(path: str | Path, columns: Sequence[str] | None = None) -> Non
     path = Path(path)
     try:
         with parquet_file(path, pre_buffer=True) as file:
-            _check_descriptions(file, path, columns)
-            _check_columns(file.metadata, path, None if columns is None else set(columns))
+            wanted = None if columns is None else set(columns)
+            _check_descriptions(file, path, wanted)
+            _check_columns(file.metadata, path, wanted)
     except (OSError, pa.ArrowException, UnicodeDecodeError):  # of a name
         return
 
 
-def _check_descriptions(file: Any, path: Path, columns: Sequence[str] | None) -> None:
+def _check_descriptions(file: Any, path: Path, columns: set[str] | None) -> None:
     """Let the reader go through the description of every column before it is asked for one.
 
     It raises at a damaged one; asked for it by its number, it would end the process.
@@ -112,17 +113,14 @@ def _check_descriptions(file: Any, path: Path, columns: Sequence[str] | None) ->
     if columns is None:
         sizes = sum(max(group.total_byte_size, 0) for group in groups)
         check_unpacked(path.name, sizes, path.stat().st_size)
-    wanted = [
-        file.schema.column(number).path
-        for number in range(len(file.schema))
-        if columns is None or _is_wanted(file.schema.column(number).path, set(columns))
-    ]
+    names = (file.schema.column(number).path for number in range(len(file.schema)))
+    wanted = [name for name in names if _is_wanted(name, columns)]
     for group in range(len(groups)):
         next(file.iter_batches(1, row_groups=[group], columns=wanted, use_threads=False), None)
 
 
-def _is_wanted(name: str, columns: set[str]) -> bool:
-    return name in columns or name.split(".")[0] in columns
+def _is_wanted(name: str, columns: set[str] | None) -> bool:
+    return columns is None or name in columns or name.split(".")[0] in columns
 
 
 def _check_columns(about: Any, path: Path, columns: set[str] | None) -> None:
@@ -131,13 +129,12 @@ def _check_columns(about: Any, path: Path, columns: set[str] | None) -> None:
     for group in range(about.num_row_groups):
         for number in range(about.num_columns):
             name = about.schema.column(number).path
-            if columns is not None and not _is_wanted(name, columns):
+            if not _is_wanted(name, columns):
                 continue
             chunk = about.row_group(group).column(number)
             at_once = chunk.total_uncompressed_size
-            if chunk.physical_type != "BYTE_ARRAY":
-                size += max(8 * chunk.num_values, at_once)
-            elif chunk.has_dictionary_page and is_too_much(chunk.num_values * at_once, packed):
+            texts = chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page
+            if texts and is_too_much(chunk.num_values * at_once, packed):
                 for part in _text_sizes(path, group, name):
                     check_unpacked(path.name, size := size + part, packed)
             else:

@@ -61,9 +61,6 @@ def is_marker(cell: Any) -> bool:
     return cell[0] in _SIGNS and _SIGNS.issuperset(cell) and not cell.isspace()
 
 
-_USUAL = is_marker
-
-
 def parse_missing(missing: str | Sequence[str]) -> IsMarker:
     """What counts as a marker: "auto", the usual ones; "none"; or a list, in which "auto" may be.
 
@@ -74,11 +71,9 @@ def parse_missing(missing: str | Sequence[str]) -> IsMarker:
     >>> unknown("Unknown"), unknown("N/A"), unknown("red shoe")
     (True, True, False)
     """
-    named, usual = _named(missing)
+    named, numbers, usual = _named(missing)
     if not named:
         return is_marker if usual else lambda cell: False
-
-    numbers = {number for word in named if (number := _number(word)) is not None}
 
     def is_named(cell: Any) -> bool:
         if isinstance(cell, _NUMBERS) and not isinstance(cell, bool):
@@ -98,8 +93,7 @@ def described(missing: str | Sequence[str]) -> dict[str, Any]:
     """What `parse_missing` looks for, as plain values for programs without srmm: "texts" in lower
     case, "numbers", and the "signs" of which a text that stands for nothing may be made.
     """
-    named, usual = _named(missing)
-    numbers = {number for word in named if (number := _number(word)) is not None}
+    named, numbers, usual = _named(missing)
     return {
         "texts": sorted(named | MARKERS if usual else named),
         "numbers": sorted(numbers),
@@ -107,8 +101,9 @@ def described(missing: str | Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _named(missing: str | Sequence[str]) -> tuple[set[str], bool]:
-    """(markers that are named, in lower case; whether the usual ones are markers, too)."""
+def _named(missing: str | Sequence[str]) -> tuple[set[str], set[float], bool]:
+    """(markers that are named, in lower case; the numbers among them; whether the usual ones are
+    markers, too)."""
     words = missing.split(",") if isinstance(missing, str) else missing
     expected = 'expected "auto", "none", or markers such as "auto,unknown" or ["n/a", "unknown"].'
     if not isinstance(words, Iterable) or isinstance(words, (bytes, Mapping)):
@@ -119,8 +114,10 @@ def _named(missing: str | Sequence[str]) -> tuple[set[str], bool]:
             raise InputError(f"missing is {missing!r}, with {word!r} in it: {expected}")
     named = {word.strip().lower() for word in words}
     if isinstance(missing, str) and named == {"none"}:
-        return set(), False
-    return named - {"auto"}, "auto" in named or not named
+        return set(), set(), False
+    usual = "auto" in named or not named
+    named -= {"auto"}
+    return named, {number for word in named if (number := _number(word)) is not None}, usual
 
 
 def _number(text: str) -> float | None:
@@ -133,7 +130,7 @@ def _number(text: str) -> float | None:
 def without_markers(
     modality: ModalityColumns,
     cells: Mapping[str, np.ndarray],
-    is_marker: IsMarker,
+    stands_for_nothing: IsMarker,
     roles: Iterable[str] = (),
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """The cells of a modality's columns, None where there is a marker, and a note per column.
@@ -149,18 +146,19 @@ def without_markers(
     for column in modality.columns:
         cleaned[column] = cells[column]
         if column in columns:
-            cleaned[column], said = blank_markers(column, cells[column], is_marker)
+            cleaned[column], said = blank_markers(column, cells[column], stands_for_nothing)
             notes += said
     return cleaned, notes
 
 
 def blank_markers(
-    column: str, cells: np.ndarray, is_marker: IsMarker
+    column: str, cells: np.ndarray, stands_for_nothing: IsMarker
 ) -> tuple[np.ndarray, list[str]]:
     """The cells of a column, None where there is a marker, and a note if there is one."""
     may_be = (str, *_NUMBERS)
-    distinct = {cell for cell in _maybe_markers(cells, is_marker) if isinstance(cell, may_be)}
-    markers = {cell for cell in distinct if is_marker(cell)}
+    looked_at = _maybe_markers(cells, stands_for_nothing)
+    distinct = {cell for cell in looked_at if isinstance(cell, may_be)}
+    markers = set(filter(stands_for_nothing, distinct))
     if not markers:
         return cells, []
     rows = [row for row, cell in enumerate(cells) if isinstance(cell, may_be) and cell in markers]
@@ -169,12 +167,12 @@ def blank_markers(
     return blanked, [marker_note(column, cells[rows])]
 
 
-def _maybe_markers(cells: np.ndarray, is_marker: IsMarker) -> np.ndarray:
+def _maybe_markers(cells: np.ndarray, stands_for_nothing: IsMarker) -> np.ndarray:
     """The cells, or those that are no finite numbers where all are numbers: no usual marker is one.
 
     Of a million different numbers none need then be looked up.
     """
-    if is_marker is not _USUAL:
+    if stands_for_nothing is not is_marker:
         return cells
     numbers = as_numbers(cells)
     return cells if numbers is None else cells[~np.isfinite(numbers)]

@@ -191,7 +191,7 @@ def _encode(
     if prune and earlier is not None:
         earlier = without_blocks(earlier, loaded)
     if output is not None and earlier is not None:
-        loaded = as_stored(loaded, earlier, output)
+        loaded = as_stored(loaded, output)
         check_encoders(earlier, output, loaded)
 
     with ItemReader(table.folder) as reader:

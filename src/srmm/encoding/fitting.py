@@ -73,9 +73,7 @@ def _reads_cells(encoder: str | Encoder | None) -> bool:
     return str(name).partition(":")[0] == COLUMNS
 
 
-def as_stored(
-    encoders: Mapping[str, Encoder], earlier: Earlier, output: Path
-) -> dict[str, Encoder]:
+def as_stored(encoders: Mapping[str, Encoder], output: Path) -> dict[str, Encoder]:
     """The same encoders, but those still to be fitted as the store at `output` has them.
 
     One that the store has with other settings is left as it is, to be refused.

@@ -68,7 +68,7 @@ def describe_classes(
         rows = np.flatnonzero(test.present[:, mask].all(axis=1))
         if not len(rows):
             continue
-        found = scorer.said(rows, np.tile(mask, (len(rows), 1)))
+        found = scorer.said(rows, mask)
         own, right, same = y[rows], found.predicted == y[rows], whole[rows]
         n, hits, n_same, kept, usual = (
             np.bincount(own[some & (own >= 0)], minlength=C).tolist()
@@ -127,7 +127,7 @@ def describe_items(
         there = [name for m, name in enumerate(test.modalities) if test.present[row, m]]
         alone = {}
         for name in there:
-            said = remembered.said(np.array([row]), pattern_mask([name], test.modalities)[None])
+            said = remembered.said(np.array([row]), pattern_mask([name], test.modalities))
             alone[name] = {"label": classes[said.predicted[0]], "probability": said.confidence[0]}
         why = {}
         if shared is not None:

@@ -76,10 +76,11 @@ class Remembered:
             for mask in masks:
                 mine = rows[there[rows][:, mask].all(axis=1)]
                 if len(mine):
-                    self.said(mine, np.tile(mask, (len(mine), 1)))
+                    self.said(mine, mask)
 
     def said(self, rows: np.ndarray, present: np.ndarray) -> Said:
-        """The same in short."""
+        """The same in short; `present` may be one mask (M,) for all rows."""
+        present = np.broadcast_to(present, (len(rows), present.shape[-1]))
         found: Said | None = None
         for code, mine, present_here in self._by_pattern(present):
             self._ask(code, rows[mine], present_here)

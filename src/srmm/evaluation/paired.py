@@ -68,7 +68,7 @@ def pattern_means(
         mask = pattern_mask(pattern, names)
         rows = np.flatnonzero(present[:, mask].all(axis=1))
         if len(rows):
-            found = scorer.said(rows, np.tile(mask, (len(rows), 1)))
+            found = scorer.said(rows, mask)
             right[rows] += found.predicted == y[rows]
             count[rows] += 1
     return right / np.maximum(count, 1)

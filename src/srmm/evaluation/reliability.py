@@ -71,7 +71,7 @@ def describe_trust(
         mask = pattern_mask(pattern, test.modalities)
         mine = np.flatnonzero(there[:, mask].all(axis=1))
         if len(mine):
-            outputs = scorer.said(mine, np.tile(mask, (len(mine), 1)))
+            outputs = scorer.said(mine, mask)
             by_pattern.append({"present": list(pattern), **reliability(y[mine], outputs)})
     return {
         "overall": reliability(y, as_it_is),

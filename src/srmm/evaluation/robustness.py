@@ -55,7 +55,7 @@ def pattern_scores(
         rows = np.flatnonzero(test.present[:, mask].all(axis=1))
         if not len(rows):
             continue
-        found = scorer.said(rows, np.tile(mask, (len(rows), 1)))
+        found = scorer.said(rows, mask)
         entry = {
             "present": list(pattern),
             **scores_with_intervals(y[rows], found, seed=seed),

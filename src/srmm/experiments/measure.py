@@ -15,6 +15,8 @@ from srmm.experiments.spec import Setting
 
 _DRAWS = 20  # of masks, for metrics that do not mix
 
+_BINS = 15
+
 
 def score(
     outcome: Outcome, setting: Setting, modalities: tuple[str, ...], metric: str, seed: int
@@ -74,10 +76,10 @@ def subsets(
             yield share, mask
 
 
-def calibration(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> dict[str, float]:
+def calibration(probabilities: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Expected calibration error and Brier score.
 
-    "ece": mean |accuracy − confidence| over `bins` equal-width bins of the highest probability,
+    "ece": mean |accuracy − confidence| over 15 equal-width bins of the highest probability,
     weighted by their instances. "brier": mean squared distance to the one-hot class, in [0, 2].
     """
     confidence = probabilities.max(axis=1)
@@ -85,4 +87,4 @@ def calibration(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> dic
     target = np.zeros_like(probabilities)
     target[np.arange(len(y)), y] = 1
     brier = float(((probabilities - target) ** 2).sum(axis=1).mean())
-    return {"ece": calibration_error(confidence, right, bins), "brier": brier}
+    return {"ece": calibration_error(confidence, right, _BINS), "brier": brier}

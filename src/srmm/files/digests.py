@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,10 +22,10 @@ def digest_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def listed(folder: Path, *, but: Collection[str] = ()) -> dict[str, dict[str, Any]]:
+def listed(folder: Path) -> dict[str, dict[str, Any]]:
     """{"text.safetensors": {"bytes": 1024, "sha256": "…"}} of all files in a folder, sorted.
 
-    Names are relative, with slashes; those in `but` are left out.
+    Names are relative, with slashes.
     """
     names = sorted(
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
@@ -33,7 +33,6 @@ def listed(folder: Path, *, but: Collection[str] = ()) -> dict[str, dict[str, An
     return {
         name: {"bytes": (folder / name).stat().st_size, "sha256": digest_of_file(folder / name)}
         for name in names
-        if name not in but
     }
 
 

@@ -38,12 +38,12 @@ class Gatherer:
     ----------
     work : callable
     limits : Limits
-    seen : callable (n_requests, n_rows, seconds), optional
+    seen : callable (n_rows, seconds), optional
         Told of every batch.
     """
 
     def __init__(
-        self, work: Work, limits: Limits, seen: Callable[[int, int, float], None] | None = None
+        self, work: Work, limits: Limits, seen: Callable[[int, float], None] | None = None
     ) -> None:
         self.limits, self._work, self._seen = limits, work, seen
         self._queue: deque[_Waiting] = deque()
@@ -139,7 +139,7 @@ class Gatherer:
             answers = [error] * len(batch)
         seconds, self._busy_since = self.stuck_for, None
         if self._seen is not None:
-            self._seen(len(batch), sum(map(len, asked)), seconds)
+            self._seen(sum(map(len, asked)), seconds)
         for one, answer in zip(batch, answers, strict=True):
             if one.answer.done():
                 continue

@@ -60,7 +60,7 @@ class Measures:
             multiprocess_mode="livesum", **shared,
         )  # fmt: skip
 
-    def batch(self, requests: int, rows: int, seconds: float) -> None:
+    def batch(self, rows: int, seconds: float) -> None:
         """Count one batch."""
         self.batch_rows.observe(rows)
         self.batch_seconds.observe(seconds)

@@ -10,6 +10,7 @@ import signal
 import threading
 from pathlib import Path
 
+import psutil
 import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.supervisors import Multiprocess
@@ -65,16 +66,6 @@ def forget_the_dead() -> None:
     folder = os.environ.get(SEVERAL)
     for file in Path(folder).glob("gauge_live*.db") if folder else ():
         match = _GAUGE.fullmatch(file.name)
-        if match and not _lives(int(match[1])):
+        if match and not psutil.pid_exists(int(match[1])):
             with contextlib.suppress(FileNotFoundError):  # another worker was faster
                 mark_process_dead(int(match[1]), folder)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
