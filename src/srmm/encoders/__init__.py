@@ -22,6 +22,7 @@ __all__ = [
     "default_encoder",
     "encoder_kind",
     "fitted_folder",
+    "is_encoder",
     "kind_of",
     "learns_from_items",
     "load_encoder",
@@ -59,6 +60,18 @@ def encoder_kind(spec: str, called: str = "") -> str | None:
         return called if called in about.kinds else about.usual_kind
     kinds = tuple(kind for kind in about.kinds if kind != "voice")
     return kinds[0] if len(kinds) == 1 else None
+
+
+def is_encoder(spec: object) -> bool:
+    """Whether it is a name that `load_encoder` takes.
+
+    >>> is_encoder("minilm"), is_encoder("word2vec"), is_encoder(None)
+    (True, False, False)
+    """
+    try:
+        return isinstance(spec, str) and bool(_find(spec))
+    except InputError:
+        return False
 
 
 def kind_of(modality: str, spec: str | None) -> str:

@@ -13,7 +13,7 @@ from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
 from srmm.encoders.network import Network
 from srmm.encoders.pretrained import load_network
-from srmm.encoders.tokens import TokenLimit
+from srmm.encoders.tokens import ReadsTokens, TokenLimit
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +79,7 @@ class CLAPAudioEncoder:
         return self.network(input_features=features, is_longer=np.zeros((len(features), 1), bool))
 
 
-class CLAPTextEncoder:
+class CLAPTextEncoder(ReadsTokens):
     """Projected features of a text, of unit length.
 
     Parameters
@@ -105,14 +105,6 @@ class CLAPTextEncoder:
             "output": "projected text features, unit length",
         }
         self.network = Network(model, partial(_projected, method="text"), device=device)
-
-    def prepare(self, item: str) -> str:
-        """The text, without an end that no model would see."""
-        return self._tokens.shortened(item)
-
-    def is_cut(self, item: str) -> bool:
-        """Whether the text has more tokens than the model reads."""
-        return self._tokens.is_exceeded(item)
 
     def encode(self, prepared: Sequence[str]) -> np.ndarray:
         """n texts → float32 of shape (n, embedding_dim)."""

@@ -15,7 +15,7 @@ from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
 from srmm.encoders.image_processors import PillowProcessor
 from srmm.encoders.network import Network
-from srmm.encoders.tokens import TokenLimit
+from srmm.encoders.tokens import ReadsTokens, TokenLimit
 from srmm.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class CLIPImageEncoder:
         return self.network(pixel_values=np.stack(prepared))
 
 
-class CLIPTextEncoder:
+class CLIPTextEncoder(ReadsTokens):
     """Pooled and *projected* text features, at the scale the model gives them (not unit length).
 
     Texts are cut at the model's length: 77 tokens for CLIP, 64 for SigLIP.
@@ -91,14 +91,6 @@ class CLIPTextEncoder:
             },
             "output": "projected text features",
         }
-
-    def prepare(self, item: str) -> str:
-        """The text, without an end that no model would see."""
-        return self._tokens.shortened(item)
-
-    def is_cut(self, item: str) -> bool:
-        """Whether the text has more tokens than the model reads."""
-        return self._tokens.is_exceeded(item)
 
     def is_unknown(self, item: str) -> bool:
         """Whether most of the text is in letters that the model has not."""

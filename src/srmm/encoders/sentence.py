@@ -13,7 +13,7 @@ from srmm.data.audio import resample
 from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
 from srmm.encoders.network import Network
-from srmm.encoders.tokens import TokenLimit
+from srmm.encoders.tokens import ReadsTokens, TokenLimit
 from srmm.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
-class SentenceEncoder:
+class SentenceEncoder(ReadsTokens):
     """Texts as a sentence-transformer embeds them, with all its modules.
 
     MiniLM and many others end with one that brings embeddings to unit length; it is part of the
@@ -62,14 +62,6 @@ class SentenceEncoder:
         # What is no tensor is the same for every text: the length of the prompt, for one.
         fixed = {key: value for key, value in self._features(["x"]) if not _is_tensor(value)}
         self.network = Network(self.model, partial(_embedded, fixed=fixed), device=device)
-
-    def prepare(self, item: str) -> str:
-        """The text, without an end that no model would see."""
-        return self._tokens.shortened(item)
-
-    def is_cut(self, item: str) -> bool:
-        """Whether the text has more tokens than the model reads."""
-        return self._tokens.is_exceeded(item)
 
     def is_unknown(self, item: str) -> bool:
         """Whether most of the text is in letters that the model has not."""

@@ -60,3 +60,17 @@ class TokenLimit:
             return False
         ids = self._tokenizer.encode(self.shortened(text), add_special_tokens=False).ids
         return 2 * ids.count(self._unknown) > len(ids) or not ids
+
+
+class ReadsTokens:
+    """What encoders of texts share: as many tokens of each as the model reads."""
+
+    _tokens: TokenLimit
+
+    def prepare(self, item: str) -> str:
+        """The text, without an end that no model would see."""
+        return self._tokens.shortened(item)
+
+    def is_cut(self, item: str) -> bool:
+        """Whether the text has more tokens than the model reads."""
+        return self._tokens.is_exceeded(item)

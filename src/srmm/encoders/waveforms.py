@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from srmm.data.audio import Audio, resample
+from srmm.encoders.base import pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained
+from srmm.encoders.network import Network
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 MIN_SECONDS = 0.5
 """The last layers look at a third of a second at once; shorter clips are repeated."""
@@ -63,19 +69,59 @@ class Waveforms:
         return item.seconds > MAX_SECONDS
 
 
-def by_length(
-    network: Callable[..., np.ndarray], prepared: Sequence[np.ndarray], dim: int
-) -> np.ndarray:
-    """n recordings of any lengths → float32 of shape (n, dim), by `network(samples=…)`.
+class WaveformEncoder:
+    """What encoders of samples share: all but the network, the embedding's size and its name.
 
-    Only recordings of one length share a batch: padding would change the embedding.
+    Parameters
+    ----------
+    name : str
+        The model, at the hub or a folder: its feature extractor makes the samples.
+    model : nn.Module
+    forward : callable
+        (model, samples of shape (n, length)) → embeddings of shape (n, d).
     """
-    embeddings = np.empty((len(prepared), dim), dtype=np.float32)
-    lengths = np.array([len(samples) for samples in prepared])
-    for length in np.unique(lengths):
-        places = np.flatnonzero(lengths == length).tolist()
-        embeddings[places] = network(samples=np.stack([prepared[i] for i in places]))
-    return embeddings
+
+    embedding_dim: int
+
+    def __init__(
+        self,
+        name: str,
+        model: nn.Module,
+        forward: Callable[..., torch.Tensor],
+        *,
+        kind: str,
+        device: str | None,
+    ) -> None:
+        self.kind = kind
+        device = device or pick_device()
+        self.network = Network(model.to(device), forward, device=device)
+        self._waveforms = Waveforms(name)
+        self.limit = self._waveforms.limit
+        self.batch_size = 4 if device == "cpu" else 32
+        self.settings: dict[str, Any] = {
+            "weights": weights_digest(model),
+            "preprocessing": self._waveforms.settings,
+        }
+
+    def prepare(self, item: Audio) -> np.ndarray:
+        """A recording → the samples that the model hears, float32 of shape (n,)."""
+        return self._waveforms(item)
+
+    def is_cut(self, item: Audio) -> bool:
+        """Whether only the middle of the recording is heard."""
+        return self._waveforms.is_cut(item)
+
+    def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """n recordings of any lengths → float32 of shape (n, embedding_dim).
+
+        Only recordings of one length share a batch: padding would change the embedding.
+        """
+        embeddings = np.empty((len(prepared), self.embedding_dim), dtype=np.float32)
+        lengths = np.array([len(samples) for samples in prepared])
+        for length in np.unique(lengths):
+            places = np.flatnonzero(lengths == length).tolist()
+            embeddings[places] = self.network(samples=np.stack([prepared[i] for i in places]))
+        return embeddings
 
 
 def _load_extractor(name: str, local: bool) -> Any:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from srmm.data.audio import Audio
-from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
+from srmm.encoders.base import EncoderAbout
 from srmm.encoders.hub import local_or_hub
-from srmm.encoders.network import Network
 from srmm.encoders.pretrained import load_network
-from srmm.encoders.waveforms import Waveforms, by_length
+from srmm.encoders.waveforms import WaveformEncoder
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +16,7 @@ if TYPE_CHECKING:
 _TYPES = ("wavlm", "hubert", "wav2vec2", "wav2vec2-conformer", "unispeech-sat", "data2vec-audio")
 
 
-class WavLMEncoder:
+class WavLMEncoder(WaveformEncoder):
     """The states of the last layer, averaged over time.
 
     The model's own feature extractor makes the input; of recordings over 30 s the middle is heard.
@@ -34,33 +29,15 @@ class WavLMEncoder:
     """
 
     def __init__(self, name: str, *, kind: str = "audio", device: str | None = None) -> None:
-        self.kind = kind
         name = local_or_hub(name)
-        device = device or pick_device()
-        model = load_network(name, "wavlm", _TYPES, unused=("masked_spec_embed",)).to(device)
-        self._waveforms = Waveforms(name)
-        self.limit = self._waveforms.limit
+        model = load_network(name, "wavlm", _TYPES, unused=("masked_spec_embed",))
+        super().__init__(name, model, _mean_state, kind=kind, device=device)
         self.embedding_dim = int(model.config.hidden_size)
-        self.batch_size = 4 if device == "cpu" else 32
-        self.settings: dict[str, Any] = {
+        self.settings = {
             "spec": f"wavlm:{name}",
-            "weights": weights_digest(model),
-            "preprocessing": self._waveforms.settings,
+            **self.settings,
             "output": "mean over time of the last layer",
         }
-        self.network = Network(model, _mean_state, device=device)
-
-    def prepare(self, item: Audio) -> np.ndarray:
-        """A recording → the samples that the model hears, float32 of shape (n,)."""
-        return self._waveforms(item)
-
-    def is_cut(self, item: Audio) -> bool:
-        """Whether only the middle of the recording is heard."""
-        return self._waveforms.is_cut(item)
-
-    def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
-        """n recordings of any lengths → float32 of shape (n, embedding_dim)."""
-        return by_length(self.network, prepared, self.embedding_dim)
 
 
 ABOUT = EncoderAbout(

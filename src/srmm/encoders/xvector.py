@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from srmm.data.audio import Audio
-from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
+from srmm.encoders.base import EncoderAbout
 from srmm.encoders.hub import load_pretrained, local_or_hub
-from srmm.encoders.network import Network
 from srmm.encoders.pretrained import check_complete
-from srmm.encoders.waveforms import Waveforms, by_length
+from srmm.encoders.waveforms import WaveformEncoder
 from srmm.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +18,7 @@ _UNUSED = ("objective", "classifier", "masked_spec_embed")
 """Parts of the model, by a word in their names, that only training uses."""
 
 
-class XVectorEncoder:
+class XVectorEncoder(WaveformEncoder):
     """The embeddings of any model for speaker verification of transformers, at their own scale.
 
     WavLM, Wav2Vec2, UniSpeech-SAT and Data2Vec with an x-vector head. Utterances go through the
@@ -36,33 +31,15 @@ class XVectorEncoder:
     """
 
     def __init__(self, name: str, *, kind: str = "audio", device: str | None = None) -> None:
-        self.kind = kind
         name = local_or_hub(name)
-        device = device or pick_device()
-        model = load_pretrained(name, lambda local: _load(name, local)).to(device)
-        self.network = Network(model, _x_vectors, device=device)
-        self._waveforms = Waveforms(name)
-        self.limit = self._waveforms.limit
+        model = load_pretrained(name, lambda local: _load(name, local))
+        super().__init__(name, model, _x_vectors, kind=kind, device=device)
         self.embedding_dim = int(model.config.xvector_output_dim)
-        self.batch_size = 4 if device == "cpu" else 32
-        self.settings: dict[str, Any] = {
+        self.settings = {
             "spec": f"xvector:{name}",
-            "weights": weights_digest(model),
-            "preprocessing": self._waveforms.settings,
+            **self.settings,
             "output": "x-vectors, not scaled",
         }
-
-    def prepare(self, item: Audio) -> np.ndarray:
-        """An utterance → the samples that the model hears, float32 of shape (n,)."""
-        return self._waveforms(item)
-
-    def is_cut(self, item: Audio) -> bool:
-        """Whether only the middle of the utterance is heard."""
-        return self._waveforms.is_cut(item)
-
-    def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
-        """n utterances of any lengths → float32 of shape (n, embedding_dim)."""
-        return by_length(self.network, prepared, self.embedding_dim)
 
 
 ABOUT = EncoderAbout(

@@ -9,7 +9,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from srmm.encoders import Encoder, FittableEncoder, encoder_kind
+from srmm.encoders import Encoder, FittableEncoder, is_encoder
 from srmm.encoding.transformer import Encode
 from srmm.errors import InputError
 from srmm.learning import saving
@@ -66,12 +66,8 @@ def _spec(name: str, encoder: Encoder, scratch: Path) -> str:
     if isinstance(encoder, FittableEncoder):
         encoder.save(scratch / name)
         return f"{encoder.name}:{scratch / name}"
-    try:
-        if spec:
-            encoder_kind(spec)
-            return str(spec)
-    except InputError:
-        pass
+    if is_encoder(spec):
+        return str(spec)
     raise InputError(
         f"The encoder of {name!r} is an object of {type(encoder).__name__}, which no name loads "
         "again. Give Encode a name of `srmm encoders`, or make yours one (docs: extending)."

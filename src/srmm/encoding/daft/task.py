@@ -11,7 +11,7 @@ from PIL import Image
 from srmm.data.broken import AbsentFile, UnreadableItem, at_rest
 from srmm.data.embeddings import same_settings
 from srmm.data.items import ItemReader
-from srmm.encoders import Encoder, FittableEncoder, encoder_kind, load_encoder
+from srmm.encoders import Encoder, FittableEncoder, is_encoder, load_encoder
 from srmm.encoders.engines import engine_of, with_engine, with_precision
 from srmm.encoding.chunks import Chunk, encode_chunk, item_reader
 from srmm.errors import InputError
@@ -56,7 +56,7 @@ def pack_encoder(encoder: Encoder) -> bytes:
     from daft import pickle as by_value  # also takes classes of a notebook, or of the main program
 
     spec = encoder.settings.get("spec")
-    named = isinstance(spec, str) and _is_name(spec) and not isinstance(encoder, FittableEncoder)
+    named = is_encoder(spec) and not isinstance(encoder, FittableEncoder)
     recipe = (spec, encoder.kind, engine_of(encoder) or "torch") if named else encoder
     try:
         return by_value.dumps((recipe, same_settings(encoder.settings)))
@@ -85,14 +85,6 @@ def unpack_encoder(packed: bytes) -> Encoder:
             "weights, on every machine."
         )
     return encoder
-
-
-def _is_name(spec: str) -> bool:
-    try:
-        encoder_kind(spec)
-    except InputError:
-        return False
-    return True
 
 
 def pack_items(items: list[Any], kind: str, reader: ItemReader) -> bytes:
