@@ -165,6 +165,16 @@ def first_few(parts: Iterable[str], most: int, more: str = "more") -> str:
     return ", ".join(parts[:most]) + (f" and {rest:,} {more}" if rest > 0 else "")
 
 
+def some_of(parts: Iterable[object], most: int) -> str:
+    """The first of some things, and a sign that there are others.
+
+    >>> some_of([3, 5, 8], 2), some_of(["'a'"], 2)
+    ('3, 5, …', "'a'")
+    """
+    texts = list(map(str, parts))
+    return ", ".join(texts[:most]) + ", …" * (len(texts) > most)
+
+
 def one_line(error: object) -> str:
     """The message of an error on one line, or its type if it has none."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -39,7 +39,7 @@ from srmm.data.sources import open_source
 from srmm.data.sources.base import LoadedColumns, OpenedTable
 from srmm.data.targets import check_targets, group_notes, label_notes, tidy_names
 from srmm.data.usual import with_usual
-from srmm.errors import InputError
+from srmm.errors import InputError, some_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -373,8 +373,7 @@ def check_labels(labels: Table | Embeddings | Sequence[Any] | np.ndarray | None)
     if single:
         who = f"Class {single[0]} has one row"
         if len(single) > 1:
-            named = ", ".join(single[:5]) + ", …" * (len(single) > 5)
-            who = f"{len(single)} classes have one row ({named})"
+            who = f"{len(single)} classes have one row ({some_of(single, 5)})"
         raise InputError(
             f"{who}{source}; each class needs at least 2 to be split. "
             "Add rows to them, leave them out (--rare drop, rare='drop'), or make them one class "

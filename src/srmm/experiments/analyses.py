@@ -61,7 +61,7 @@ def calibration_view(runs: Sequence[Run], output: Path) -> Written:
                     outcome = run.outcome(variant, seed, run.settings[0])
                     there = np.asarray(outcome.present[:, mask].all(axis=1))
                     if there.any():
-                        probabilities = outcome.under(np.tile(mask, (len(there), 1)))
+                        probabilities = outcome.under(mask)
                         found.append(calibration(probabilities[there], outcome.y[there]))
                 numbers.append(
                     {

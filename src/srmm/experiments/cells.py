@@ -137,7 +137,7 @@ def run_cells(
         return
     if jobs == 1:
         for cell in open_:
-            _keep(run_cell(cell, data), folder / f"{cell.name}.safetensors")
+            _keep(run_cell(cell, data), _path(folder, cell))
             done += 1
             progress(done, of, cell.method)
         return
@@ -180,7 +180,7 @@ def _is_kept(folder: Path, cell: Cell) -> bool:
 
 def read_outcome(folder: Path, cell: Cell) -> Outcome:
     """The kept result of a cell; raises `StoreError` if it is not there, or damaged."""
-    path = folder / f"{cell.name}.safetensors"
+    path = _path(folder, cell)
     tensors, about = load_tensors(path, "Delete it: it is then trained again.")
     with damage_explained(path, "Delete it: it is then trained again."):
         outcome = Outcome(
@@ -279,8 +279,12 @@ def _index(y: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.array([index.get(label, -1) for label in classes[y].tolist()])
 
 
+def _path(folder: Path, cell: Cell) -> Path:
+    return folder / f"{cell.name}.safetensors"
+
+
 def _run_and_keep(cell: Cell, where: tuple[str, str, int | None, str], folder: Path) -> None:
-    _keep(run_cell(cell, _opened(where)), folder / f"{cell.name}.safetensors")
+    _keep(run_cell(cell, _opened(where)), _path(folder, cell))
 
 
 def _keep(outcome: Outcome, path: Path) -> None:

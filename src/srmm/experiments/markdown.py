@@ -74,7 +74,7 @@ def score_in(
 def heading(run: Run, what: str = "") -> str:
     """ "openmoji: accuracy in % (1,897 instances, …)"; `what` in place of the metric."""
     n = f"{several(len(run.data.y), 'instance')}, {len(run.data.classes)} classes"
-    seeds = f"{len(run.seeds)} seeds" if len(run.seeds) > 1 else "1 seed"
+    seeds = several(len(run.seeds), "seed")
     split = "its own split" if has_own_split(run.data) else "75/25 splits"
     holes = "" if run.data.embeddings.present.all() else "; 100 % means all that there is"
     what = what or f"{run.metric} in %"

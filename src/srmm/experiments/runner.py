@@ -151,13 +151,13 @@ def choices_of(config: Mapping[str, Any]) -> dict[str, Any]:
 def read_config(folder: Path) -> dict[str, Any]:
     """The configuration of a finished run, for running it again."""
     config = read_json(
-        folder / "config.json",
+        folder / _FIRST,
         format=FORMAT,
         version=VERSION,
         what="the configuration of a finished `srmm reproduce`",
         remedy="Name the folder that it wrote.",
     )
-    with damage_explained(folder / "config.json", "Run the experiment again by its name."):
+    with damage_explained(folder / _FIRST, "Run the experiment again by its name."):
         check_run(config)
     return config
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from srmm.errors import several
 from srmm.evaluation.missing import relative_drop
 from srmm.experiments.analyses import calibration_view, imbalance, missingness, patterns
 from srmm.experiments.catalogue import COUNTERPARTS
@@ -99,8 +100,8 @@ def encoders(runs: Sequence[Run], output: Path) -> Written:
         measured = _measured(run, numbers)
         cells = [measured[column][0] if column in measured else "–" for column in columns]
         rows.append([run.data.name, _made_by(run), *cells])
-    seeds = len(runs[0].seeds)
-    markdown = [f"## {runs[0].metric} in % ({seeds} {'seeds' if seeds > 1 else 'seed'})", ""]
+    seeds = several(len(runs[0].seeds), "seed")
+    markdown = [f"## {runs[0].metric} in % ({seeds})", ""]
     markdown += [*grid(["data", "encoders (size)", *columns], rows), ""]
     lines = [
         [image or "–", text or "–", f"{value:.1f}"] for (image, text), value in TABLE_10.items()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
-from srmm.errors import InputError, SrmmError, one_of
+from srmm.errors import InputError, SrmmError, one_of, some_of
 from srmm.learning.standardize import large_number
 
 _AT_ONCE = 1_000_000  # probabilities on their way: what stays in a processor's cache
@@ -19,11 +19,10 @@ WHEN_NOTHING = ("error", "prior")
 
 def nothing_there(rows: np.ndarray, n: int) -> str:
     """The message on rows, by their numbers, of n that have no item at all."""
-    listed = ", ".join(map(str, rows[:10])) + (", …" if len(rows) > 10 else "")
     return (
-        f"{len(rows)} of {n} rows have no item at all (rows {listed}). Remove them, or set "
-        "when_nothing_present='prior' (--when-nothing prior) to get the training set's class "
-        "shares for them."
+        f"{len(rows)} of {n} rows have no item at all (rows {some_of(rows, 10)}). Remove them, "
+        "or set when_nothing_present='prior' (--when-nothing prior) to get the training set's "
+        "class shares for them."
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from srmm.data.embeddings import Embeddings
 from srmm.data.modality import ABSENT
 from srmm.encoding.summary import UnreadableEntry
-from srmm.errors import InputError
+from srmm.errors import InputError, some_of
 from srmm.evaluation.sets import ranked_sets
 from srmm.evaluation.shapley import MOST, shapley_shares
 from srmm.learning.base import Scorer
@@ -206,7 +206,7 @@ def _answer(
 
 def _nothing(asked: Asked, rows: list[int], reasons: dict[tuple[int, str], str]) -> Refusal:
     """The refusal of rows with nothing, which this model is not to answer."""
-    listed = ", ".join(map(str, rows[:10])) + (", …" if len(rows) > 10 else "")
+    listed = some_of(rows, 10)
     which = f"Rows {listed} have nothing" if len(rows) > 1 else f"Row {listed} has nothing"
     if len(asked) == 1:
         which = "There is nothing"

@@ -14,7 +14,7 @@ from srmm.data.embeddings import Embeddings
 from srmm.data.sources import kept_name
 from srmm.data.store import is_store, load_embeddings, save_embeddings
 from srmm.encoding.encode import EncodingSummary, encode
-from srmm.errors import several, shown
+from srmm.errors import several, shown, some_of
 from srmm.experiments.cells import Progress, check_jobs
 from srmm.experiments.compare import (
     DEFAULT_METHODS,
@@ -131,7 +131,7 @@ def _single_row_notes(data: ExperimentData, learnt: np.ndarray) -> list[str]:
     names = data.classes[np.sort(data.y[single & learnt])].tolist()
     if not names:
         return []
-    which = ", ".join(map(shown, names[:_NAMED])) + ", …" * (len(names) > _NAMED)
+    which = some_of(map(shown, names), _NAMED)
     return [
         f"{several(len(names), 'class has', 'classes have')} one row, which is learnt from with "
         f"every seed and never tested: {which}. Add rows, or empty the label to leave it out."

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from srmm.data.limits import check_unpacked
 from srmm.data.sources.base import LoadedColumns, OpenedTable, object_array, plain_cell
 from srmm.data.there import is_file
-from srmm.errors import InputError, MissingExtraError, one_line
+from srmm.errors import InputError, MissingExtraError, one_line, some_of
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\+[A-Za-z0-9_]+)?://")
 _SQLITE_HEAD = b"SQLite format 3\0"
@@ -218,10 +218,9 @@ def _only_table(database: _Database) -> str:
         return tables[0]
     if not tables:
         raise InputError(f"{database.name} has no table.")
-    shown = ", ".join(map(repr, tables[:20])) + ", …" * (len(tables) > 20)
     raise InputError(
-        f"{database.name} has {len(tables)} tables: {shown}. Choose with a "
-        f"query, e.g. --query 'SELECT * FROM {tables[0]}' (query=…)."
+        f"{database.name} has {len(tables)} tables: {some_of(map(repr, tables), 20)}. Choose with "
+        f"a query, e.g. --query 'SELECT * FROM {tables[0]}' (query=…)."
     )
 
 
