@@ -76,13 +76,7 @@ class PaperClassifier(BranchParameters, LateFusionClassifier, NetworkClassifier)
     """
 
     def _network(self) -> SingleBranch:
-        return SingleBranch(
-            self.embedding_dims_,
-            len(self.classes_),
-            self.hidden_dim,
-            dropout=self.dropout,
-            init=self.init,
-        )
+        return self._sized(SingleBranch)
 
     def _epoch(self, present: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
         # The modality switch: pairs (instance, modality), in the order of its strategy (V-C).

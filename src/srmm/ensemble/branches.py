@@ -93,17 +93,21 @@ class Branches(nn.Module):
         logits = self.fc3(self.scale * self.embed(vectors, rngs).flatten(1, -2))
         return logits.view(*vectors.shape[:-1], self.n_classes)
 
-    def part(self, members: slice) -> Branches:
-        """Some of the networks, by themselves: a copy."""
-        state = {name: x[members] for name, x in self.state_dict().items()}
-        some = Branches(
+    def like(self, members: int) -> Branches:
+        """So many networks of this shape, which have not started."""
+        return Branches(
             self.widths,
             self.n_classes,
-            members=len(state["fc2.weight"]),
+            members=members,
             hidden_dim=self.hidden_dim,
             dropout=self.dropout,
             input_dropout=self.input_dropout,
         )
+
+    def part(self, members: slice) -> Branches:
+        """Some of the networks, by themselves: a copy."""
+        state = {name: x[members] for name, x in self.state_dict().items()}
+        some = self.like(len(state["fc2.weight"]))
         some.load_state_dict(state)
         return some.to(self.fc2.weight.device)
 

@@ -151,17 +151,9 @@ def _student(model: SingleBranchClassifier, random_state: int) -> SingleBranchCl
     student.folds_, student.out_of_fold_ = np.zeros(0, dtype=np.int16), {}  # it learns from all
     if hasattr(model, "n_features_in_"):
         student.n_features_in_ = model.n_features_in_
-    widths = model.network_.widths
-    student.network_ = Branches(
-        widths,
-        len(model.classes_),
-        members=1,
-        hidden_dim=model.hidden_dim,
-        dropout=model.dropout,
-        input_dropout=model.input_dropout,
-    ).to(model.network_.fc2.weight.device)
+    student.network_ = model.network_.like(1).to(model.network_.fc2.weight.device)
     # Whatever is present is the fused stream's to say.
-    M = len(widths)
+    M = len(model.modalities_)
     eye = np.hstack([np.eye(M), np.zeros((M, M + 1))])
     student.discriminants_ = Discriminants({}, {})
     student.weights_ = PatternWeights(1 << np.arange(M), eye, fused_share=1.0)

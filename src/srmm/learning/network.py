@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ from srmm.learning.training import DivergedError, History, fit_network
 from srmm.learning.weights import network_of
 from srmm.recipe import NetworkParameters, all_positive, parameter, with_parameters, within
 from srmm.switching import cut
+
+N = TypeVar("N", bound=nn.Module)
 
 LEARNING_RATES = (0.001, 0.003, 0.01)
 """The budget of every comparison method: three trainings, the best on held-out instances kept."""
@@ -208,6 +210,17 @@ class NetworkClassifier(NetworkParameters, NetworkModel):
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
         """The loss of each instance: (n,)."""
         return F.cross_entropy(self.network_(*batch), target, reduction="none")
+
+    def _sized(self, network: Callable[..., N], **settings: Any) -> N:
+        """A network over these modalities and classes, made as the parameters say."""
+        return network(
+            self.embedding_dims_,
+            len(self.classes_),
+            self.hidden_dim,
+            dropout=self.dropout,
+            init=self.init,
+            **settings,
+        )
 
     def _validate(self, held: Labelled) -> dict[str, float]:
         """Figures on the held-out instances, as they are and each of their items alone."""

@@ -113,13 +113,7 @@ class PredictedEmbeddingClassifier(ComparisonNetworkClassifier):
     covariance: float = parameter(1.0, "Weight of VICReg's covariance term.", not_negative)
 
     def _network(self) -> JointEmbedding:
-        return JointEmbedding(
-            self.embedding_dims_,
-            len(self.classes_),
-            self.hidden_dim,
-            dropout=self.dropout,
-            init=self.init,
-        )
+        return self._sized(JointEmbedding)
 
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
         network = self.network_

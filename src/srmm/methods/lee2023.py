@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from srmm.errors import fraction
 from srmm.learning.instances import Batch
-from srmm.learning.labelled import Labelled
+from srmm.learning.labelled import Labelled, rows_of
 from srmm.learning.method import MethodAbout
 from srmm.methods.networks.missing_prompts import PLACES, PromptedTransformer, check_prompt
 from srmm.methods.networks.token_transformer import TokenTransformer
@@ -74,7 +74,6 @@ class MissingPromptClassifier(TokenTransformerClassifier):
     )
 
     def _fit(self, train: Labelled, held: Labelled, seed: int) -> None:
-        fraction("drop_rate", self.drop_rate)
         self._scale(train)
         check_prompt(self.place, self.prompt_length, self.prompt_layers, self.layers)
         stage1 = _complete(train), _complete(held)
@@ -116,8 +115,7 @@ class MissingPromptClassifier(TokenTransformerClassifier):
 
 
 def _complete(instances: Labelled) -> Labelled:
-    rows = instances.embeddings.present.all(axis=1)
-    return Labelled(instances.embeddings[rows], instances.y[rows], instances.weight[rows])
+    return rows_of(np.asarray(instances.embeddings.present.all(axis=1)), *instances)
 
 
 def _enough(complete: Labelled, train: Labelled) -> bool:

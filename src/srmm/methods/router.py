@@ -13,7 +13,7 @@ from srmm.data.modality import usable_patterns
 from srmm.data.split import several_groups
 from srmm.fusion import pattern_codes
 from srmm.learning.base import EmbeddingClassifier
-from srmm.learning.labelled import Labelled
+from srmm.learning.labelled import Labelled, rows_of
 from srmm.learning.method import MethodAbout
 from srmm.learning.probabilities import align_classes
 from srmm.learning.state import Arrays, check_inside, nested, pack, part, unpack
@@ -86,17 +86,12 @@ class AvailabilityRouter(EmbeddingClassifier):
                 )
             else:
                 model = ConcatenatedLogisticRegression(random_state=seed)
-            mine = Labelled(
-                embeddings[complete].select(names),
-                train.y[complete],
-                train.weight[complete],
-                several_groups(None if train.groups is None else train.groups[complete]),
-            )
+            mine = rows_of(complete, *train._replace(embeddings=embeddings.select(names)))
             self.models_[code] = model.fit(
                 mine.embeddings,
                 labels[complete],
                 mine.weight,
-                groups=mine.groups,
+                groups=several_groups(mine.groups),
                 validation=held.of(self.classes_, mine),
             )
 

@@ -110,14 +110,7 @@ class ShaSpecClassifier(ComparisonNetworkClassifier):
     )
 
     def _network(self) -> SharedSpecific:
-        fraction("drop_rate", self.drop_rate)
-        return SharedSpecific(
-            self.embedding_dims_,
-            len(self.classes_),
-            self.hidden_dim,
-            dropout=self.dropout,
-            init=self.init,
-        )
+        return self._sized(SharedSpecific)
 
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
         network, present = self.network_, batch.present

@@ -130,14 +130,7 @@ class CentroidMixtureClassifier(ComparisonNetworkClassifier):
     )
 
     def _network(self) -> CentroidMixture:
-        return CentroidMixture(
-            self.embedding_dims_,
-            len(self.classes_),
-            self.hidden_dim,
-            n_priors=self.n_priors,
-            dropout=self.dropout,
-            init=self.init,
-        )
+        return self._sized(CentroidMixture, n_priors=self.n_priors)
 
     def _start(self, data: Instances, rng: np.random.Generator) -> None:
         for m in range(data.present.shape[1]):

@@ -45,15 +45,7 @@ class TwoBranchClassifier(ComparisonNetworkClassifier):
     )
 
     def _network(self) -> nn.Module:
-        return TwoBranch(
-            self.embedding_dims_,
-            len(self.classes_),
-            self.hidden_dim,
-            fusion=self.fusion_point,
-            absent=self.absent,
-            dropout=self.dropout,
-            init=self.init,
-        )
+        return self._sized(TwoBranch, fusion=self.fusion_point, absent=self.absent)
 
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
         if not self.opl:
@@ -79,14 +71,7 @@ class ModalityDropoutClassifier(ComparisonNetworkClassifier):
     )
 
     def _network(self) -> nn.Module:
-        fraction("drop_rate", self.drop_rate)
-        return TwoBranch(
-            self.embedding_dims_,
-            len(self.classes_),
-            self.hidden_dim,
-            dropout=self.dropout,
-            init=self.init,
-        )
+        return self._sized(TwoBranch)
 
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
         return super()._loss(

@@ -14,7 +14,7 @@ from srmm.data.split import several_groups
 from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.errors import InputError, did_you_mean
 from srmm.learning.base import EmbeddingClassifier
-from srmm.learning.labelled import Labelled
+from srmm.learning.labelled import Labelled, rows_of
 from srmm.learning.method import MethodAbout
 from srmm.learning.probabilities import align_classes
 from srmm.learning.state import Arrays, check_inside, nested, pack, part, unpack
@@ -79,13 +79,14 @@ class UnimodalClassifier(EmbeddingClassifier):
             model: Any = SingleBranchClassifier(**common)
         else:
             model = PaperClassifier(recipe=self.recipe, **common)
-        there = np.asarray(alone.present.any(axis=1)) & (train.weight > 0)
+        train = train._replace(embeddings=alone)
+        mine = rows_of(np.asarray(alone.present.any(axis=1)) & (train.weight > 0), *train)
         self.model_ = model.fit(
-            alone[there],
-            self.classes_[train.y[there]],
-            train.weight[there],
-            groups=several_groups(None if train.groups is None else train.groups[there]),
-            validation=held.of(self.classes_, train._replace(embeddings=alone)),
+            mine.embeddings,
+            self.classes_[mine.y],
+            mine.weight,
+            groups=several_groups(mine.groups),
+            validation=held.of(self.classes_, train),
         )
 
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:

@@ -13,10 +13,6 @@ from srmm.learning.network import ComparisonNetworkClassifier
 from srmm.methods.networks.token_transformer import TokenTransformer
 from srmm.recipe import all_positive, parameter, with_parameters
 
-TRANSFORMER_LEARNING_RATES = (0.0003, 0.001, 0.003)
-"""Three candidates, as every method has; lower ones, because attention diverges sooner than
-branches do (ViLT is fine-tuned at 0.0001, with 12 layers)."""
-
 
 @with_parameters
 class TokenTransformerClassifier(ComparisonNetworkClassifier):
