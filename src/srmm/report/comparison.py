@@ -10,8 +10,9 @@ import numpy as np
 
 from srmm.errors import several
 from srmm.report.advice import SIGNIFICANT
+from srmm.report.data_words import note_lines
 from srmm.report.html import environment, style_sheet, write_page
-from srmm.report.words import mean_sd, pattern_text, points, shorten, signed_interval
+from srmm.report.words import mean_sd, pattern_text, points, signed_interval
 
 
 def write_comparison(content: Mapping[str, Any], path: Path) -> Path:
@@ -84,7 +85,7 @@ def difference_matrix(content: Mapping[str, Any]) -> list[dict[str, Any]]:
 def data_lines(content: Mapping[str, Any]) -> list[str]:
     """What was left out or taken for granted on the way from the table to these figures."""
     left_out = content["data"].get("left_out")
-    lines = [shorten(note, 400) for note in content["data"].get("notes") or []]
+    lines = note_lines(content)
     if left_out:
         are = several(left_out, "row is", "rows are")
         lines.append(f"{are} left out, without a label or without an item.")

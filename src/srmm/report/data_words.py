@@ -30,8 +30,12 @@ def encoder_lines(encoder: Mapping[str, Any] | None) -> list[str]:
 
 def left_out_lines(report: Report) -> list[str]:
     """What was left out or taken for granted on the way from the table to these figures."""
-    notes = report["data"].get("notes") or []
-    return [*(shorten(note, 400) for note in notes), *counted_apart_lines(report)]
+    return [*note_lines(report), *counted_apart_lines(report)]
+
+
+def note_lines(content: Mapping[str, Any]) -> list[str]:
+    """The notes on the data of a report or a comparison, each no longer than a page bears."""
+    return [shorten(note, 400) for note in content["data"].get("notes") or []]
 
 
 def counted_apart_lines(report: Report) -> list[str]:

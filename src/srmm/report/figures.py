@@ -21,6 +21,7 @@ from srmm.errors import InputError
 from srmm.report.findings import (
     Report,
     alone_beside,
+    baseline_curve,
     baseline_names,
     drawable_curves,
 )
@@ -225,7 +226,7 @@ def _baseline_lines(
             if is_number(entry.get(metric)):
                 lines.append((name, np.array([0.0, 100.0]), np.full(2, 100.0 * entry[metric])))
             continue
-        curve = (report.get("baseline_curves") or {}).get(name, {}).get(modality) or {}
+        curve = baseline_curve(report, name, modality)
         if curve.get("missing_rate") and curve.get(metric):
             lines.append((name, 100 * numbers(curve["missing_rate"]), 100 * numbers(curve[metric])))
     return lines

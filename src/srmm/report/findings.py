@@ -129,6 +129,11 @@ def baseline_names(report: Report) -> list[str]:
     return list(dict.fromkeys(both))
 
 
+def baseline_curve(report: Report, name: str, modality: str) -> Mapping[str, Any]:
+    """A baseline's missing-rate curve; {} if it has none."""
+    return (report.get("baseline_curves") or {}).get(name, {}).get(modality) or {}
+
+
 def value_at(curve: Mapping[str, Any], rate: float, metric: str = "accuracy") -> float:
     """The curve's value at a missing rate (between two points: exact, as accuracy is linear)."""
     values = np.array([np.nan if v is None else v for v in curve[metric]], dtype=float)
@@ -155,7 +160,7 @@ def baseline_value_at(report: Report, name: str, modality: str, rate: float) -> 
     was measured on the instances of the method's own curve.
     """
     n = drawable_curves(report)[modality].get("n")
-    curve = (report.get("baseline_curves") or {}).get(name, {}).get(modality)
+    curve = baseline_curve(report, name, modality)
     if curve and curve.get("n") == n:
         return value_at(curve, rate)
     if name.startswith("unimodal:"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeGuard
 
@@ -66,9 +66,7 @@ def interval(bounds: Sequence[Any] | None) -> str:
     >>> interval([0.905, 0.951]), interval(None)
     ('90.5–95.1', '')
     """
-    if bounds is None or not all(is_number(bound) for bound in bounds):
-        return ""
-    return "–".join(percent(bound) for bound in bounds)
+    return _ends(bounds, percent, "–")
 
 
 def signed_interval(bounds: Sequence[Any] | None) -> str:
@@ -77,9 +75,13 @@ def signed_interval(bounds: Sequence[Any] | None) -> str:
     >>> signed_interval([-0.012, 0.03])
     '−1.2 to +3.0'
     """
+    return _ends(bounds, points, " to ")
+
+
+def _ends(bounds: Sequence[Any] | None, said: Callable[[float], str], between: str) -> str:
     if bounds is None or not all(is_number(bound) for bound in bounds):
         return ""
-    return " to ".join(points(bound) for bound in bounds)
+    return between.join(map(said, bounds))
 
 
 def p_text(p: Any) -> str:
@@ -216,7 +218,7 @@ def mean_sd(values: Sequence[float | None]) -> str:
     """ "81.6 ± 2.8" in %, over seeds."""
     known = [100 * value for value in values if value is not None]
     if not known:
-        return "–"
+        return NOTHING
     if len(known) == 1:
         return f"{known[0]:.1f}"
     return f"{np.mean(known):.1f} ± {np.std(known, ddof=1):.1f}"
