@@ -15,6 +15,7 @@ from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained, local_or_hub
 from srmm.encoders.image_processors import PillowProcessor
 from srmm.encoders.network import Network
+from srmm.encoders.pretrained import check_complete
 from srmm.encoders.tokens import ReadsTokens, TokenLimit
 from srmm.errors import InputError
 
@@ -174,12 +175,7 @@ def _load(name: str, local: bool) -> Any:
             f"{name!r} is a {type(model).__name__}, which does not embed both images and texts; "
             "'clip:' needs a CLIP or SigLIP model."
         )
-    if loading["missing_keys"]:
-        missing = sorted(loading["missing_keys"])
-        raise InputError(
-            f"The weights of {name!r} lack {len(missing)} parameters of {type(model).__name__}, "
-            f"the first being {missing[0]!r}; they would be random. Download the model again."
-        )
+    check_complete(name, model, loading["missing_keys"])
     return model.eval().requires_grad_(False)
 
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image
-
-from srmm.encoders.base import EncoderAbout, pick_device, weights_digest
+from srmm.encoders.base import EncoderAbout
 from srmm.encoders.hub import local_or_hub
-from srmm.encoders.image_processors import PillowProcessor
-from srmm.encoders.network import Network
+from srmm.encoders.image_processors import PictureEncoder
 from srmm.encoders.pretrained import load_network
 
 if TYPE_CHECKING:
@@ -20,7 +15,7 @@ if TYPE_CHECKING:
 _TYPES = ("dinov2", "dinov2_with_registers", "dinov3_vit", "vit")
 
 
-class DinoEncoder:
+class DinoEncoder(PictureEncoder):
     """The class token after the last layer and the final norm.
 
     Pictures may have any number of patches, so that the model's own image processor decides how
@@ -32,31 +27,17 @@ class DinoEncoder:
         A model at the hub, "facebook/dinov2-base" (768 numbers), or a folder.
     """
 
-    kind = "image"
-
     def __init__(self, name: str, *, device: str | None = None) -> None:
         name = local_or_hub(name)
-        device = device or pick_device()
         # Checkpoints of the first DINO have no pooler, and its result is not used.
-        model = load_network(name, "dino", _TYPES, unused=("pooler", "mask_token")).to(device)
-        self._processor = PillowProcessor(name)
+        model = load_network(name, "dino", _TYPES, unused=("pooler", "mask_token"))
+        super().__init__(name, model, _class_token, device=device)
         self.embedding_dim = int(model.config.hidden_size)
-        self.batch_size = 8 if device == "cpu" else 128
-        self.settings: dict[str, Any] = {
+        self.settings = {
             "spec": f"dino:{name}",
-            "weights": weights_digest(model),
-            "preprocessing": self._processor.settings,
+            **self.settings,
             "output": "class token of the last layer",
         }
-        self.network = Network(model, _class_token, device=device)
-
-    def prepare(self, item: Image.Image) -> np.ndarray:
-        """An RGB picture of any size → float32 of shape (3, height, width)."""
-        return self._processor(item)
-
-    def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
-        """n pictures of shape (3, height, width) → float32 of shape (n, embedding_dim)."""
-        return self.network(pixels=np.stack(prepared))
 
 
 ABOUT = EncoderAbout(

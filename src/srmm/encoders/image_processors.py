@@ -5,13 +5,20 @@ The Pillow form gives the same pixels whether or not torchvision is installed.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from srmm.encoders.base import pick_device, weights_digest
 from srmm.encoders.hub import load_pretrained
+from srmm.encoders.network import Network
 from srmm.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 _DINOV3: dict[str, Any] = {
     "size": {"height": 224, "width": 224},
@@ -81,6 +88,47 @@ class PillowProcessor:
             image = _bounded_aspect(image)
         pixels = self._processor(images=image, return_tensors="np")["pixel_values"][0]
         return np.asarray(pixels, dtype=np.float32)
+
+
+class PictureEncoder:
+    """What encoders of pictures share: all but the network, the embedding's size and its name.
+
+    Parameters
+    ----------
+    name : str
+        The model, at the hub or a folder: its image processor makes the pixels.
+    model : nn.Module
+    forward : callable
+        (model, pixels of shape (n, 3, height, width)) → embeddings of shape (n, d).
+    """
+
+    kind = "image"
+    embedding_dim: int
+
+    def __init__(
+        self,
+        name: str,
+        model: nn.Module,
+        forward: Callable[..., torch.Tensor],
+        *,
+        device: str | None,
+    ) -> None:
+        device = device or pick_device()
+        self.network = Network(model.to(device), forward, device=device)
+        self._processor = PillowProcessor(name)
+        self.batch_size = 8 if device == "cpu" else 128
+        self.settings: dict[str, Any] = {
+            "weights": weights_digest(model),
+            "preprocessing": self._processor.settings,
+        }
+
+    def prepare(self, item: Image.Image) -> np.ndarray:
+        """An RGB picture of any size → float32 of shape (3, height, width)."""
+        return self._processor(item)
+
+    def encode(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """n pictures of shape (3, height, width) → float32 of shape (n, embedding_dim)."""
+        return self.network(pixels=np.stack(prepared))
 
 
 def _bounded_aspect(image: Image.Image) -> Image.Image:

@@ -29,7 +29,7 @@ from srmm import __version__
 from srmm.data.audio import Audio
 from srmm.encoders.base import Encoder
 from srmm.encoders.network import Network, networks_of
-from srmm.errors import MissingExtraError
+from srmm.errors import MissingExtraError, first_line
 from srmm.files import replacing_file
 
 # Before it is loaded: it else reports its use, and writes to the folder of temporary files.
@@ -175,8 +175,7 @@ def _exported(network: Network, calls: list[Call], key: str) -> Path:
                 standing = OnnxNetwork(draft)
                 outputs = [standing(**arrays) for arrays, _ in calls]
         except Exception as error:  # whatever the exporter and the runtime raise
-            first = str(error).strip().partition("\n")[0] or type(error).__name__
-            raise NotExportableError(f"exporting it fails ({first[:200]})") from error
+            raise NotExportableError(f"exporting it fails ({first_line(error)[:200]})") from error
         worst = max(_difference(got, call[1]) for got, call in zip(outputs, calls, strict=True))
         if not worst <= TOLERANCE:
             raise NotExportableError(

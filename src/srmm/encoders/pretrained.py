@@ -10,9 +10,15 @@ from srmm.errors import InputError
 
 
 def load_network(
-    name: str, prefix: str, types: Sequence[str], *, unused: Sequence[str] = ()
+    name: str,
+    prefix: str,
+    types: Sequence[str],
+    *,
+    unused: Sequence[str] = (),
+    model_class: str = "AutoModel",
+    **options: Any,
 ) -> Any:
-    """The model at the hub, or in a folder, as its `AutoModel`.
+    """The model at the hub, or in a folder.
 
     Parameters
     ----------
@@ -23,6 +29,10 @@ def load_network(
         The `model_type`s that it can be.
     unused : sequence of str
         Words in the names of parameters that may be missing, as only training needs them.
+    model_class : str
+        The class of transformers that loads it.
+    **options
+        What that class takes besides.
 
     Raises
     ------
@@ -39,17 +49,21 @@ def load_network(
                 f"{name!r} is a model of type {config.model_type!r}; '{prefix}:' needs one of "
                 f"type {', '.join(map(repr, types))}."
             )
-        return transformers.AutoModel.from_pretrained(
-            name, dtype=torch.float32, local_files_only=local, output_loading_info=True
+        return getattr(transformers, model_class).from_pretrained(
+            name, dtype=torch.float32, local_files_only=local, output_loading_info=True, **options
         )
 
     model, loading = load_pretrained(name, load)
-    check_complete(name, model, loading["missing_keys"], unused, "Download the model again.")
+    check_complete(name, model, loading["missing_keys"], unused)
     return model.eval().requires_grad_(False)
 
 
 def check_complete(
-    name: str, model: Any, missing: Iterable[str], unused: Sequence[str], remedy: str
+    name: str,
+    model: Any,
+    missing: Iterable[str],
+    unused: Sequence[str] = (),
+    remedy: str = "Download the model again.",
 ) -> None:
     """Raise `InputError` if parameters are `missing`, but for those with an `unused` word."""
     lacking = sorted(key for key in missing if not any(word in key for word in unused))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srmm.errors import InputError, first_few
+from srmm.errors import InputError, first_few, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -45,9 +45,9 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken zip, a pickle that wants to run code, another format
-        first = str(error).strip().partition("\n")[0] or type(error).__name__
         raise InputError(
-            f"{path} is not a PyTorch checkpoint of plain tensors ({first}). Is the download whole?"
+            f"{path} is not a PyTorch checkpoint of plain tensors ({first_line(error)}). "
+            "Is the download whole?"
         ) from None
     if isinstance(content, Mapping):
         for key in ("state_dict", "model_state"):  # as many training programs wrap it
