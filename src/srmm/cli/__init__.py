@@ -9,7 +9,6 @@ import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
-import cyclopts
 from cyclopts import App, CycloptsError, Parameter
 from rich.markup import escape
 
@@ -201,4 +200,4 @@ def _complain(message: str) -> None:
         )
 
 
-__all__ = ["COMMANDS", "app", "cyclopts", "main", "run", "whole_help"]
+__all__ = ["COMMANDS", "app", "main", "run", "whole_help"]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from srmm.data.table import Table
 from srmm.datasets.base import DatasetAbout
-from srmm.datasets.completeness import Completeness
+from srmm.datasets.completeness import Completeness, is_there
 
 ABOUT = DatasetAbout(
     name="av_digits",
@@ -45,7 +45,7 @@ def load(root: Path) -> Table:
         (digit, speaker, k) for digit in range(10) for speaker in SPEAKERS for k in range(_CLIPS)
     ]
     ids = [f"{digit}_{speaker}_{k}" for digit, speaker, k in clips]
-    if not (root / "recordings").is_dir() and not (root / "recordings.zip").is_file():
+    if not is_there(root, "recordings"):
         download.file("recordings.zip", "recordings/")  # names the folder, not 3,000 files
         download.check()
     split = ["test" if speaker in TEST_SPEAKERS else "train" for _, speaker, _ in clips]

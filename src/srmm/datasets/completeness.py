@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from srmm.data.sources import object_array
+from srmm.data.sources import OpenedTable, object_array, open_source
 from srmm.data.table import Table
 from srmm.datasets.base import DatasetAbout
-from srmm.errors import InputError, first_few
+from srmm.errors import InputError, did_you_mean, first_few
 
 _SHOWN = 10
 """How many of the missing files a message names."""
@@ -219,6 +219,22 @@ class Completeness:
                 f"Nothing of {self.about.name} is in {self.root}. {self.about.how_to_get}"
             )
         return table[left] if self.allow_partial and not left.all() else table
+
+
+def is_there(root: Path, folder: str) -> bool:
+    """Whether there is such a folder in the root, or a zip of it."""
+    return (root / folder).is_dir() or (root / f"{folder}.zip").is_file()
+
+
+def open_with(path: Path, names: Sequence[str], called: str = "column") -> OpenedTable:
+    """A table that has these columns; raises `InputError` for the first that it has not."""
+    source = open_source(path)
+    for name in names:
+        if name not in source.columns:
+            raise InputError(
+                f"{path} has no {called} {name!r}. {did_you_mean(name, source.columns)}"
+            )
+    return source
 
 
 def unique_ids(paths: Sequence[str | None]) -> list[str]:

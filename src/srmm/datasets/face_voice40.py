@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from srmm.data.sources import open_source
 from srmm.data.table import Table
 from srmm.datasets.base import DatasetAbout
-from srmm.datasets.completeness import Completeness
-from srmm.errors import InputError, did_you_mean
+from srmm.datasets.completeness import Completeness, open_with
+from srmm.errors import InputError
 
 ABOUT = DatasetAbout(
     name="face_voice40",
@@ -60,14 +59,8 @@ def load(root: Path) -> Table:
 
 def _read(path: Path) -> dict[tuple[str, int, int], str]:
     """(modality, identity, k) → file, where k counts from 1 for faces and voices."""
-    source = open_source(path)
     wanted = ["identity", "modality", "file", "segment"]
-    for column in wanted:
-        if column not in source.columns:
-            raise InputError(
-                f"{path} has no column {column!r}. {did_you_mean(column, source.columns)}"
-            )
-    columns = source.read(wanted)
+    columns = open_with(path, wanted).read(wanted)
     items: dict[tuple[str, int, int], str] = {}
     for row, (identity, modality, file, segment) in enumerate(
         zip(*(columns.cells[column] for column in wanted), strict=True)

@@ -11,6 +11,7 @@ import pandas as pd
 from srmm.data.sources import open_csv
 from srmm.data.table import Table, read_table
 from srmm.datasets.base import DatasetAbout
+from srmm.datasets.completeness import is_there
 from srmm.errors import InputError, did_you_mean
 
 ABOUT = DatasetAbout(
@@ -36,7 +37,7 @@ def load(root: Path, *, target: str = "articleType", min_count: int = 50) -> Tab
     the last column, so what is beyond it belongs to it.
     """
     styles = open_csv(ABOUT.file(root, "styles.csv"), join_surplus=True)
-    if not (root / "images").is_dir() and not (root / "images.zip").is_file():
+    if not is_there(root, "images"):
         raise InputError(f"There is neither images/ nor images.zip in {root}. {ABOUT.how_to_get}")
     for column in ("id", _TITLE):
         if column not in styles.columns:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from srmm.data.arrays import check_ids
-from srmm.data.sources import object_array, open_source
+from srmm.data.sources import object_array
 from srmm.data.table import Table
 from srmm.datasets.base import DatasetAbout
-from srmm.datasets.completeness import Completeness
-from srmm.errors import InputError, did_you_mean
+from srmm.datasets.completeness import Completeness, open_with
+from srmm.errors import InputError
 
 ABOUT = DatasetAbout(
     name="hateful_memes",
@@ -81,12 +81,7 @@ def load(root: Path, *, allow_partial: bool = False) -> Table:
 
 def _read(path: Path) -> dict[str, list[Any]]:
     """The columns of one file; labels as 0, 1 or None."""
-    source = open_source(path)
-    for column in ("id", "img", "text"):
-        if column not in source.columns:
-            raise InputError(
-                f"{path} has no field {column!r}. {did_you_mean(column, source.columns)}"
-            )
+    source = open_with(path, ("id", "img", "text"), "field")
     wanted = [c for c in ("id", "img", "text", "label") if c in source.columns]
     columns = source.read(wanted)
     rows: dict[str, list[Any]] = {name: list(column) for name, column in columns.cells.items()}

@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from srmm.data.arrays import check_ids
-from srmm.data.sources import open_source
 from srmm.data.table import Table
 from srmm.datasets.base import DatasetAbout
-from srmm.datasets.completeness import Completeness
-from srmm.errors import InputError, did_you_mean
+from srmm.datasets.completeness import Completeness, is_there, open_with
 
 ABOUT = DatasetAbout(
     name="openclipart",
@@ -43,10 +39,10 @@ def load(root: Path) -> Table:
     """
     download = Completeness(ABOUT, root)
     download.file(TABLE)
-    if not (root / "images").is_dir() and not (root / "images.zip").is_file():
+    if not is_there(root, "images"):
         download.file("images.zip", "images/")  # names the folder, not 4,853 files
     download.check()
-    cells = _read(root / TABLE)
+    cells = open_with(root / TABLE, _COLUMNS).read(_COLUMNS).cells
     table = download.table(
         {
             "image": download.keep_existing("pictures", cells["image"].tolist()),
@@ -60,14 +56,3 @@ def load(root: Path) -> Table:
         groups=cells["title"],
     )
     return replace(table, split=None)
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    """The columns, object arrays (n,), None where a cell is empty."""
-    source = open_source(path)
-    for column in _COLUMNS:
-        if column not in source.columns:
-            raise InputError(
-                f"{path} has no column {column!r}. {did_you_mean(column, source.columns)}"
-            )
-    return source.read(_COLUMNS).cells

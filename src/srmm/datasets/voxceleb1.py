@@ -13,7 +13,7 @@ import numpy as np
 
 from srmm.data.table import Table
 from srmm.datasets.base import DatasetAbout
-from srmm.datasets.completeness import Completeness
+from srmm.datasets.completeness import Completeness, is_there
 from srmm.datasets.titles import PICTURES
 from srmm.errors import InputError
 
@@ -134,7 +134,7 @@ def _pictures(
     videos: defaultdict[str, set[str]] = defaultdict(set)
     for utterance in utterances:
         videos[utterance.speaker].add(utterance.video)
-    top = next((name for name in _FACES if _there(download.root, name)), None)
+    top = next((name for name in _FACES if is_there(download.root, name)), None)
     if top is None:
         download.faults.append(f"There is no faces/ in {download.root}.")
         return {}
@@ -164,10 +164,6 @@ def _pictures(
         np.array([speaker in there for speaker in speakers], dtype=bool),
     )
     return {video: sorted(found, key=_in_order) for video, found in pictures.items()}
-
-
-def _there(root: Path, folder: str) -> bool:
-    return (root / folder).is_dir() or (root / f"{folder}.zip").is_file()
 
 
 def _names(root: Path) -> dict[str, str]:
