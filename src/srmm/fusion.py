@@ -16,7 +16,8 @@ from srmm.errors import one_of
 FUSIONS = ("mean", "log-mean")
 MOST_MODALITIES = 63
 """Whose presence patterns are whole numbers of 64 bits, a bit each and one for the sign."""
-_SMALLEST = 1e-12
+SMALLEST = 1e-12
+"""What stands for a probability of 0 where its logarithm is taken."""
 
 
 def fuse(outputs: np.ndarray, present: np.ndarray, fusion: str = "mean") -> np.ndarray:
@@ -62,9 +63,14 @@ def pattern_counts(present: np.ndarray) -> dict[str, int]:
     >>> pattern_counts(np.array([[True, False], [True, True], [True, True]]))
     {'1': 1, '3': 2}
     """
+    return {str(code): n for code, n in codes_of(present).items()}
+
+
+def codes_of(present: np.ndarray) -> dict[int, int]:
+    """How many rows of `present` have each pattern, by its code."""
     codes, counts = np.unique(pattern_codes(present), return_counts=True)
-    return {str(code): n for code, n in zip(codes.tolist(), counts.tolist(), strict=True)}
+    return dict(zip(codes.tolist(), counts.tolist(), strict=True))
 
 
 def _log(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(probabilities, _SMALLEST, dtype=np.float64))
+    return np.log(np.maximum(probabilities, SMALLEST, dtype=np.float64))

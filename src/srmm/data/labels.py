@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -171,6 +171,16 @@ def class_numbers(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     parts = [np.unique(labels[i : i + _AT_ONCE]) for i in range(0, len(labels), _AT_ONCE)]
     classes = np.unique(np.concatenate(parts))
     return classes, np.searchsorted(classes, labels)
+
+
+def places_among(labels: np.ndarray, classes: Sequence[Any]) -> np.ndarray:
+    """Where each label (n,) stands among classes, plain values; −1 for one that is none of them.
+
+    >>> places_among(np.array(["b", "z"]), ["a", "b"])
+    array([ 1, -1])
+    """
+    index = {label: c for c, label in enumerate(classes)}
+    return np.array([index.get(label, -1) for label in labels.tolist()], dtype=np.int64)
 
 
 def _distinct(values: list[Any]) -> list[Any]:

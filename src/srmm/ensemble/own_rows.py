@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
+from srmm.data.labels import places_among
 from srmm.ensemble.classifier import SingleBranchClassifier
 from srmm.ensemble.judged import judged_rows
 from srmm.ensemble.out_of_fold import OutOfFold
@@ -58,8 +59,7 @@ def out_of_fold_scorer(model: Any, train: Embeddings) -> OutOfFoldScorer | str:
     if not len(model.folds_):
         return "A distilled model has learnt from every training instance: its teacher judges them."
     embeddings, labels, _, _ = labelled(model.as_seen(train), None, None)
-    index = {label: c for c, label in enumerate(model.classes_.tolist())}
-    y = np.array([index.get(label, -1) for label in labels.tolist()])
+    y = places_among(labels, model.classes_.tolist())
     known = model.training_.get("digest", "")
     if len(y) != len(model.folds_) or not is_digest_of(known, embeddings, y):
         return "The training instances are not the ones, or not in the order, of training."

@@ -67,13 +67,14 @@ def near_duplicates(
 def _near(items: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Boolean (n,): items with a cosine above the limit to some of `known`."""
     mean = known.mean(axis=0, dtype=np.float64).astype(np.float32)
-    known = _unit(known - mean)
+    known = unit_length(known - mean)
     near = np.empty(len(items), dtype=bool)
     for start in range(0, len(items), _CHUNK):
-        some = _unit(items[start : start + _CHUNK] - mean)
+        some = unit_length(items[start : start + _CHUNK] - mean)
         near[start : start + _CHUNK] = (some @ known.T).max(axis=1) > COSINE
     return near
 
 
-def _unit(x: np.ndarray) -> np.ndarray:
+def unit_length(x: np.ndarray) -> np.ndarray:
+    """The vectors (n, d), each brought to length 1."""
     return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)

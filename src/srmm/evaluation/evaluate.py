@@ -15,7 +15,7 @@ import pandas as pd
 from srmm.data.checks import whole
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import warn_of_order_beside
-from srmm.data.labels import as_labels, check_same_kind, known_labels
+from srmm.data.labels import as_labels, check_same_kind, known_labels, places_among
 from srmm.data.modality import pattern_mask, usable_patterns
 from srmm.data.targets import unknown_twins
 from srmm.errors import InputError, damage_explained, shown
@@ -207,8 +207,7 @@ def evaluate(
     classes = model.classes_.tolist()
     if isinstance(labels.tolist()[0], bool) != isinstance(classes[0], bool):
         check_same_kind(labels, model.classes_)  # Python takes True for 1
-    index = {label: c for c, label in enumerate(classes)}
-    target = np.array([index.get(label, -1) for label in labels.tolist()])
+    target = places_among(labels, classes)
     if (target < 0).all():
         raise InputError(
             f"No test label is a class of the model: the labels are like {shown(labels[0])} "

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.labels import places_among
 from srmm.errors import InputError, SrmmError, StoreError, damage_explained
 from srmm.evaluation.robustness import corruption_scores
 from srmm.experiments.data import (
@@ -243,6 +244,7 @@ def run_cell(cell: Cell, data: ExperimentData) -> Outcome:
             outputs[code, something] = align_classes(found, model.classes_, data.classes)
         if cell.embed and code:
             inner.append(_embedded(model, seen, shown))
+    target = places_among(data.classes[y], model.classes_.tolist())
     about = {
         "cell": asdict(cell),
         "data": data.name,
@@ -255,10 +257,9 @@ def run_cell(cell: Cell, data: ExperimentData) -> Outcome:
             "best_epoch": getattr(getattr(model, "history_", None), "best_epoch", None),
         },
         "masks": masks,
-        "noise": corruption_scores(model, seen, _index(y, model.classes_, data.classes),
-                                   seed=cell.seed),
+        "noise": corruption_scores(model, seen, target, seed=cell.seed),
         "seconds": {"fit": trained - started, "test": time.perf_counter() - trained},
-    }  # fmt: skip
+    }
     embeddings = np.stack(inner).astype(np.float32) if inner else None
     return Outcome(y, np.asarray(test.present), outputs, embeddings, json_ready(about))
 
@@ -271,12 +272,6 @@ def _embedded(model: Any, seen: Any, shown: np.ndarray) -> np.ndarray:
     if found is not None:
         out[something] = found
     return out
-
-
-def _index(y: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Class indices among `known`, −1 for a class that training never showed."""
-    index = {label: c for c, label in enumerate(known.tolist())}
-    return np.array([index.get(label, -1) for label in classes[y].tolist()])
 
 
 def _path(folder: Path, cell: Cell) -> Path:

@@ -24,7 +24,7 @@ from srmm.exporting.graphs import ClassifierGraph
 from srmm.exporting.writing import OUTPUTS, PRESENT, check_installed, input_names, write_graph
 from srmm.files import is_of_format, json_ready, listed, replacing_folder, write_json
 from srmm.learning.describe import describe_model
-from srmm.learning.standardize import Standardizer
+from srmm.learning.standardize import Standardizer, standardizer_of
 from srmm.learning.surroundings import undisturbed
 from srmm.workflows.places import EXPORT as FORMAT
 from srmm.workflows.places import check_place
@@ -247,7 +247,6 @@ def _sets(model: Any) -> list[dict[str, Any]]:
 
 
 def _standardizer(model: Any) -> Standardizer:
-    if hasattr(model, "model_"):
-        return _standardizer(model.model_)
-    found: Standardizer | None = getattr(model, "standardizer_", None)
-    return model.features_.standardizer if found is None else found
+    found = standardizer_of(getattr(model, "model_", model))
+    assert found is not None  # as every method has one that can be exported
+    return found

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from srmm.fusion import SMALLEST
 from srmm.learning.standardize import Standardizer
 
 Items = dict[str, Tensor]
@@ -64,8 +65,6 @@ class StandardisedItems(nn.Module):
 class Fuse(nn.Module):
     """`srmm.fusion.fuse`: double (n, M, C) and present (n, M) → (n, C)."""
 
-    smallest = 1e-12
-
     def __init__(self, fusion: str) -> None:
         super().__init__()
         self.logs = fusion == "log-mean"
@@ -76,7 +75,7 @@ class Fuse(nn.Module):
         share = (present.double() / count)[:, :, None]
         if not self.logs:
             return (share * outputs).sum(dim=1)
-        return (share * outputs.clamp_min(self.smallest).log()).sum(dim=1).softmax(dim=1)
+        return (share * outputs.clamp_min(SMALLEST).log()).sum(dim=1).softmax(dim=1)
 
 
 def only_shown(x: Tensor, here: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from srmm.encoders.onnx_engine import OPSET, is_installed, quiet_exporter
-from srmm.errors import MissingExtraError, SrmmError
+from srmm.errors import MissingExtraError, SrmmError, first_line
 
 PRESENT = "present"
 OUTPUTS = ("probabilities", "alone")
@@ -63,8 +63,9 @@ def write_graph(graph: object, sizes: dict[str, int], file: Path) -> None:
                 verbose=False,
             )
     except Exception as error:  # whatever the exporter raises
-        first = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise SrmmError(f"PyTorch's exporter to ONNX failed ({first[:200]}).") from error
+        raise SrmmError(
+            f"PyTorch's exporter to ONNX failed ({first_line(error)[:200]})."
+        ) from error
     assert program is not None
     _name(program.model, names, outputs)
     program.save(file, external_data=False)

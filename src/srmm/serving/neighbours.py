@@ -15,6 +15,7 @@ from srmm.data.labels import known_labels
 from srmm.data.modality import PICTURE_KINDS
 from srmm.data.store import is_store, load_embeddings
 from srmm.errors import InputError
+from srmm.evaluation.duplicates import unit_length
 from srmm.workflows.data import as_learnt, split_column
 from srmm.workflows.pictures import open_noted, picture_folders
 from srmm.workflows.predictor import Predictor
@@ -53,7 +54,7 @@ class Neighbours:
         rows = np.flatnonzero(np.asarray(embeddings.present).any(axis=1))
         if not len(rows) or not k:
             return found
-        likeness = _unit(model.transform(embeddings[rows])) @ self.places.T
+        likeness = unit_length(model.transform(embeddings[rows])) @ self.places.T
         for row, alike in zip(rows.tolist(), likeness, strict=True):
             best = np.argsort(-alike, kind="stable")[:k]
             found[row] = [self._item(int(i), float(alike[i])) for i in best]
@@ -144,7 +145,7 @@ def open_neighbours(
     data = predictor.model.as_seen(data[places])
     kinds = {name: about["kind"] for name, about in predictor.config["inputs"].items()}
     items = _items(store, data)
-    where = _unit(predictor.model.transform(data)).astype(np.float32)
+    where = unit_length(predictor.model.transform(data)).astype(np.float32)
     folders = tuple(folder.resolve() for folder in picture_folders(store, root))
     base = (root or store).resolve()
     reader = ItemReader(base, within=folders)
@@ -171,11 +172,6 @@ def _items(store: Path, data: Embeddings) -> dict[str, np.ndarray]:
                 column[i] = None if row is None else table.items[name][row]
             items[name] = column
     return {name: items[name] for name in data.modalities if name in items}
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    size = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(size, 1e-12))
 
 
 def _plain(label: Any) -> Any:

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.labels import known_labels
+from srmm.data.labels import known_labels, places_among
 from srmm.data.missing import is_marker
 from srmm.data.sources import object_array, open_source
 from srmm.encoding.summary import EncodingSummary
 from srmm.evaluation.answers import Answers, answers_of, joined_answers
 from srmm.evaluation.sides import NewRows, Sample
+from srmm.fusion import codes_of
 from srmm.workflows.data import is_table, labels_as_learnt, row_digests
 from srmm.workflows.prediction_run import PredictionRun
 from srmm.workflows.predictor import Predictor
-from srmm.workflows.reference import codes_of
 from srmm.workflows.rows import Rows, RowsPart, kept_name
 
 
@@ -98,9 +98,8 @@ def _count_labels(
     classes = config["classes"]
     tidy = object_array([_tidy(label, classes) for label in labels.tolist()])
     labels = labels_as_learnt(tidy, config)
-    index = {label: c for c, label in enumerate(classes)}
     given = known_labels(labels)
-    y = np.array([index.get(label, -1) for label in labels.tolist()])
+    y = places_among(labels, classes)
     found.unknown_labels.update(str(label) for label in labels[given & (y < 0)].tolist())
     judged = (given & ~learnt)[something]
     found.labelled += int(judged.sum())

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
-from srmm.data.labels import known_labels
+from srmm.data.labels import known_labels, places_among
 from srmm.encoders import learns_from_items
 from srmm.encoding.fitting import COLUMNS
 from srmm.ensemble.own_rows import out_of_fold_scorer
 from srmm.errors import SrmmError
 from srmm.evaluation.answers import Judged, answers_of
 from srmm.evaluation.sides import Reference
-from srmm.fusion import pattern_codes
+from srmm.fusion import codes_of
 from srmm.learning.saving import Saved
 from srmm.workflows.data import own_embeddings, split_column
 from srmm.workflows.left_out import without_left_out
@@ -140,12 +140,5 @@ def _held_out(
         return None
     rows = np.sort(np.random.default_rng(17).permutation(rows)[:_MOST])
     part = seen[rows]
-    index = {label: c for c, label in enumerate(model.classes_.tolist())}
-    y = np.array([index.get(label, -1) for label in labels[rows].tolist()])
+    y = places_among(labels[rows], model.classes_.tolist())
     return Judged(model.scorer(part), np.asarray(part.present), y, model.class_prior_), by
-
-
-def codes_of(present: np.ndarray) -> dict[int, int]:
-    """How many rows (n, M) have each pattern, by its code."""
-    codes, counts = np.unique(pattern_codes(present), return_counts=True)
-    return dict(zip(codes.tolist(), counts.tolist(), strict=True))
