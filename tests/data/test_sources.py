@@ -13,6 +13,7 @@ import subprocess
 import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from PIL import Image
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import as_embeddings
 from srmm.data.sources import kept_name, names_a_table, open_source
+from srmm.data.sources.typed import arrow_cells
 from srmm.data.table import read_table
 from srmm.errors import InputError
 
@@ -717,3 +719,25 @@ def test_one_object_is_a_row_and_rows_may_stand_under_a_name(tmp_path: Path) -> 
     opened = open_source(tmp_path / "api.json")
     assert opened.notes == ("The rows of api.json are what it has under 'data'.",)
     assert cells(tmp_path / "api.json") == [["a", "b"]]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([1, None, 2**60 + 1]),
+        pa.array([2**64 - 1, None], pa.uint64()),
+        pa.array([0.1, None, float("nan"), -0.0], pa.float32()),
+        pa.array([1.5, None], pa.float16()),
+        pa.array([None, None], pa.float64()),
+        pa.array([9, 1, None, 3], pa.int8())[1:],
+        pa.chunked_array([pa.array([1.0]), pa.array([None, 2.5])]),
+        pa.chunked_array([], pa.int32()),
+    ],
+    ids=lambda column: f"{type(column).__name__}-{column.type}-{len(column)}",
+)
+def test_numbers_of_arrow_become_the_cells_that_python_makes_of_them(column: Any) -> None:
+    found = arrow_cells(column)
+    expected = [None if cell is None or cell != cell else cell for cell in column.to_pylist()]
+    assert found.dtype == object
+    assert found.tolist() == expected
+    assert list(map(type, found)) == list(map(type, expected))

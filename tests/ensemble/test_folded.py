@@ -11,7 +11,7 @@ import torch
 from srmm import SingleBranchClassifier
 from srmm.ensemble.branches import Branches
 from srmm.ensemble.features import Features
-from srmm.ensemble.folded import Folded, folded
+from srmm.ensemble.folded import Entered, Folded, folded
 from srmm.ensemble.table import FeatureTable
 from tests.ensemble.test_classifier import DEFAULT, problem
 
@@ -56,7 +56,14 @@ def test_probabilities_are_those_of_the_networks_as_they_are(
     expected = unfolded(model, test)
     np.testing.assert_allclose(model.predict_proba(test), expected, atol=1e-6)
     rows, present = np.arange(len(test)), np.asarray(test.present)
-    np.testing.assert_allclose(model.scorer(test)(rows, present), expected, atol=1e-6)
+    scorer = model.scorer(test)
+    np.testing.assert_allclose(scorer(rows, present), expected, atol=1e-6)
+    # Again, when it has kept what each item alone says: of other rows, with less of them present.
+    rows, less = rows[::-2], present[::-2] & [True, False, True]
+    less[~less.any(axis=1)] = True
+    expected_less = unfolded(model, test[rows].mask(less))
+    np.testing.assert_allclose(scorer(rows, less), expected_less, atol=1e-6)
+    rows = np.arange(len(test))
     monkeypatch.setattr("srmm.ensemble.classifier._KEPT", 0)
     np.testing.assert_allclose(model.scorer(test)(rows, present), expected, atol=1e-6)
     monkeypatch.setattr("srmm.ensemble.classifier._ROWS", 7)
@@ -78,7 +85,10 @@ def test_changed_weights_are_folded_again() -> None:
     with torch.inference_mode():
         there = torch.ones(2, 5, 1, dtype=torch.bool)
         logits = network.classify(network.enter({"image": items.expand(2, 5, 3)}, there)[:, :, 0])
-        found = folded(network).logits([folded(network).enter(0, items)], torch.ones(5, 1))
+        entered = Entered(
+            folded(network), [folded(network).enter(0, items)], [None], np.ones((5, 1))
+        )
+        found = entered.scores(np.array([[1.0, 0, 0]] * 5), np.ones((5, 1)))
     torch.testing.assert_close(found, logits.mean(dim=0), atol=1e-5, rtol=1e-5)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from srmm.data.blocks import as_numbers
+from srmm.data.blocks import are_numbers, as_numbers
 from srmm.data.columns import IN_BRACES, PATH_KINDS, ModalityColumns
 from srmm.data.numerals import as_float
 from srmm.errors import InputError, first_few, several
@@ -168,12 +168,13 @@ def blank_markers(
 
 
 def _maybe_markers(cells: np.ndarray, stands_for_nothing: IsMarker) -> np.ndarray:
-    """The cells, or those that are no finite numbers where all are numbers: no usual marker is one.
-
-    Of a million different numbers none need then be looked up.
+    """The cells that are to be looked up: none of numbers, of which no usual marker is one, and of
+    texts of numbers those that are not finite.
     """
     if stands_for_nothing is not is_marker:
         return cells
+    if are_numbers(cells):
+        return cells[:0]
     numbers = as_numbers(cells)
     return cells if numbers is None else cells[~np.isfinite(numbers)]
 

@@ -269,22 +269,21 @@ class SingleBranchClassifier(NetworkModel):
     def _probabilities(self, embeddings: Embeddings) -> np.ndarray:
         network, out = folded(self.network_), np.empty((len(embeddings), len(self.classes_)))
         for rows, some in embeddings.in_blocks(self._step):
-            out[rows] = self._fused(network, self._entered(network, some), np.asarray(some.present))
+            out[rows] = self._fused(self._entered(network, some), np.asarray(some.present))
         return out
 
     def _scorer(self, embeddings: Embeddings) -> Scorer:
         there = np.asarray(embeddings.present)
-        if there.size * (self.n_folds * self.hidden_dim + len(self.classes_)) > _KEPT:
+        if there.size * (2 * self.n_folds * self.hidden_dim + len(self.classes_)) > _KEPT:
             return lambda rows, present: self._probabilities(embeddings[rows].mask(present))
-        network = folded(self.network_)
-        entered = self._entered(network, embeddings)
+        entered = self._entered(folded(self.network_), embeddings, step=self._step)
 
         def score(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
             out = np.empty((len(rows), len(self.classes_)))
             for start in range(0, len(rows), self._step):
                 some = rows[start : start + self._step]
                 mask = present[start : start + self._step] & there[some]
-                out[start : start + self._step] = self._fused(network, entered.of(some), mask)
+                out[start : start + self._step] = self._fused(entered, mask, some)
             return out
 
         return score
@@ -295,7 +294,7 @@ class SingleBranchClassifier(NetworkModel):
         return max(1, min(_ROWS, _AT_ONCE // len(self.classes_)))
 
     @undisturbed()
-    def _entered(self, network: Folded, embeddings: Embeddings) -> Entered:
+    def _entered(self, network: Folded, embeddings: Embeddings, step: int | None = None) -> Entered:
         """What is known of the instances before it is said which of their items count."""
         device = self.network_.fc2.weight.device
         vectors: list[Tensor] = []
@@ -311,30 +310,17 @@ class SingleBranchClassifier(NetworkModel):
             line = self.discriminants_.mean_logs(name, scaled)
             vectors.append(_put(network.enter(m, made), places, len(embeddings)))
             lines.append(None if line is None else _put(line, places, len(embeddings)))
-        return Entered(vectors, lines, trust)
+        return Entered(network, vectors, lines, trust, step)
 
     @undisturbed()
-    def _fused(self, network: Folded, entered: Entered, present: np.ndarray) -> np.ndarray:
-        """Probabilities (n, C) of what is present (n, M) and trusted."""
-        vectors, trust = entered.vectors, entered.trust * present
-        device, M = vectors[0].device, len(vectors)
+    def _fused(
+        self, entered: Entered, present: np.ndarray, at: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Probabilities (n, C) of what is present (n, M) and trusted, of the instances `at`."""
+        trust = present * (entered.trust if at is None else entered.trust[at])
         weights = self.weights_.of(present) * trust_of_experts(trust)
         share = trust / np.maximum(trust.sum(axis=1, keepdims=True), 1e-6)
-        experts, heard = [*vectors], weights.any(axis=0)
-        if heard[-1]:
-            parts = torch.from_numpy(share).to(device)
-            fused = vectors[0] * parts[:, :1]
-            for m, vector in enumerate(vectors[1:], 1):
-                fused.addcmul_(vector, parts[:, m : m + 1])
-            experts.append(fused)
-        of_each = torch.from_numpy(weights.astype(np.float32)).to(device)
-        of_networks = [m for m in range(M) if heard[m]] + [2 * M] * bool(heard[-1])
-        said = [vector for m, vector in enumerate(experts) if m == M or heard[m]]
-        scores = network.logits(said, of_each[:, of_networks])
-        for m, line in enumerate(entered.lines):
-            if line is not None and heard[M + m]:
-                scores.addcmul_(line, of_each[:, M + m, None])
-        return scores.double().softmax(dim=1).cpu().numpy()
+        return entered.scores(weights, share, at).double().softmax(dim=1).cpu().numpy()
 
     @undisturbed()
     def _vectors(self, table: FeatureTable, rows: np.ndarray) -> Tensor:

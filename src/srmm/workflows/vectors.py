@@ -17,13 +17,13 @@ def ready_vectors(table: Table, name: str, spec: str | None) -> np.ndarray | Non
     if table.kinds[name] != "features" or spec not in (None, "identity"):
         return None
     vectors = [item for item in table.items[name] if item is not None]
-    if not all(
-        isinstance(v, np.ndarray) and v.dtype == np.float32 and v.ndim == 1 for v in vectors
-    ):
+    if not all(issubclass(kind, np.ndarray) for kind in set(map(type, vectors))):
         return None
-    if not vectors or len({len(vector) for vector in vectors}) > 1:
+    if {v.dtype for v in vectors} != {np.dtype(np.float32)} or len({v.shape for v in vectors}) > 1:
         return None
-    stacked = np.stack(vectors)
+    if vectors[0].ndim != 1:
+        return None
+    stacked = np.concatenate(vectors).reshape(len(vectors), -1)
     return stacked if np.isfinite(stacked).all() else None
 
 
