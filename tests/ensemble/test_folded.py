@@ -59,13 +59,16 @@ def test_probabilities_are_those_of_the_networks_as_they_are(
     scorer = model.scorer(test)
     np.testing.assert_allclose(scorer(rows, present), expected, atol=1e-6)
     # Again, when it has kept what each item alone says: of other rows, with less of them present.
-    rows, less = rows[::-2], present[::-2] & [True, False, True]
+    some, less = rows[::-2], present[::-2] & [True, False, True]
     less[~less.any(axis=1)] = True
-    expected_less = unfolded(model, test[rows].mask(less))
-    np.testing.assert_allclose(scorer(rows, less), expected_less, atol=1e-6)
-    rows = np.arange(len(test))
-    monkeypatch.setattr("srmm.ensemble.classifier._KEPT", 0)
-    np.testing.assert_allclose(model.scorer(test)(rows, present), expected, atol=1e-6)
+    expected_less = unfolded(model, test[some].mask(less))
+    np.testing.assert_allclose(scorer(some, less), expected_less, atol=1e-6)
+    width = present.size * model.n_folds * model.hidden_dim
+    for most in (2 * width - 1, 0):  # what enters the networks is kept, and nothing is
+        monkeypatch.setattr("srmm.ensemble.classifier._KEPT", most)
+        scorer = model.scorer(test)
+        np.testing.assert_allclose(scorer(rows, present), expected, atol=1e-6)
+        np.testing.assert_allclose(scorer(some, less), expected_less, atol=1e-6)
     monkeypatch.setattr("srmm.ensemble.classifier._ROWS", 7)
     np.testing.assert_allclose(model.predict_proba(test), expected, atol=1e-6)
 

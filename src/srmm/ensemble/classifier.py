@@ -274,9 +274,11 @@ class SingleBranchClassifier(NetworkModel):
 
     def _scorer(self, embeddings: Embeddings) -> Scorer:
         there = np.asarray(embeddings.present)
-        if there.size * (2 * self.n_folds * self.hidden_dim + len(self.classes_)) > _KEPT:
+        wide, lines = there.size * self.n_folds * self.hidden_dim, there.size * len(self.classes_)
+        if wide + lines > _KEPT:
             return lambda rows, present: self._probabilities(embeddings[rows].mask(present))
-        entered = self._entered(folded(self.network_), embeddings, step=self._step)
+        step = self._step if 2 * wide + lines <= _KEPT else None
+        entered = self._entered(folded(self.network_), embeddings, step)
 
         def score(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
             out = np.empty((len(rows), len(self.classes_)))
