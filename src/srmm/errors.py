@@ -34,6 +34,11 @@ class MissingExtraError(SrmmError, ImportError):
     def __init__(self, package: str, extra: str, purpose: str, instead: str = "") -> None:
         install = f"Install it with: pip install 'srmm[{extra}]'"
         super().__init__(f"{purpose} needs {package}. {install}" + (instead and f". {instead}"))
+        self._given = package, extra, purpose, instead
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str, str]]:
+        """By what it was made of, or a worker that raises it would pass for one that died."""
+        return type(self), self._given
 
 
 @contextmanager

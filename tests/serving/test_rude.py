@@ -95,6 +95,48 @@ def test_a_charset_that_is_none_is_refused(client: Any, charset: str) -> None:
     assert "The form cannot be read" in response.json()["error"]["reason"]
 
 
+_FIELD, _FILE = 'name="text"', 'name="image"; filename="a.png"'
+_WRAPPED = [
+    ("Content-Transfer-Encoding: base64", "YSByZWQgc2hvZQ==", "comes as 'base64'"),
+    ("Content-Transfer-Encoding: Quoted-Printable", "a=20red=20shoe", "comes as 'Quoted-Print"),
+    ("Content-Type: multipart/mixed; boundary=C", "--C\r\n\r\nshoe\r\n--C--", "parts of its own"),
+]
+_OF_ANOTHER_CHARSET = [
+    ("Content-Type: text/plain; charset=iso-2022-jp", "\x1b$B1&\x1b(B", "is in 'iso-2022-jp'"),
+    ("Content-Type: text/plain; charset=klingon", "a red shoe", "unknown encoding"),
+]
+
+
+@pytest.mark.parametrize(
+    ("head", "text", "says", "name"),
+    [*[(*case, name) for case in _WRAPPED for name in (_FIELD, _FILE)],
+     *[(*case, _FIELD) for case in _OF_ANOTHER_CHARSET]],
+)  # fmt: skip
+def test_a_field_that_is_wrapped_is_refused(
+    client: Any, head: str, text: str, says: str, name: str
+) -> None:
+    """It was predicted as the text of its wrapping."""
+    part = f"--{BOUNDARY}\r\nContent-Disposition: form-data; {name}\r\n{head}\r\n\r\n{text}\r\n"
+    body = f"{part}--{BOUNDARY}--\r\n".encode()
+    response = client.post("/predict", content=body, headers=FORM)
+    assert response.status_code == 400
+    assert says in response.json()["error"]["reason"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["Content-Transfer-Encoding: 8bit", "Content-Type: text/plain; charset=ISO-8859-1",
+     "Content-Transfer-Encoding: BINARY\r\nContent-Type: text/plain; charset=UTF-8"],
+)  # fmt: skip
+def test_a_field_as_common_clients_send_it_is_read(client: Any, head: str) -> None:
+    part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="text"\r\n{head}\r\n\r\n'
+    body = f"{part}a red shoe\r\n--{BOUNDARY}--\r\n".encode()
+    response = client.post("/predict", content=body, headers=FORM)
+    assert response.status_code == 200
+    plain = client.post("/predict", json={"text": "a red shoe"}).json()
+    assert response.json()["predictions"] == plain["predictions"]
+
+
 def test_a_form_without_its_end_is_refused(client: Any) -> None:
     body = form({"text": "a red shoe", "price": "12"})
     for cut in (body[: body.rindex(b"--")], body[:-40], b""):
