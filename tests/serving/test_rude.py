@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 import threading
 import time
@@ -10,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser
 
-from srmm.serving import bodies
+from srmm.serving import bodies, process
 from srmm.serving.bodies import read_json_body
 from srmm.serving.refusals import Refusal
 from tests.serving.conftest import photo
@@ -231,3 +234,21 @@ def test_broken_uploads_are_refused_or_answered(client: Any) -> None:
         seen.add(response.status_code)
     assert {200, 400, 422} <= seen
     assert client.post("/predict", json=rows[0]).json() == whole
+
+
+def test_a_form_that_is_none_leaves_nothing_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Its parser wrote a line for each, with what it met."""
+    loggers = process._log_config({"loggers": {}})["loggers"]
+    parser = logging.getLogger("python_multipart")
+    before = parser.level
+    try:
+        parser.setLevel(loggers["python_multipart"]["level"])
+        with pytest.raises(MultipartParseError):
+            MultipartParser(b"B", {}).write(b"no boundary")
+        assert not caplog.records
+        parser.setLevel(before)
+        with pytest.raises(MultipartParseError):
+            MultipartParser(b"B", {}).write(b"no boundary")
+        assert caplog.records  # or there would be nothing to keep out
+    finally:
+        parser.setLevel(before)
