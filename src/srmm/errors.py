@@ -38,6 +38,11 @@ class MissingExtraError(SrmmError, ImportError):
     def __init__(self, package: str, extra: str, purpose: str, instead: str = "") -> None:
         install = f"Install it with: pip install 'srmm[{extra}]'"
         super().__init__(f"{purpose} needs {package}. {install}" + (instead and f". {instead}"))
+        self._given = package, extra, purpose, instead
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str, str]]:
+        """By what it was made of, or a worker that raises it would pass for one that died."""
+        return type(self), self._given
 
 
 @contextmanager
@@ -57,6 +62,10 @@ def damage_explained(what: object, remedy: str) -> Iterator[None]:
             raise StoreError(_damage(what, error, remedy)) from error
         reason = error.strerror or type(error).__name__
         raise StoreError(f"{what} cannot be read ({reason}). {remedy}") from error
+    except UnicodeEncodeError as error:
+        if is_text(str(what)):
+            raise StoreError(_damage(what, error, remedy)) from error
+        raise StoreError(no_text(what)) from error
     except Exception as error:
         raise StoreError(_damage(what, error, remedy)) from error
 
@@ -84,6 +93,23 @@ def _damage(what: object, error: Exception, remedy: str) -> str:
     if type(error) is not ValueError or not said:  # which checks of ours raise, with a sentence
         said = f"{kind}: {said}" if said else kind
     return f"{what} cannot be read, or is damaged ({said}). {remedy}"
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be written as UTF-8; a file's may be of any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def no_text(path: object) -> str:
+    """The message for a file or folder to read whose name `is_text` finds none."""
+    return (
+        f"{str(path)!r} is no name in UTF-8, and files under it are not read by all that has to "
+        "read them. Nothing says that it is damaged: rename it."
+    )
 
 
 def did_you_mean(name: object, options: Iterable[object]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,36 @@ def test_the_next_command_can_be_copied(tmp_path: Path, capsys) -> None:
 def test_a_name_that_is_no_text_gets_a_sentence(tmp_path: Path, capsys) -> None:
     code = run(["fit", table(tmp_path / "t.csv"), *FIT, "-o", str(tmp_path / "m\udcff")])
     assert code == 1
-    assert "is no valid UTF-8" in capsys.readouterr().err.replace("\n", " ")
-    assert not (tmp_path / "m\udcff").exists()
+    assert "is no name in UTF-8" in capsys.readouterr().err.replace("\n", " ")
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]  # nothing was encoded
+
+
+@pytest.mark.workflow
+def test_whole_files_under_a_name_that_is_no_text_are_not_called_damaged(
+    tmp_path: Path, capsys
+) -> None:
+    data, odd = table(tmp_path / "t.csv"), tmp_path / "m\udcff"
+    assert run(["fit", data, *FIT, "-o", str(tmp_path / "m")]) == 0
+    for name in ("m", "m.embeddings"):
+        shutil.copytree(tmp_path / name, odd / name)
+    shutil.copy(data, odd)
+    capsys.readouterr()
+    for arguments, says in (
+        (["predict", odd / "m", data, "-o", tmp_path / "o.csv"], "Nothing says that it is damaged"),
+        (["check", odd / "m.embeddings"], "Nothing says that it is damaged"),
+        (["fit", odd / "t.csv", *FIT, "-o", tmp_path / "n"], "it could not be noted what the emb"),
+        (["encode", odd / "t.csv", *FIT[:4], "-o", tmp_path / "n"], "it could not be noted what"),
+        (["predict", tmp_path / "m", data, "-o", odd / "o.parquet"], "Parquet and ONNX files are"),
+        (["distil", tmp_path / "m", "-o", odd / "d"], "Parquet and ONNX files are"),
+        (["export", tmp_path / "m", "-o", odd / "e"], "Parquet and ONNX files are"),
+    ):
+        assert run([str(argument) for argument in arguments]) == 1
+        said = capsys.readouterr().err
+        assert says in said.replace("\n", " ")
+        assert len(said) < 500
+    here = {path.name for path in tmp_path.iterdir() if path.suffix != ".lock"}
+    assert here == {"t.csv", "m", "m.embeddings", odd.name}
+    assert run(["predict", str(tmp_path / "m"), str(odd / "t.csv"), "-o", f"{tmp_path}/o.csv"]) == 0
 
 
 def test_a_seed_below_zero_is_a_usage_error(capsys) -> None:

@@ -8,6 +8,7 @@ import datetime
 import gzip
 import json
 import lzma
+import shlex
 import sqlite3
 import subprocess
 import warnings
@@ -337,6 +338,18 @@ def test_several_tables_need_a_query(shop: Path) -> None:
     assert cells(shop, query="SELECT one FROM dear") == [[1]]
 
 
+def test_the_query_that_is_proposed_can_be_run(tmp_path: Path) -> None:
+    path = tmp_path / "two.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("""CREATE TABLE "a's 'best' order" (n INTEGER)""")
+        connection.execute("CREATE VIEW b AS SELECT 1 AS n")
+    connection.close()
+    with pytest.raises(InputError) as caught:
+        open_source(path)
+    proposed = str(caught.value).partition("--query ")[2].partition(" (query=")[0]
+    assert cells(path, query=shlex.split(proposed)[0]) == [[]]
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [
@@ -361,6 +374,18 @@ def test_what_is_no_database(tmp_path: Path) -> None:
         open_source(f"sqlite:///{tmp_path / 'no.sqlite'}")
     with pytest.raises(InputError, match="is a URL, not a table that lies here"):
         open_source("https://shop.org/goods.csv")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["sqlite:///{}", "sqlite:///{}?timeout=5", "sqlite+pysqlite:///{}", "duckdb:///{}",
+     "sqlite:///file:{}?uri=true"],
+)  # fmt: skip
+def test_no_database_is_made_where_none_is(tmp_path: Path, address: str) -> None:
+    """The drivers make an empty file, which then "has no table"."""
+    with pytest.raises(InputError, match=r"no.db does not exist: it should be the database's file"):
+        open_source(address.format(tmp_path / "no.db"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_address_of_sqlalchemy(shop: Path) -> None:
@@ -400,6 +425,8 @@ def test_no_password_in_a_message(address: str) -> None:
         ("postgresql://host/shop?user=a@b", "postgresql://host/shop?user=a@b"),
         ("mssql+pyodbc:///?odbc_connect=PWD%3Dx&a=b", "mssql+pyodbc:///?a=b"),
         ("mysql://h/d?ssl_key=k&password=x", "mysql://h/d"),
+        ("sqlite:////a@b/shop.db?password=x&timeout=5", "sqlite:////a@b/shop.db?timeout=5"),
+        ("sqlite+pysqlcipher://:pass@//a@b/shop.db", "sqlite+pysqlcipher:////a@b/shop.db"),
     ],
 )
 def test_no_password_is_kept(address: str, kept: str) -> None:
@@ -411,6 +438,7 @@ def test_a_kept_name_opens_the_same_from_elsewhere(
 ) -> None:
     monkeypatch.chdir(shop.parent)
     names = [kept_name(shop.name), kept_name(f"sqlite:///{shop.name}")]
+    names.append(kept_name(f"sqlite+pysqlite:///{shop.name}"))
     monkeypatch.chdir("/")
     assert all(cells(name, "n") == [[7, 2.5, None]] for name in names)
 

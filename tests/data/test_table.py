@@ -7,9 +7,12 @@ import gzip
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -612,3 +615,54 @@ def test_what_is_in_the_index_of_a_frame_is_said_to_be_there() -> None:
     with pytest.raises(InputError, match=r"label column 'y' is not in the frame. It names the fr"):
         read_table(frame, text="t", label="y")
     assert read_table(frame.reset_index(), text="t", label="y").labels is not None
+
+
+# --- texts that are held as bytes -----------------------------------------------------------------
+
+
+def as_bytes(path: Path) -> Path:
+    """A Parquet file whose texts have no type, as some programs write them."""
+    texts = {
+        "id": ["a1", "a2", "a3", "a4"],
+        "title": ["red shoe", "n/a", " ", "été"],
+        "price": ["1,5", "2", "-", "3"],
+        "part": ["train", "Test", "-", "train"],
+        "kind": ["shoe", "hat", "hat", "shoe"],
+        "tone": ["red", "blue", "blue", "red"],
+    }
+    cells = {
+        name: pa.array([t.encode() for t in held], pa.binary()) for name, held in texts.items()
+    }
+    pq.write_table(pa.table(cells | {"raw": pa.array([b"\xff\x00"] * 4)}), path)
+    pd.DataFrame(texts).to_csv(path.with_suffix(".csv"), index=False)
+    return path
+
+
+def test_texts_without_a_type_are_texts(tmp_path: Path) -> None:
+    """A marker among them was a text, a number a category, and a split unknown."""
+    path = as_bytes(tmp_path / "t.parquet")
+    chosen: Any = {"text": "title", "image": "{id}.jpg", "features": ["n=price", "m=price,tone"]}
+    roles = {"label": "kind", "id": "id", "split": "part"}
+    one, other = (read_table(p, **chosen, **roles) for p in (path, path.with_suffix(".csv")))
+    assert one.items["text"].tolist() == ["red shoe", None, None, "été"]
+    for name in one.items:
+        assert repr(list(one.items[name])) == repr(list(other.items[name]))
+    for role in ("split", "labels", "ids"):
+        assert getattr(one, role).tolist() == getattr(other, role).tolist()
+
+
+def test_a_path_without_a_type_is_a_path(tmp_path: Path) -> None:
+    """It was a picture that cannot be read; a picture's bytes stay what they are."""
+    held = ["été/1.jpg".encode(), b"", b"\x89PNG\r\n", b'<svg width="1"/>', b"n/a", b"P1 1 1\n1"]
+    frame = pd.DataFrame({"photo": held})
+    assert read_table(frame, image="photo").items["image"].tolist() == [
+        "été/1.jpg", b"", *held[2:4], None, held[5]
+    ]  # fmt: skip
+
+
+def test_bytes_are_no_features(tmp_path: Path) -> None:
+    """They were names of categories."""
+    path = as_bytes(tmp_path / "t.parquet")
+    for features in ("raw", "v=price,raw"):
+        with pytest.raises(InputError, match=r"'raw' of row 0 of t.parquet holds 2 bytes that are"):
+            read_table(path, features=features)

@@ -142,3 +142,22 @@ def test_a_link_stays_a_link_and_what_it_leads_to_is_replaced(tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "disk", "new", "new.txt", "old", "old.txt"
     ]  # fmt: skip
+
+
+def test_what_lies_behind_a_link_and_up_is_where_the_system_has_it(tmp_path: Path) -> None:
+    """A temporary folder was made in one place and filled in another."""
+    (tmp_path / "disk" / "data").mkdir(parents=True)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "disk" / "data")
+    up = tmp_path / "here" / "link" / ".."
+    for _ in range(2):  # the second time what is there is replaced
+        with replacing_folder(up / "model") as folder:
+            (folder / "file").write_text("whole")
+            assert folder.parent == tmp_path / "disk"
+        with replacing_file(up / "table.csv") as file:
+            file.write_text("whole")
+            assert file.parent == tmp_path / "disk"
+    assert (tmp_path / "disk" / "model" / "file").read_text() == "whole"
+    names = {path.name for path in (tmp_path / "disk").iterdir()}
+    assert names == {"data", "model", "table.csv"}
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["link"]

@@ -216,6 +216,11 @@ def test_confusion_draws_every_cell_that_is_not_empty():
     assert "&lt;0&gt; → &lt;1&gt;: 1 of 4 (25.0 %)" in svg
 
 
+def test_an_arrow_between_names_from_right_to_left_leads_from_the_first() -> None:
+    svg = str(confusion_svg({"labels": ["חתול", "כלב"], "matrix": [[3, 1], [0, 2]]}))
+    assert "\u2068חתול\u2069 → \u2068כלב\u2069: 1 of 4" in svg
+
+
 def test_a_matrix_of_up_to_18_long_names_leaves_room_for_its_pairs_beside_it():
     for n in range(2, 19):
         labels = [f"{i} of the longest names that a shop has" for i in range(n)]

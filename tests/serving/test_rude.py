@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 import threading
 import time
@@ -10,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser
 
-from srmm.serving import bodies
+from srmm.serving import bodies, process
 from srmm.serving.bodies import read_json_body
 from srmm.serving.refusals import Refusal
 from tests.serving.conftest import photo
@@ -93,6 +96,48 @@ def test_a_charset_that_is_none_is_refused(client: Any, charset: str) -> None:
     response = client.post("/predict", content=form({"text": "é"}), headers=headers)
     assert response.status_code == 400
     assert "The form cannot be read" in response.json()["error"]["reason"]
+
+
+_FIELD, _FILE = 'name="text"', 'name="image"; filename="a.png"'
+_WRAPPED = [
+    ("Content-Transfer-Encoding: base64", "YSByZWQgc2hvZQ==", "comes as 'base64'"),
+    ("Content-Transfer-Encoding: Quoted-Printable", "a=20red=20shoe", "comes as 'Quoted-Print"),
+    ("Content-Type: multipart/mixed; boundary=C", "--C\r\n\r\nshoe\r\n--C--", "parts of its own"),
+]
+_OF_ANOTHER_CHARSET = [
+    ("Content-Type: text/plain; charset=iso-2022-jp", "\x1b$B1&\x1b(B", "is in 'iso-2022-jp'"),
+    ("Content-Type: text/plain; charset=klingon", "a red shoe", "unknown encoding"),
+]
+
+
+@pytest.mark.parametrize(
+    ("head", "text", "says", "name"),
+    [*[(*case, name) for case in _WRAPPED for name in (_FIELD, _FILE)],
+     *[(*case, _FIELD) for case in _OF_ANOTHER_CHARSET]],
+)  # fmt: skip
+def test_a_field_that_is_wrapped_is_refused(
+    client: Any, head: str, text: str, says: str, name: str
+) -> None:
+    """It was predicted as the text of its wrapping."""
+    part = f"--{BOUNDARY}\r\nContent-Disposition: form-data; {name}\r\n{head}\r\n\r\n{text}\r\n"
+    body = f"{part}--{BOUNDARY}--\r\n".encode()
+    response = client.post("/predict", content=body, headers=FORM)
+    assert response.status_code == 400
+    assert says in response.json()["error"]["reason"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["Content-Transfer-Encoding: 8bit", "Content-Type: text/plain; charset=ISO-8859-1",
+     "Content-Transfer-Encoding: BINARY\r\nContent-Type: text/plain; charset=UTF-8"],
+)  # fmt: skip
+def test_a_field_as_common_clients_send_it_is_read(client: Any, head: str) -> None:
+    part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="text"\r\n{head}\r\n\r\n'
+    body = f"{part}a red shoe\r\n--{BOUNDARY}--\r\n".encode()
+    response = client.post("/predict", content=body, headers=FORM)
+    assert response.status_code == 200
+    plain = client.post("/predict", json={"text": "a red shoe"}).json()
+    assert response.json()["predictions"] == plain["predictions"]
 
 
 def test_a_form_without_its_end_is_refused(client: Any) -> None:
@@ -189,3 +234,21 @@ def test_broken_uploads_are_refused_or_answered(client: Any) -> None:
         seen.add(response.status_code)
     assert {200, 400, 422} <= seen
     assert client.post("/predict", json=rows[0]).json() == whole
+
+
+def test_a_form_that_is_none_leaves_nothing_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Its parser wrote a line for each, with what it met."""
+    loggers = process._log_config({"loggers": {}})["loggers"]
+    parser = logging.getLogger("python_multipart")
+    before = parser.level
+    try:
+        parser.setLevel(loggers["python_multipart"]["level"])
+        with pytest.raises(MultipartParseError):
+            MultipartParser(b"B", {}).write(b"no boundary")
+        assert not caplog.records
+        parser.setLevel(before)
+        with pytest.raises(MultipartParseError):
+            MultipartParser(b"B", {}).write(b"no boundary")
+        assert caplog.records  # or there would be nothing to keep out
+    finally:
+        parser.setLevel(before)

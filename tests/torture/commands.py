@@ -181,6 +181,12 @@ COMMANDS = (
                                   "--seeds", "1", "-o", f / "compared"],
             {"compared/comparison.json": "json", "compared/comparison.html": "report",
              "compared/cells": "cells"}, ("store",)),
+    Command("check", lambda f: ["check", f / "model", f / "table.csv", "-o", f / "watch.html"],
+            {"watch.html": "report", "watch.json": "json", "model": "model"},
+            ("table.csv", "model", "model.embeddings")),
+    Command("reproduce", lambda f: ["reproduce", "table6", "--data", f / "store", "--methods",
+                                    "logreg,logreg-concat", "--seeds", "1", "-o", f / "runs/six"],
+            {"runs/six/results.json": "json", "runs/cells": "cells"}, ("store",)),
     Command("distil", lambda f: ["distil", f / "default", "-o", f / "small", "--overwrite"],
             {"small": "model"}, ("default", "default.embeddings")),
 )  # fmt: skip

@@ -158,7 +158,7 @@ def run(arguments: list[str]) -> int:
         _complain(str(error))
         return 1
     except UnicodeEncodeError as error:  # bytes of a name, or of a cell, that are no text
-        _complain(f"{shown(error.object)} is no valid UTF-8 and cannot be stored. Rename it.")
+        _complain(f"{_line_of(error)} is no valid UTF-8 and cannot be stored. Rename it.")
         return 1
     except KeyboardInterrupt:
         _complain(f"Interrupted. {_KEPT}")
@@ -191,6 +191,13 @@ def whole_help(*names: str) -> None:
 def _as_a_line(message: Warning | str, *where: Any, **more: Any) -> str:
     """A warning without the line of code it came from, which says nothing to whoever typed."""
     return f"warning: {message}\n"
+
+
+def _line_of(error: UnicodeEncodeError) -> str:
+    """The line that could not be written, which a file may have many of."""
+    text = str(error.object)
+    start, end = text.rfind("\n", 0, error.start) + 1, text.find("\n", error.end)
+    return shown(text[start : len(text) if end < 0 else end].strip(" ,"))
 
 
 def _complain(message: str) -> None:

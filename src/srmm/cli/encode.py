@@ -64,9 +64,10 @@ def encode(
     from srmm.encoding.fitting import read_as_cells
     from srmm.errors import InputError
     from srmm.workflows import note_source, open_data
-    from srmm.workflows.places import check_place
+    from srmm.workflows.places import check_noted, check_place
 
-    check_place(output)
+    check_place(output, utf8=True)
+    check_noted(table, source.root)
     encoders = pairs("--encoder", encoder)
     data = open_data(
         table,

@@ -68,6 +68,7 @@ def _features(
     columns = {column: cells[column] for column in modality.columns}
     for column, held in columns.items():
         _check_real(where, column, held)
+        _check_no_bytes(where, column, held)
     if modality.form == "column" and not as_cells and holds_vectors(cells[modality.columns[0]]):
         return _vectors(where, modality, cells[modality.columns[0]])
     numbers = None if as_cells else numeric_block(columns)
@@ -88,6 +89,18 @@ def _check_real(where: Where, column: str, cells: np.ndarray) -> None:
     raise InputError(
         f"Column {column!r} of {where(row)} has complex numbers, {str(cells[row])[:40]}. Features "
         "are real: make columns of its parts, such as .real and .imag, or numpy.abs of it."
+    )
+
+
+def _check_no_bytes(where: Where, column: str, cells: np.ndarray) -> None:
+    """Bytes that are no text, such as a vector's in a database, would be names of categories."""
+    if bytes not in set(map(type, cells)):
+        return
+    row = next(row for row, cell in enumerate(cells) if type(cell) is bytes)
+    raise InputError(
+        f"Column {column!r} of {where(row)} holds {len(cells[row]):,} bytes that are no text. "
+        "Features are numbers, lists of numbers, or texts: write a vector as a list, in Parquet or "
+        "JSON Lines, or read it into a frame (numpy.frombuffer)."
     )
 
 

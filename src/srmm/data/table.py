@@ -12,6 +12,7 @@ import pandas as pd
 
 from srmm.data.arrays import as_rows
 from srmm.data.blocks import holds_cells
+from srmm.data.byte_texts import with_texts
 from srmm.data.cells import read_groups, read_ids, read_items, read_labels, read_splits
 from srmm.data.columns import (
     PATH_KINDS,
@@ -238,6 +239,7 @@ def read_table(
     wanted = [column for modality in modalities for column in modality.columns]
     wanted += [column for column in roles.values() if column is not None]
     columns = table.read(list(dict.fromkeys(wanted)))
+    columns = replace(columns, cells=with_texts(columns.cells, modalities))
     if not columns.n:
         raise InputError(f"{table.name} has no rows, only column names.")
     read = _without_items(

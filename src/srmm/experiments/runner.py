@@ -22,7 +22,7 @@ from srmm.experiments.data import ExperimentData, draw_mask, mask_digest, split_
 from srmm.experiments.plan import Run, check_names, find_experiment, plan
 from srmm.experiments.run_check import check_run
 from srmm.experiments.views import VIEWS
-from srmm.files import json_ready, only_writer, read_json, replacing_file, write_json
+from srmm.files import followed, json_ready, only_writer, read_json, replacing_file, write_json
 from srmm.version import versions
 
 FORMAT = "srmm-experiment"
@@ -103,6 +103,7 @@ def _replacing_run(output: Path) -> Iterator[Path]:
     configuration, which tells a run from somebody else's folder. Whoever is killed in between
     leaves a folder without `_LAST`, that is, no finished run; the same command makes it whole.
     """
+    output = followed(output)
     output.mkdir(parents=True, exist_ok=True)
     with only_writer(output):
         for left in output.glob(f"{_MAKING}*"):

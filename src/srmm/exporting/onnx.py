@@ -164,7 +164,7 @@ def _opened(model: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:
-    check_place(folder)
+    check_place(folder, utf8=True)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not is_of_format(folder / ABOUT, FORMAT):

@@ -13,7 +13,7 @@ from srmm.files.json_files import (
     write_json,
 )
 from srmm.files.locks import only_writer
-from srmm.files.names import beside
+from srmm.files.names import beside, followed
 from srmm.files.reading import read_whole, standing
 from srmm.files.tensors import load_tensors, map_tensors, save_tensors
 from srmm.files.unfinished import remove_finished, unfinished_work
@@ -28,6 +28,7 @@ __all__ = [
     "beside",
     "check_files",
     "digest_of_file",
+    "followed",
     "is_of_format",
     "json_ready",
     "listed",

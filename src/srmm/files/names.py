@@ -25,8 +25,14 @@ def beside(path: Path, name: str, ending: str) -> Path:
 
 
 def followed(path: Path) -> Path:
-    """Where a symbolic link at `path` leads, so that it stays a link; `path` if it is none."""
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
+    """Where a symbolic link at `path` leads, so that it stays a link; `path` if it is none.
+
+    So is what lies behind a link and "..": the system goes where the link leads and up from there,
+    `tempfile` goes by the letters.
+    """
+    whole = Path(os.path.realpath(path))
+    by_letters = os.path.realpath(os.path.abspath(path))  # noqa: PTH100 - is what it is about
+    return whole if path.is_symlink() or str(whole) != by_letters else path
 
 
 def temporary_prefix(path: Path) -> str:

@@ -181,7 +181,7 @@ def confusion_svg(confusion: Mapping[str, Any]) -> Markup:
         parts += _class_names(grid, i, name)
     for i, row in enumerate(matrix):
         for j in np.flatnonzero(row):
-            said = f"{shorten(names[i], 80)} → {shorten(names[j], 80)}"
+            said = f"{_apart(shorten(names[i], 80))} → {_apart(shorten(names[j], 80))}"
             share = row[j] / row.sum()
             said += f": {row[j]:,} of {row.sum():,} ({percent(float(share))} %)"
             parts.append(_cell(grid, i, int(j), int(row[j]), share, said))
@@ -190,6 +190,16 @@ def confusion_svg(confusion: Mapping[str, Any]) -> Markup:
         'aria-label="Confusion matrix of {2} classes, true classes in rows; the most confused '
         'pairs are listed in a table below">{3}</svg>'
     ).format(width, height, len(names), Markup("").join(parts))
+
+
+def _apart(name: str) -> str:
+    """A name whose direction changes nothing around it, where no style sheet can say so.
+
+    Between two that are read from right to left an arrow would lead from the second to the first.
+    """
+    if name.isascii():
+        return name
+    return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
 
 
 def _class_names(grid: _Grid, i: int, name: str) -> list[Markup]:

@@ -29,6 +29,8 @@ _AT_ONCE = 1 << 16
 """Bytes of JSON that are read while all others wait: some tenths of a millisecond."""
 _MOST_VALUES = 1_000_000
 """Of one JSON body: a value of three bytes takes a hundred as an object."""
+_AS_IT_IS = ("binary", "8bit", "7bit")
+"""Transfer encodings of a form's part that leave its bytes as they are."""
 _READER = ThreadPoolExecutor(1, thread_name_prefix="json")
 """Where larger bodies are read, one after the other: they take the memory of one."""
 
@@ -209,9 +211,11 @@ async def _form(request: Request, limits: Limits) -> FormData:
 
 class _StrictParser(MultiPartParser):
     """Texts that are not in their charset are refused, not read as other letters; so is a form
-    without its end, whose last field would pass for one that is absent."""
+    without its end, whose last field would pass for one that is absent, and what is wrapped: in
+    base64, in several parts. Nothing else unwraps it, and what is left would pass for a text."""
 
     _is_whole = False
+    _own_charset = ""
 
     def on_end(self) -> None:
         self._is_whole = True
@@ -227,13 +231,38 @@ class _StrictParser(MultiPartParser):
             raise MultiPartException("it is cut off: the boundary at its end is missing.")
         return form
 
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        part = self._current_part
+        heads = {name.decode("latin-1"): value for name, value in part.item_headers}
+        coding = heads.get("content-transfer-encoding", b"binary").decode("latin-1").strip()
+        if coding.lower() not in _AS_IT_IS:
+            raise MultiPartException(
+                f"{part.field_name!r} comes as {coding[:40]!r}, which is not read: send its bytes "
+                "as they are, without Content-Transfer-Encoding."
+            )
+        kind, options = parse_options_header(heads.get("content-type", b"text/plain"))
+        if kind.lower().startswith(b"multipart/"):
+            raise MultiPartException(
+                f"{part.field_name!r} has parts of its own, which are not read: name each row's "
+                "item, NAME[0], NAME[1], …."
+            )
+        self._own_charset = options.get(b"charset", b"").decode("latin-1")
+
     def on_part_end(self) -> None:
         part = self._current_part
         if part.file is None:
+            data = bytes(part.data)
             try:
-                bytes(part.data).decode(self._charset)
+                text = data.decode(self._charset)
+                other = data.decode(self._own_charset or self._charset)
             except (UnicodeError, LookupError) as error:  # rot-13 is none for bytes
                 raise MultiPartException(f"{part.field_name!r} is no text: {error}") from None
+            if other != text:
+                raise MultiPartException(
+                    f"{part.field_name!r} is in {self._own_charset[:40]!r}, and the form's texts "
+                    f"are read as {self._charset}. Send it in that."
+                )
         super().on_part_end()
 
 

@@ -166,7 +166,11 @@ def _environment_put_back() -> Iterator[None]:
 def _log_config(uvicorns: dict[str, Any]) -> dict[str, Any]:
     """uvicorn's log, in which srmm writes, too: what a start waits for, and what failed."""
     ours = {"handlers": ["default"], "level": "INFO", "propagate": False}
-    return {**uvicorns, "loggers": {**uvicorns["loggers"], "srmm": ours}}
+    # It warns of every form that is none, with pieces of it: the client hears that, not the log.
+    forms = {"level": "ERROR"}
+    return {
+        **uvicorns, "loggers": {**uvicorns["loggers"], "srmm": ours, "python_multipart": forms}
+    }  # fmt: skip
 
 
 def application_of(settings: Settings) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from srmm.data.embeddings import Embeddings
 from srmm.data.store import is_store, load_embeddings, read_manifest
-from srmm.errors import StoreError
+from srmm.errors import StoreError, is_text, no_text
 from srmm.files import check_files
 from srmm.learning.saving import is_model, open_saved, read_config
 from srmm.workflows.pictures import noted_reading
@@ -38,6 +38,8 @@ def check_workflow(path: Path | str) -> Checked:
     Raises `StoreError` if the folder is neither, or its list of files is damaged.
     """
     path = Path(path)
+    if not is_text(str(path)):
+        raise StoreError(no_text(path))
     if is_store(path):
         kind, about = "store", read_manifest(path)
     elif is_model(path):

@@ -29,7 +29,7 @@ def distil_workflow(
     It reads raw items as the model does, and is evaluated on the same held-out rows.
     """
     model_folder, output = Path(model_folder), Path(output)
-    check_place(output)
+    check_place(output, utf8=True)
     if output.exists() and output.resolve() == model_folder.resolve():
         raise InputError(
             f"{output} is the model that is distilled, and would be replaced by what it taught. "

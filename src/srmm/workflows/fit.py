@@ -26,7 +26,7 @@ from srmm.workflows.data import group_names, open_data, row_digests
 from srmm.workflows.encoded import Encoded, encoded_before, encoded_table
 from srmm.workflows.expected import expected_out_of_fold
 from srmm.workflows.pictures import note_source, noted_reading
-from srmm.workflows.places import check_not_inside, check_place
+from srmm.workflows.places import check_not_inside, check_noted, check_place
 from srmm.workflows.splits import choose_split, same_item_notes, trained_on
 
 
@@ -167,12 +167,13 @@ def _checked_output(
     output: Path, store: Path | None, source: str, root: Path | str | None, *, overwrite: bool
 ) -> Path:
     """The model's absolute path, if model and store may be written where they are wanted."""
-    check_place(output)
+    check_place(output, utf8=True)
     if store is not None:
-        check_place(store, "--store")
+        check_place(store, "--store", utf8=True)
     output = output.resolve()
     check_writable(output, overwrite=overwrite)
     check_not_inside(output, source, root)
+    check_noted(source, root)
     if store is not None and store.resolve().is_relative_to(output):
         raise InputError(
             f"The store {store} would lie inside the model {output}, which is replaced as a whole. "

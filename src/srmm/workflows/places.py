@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from srmm.data.sources import kept_name
 from srmm.data.store import FORMAT as STORE
-from srmm.errors import InputError
+from srmm.errors import InputError, is_text
 from srmm.files import beside
 from srmm.learning.saving import FORMAT as MODEL
 from srmm.learning.saving import check_writable, read_config
@@ -33,12 +34,13 @@ _UNFINISHED = {"in-use.txt", "README.txt"}
 _NAME_BYTES, _PATH_BYTES = 255, 4095
 
 
-def check_place(path: Path | str, option: str = "--output") -> None:
+def check_place(path: Path | str, option: str = "--output", *, utf8: bool = False) -> None:
     """Raise `InputError` if nothing can, or may, be written at `path`, a file or a folder.
 
     That is so through a link that leads nowhere, under a name that is too long, below a file, in a
     folder that is not ours to write to, in the place of a device, and inside a model, an exported
-    one, a store or unfinished work.
+    one, a store or unfinished work; with `utf8`, for what libraries of other languages write, also
+    where the name or that of a folder above is no UTF-8.
     """
     path = Path(path)
     _check_name(path, option)
@@ -49,11 +51,17 @@ def check_place(path: Path | str, option: str = "--output") -> None:
         parent = _nearest(path.absolute().parent)
         if not parent.is_dir():
             raise InputError(f"{parent} is a file, so there can be no {path} ({option}).")
-        inside = next(filter(None, map(_ours, path.resolve().parents)), None)
+        whole = path.resolve()
+        inside = next(filter(None, map(_ours, whole.parents)), None)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}; {option}).") from error
     except RuntimeError:  # before Python 3.13, of links in a ring
         raise InputError(f"{path} is reached by links that lead in a ring ({option}).") from None
+    if utf8 and not is_text(str(whole)):
+        raise InputError(
+            f"{str(whole)!r} is no name in UTF-8, and Parquet and ONNX files are written under no "
+            f"other. Choose another place ({option})."
+        )
     if inside is not None:
         raise InputError(
             f"{path} lies inside {inside[1]}, which is {inside[0]}: nothing else is written there. "
@@ -111,7 +119,7 @@ def check_folder(path: Path | str, made: Made) -> None:
 
     It would be replaced whole, so that nothing overrides this.
     """
-    check_place(path)
+    check_place(path, utf8=True)
     path = Path(path)
     if path.is_file():
         raise InputError(f"{path} is a file, and a folder is to be written (--output).")
@@ -128,7 +136,7 @@ def check_own(store: Path, trainings: Path) -> None:
     A command that keeps a store of its own makes that folder first: a store without it is
     somebody else's, who would lose the rows that this command's data lacks.
     """
-    check_place(store)
+    check_place(store, utf8=True)
     if store.exists() and not trainings.is_dir():
         raise InputError(
             f"{store} exists, and this command, which keeps its embeddings there, did not make it. "
@@ -139,7 +147,7 @@ def check_own(store: Path, trainings: Path) -> None:
 
 def check_own_model(folder: Path, *, data: str, store: str) -> None:
     """Raise `InputError` for a model that was not made from `data` with its `store` beside it."""
-    check_place(folder)
+    check_place(folder, utf8=True)
     check_writable(folder, overwrite=True)
     if not folder.exists() or not any(folder.iterdir()):
         return
@@ -149,6 +157,19 @@ def check_own_model(folder: Path, *, data: str, store: str) -> None:
             f"{folder} holds another model, which would be replaced. Choose another folder "
             "(--output)."
         )
+
+
+def check_noted(source: str, root: Path | str | None) -> None:
+    """Raise `InputError` where a table, or its pictures, lie under a name that cannot be noted.
+
+    A store notes what it was made from, as text; this is found before hours of encoding.
+    """
+    for named in (source, *(() if root is None else (os.fspath(root),))):
+        if not is_text(kept := kept_name(named)):
+            raise InputError(
+                f"{kept!r} is no name in UTF-8, and it could not be noted what the embeddings are "
+                "made from. Rename it."
+            )
 
 
 def check_not_inside(folder: Path, *sources: Path | str | None) -> None:

@@ -20,6 +20,7 @@ from srmm.workflows import made_by
 from srmm.workflows.frames import predictions_frame
 from srmm.workflows.kept_parts import KeptParts, digest_of_model
 from srmm.workflows.outputs import (
+    PARQUET,
     STANDARD_OUTPUT,
     OutputColumns,
     check_not_read,
@@ -27,7 +28,7 @@ from srmm.workflows.outputs import (
     form_of,
     writing,
 )
-from srmm.workflows.places import check_file, check_folder
+from srmm.workflows.places import check_file, check_folder, check_place
 from srmm.workflows.predict_on_workers import predicted_on_workers
 from srmm.workflows.prediction_run import (
     PredictedPart,
@@ -205,6 +206,7 @@ def _check_place(output: Path | str, form: str, overwrite: bool) -> None:
     if form == "":
         check_folder(output, made_by.folder_of_predictions)
     elif output != STANDARD_OUTPUT:
+        check_place(output, utf8=form in PARQUET)
         check_file(output, made_by.predictions, overwrite=overwrite)
 
 

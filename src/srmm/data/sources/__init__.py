@@ -26,7 +26,15 @@ from srmm.data.sources.huggingface import (
 )
 from srmm.data.sources.json_document import open_json
 from srmm.data.sources.separated import open_csv
-from srmm.data.sources.sql import is_address, is_sqlite, open_address, open_sqlite, without_secrets
+from srmm.data.sources.sql import (
+    file_of,
+    is_address,
+    is_sqlite,
+    kept_address,
+    open_address,
+    open_sqlite,
+    without_secrets,
+)
 from srmm.data.sources.text import COMPRESSIONS, uncompressed_name
 from srmm.data.sources.typed import open_arrow, open_frame, open_json_lines, open_parquet
 from srmm.data.there import exists, is_dir, is_file
@@ -106,20 +114,14 @@ def names_a_table(source: str) -> bool:
 
 def local_file(source: str) -> Path | None:
     """The file or folder on this machine that a name of a table leads to; None if there is none."""
-    if is_address(source):
-        is_here = source.lower().startswith("sqlite:///") and "?" not in source
-        path = Path(source[len("sqlite:///") :]) if is_here else None
-    else:
-        path = split_sheet(Path(source))[0]
+    path = file_of(source) if is_address(source) else split_sheet(Path(source))[0]
     return path if path is not None and path.exists() else None
 
 
 def kept_name(source: str) -> str:
     """What may be written down to open a table again: an absolute path, no password."""
     if is_address(source):
-        if not source.lower().startswith("sqlite:///"):
-            return without_secrets(source)
-        return f"sqlite:///{os.path.abspath(source[len('sqlite:///') :])}"  # noqa: PTH100
+        return kept_address(source)
     return str(Path(source).resolve()) if names_a_table(source) else source
 
 

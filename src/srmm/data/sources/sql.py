@@ -6,13 +6,15 @@ message or a file.
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from srmm.data.limits import check_unpacked
 from srmm.data.sources.base import LoadedColumns, OpenedTable, object_array, plain_cell
@@ -20,6 +22,7 @@ from srmm.data.there import is_file
 from srmm.errors import InputError, MissingExtraError, one_line, some_of
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\+[A-Za-z0-9_]+)?://")
+_FILE = re.compile(r"(sqlite|duckdb)(\+\w+)?://[^/?]*/(?P<path>[^?]*)", re.IGNORECASE)
 _SQLITE_HEAD = b"SQLite format 3\0"
 _SECRET = re.compile(r"pass|pwd|secret|token|key|credential|odbc_connect", re.IGNORECASE)
 _QUERIES = ("select", "with", "values", "table", "from")
@@ -55,6 +58,19 @@ def is_sqlite(path: Path) -> bool:
         return False
 
 
+def file_of(address: str) -> Path | None:
+    """The file that an address of SQLite or DuckDB names; None of a server's, or of one in memory.
+
+    >>> file_of("sqlite+pysqlite:///shop.db?timeout=5"), file_of("postgresql://host/shop")
+    (PosixPath('shop.db'), None)
+    """
+    found = _FILE.match(address)
+    path = "" if found is None else found["path"]
+    if path.startswith("file:"):  # SQLite's own kind of address
+        path = "" if "mode=memory" in address else unquote(re.sub("^file:(//)?", "", path))
+    return Path(path) if path and not path.startswith((":", "md:")) else None
+
+
 def without_secrets(address: str) -> str:
     """The address as it may be shown and kept: without password and what else may be one.
 
@@ -72,6 +88,17 @@ def without_secrets(address: str) -> str:
         rest = f"{name}@{host}" if name else host
     kept = [part for part in options.split("&") if part and not _SECRET.search(part.split("=")[0])]
     return f"{scheme}{mark}{rest}{'?' if kept else ''}{'&'.join(kept)}"
+
+
+def kept_address(address: str) -> str:
+    """What may be written down to open the database again: no password, a file's whole path."""
+    found = _FILE.match(address)
+    if found is None or file_of(address) is None or found["path"].startswith("file:"):
+        return without_secrets(address)
+    # The path is no part of what is searched: an @ in it ends no password.
+    options = without_secrets("x://" + address[found.end() :])[len("x://") :]
+    start = without_secrets(address[: found.start("path")])
+    return f"{start}{os.path.abspath(found['path'])}{options}"  # noqa: PTH100
 
 
 def open_sqlite(path: Path, query: str | None = None) -> OpenedTable:
@@ -114,10 +141,10 @@ def open_address(address: str, query: str | None = None) -> OpenedTable:
     Raises `MissingExtraError` without the extra `srmm[sql]`.
     """
     name = without_secrets(address)
-    if address.lower().startswith("sqlite:///") and "?" not in address:
-        path = Path(address[len("sqlite:///") :])
-        if not is_file(path):
-            raise InputError(f"{path} does not exist: it should be an SQLite file ({name}).")
+    path = file_of(address)
+    if path is not None and not is_file(path):  # which SQLAlchemy's drivers would make
+        raise InputError(f"{path} does not exist: it should be the database's file ({name}).")
+    if path is not None and address.lower().startswith("sqlite:///") and "?" not in address:
         return open_sqlite(path, query)
     try:
         import sqlalchemy
@@ -220,7 +247,7 @@ def _only_table(database: _Database) -> str:
         raise InputError(f"{database.name} has no table.")
     raise InputError(
         f"{database.name} has {len(tables)} tables: {some_of(map(repr, tables), 20)}. Choose with "
-        f"a query, e.g. --query 'SELECT * FROM {tables[0]}' (query=…)."
+        f"a query, e.g. --query {shlex.quote(f'SELECT * FROM {database.quoted(tables[0])}')} (query=…)."
     )
 
 
