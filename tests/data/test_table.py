@@ -651,15 +651,6 @@ def test_texts_without_a_type_are_texts(tmp_path: Path) -> None:
         assert getattr(one, role).tolist() == getattr(other, role).tolist()
 
 
-def test_a_path_without_a_type_is_a_path(tmp_path: Path) -> None:
-    """It was a picture that cannot be read; a picture's bytes stay what they are."""
-    held = ["été/1.jpg".encode(), b"", b"\x89PNG\r\n", b'<svg width="1"/>', b"n/a", b"P1 1 1\n1"]
-    frame = pd.DataFrame({"photo": held})
-    assert read_table(frame, image="photo").items["image"].tolist() == [
-        "été/1.jpg", b"", *held[2:4], None, held[5]
-    ]  # fmt: skip
-
-
 def test_bytes_are_no_features(tmp_path: Path) -> None:
     """They were names of categories."""
     path = as_bytes(tmp_path / "t.parquet")
