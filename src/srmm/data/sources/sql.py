@@ -245,9 +245,10 @@ def _only_table(database: _Database) -> str:
         return tables[0]
     if not tables:
         raise InputError(f"{database.name} has no table.")
+    query = shlex.quote(f"SELECT * FROM {database.quoted(tables[0])}")
     raise InputError(
         f"{database.name} has {len(tables)} tables: {some_of(map(repr, tables), 20)}. Choose with "
-        f"a query, e.g. --query {shlex.quote(f'SELECT * FROM {database.quoted(tables[0])}')} (query=…)."
+        f"a query, e.g. --query {query} (query=…)."
     )
 
 
