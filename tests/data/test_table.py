@@ -612,3 +612,16 @@ def test_what_is_in_the_index_of_a_frame_is_said_to_be_there() -> None:
     with pytest.raises(InputError, match=r"label column 'y' is not in the frame. It names the fr"):
         read_table(frame, text="t", label="y")
     assert read_table(frame.reset_index(), text="t", label="y").labels is not None
+
+
+def test_what_a_mask_hides_in_a_cell_is_absent() -> None:
+    hidden = np.ma.array([1e6, 1e6], mask=True)
+    cells = [np.ma.array([1.0, 2.0]), hidden, [3.0, 4.0]]
+    table = read_table(pd.DataFrame({"v": cells}), features="v")
+    assert [item is None for item in table.items["features"]] == [False, True, False]
+    numbers = [np.ma.array(1.0), np.ma.array(1e6, mask=True), 2.0]
+    table = read_table(pd.DataFrame({"n": numbers}), features="n")
+    assert [item is None for item in table.items["features"]] == [False, True, False]
+    cells[1] = np.ma.array([1e6, 1.0], mask=[True, False])
+    with pytest.raises(InputError, match=r"row 1 of the frame .* is partly masked"):
+        read_table(pd.DataFrame({"v": cells}), features="v")

@@ -63,6 +63,38 @@ def test_lists_of_words_that_a_text_file_holds_are_tags() -> None:
         read_table(pd.DataFrame({"tags": ["[1, 2]", "[3, 4]"]}), features="tags")
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["('red', 'blue')", "('blue',)", "()", "('red',)"],
+        ["{'red', 'blue'}", "{'blue'}", "{}", "{'red'}"],
+        ["{red,blue}", "{blue}", "{}", "{red}"],
+        ["[red, blue]", "[blue]", "[]", "[red]"],
+    ],
+    ids=["tuples", "sets", "PostgreSQL's arrays", "bare words"],
+)
+def test_lists_of_words_are_tags_however_a_program_writes_them(cells: list[str]) -> None:
+    table = read_table(pd.DataFrame({"tags": cells * 2, "n": range(8)}), features="tags,n")
+    encoder = ColumnsEncoder()
+    encoder.fit(list(table.items["features"]))
+    assert set(features(encoder)) == {"tags has red", "tags has blue", "tags is blank", "n"}
+
+
+@pytest.mark.parametrize("unit", ["[kg]", "[m/s]", "[-]", "{a: 1}", '{"a": 1}', "[0, 5)"])
+def test_a_text_in_brackets_is_no_vector(unit: str) -> None:
+    frame = pd.DataFrame({"weight": [unit, *map(str, range(9))], "n": range(10)})
+    table = read_table(frame, features="weight,n")
+    encoder = ColumnsEncoder()
+    encoder.fit(list(table.items["features"]))
+    assert "weight: numbers; 1 blank training cell" in encoder.notes[0]
+
+
+@pytest.mark.parametrize("vector", ["[1, 2]", "[1. 2.]", "[-1e-3 nan]", "[[1, 2]]", "[1 ... 2]"])
+def test_a_vector_written_as_a_text_is_refused(vector: str) -> None:
+    with pytest.raises(InputError, match="holds vectors, which stand beside no other columns"):
+        read_table(pd.DataFrame({"v": [vector] * 4, "n": range(4)}), features="v,n")
+
+
 def test_cells_with_another_decimal_sign_than_in_training_are_said() -> None:
     encoder = fitted({"price": ["1,5", "2,5", "1.204,5", "0,5"]})
     (said,) = encoder.notes_on(items_of({"price": ["0.5", "2.75", "1.234"]}))
