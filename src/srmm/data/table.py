@@ -26,6 +26,7 @@ from srmm.data.download import fetch_items
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import check_label_types, known_labels
 from srmm.data.leaks import leak_notes
+from srmm.data.letters import letter_notes
 from srmm.data.missing import (
     IsMarker,
     blank_markers,
@@ -337,7 +338,7 @@ def _items(
         notes = odd_number_notes(modality.columns, cells, plain=not holds_cells(items))
     elif modality.kind == "text" and (repeated := repeated_text_note(modality.name, items)):
         notes = [repeated]
-    return items, notes + leak_notes(modality, cells, read.labels)
+    return items, notes + letter_notes(modality, cells) + leak_notes(modality, cells, read.labels)
 
 
 def check_labels(labels: Table | Embeddings | Sequence[Any] | np.ndarray | None) -> np.ndarray:

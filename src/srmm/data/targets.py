@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.letters import lost_letters
 from srmm.data.missing import counted, is_marker
 from srmm.data.numerals import as_float
 from srmm.errors import InputError, shown
@@ -86,6 +87,7 @@ def label_notes(column: str, labels: np.ndarray) -> list[str]:
     if not counts:
         return []
     found = [twins(counts), _dates(counts) or _combinations(counts) or _numbers(counts)]
+    found.append(lost_letters(label for label in labels if isinstance(label, str)))
     return [f"Column {column!r}: {sentence}" for sentence in found if sentence]
 
 
