@@ -35,6 +35,7 @@ from srmm.data.missing import (
     without_markers,
 )
 from srmm.data.odd_numbers import odd_number_notes
+from srmm.data.odd_rows import odd_row_notes
 from srmm.data.slashes import with_slashes
 from srmm.data.sources import open_source
 from srmm.data.sources.base import LoadedColumns, OpenedTable
@@ -251,6 +252,8 @@ def read_table(
         assumed=assumed,
     )
     read, notes = _with_roles(read, columns.cells, roles, is_marker, to_predict=table.to_predict)
+    if not read.first_row:
+        notes += odd_row_notes(read.where, columns.cells)
     others = [column for column in roles.values() if column]
     for modality in modalities:
         clean, said = without_markers(modality, columns.cells, is_marker, others)
