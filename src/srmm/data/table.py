@@ -31,7 +31,6 @@ from srmm.data.missing import (
     IsMarker,
     blank_markers,
     parse_missing,
-    repeated_text_note,
     without_markers,
 )
 from srmm.data.odd_numbers import odd_number_notes
@@ -40,6 +39,7 @@ from srmm.data.slashes import with_slashes
 from srmm.data.sources import open_source
 from srmm.data.sources.base import LoadedColumns, OpenedTable
 from srmm.data.targets import check_targets, group_notes, label_notes, tidy_names
+from srmm.data.text_notes import text_notes
 from srmm.data.usual import with_usual
 from srmm.errors import InputError
 
@@ -339,8 +339,8 @@ def _items(
     elif modality.kind == "features" and not to_predict:
         # Of cells, their encoder says how it reads them.
         notes = odd_number_notes(modality.columns, cells, plain=not holds_cells(items))
-    elif modality.kind == "text" and (repeated := repeated_text_note(modality.name, items)):
-        notes = [repeated]
+    elif modality.kind == "text":
+        notes = text_notes(modality.name, items)
     return items, notes + letter_notes(modality, cells) + leak_notes(modality, cells, read.labels)
 
 
