@@ -126,6 +126,12 @@ def test_numbers_of_a_column_that_lost_its_unit_are_said() -> None:
     assert mixed.notes_on(items_of({"weight": ["1200", 3]})) == ()
 
 
+def test_numbers_in_several_units_are_left_out_for_that_reason() -> None:
+    weights = [f"{n} kg" if n % 2 else f"{n}00 g" for n in range(1, 21)]
+    note = fitted({"weight": weights, "n": list(range(20))}).notes[0]
+    assert "left out: its numbers are in several units, kg (10), g (10); bring them to one" in note
+
+
 @pytest.mark.parametrize("infinite", [np.inf, "-inf", "∞", "Infinity"])
 def test_a_column_of_numbers_with_many_infinities_is_one_of_numbers(infinite: Any) -> None:
     encoder = fitted({"ratio": [0.1, 0.2, infinite, 0.4, infinite, 0.6, infinite, 0.8]})

@@ -10,11 +10,18 @@ from typing import Any
 import numpy as np
 
 from srmm.data.block_cells import Column
-from srmm.data.block_kinds import KINDS_OF_COLUMNS, Reading, never_dates, read_distinct
+from srmm.data.block_kinds import (
+    KINDS_OF_COLUMNS,
+    MOST,
+    Reading,
+    never_dates,
+    read_distinct,
+)
 from srmm.data.numeral_columns import decimal_elsewhere
 from srmm.data.numerals import COUNTS
 
 LEFT_OUT = "left out"
+_UNITS = 3
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,11 @@ def _learn(name: str, column: Column, elsewhere: str) -> LearntColumn:
             reading, codes = read_distinct(kind, how, column.cells)
             return _fit(name, kind, how, column, reading[codes], elsewhere)
     first = str(column.cells[np.flatnonzero(~column.blank)[0]])[:40]
+    units = column.numerals.units()
+    if len(units) > 1 and column.numerals.readable >= MOST * column.filled:
+        told = ", ".join(f"{unit} ({n:,})" for unit, n in units.most_common(_UNITS))
+        more = f" and {len(units) - _UNITS:,} more" if len(units) > _UNITS else ""
+        return _left_out(name, f"its numbers are in several units, {told}{more}; bring them to one")
     return _left_out(
         name,
         f"nearly every cell is another text, as of names or descriptions (the first, {first!r}); "
