@@ -121,7 +121,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
         image.load()
         if transparent is not None:
             image.info["transparency"] = transparent
-        if of_16_bits and 0 < np.asarray(image)[..., :3].max() <= _TWELVE_BITS >> 8:
+        if of_16_bits and _is_nearly_black(np.asarray(image)[..., :3]):
             raise UnreadableItem(_NEARLY_BLACK)
         return _to_rgb(_upright(image), white, negative=negative)
     except (UnreadableItem, MemoryError):
@@ -171,6 +171,11 @@ def _has_colours_of_16_bits(image: Image.Image) -> bool:
     return False
 
 
+def _is_nearly_black(upper: np.ndarray) -> bool:
+    """Whether there is a picture in the upper 8 bits, of which the upper 4 are 0 everywhere."""
+    return bool(upper.max() <= _TWELVE_BITS >> 8 and np.ptp(upper))
+
+
 def _too_large(pixels: int) -> str:
     most = (pixel_limit() or 0) / 1e6
     return (
@@ -208,7 +213,7 @@ def _grey_of_16_bits(image: Image.Image, white: int, *, negative: bool) -> Image
     if 0 < grey.max() <= 255 and white == _WHITE:  # as 16 bits it would be black
         bits = 32 if image.mode == "I" else 16
         raise UnreadableItem(f"has {bits}-bit pixels that are all below 256; save it with 8 bits")
-    if 0 < grey.max() <= _TWELVE_BITS and white == _WHITE:
+    if grey.max() <= _TWELVE_BITS and np.ptp(grey) > 255 and white == _WHITE:
         raise UnreadableItem(_NEARLY_BLACK)
     scaled = np.rint((white - grey if negative else grey) * (255 / white)).astype(np.uint8)
     transparent = image.info.get("transparency")

@@ -16,6 +16,7 @@ from srmm.data.cells import read_groups, read_ids, read_items, read_labels, read
 from srmm.data.columns import (
     PATH_KINDS,
     ModalityColumns,
+    alike_notes,
     as_choices,
     check_column,
     check_roles,
@@ -248,7 +249,7 @@ def read_table(
         kinds={modality.name: modality.kind for modality in modalities},
         choices={modality.name: modality.resolved for modality in modalities},
         folder=Path(folder) if folder is not None else table.folder,
-        notes=table.notes + assumed_notes + columns.notes,
+        notes=(*table.notes, *assumed_notes, *alike_notes(wanted, table.columns), *columns.notes),
         assumed=assumed,
     )
     read, notes = _with_roles(read, columns.cells, roles, is_marker, to_predict=table.to_predict)
