@@ -13,9 +13,11 @@ import pytest
 import srmm
 from srmm import Embeddings
 from srmm.learning.checked import check_config
+from srmm.workflows.evaluate import evaluate_workflow
 from srmm.workflows.fit import fit_workflow
 from srmm.workflows.predict import predict_workflow
 from srmm.workflows.ranges import joined_outside, learnt_ranges, outside, range_notes
+from srmm.workflows.watch import watch_workflow
 
 INPUTS = {"size": {"kind": "features", "column": "width,height"}}
 
@@ -59,6 +61,15 @@ def test_most_rows_outside_what_was_learnt_from_are_said(
     said = [note for note in notes if "outside all that was learnt from" in note]
     assert bool(said) == bool(named)
     assert not named or named in said[0]
+
+
+def test_evaluate_and_check_say_it_too(model: Path, frame: pd.DataFrame, tmp_path: Path) -> None:
+    frame.assign(width=frame.width * 1000).to_csv(tmp_path / "new.csv", index=False)
+    new, page = tmp_path / "new.csv", tmp_path / "report.html"
+    report = evaluate_workflow(model, page, source=new, baselines=False)
+    checked = watch_workflow(model, new)
+    for notes in (report.content["data"]["notes"], checked.content["notes"]):
+        assert any("'width' in 60 (in training " in note for note in notes)
 
 
 def test_rows_in_memory_are_compared_too(model: Path, frame: pd.DataFrame) -> None:

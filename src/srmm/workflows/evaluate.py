@@ -38,6 +38,7 @@ from srmm.workflows.made_by import json_of, page_of
 from srmm.workflows.outputs import check_not_read
 from srmm.workflows.pictures import TRAINED, with_pictures, with_stored_pictures
 from srmm.workflows.places import check_file, check_place
+from srmm.workflows.ranges import outside, range_notes
 from srmm.workflows.splits import trained_on
 from srmm.workflows.thumbnails import Thumbnails
 
@@ -103,6 +104,8 @@ def evaluate_workflow(
         named = table is not None and bool((origin.get("roles") or {}).get("id"))
         test, said = _unseen(data, rows, named=named)
         notes += said
+        ranges = origin.get("ranges") or {}
+        notes += range_notes(outside(model.as_seen(data[test]), ranges), ranges)
     if not test.any():
         raise InputError(_nothing_to_test(name, data, notes, own=source is None))
     fitted = None
