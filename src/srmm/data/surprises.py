@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from srmm.data.block_cells import Column
+from srmm.data.block_cells import Column, distinct_cells
 from srmm.data.block_columns import LearntColumn, without_unit
 from srmm.data.block_columns import cells_counted as counted
 from srmm.data.block_kinds import dates_for_none, has_zone, is_naive, read_distinct
@@ -54,12 +54,14 @@ class Surprises:
             self._count_moments(cells)
 
     def _count_moments(self, cells: np.ndarray) -> None:
-        self.zoned += sum(map(has_zone, cells))
-        self.naive += sum(map(is_naive, cells))
-        never = dates_for_none(self.column.how, Column(cells))
-        self.never += int(never.sum())
+        codes, distinct = distinct_cells(cells)
+        times = np.bincount(codes, minlength=len(distinct))
+        never = dates_for_none(self.column.how, Column(distinct))
+        self.zoned += int(times[list(map(has_zone, distinct))].sum())
+        self.naive += int(times[list(map(is_naive, distinct))].sum())
+        self.never += int(times[never].sum())
         if never.any():
-            self.first.setdefault("never", str(cells[never.argmax()])[:40])
+            self.first.setdefault("never", str(distinct[never.argmax()])[:40])
 
     def _count_signs(self, numerals: Numerals) -> None:
         votes = numerals.votes()
