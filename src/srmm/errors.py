@@ -125,8 +125,8 @@ def did_you_mean(name: object, options: Iterable[object]) -> str:
         return "None are available."
     alike: dict[str, dict[str, None]] = {}  # each once, in their order
     for option in names:
-        alike.setdefault(_alike(option), {})[option] = None
-    close = difflib.get_close_matches(_alike(name), alike, n=1, cutoff=0.6)
+        alike.setdefault(alike_key(option), {})[option] = None
+    close = difflib.get_close_matches(alike_key(name), alike, n=1, cutoff=0.6)
     found = [_told_apart(option, name) for option in alike[close[0]]] if close else []
     hint = f"Did you mean {' or '.join(found)}? " if found else ""
     return f"{hint}Available: {first_few(map(repr, names), _NAMED)}."
@@ -144,7 +144,7 @@ def spelt_otherwise(names: Iterable[str], options: Iterable[str]) -> str:
         f"{_told_apart(option, name)} (for {name!r})"
         for name in names
         for option in options
-        if _alike(option) == _alike(name) and option != name
+        if alike_key(option) == alike_key(name) and option != name
     ]
     return f"Did you mean {first_few(pairs, _NAMED)}?" if pairs else ""
 
@@ -155,7 +155,7 @@ def _told_apart(option: str, name: object) -> str:
     return ascii(option) if same else repr(option)
 
 
-def _alike(name: object) -> str:
+def alike_key(name: object) -> str:
     """By which names are compared: without case, blanks around them, and ways to write a letter."""
     return unicodedata.normalize("NFC", str(name)).strip().lower()
 

@@ -384,6 +384,14 @@ def test_a_sound_longer_than_its_header_says_is_not_heard_in_part(form: str) -> 
     assert expected in reason(bytes(data))
 
 
+def test_a_caf_longer_than_its_header_says_is_not_heard_in_part() -> None:
+    whole = encoded(tone(), form="CAF")
+    assert ItemReader().audio(whole).seconds > 0.99
+    data, at = bytearray(whole), whole.find(b"data") + 4
+    data[at : at + 8] = (8_004).to_bytes(8, "big")
+    assert "lasts 0.25 s, and 24," in reason(bytes(data))
+
+
 def test_what_stands_behind_the_samples_and_is_none_is_passed_over() -> None:
     cover = b"id3 " + (70_000).to_bytes(4, "little") + b"ID3".ljust(70_000, b"x")
     odd = encoded(tone()[:-1], subtype="PCM_U8")
@@ -393,6 +401,8 @@ def test_what_stands_behind_the_samples_and_is_none_is_passed_over() -> None:
         odd[:-1] + cover,  # some leave out the byte that makes it even
         encoded(tone()) + bytes(9_000),
         encoded(tone()) + b"TAG".ljust(128, b"x"),
+        encoded(tone(), form="CAF") + b"free" + (600).to_bytes(8, "big") + bytes(600),
+        encoded(tone(), form="RF64") + cover,
     ):
         assert ItemReader().audio(whole).seconds > 0.99
 

@@ -303,6 +303,34 @@ def test_sixteen_bits_are_scaled_not_clipped(reader: ItemReader) -> None:
     assert "floating-point" in reason(reader.image, real)
 
 
+def _colours_of_16_bits(pixels: np.ndarray) -> bytes:
+    """A PNG of three colours with 16 bits each, which Pillow cannot write."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        sum_ = zlib.crc32(name + data).to_bytes(4, "big")
+        return len(data).to_bytes(4, "big") + name + data + sum_
+
+    height, width, _ = pixels.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    body = chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + body
+
+
+def test_twelve_bits_in_sixteen_are_not_read_as_nearly_black() -> None:
+    reader, grey = ItemReader(None), np.linspace(0, 4095, 48 * 64).reshape(48, 64).astype(np.uint16)
+    colours = np.dstack([grey] * 3)
+    for small in (encoded(Image.fromarray(grey), "PNG"), encoded(Image.fromarray(grey), "TIFF"),
+                  grey, _colours_of_16_bits(colours)):  # fmt: skip
+        assert "16-bit pixels that are all below 4,096" in reason(reader.image, small)
+    for full in (encoded(Image.fromarray(grey * 16), "PNG"), _colours_of_16_bits(colours * 16)):
+        assert 120 < np.asarray(reader.image(full)).mean() < 135
+    assert not np.asarray(reader.image(np.zeros((48, 64), np.uint16))).any()
+    assert not np.asarray(reader.image(_colours_of_16_bits(colours * 0))).any()
+    pgm = b"P5 64 48 4095\n" + grey.astype(">u2").tobytes()
+    assert 120 < np.asarray(reader.image(pgm)).mean() < 135
+
+
 @pytest.mark.parametrize("form", ["raw", "tiff_lzw"])
 def test_sixteen_bits_of_a_tiff_whose_white_is_zero(reader: ItemReader, form: str) -> None:
     """As scanners write them; Pillow gives the negative."""
@@ -614,7 +642,7 @@ def test_the_preview_in_a_raw_file_is_not_the_picture(reader: ItemReader) -> Non
 
 def test_pixels_of_another_byte_order_are_the_same_picture() -> None:
     """FITS, TIFF and HDF5 give big-endian numbers: 16 bits of grey are not 8."""
-    for ramp in (np.array([[0, 300, 65535]], "u2"), np.array([[0, 7, 4000]], "u2")):
+    for ramp in (np.array([[0, 300, 65535]], "u2"), np.array([[0, 7, 5000]], "u2")):
         with ItemReader() as reader:
             native, other = (reader.image(x) for x in (ramp, ramp.astype(">u2")))
         assert np.array_equal(np.asarray(native), np.asarray(other))

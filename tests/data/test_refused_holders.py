@@ -245,6 +245,30 @@ def test_a_lone_frame_is_predicted_from_by_the_columns_of_training(tmp_path: Pat
     np.testing.assert_array_equal(model.predict_proba(sparse), model.predict_proba(FRAME))
 
 
+def test_an_array_of_records_is_told_of_its_fields() -> None:
+    records = np.array([(1.0, 2.0)] * 8, dtype=[("u", float), ("v", float)])
+    for held in (records, records.view(np.recarray)):
+        with pytest.raises(InputError, match=r"'a' is an array of records, u, v: pass pandas"):
+            as_embeddings({"a": held})
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [[0, 1], [2024, 2025], pd.MultiIndex.from_tuples([("u", 0), ("u", 1)])],
+    ids=["numbered", "years", "two levels"],
+)
+def test_a_lone_frame_whose_columns_are_no_texts_is_known_by_them_too(
+    tmp_path: Path, columns: Any
+) -> None:
+    frame = FRAME.set_axis(columns, axis=1)
+    model = make_method("logreg", random_state=0).fit(frame, [0, 1] * 4)
+    model.save_pretrained(tmp_path / "m")
+    for one in (model, srmm.from_pretrained(tmp_path / "m")):
+        np.testing.assert_array_equal(one.predict_proba(frame), one.predict_proba(FRAME.to_numpy()))
+        with pytest.raises(InputError, match=r"Column 0 of modality 'features' is .*, in training"):
+            one.predict(frame[frame.columns[::-1]])
+
+
 def test_labels_that_are_no_class_but_for_their_spelling_are_said() -> None:
     model = make_method("logreg", random_state=0).fit(X, Y)
     other = ["X ", *Y[1:]]

@@ -256,9 +256,27 @@ def test_a_workbook(workbook: Path) -> None:
     ]
     errors, formulas = loaded.notes
     assert "hold an Excel error count as empty: #N/A (1)" in errors
-    assert "1 cells of column 'kind' of goods.xlsx#Stock are formulas with no result" in formulas
+    assert "1 cell of column 'kind' of goods.xlsx#Stock is a formula with no result" in formulas
     assert table.read(["sku"]).notes == ()
     assert read_table(workbook, text="sku").where(2) == "row 2 (line 6 of goods.xlsx#Stock)"
+
+
+def test_rows_that_a_filter_hides_are_said_to_be_read(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (["a"], *([n] for n in range(9))):
+        sheet.append(row)
+    for hidden in (3, 5, 40):  # of the last there is nothing
+        sheet.row_dimensions[hidden].hidden = True
+    sheet.column_dimensions["A"].hidden = True
+    book.save(tmp_path / "t.xlsx")
+    loaded = open_source(tmp_path / "t.xlsx").read(["a"])
+    assert len(loaded.cells["a"]) == 9
+    assert loaded.notes == (
+        "2 rows are hidden in t.xlsx#Sheet, as a filter does it, and read like all others. Delete "
+        "what is not meant.",
+    )
 
 
 def test_a_sheet_by_name(workbook: Path) -> None:

@@ -657,3 +657,25 @@ def test_bytes_are_no_features(tmp_path: Path) -> None:
     for features in ("raw", "v=price,raw"):
         with pytest.raises(InputError, match=r"'raw' of row 0 of t.parquet holds 2 bytes that are"):
             read_table(path, features=features)
+
+
+def test_what_a_mask_hides_in_a_cell_is_absent() -> None:
+    hidden = np.ma.array([1e6, 1e6], mask=True)
+    cells = [np.ma.array([1.0, 2.0]), hidden, [3.0, 4.0]]
+    table = read_table(pd.DataFrame({"v": cells}), features="v")
+    assert [item is None for item in table.items["features"]] == [False, True, False]
+    numbers = [np.ma.array(1.0), np.ma.array(1e6, mask=True), 2.0]
+    table = read_table(pd.DataFrame({"n": numbers}), features="n")
+    assert [item is None for item in table.items["features"]] == [False, True, False]
+    cells[1] = np.ma.array([1e6, 1.0], mask=[True, False])
+    with pytest.raises(InputError, match=r"row 1 of the frame .* is partly masked"):
+        read_table(pd.DataFrame({"v": cells}), features="v")
+
+
+def test_a_column_in_another_spelling_that_is_not_read_is_said(tmp_path: Path) -> None:
+    rows = [{"x" if row % 3 else "X": row, "y": "ab"[row % 2]} for row in range(12)]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    table = read_table(tmp_path / "t.jsonl", features="x", label="y")
+    assert "Column 'X' is not read, and 'x' is: they differ only in case" in table.notes[0]
+    both = read_table(tmp_path / "t.jsonl", features="x,X", label="y")
+    assert not any("is not read" in note for note in both.notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,12 @@ def test_blanks_around_labels_are_taken_off_and_said() -> None:
         ("1", "1.0"),
         ("shirt", "shirt\u200b"),
         ("\ufeffshirt", "shirt"),
+        ("living room", "living_room"),
+        ("T-shirt", "T\u2011Shirt"),
+        ("10-20", "10\u201320"),
+        ("men's", "men\u2019s"),
+        ("C", "\N{CYRILLIC CAPITAL LETTER ES}"),
+        ("Omega", "\N{GREEK CAPITAL LETTER OMICRON}mega"),
     ],
 )
 def test_twins_are_said_and_stay_two_classes(twins: tuple[str, str]) -> None:
@@ -47,6 +54,28 @@ def test_twins_are_said_and_stay_two_classes(twins: tuple[str, str]) -> None:
     assert table.labels is not None
     assert table.labels.tolist()[:2] == list(twins)
     assert f"{twins[0]!r} (1), {twins[1]!r} (1) differ only in case or spelling" in table.notes[0]
+
+
+@pytest.mark.parametrize(
+    "names", [("A", "A-"), ("5", "-5"), ("b", "\N{CYRILLIC SMALL LETTER VE}"), ("a-b", "ab")]
+)
+def test_names_that_differ_to_a_person_are_no_twins(names: tuple[str, str]) -> None:
+    assert not any("spelling" in note for note in labelled([*names, "hat", "hat"]).notes)
+
+
+@pytest.mark.parametrize("none", ["nan", "NaT", "<NA>", "None", " "])
+def test_what_was_missing_before_it_became_a_text_is_said_of_arrays(none: str) -> None:
+    X = {"a": np.arange(8.0).reshape(8, 1)}
+    y = ["hat", "shoe", none, "hat"] * 2
+    for call in (
+        lambda: Embeddings.from_arrays(X, labels=y),
+        lambda: make_method("logreg", random_state=0).fit(X, np.array(y)),
+    ):
+        with pytest.warns(UserWarning, match=r" \(2\) is taken for a class like any other"):
+            call()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Embeddings.from_arrays(X, labels=["none", "shoe"] * 4, groups=y)
 
 
 def test_twins_among_labels_of_arrays_are_said() -> None:

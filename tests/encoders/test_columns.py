@@ -63,6 +63,38 @@ def test_lists_of_words_that_a_text_file_holds_are_tags() -> None:
         read_table(pd.DataFrame({"tags": ["[1, 2]", "[3, 4]"]}), features="tags")
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["('red', 'blue')", "('blue',)", "()", "('red',)"],
+        ["{'red', 'blue'}", "{'blue'}", "{}", "{'red'}"],
+        ["{red,blue}", "{blue}", "{}", "{red}"],
+        ["[red, blue]", "[blue]", "[]", "[red]"],
+    ],
+    ids=["tuples", "sets", "PostgreSQL's arrays", "bare words"],
+)
+def test_lists_of_words_are_tags_however_a_program_writes_them(cells: list[str]) -> None:
+    table = read_table(pd.DataFrame({"tags": cells * 2, "n": range(8)}), features="tags,n")
+    encoder = ColumnsEncoder()
+    encoder.fit(list(table.items["features"]))
+    assert set(features(encoder)) == {"tags has red", "tags has blue", "tags is blank", "n"}
+
+
+@pytest.mark.parametrize("unit", ["[kg]", "[m/s]", "[-]", "{a: 1}", '{"a": 1}', "[0, 5)"])
+def test_a_text_in_brackets_is_no_vector(unit: str) -> None:
+    frame = pd.DataFrame({"weight": [unit, *map(str, range(9))], "n": range(10)})
+    table = read_table(frame, features="weight,n")
+    encoder = ColumnsEncoder()
+    encoder.fit(list(table.items["features"]))
+    assert "weight: numbers; 1 blank training cell" in encoder.notes[0]
+
+
+@pytest.mark.parametrize("vector", ["[1, 2]", "[1. 2.]", "[-1e-3 nan]", "[[1, 2]]", "[1 ... 2]"])
+def test_a_vector_written_as_a_text_is_refused(vector: str) -> None:
+    with pytest.raises(InputError, match="holds vectors, which stand beside no other columns"):
+        read_table(pd.DataFrame({"v": [vector] * 4, "n": range(4)}), features="v,n")
+
+
 def test_cells_with_another_decimal_sign_than_in_training_are_said() -> None:
     encoder = fitted({"price": ["1,5", "2,5", "1.204,5", "0,5"]})
     (said,) = encoder.notes_on(items_of({"price": ["0.5", "2.75", "1.234"]}))
@@ -81,6 +113,32 @@ def test_cells_without_the_unit_of_training_are_said() -> None:
         "0.5 %, not a half."
     )
     assert not encoder.notes_on(items_of({"share": ["12 %", "60 %", "75"]}))
+
+
+def test_numbers_of_a_column_that_lost_its_unit_are_said() -> None:
+    encoder = fitted({"weight": ["1.2 kg", "2.5 kg", "3 kg", "0.4 kg"] * 3})
+    assert encoder.notes_on(items_of({"weight": ["1.2 kg", "3", "0.4 kg"]})) == ()
+    (said,) = encoder.notes_on(items_of({"weight": [1200, "2500", None]}))
+    assert (
+        said == "weight: 2 cells without kg, which every cell had in training, taken to be in it."
+    )
+    mixed = fitted({"weight": ["1.2 kg", "2.5", "3", "0.4 kg"] * 3})
+    assert mixed.notes_on(items_of({"weight": ["1200", 3]})) == ()
+
+
+def test_numbers_in_several_units_are_left_out_for_that_reason() -> None:
+    weights = [f"{n} kg" if n % 2 else f"{n}00 g" for n in range(1, 21)]
+    note = fitted({"weight": weights, "n": list(range(20))}).notes[0]
+    assert "left out: its numbers are in several units, kg (10), g (10); bring them to one" in note
+
+
+@pytest.mark.parametrize("infinite", [np.inf, "-inf", "∞", "Infinity"])
+def test_a_column_of_numbers_with_many_infinities_is_one_of_numbers(infinite: Any) -> None:
+    encoder = fitted({"ratio": [0.1, 0.2, infinite, 0.4, infinite, 0.6, infinite, 0.8]})
+    assert "ratio: numbers; 3 blank training cells" in encoder.notes[0]
+    (said,) = encoder.notes_on(items_of({"ratio": [0.1, infinite]}))
+    assert "1 cell that cannot be read as numbers (the first, " in said
+    assert "left out" in fitted({"ratio": [infinite, infinite], "n": [1, 2]}).notes[0]
 
 
 @pytest.mark.parametrize(
@@ -233,6 +291,36 @@ def test_dates_in_other_zones_are_read_in_utc_and_it_is_said() -> None:
         assert encoder.notes[0].endswith("in UTC, though cells are in other zones.")
     for cells in ([cell.tz_convert("UTC") for cell in typed], ["2024-07-01 10:00:00+00:00"] * 2):
         assert "zones" not in fitted({"at": [*cells, "2024-07-02"]}).notes[0]
+
+
+def test_times_in_other_zones_than_in_training_are_said() -> None:
+    plain, zoned = "2024-07-01 10:00:00", "2024-07-01 10:00:00+02:00"
+    naive = fitted({"at": [plain, "2024-07-02 11:30:00"] * 3})
+    (said,) = naive.notes_on(items_of({"at": [zoned, plain]}))
+    assert said.startswith("at: 1 cell in another zone than UTC, and read in UTC; in training no ")
+    for same in (plain, f"{plain}Z", pd.Timestamp(plain, tz="UTC"), "2024-07-03"):
+        assert naive.notes_on(items_of({"at": [same]})) == ()
+    aware = fitted({"at": [zoned, "2024-07-02 11:30:00+02:00", plain] * 3})
+    for other in (plain, pd.Timestamp(plain), "2024-07-03"):
+        (said,) = aware.notes_on(items_of({"at": [other]}))
+        assert said.startswith("at: 1 cell without a zone, taken for UTC; in training cells had ")
+    for same in (zoned, f"{plain}Z", pd.Timestamp(plain, tz="UTC"), None):
+        assert aware.notes_on(items_of({"at": [same]})) == ()
+
+
+def test_new_days_that_stand_for_none_are_said() -> None:
+    encoder = fitted({"sold": ["2024-03-01", "2023-05-02", "2022-06-03"] * 2})
+    (said,) = encoder.notes_on(items_of({"sold": ["1970-01-01", "2024-01-01", "1900-01-01"]}))
+    assert said.startswith("sold: 2 cells of days that stand for no date elsewhere (the first, '19")
+    assert encoder.notes_on(items_of({"sold": ["2031-01-02", "1999-12-31"]})) == ()
+    of_old = fitted({"born": ["1965-03-01", "1972-05-02", "1980-06-03"] * 2})
+    assert of_old.notes_on(items_of({"born": ["1970-01-01"]})) == ()
+
+
+def test_years_of_two_digits_are_said_to_be_of_a_century() -> None:
+    said = "; years of two digits are taken for 1969 to 2068."
+    assert fitted({"born": ["13.3.24", "5.4.99", "28.5.41"]}).notes[0].endswith(said)
+    assert said not in fitted({"born": ["13.3.2024", "5.4.1999", "28.5.1941"]}).notes[0]
 
 
 def test_compact_days_are_days_beside_holes_too() -> None:

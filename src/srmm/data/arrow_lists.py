@@ -44,6 +44,16 @@ def is_nothing(kind: pa.DataType) -> bool:
     return pa.types.is_null(kind.value_type if _is_list(kind) else kind)
 
 
+def is_number(kind: pa.DataType) -> bool:
+    """True of a column with one number in each row."""
+    import pyarrow as pa
+
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return any(
+        is_(plain) for is_ in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    )
+
+
 def dense_lists(what: str, column: pa.Array) -> np.ndarray:
     """A column of `is_vector` as (n, d) floats, NaN rows where it is null.
 

@@ -8,16 +8,21 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from srmm.data.block_cells import Column
-from srmm.data.block_kinds import KINDS_OF_COLUMNS, Reading, never_dates, read_distinct
-from srmm.data.dates import day_and_month
-from srmm.data.numeral_columns import Numerals, decimal_elsewhere
+from srmm.data.block_kinds import (
+    KINDS_OF_COLUMNS,
+    MOST,
+    Reading,
+    never_dates,
+    read_distinct,
+)
+from srmm.data.numeral_columns import decimal_elsewhere
 from srmm.data.numerals import COUNTS
 from srmm.errors import several
 
 LEFT_OUT = "left out"
+_UNITS = 3
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,11 @@ def _learn(name: str, column: Column, elsewhere: str) -> LearntColumn:
             reading, codes = read_distinct(kind, how, column.cells)
             return _fit(name, kind, how, column, reading[codes], elsewhere)
     first = str(column.cells[np.flatnonzero(~column.blank)[0]])[:40]
+    units = column.numerals.units()
+    if len(units) > 1 and column.numerals.readable >= MOST * column.filled:
+        told = ", ".join(f"{unit} ({n:,})" for unit, n in units.most_common(_UNITS))
+        more = f" and {len(units) - _UNITS:,} more" if len(units) > _UNITS else ""
+        return _left_out(name, f"its numbers are in several units, {told}{more}; bring them to one")
     return _left_out(
         name,
         f"nearly every cell is another text, as of names or descriptions (the first, {first!r}); "
@@ -129,7 +139,7 @@ def _fit(
     names += [f"{name} is blank"] * bool(blank.any())
     note = f"{name}: {_SAYINGS[kind](how, column, elsewhere)}"
     if blank.any():
-        note += f"; {_cells(int(blank.sum()), 'blank training ')}, "
+        note += f"; {cells_counted(int(blank.sum()), 'blank training ')}, "
         if not kept:
             note += "and only whether a cell is blank is used: the others are all the same"
         elif one_hot:
@@ -150,8 +160,8 @@ def _say_number(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
         words += ", k, M and B for thousands, millions and billions"
     elif how["unit"]:
         words += f", in {how['unit']}"
-        bare = _without_unit(column)
-        words += f" ({_cells(bare)} without it taken to be so, too)" if bare else ""
+        bare = without_unit(column)
+        words += f" ({cells_counted(bare)} without it taken to be so, too)" if bare else ""
     against = votes["," if decimal == "." else "."]
     if against:
         sign = "comma" if decimal == "." else "point"
@@ -163,7 +173,7 @@ def _say_number(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
     return words
 
 
-def _without_unit(column: Column) -> int:
+def without_unit(column: Column) -> int:
     """How many cells are numbers and nothing else."""
     numerals = column.numerals
     return len(column.rows("number")) + numerals.readable - numerals.units().total()
@@ -176,14 +186,16 @@ def _say_date(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
         words += " and the day"
     if how.get("zones"):
         words += ", in UTC, though cells are in other zones"
+    if any("%y" in form for form in how["formats"]):
+        words += "; years of two digits are taken for 1969 to 2068"
     if how["swapped"]:
         first_part = "month" if how["formats"][0].startswith("%m") else "day"
         words += f"; read with the {first_part} first, which no cell shows"
     if never := never_dates(how, column):
         cell, n = never
         words += (
-            f"; {_cells(n)} of {cell}, far from all others: if that stands for no date, say so: "
-            f"--missing 'auto,{cell}' (missing=), or empty them"
+            f"; {cells_counted(n)} of {cell}, far from all others: if that stands for no date, say "
+            f"so: --missing 'auto,{cell}' (missing=), or empty them"
         )
     return words
 
@@ -222,95 +234,10 @@ _SAYINGS = {
     "category": _say_category,
 }
 
-_EXPECTED = {
-    "yes or no": "yes or no",
-    "date": "dates",
-    "time": "times such as 18:54:10",
-    "number": "numbers",
-    "tags": "lists of tags",
-}
 
-
-class Surprises:
-    """What a learnt column meets in cells that are not its training cells, counted."""
-
-    def __init__(self, column: LearntColumn) -> None:
-        self.column = column
-        self.unread = self.unknown = 0
-        # By the decimal sign, or the order of day and month, that a cell shows.
-        self.same = self.against = self.either = 0
-        self.bare = self.in_unit = 0
-        self.first: dict[str, str] = {}
-
-    def add(self, cells: np.ndarray) -> None:
-        """Count the cells of some rows."""
-        reading, codes = read_distinct(self.column.kind, self.column.how, cells)
-        for what, of_distinct in {"unread": reading.unread, "unknown": reading.unknown}.items():
-            mask = of_distinct[codes]
-            setattr(self, what, getattr(self, what) + int(mask.sum()))
-            if mask.any():
-                self.first.setdefault(what, str(cells[mask.argmax()])[:40])
-        if self.column.kind == "number":
-            found = Column(cells)
-            self._count_signs(found.numerals)
-            self.bare += _without_unit(found)
-            self.in_unit += found.numerals.units().total()
-        elif self.column.kind == "date":
-            texts = pd.Series(Column(cells).texts, dtype=object)
-            same, against, either = day_and_month(texts, self.column.how["formats"])
-            self.same, self.against = self.same + same, self.against + against
-            self.either += either
-
-    def _count_signs(self, numerals: Numerals) -> None:
-        votes = numerals.votes()
-        sign = self.column.how["decimal"]
-        self.same += votes[sign]
-        self.against += votes["." if sign == "," else ","]
-        self.either += votes[""]
-        if votes[""]:
-            value, other = numerals.first_either()
-            self.first.setdefault("either", f"{value:.10g} or {other:.10g}")
-
-    def notes(self) -> list[str]:
-        """A sentence for each kind of surprise."""
-        column, notes = self.column, []
-        if self.unread:
-            unit = column.how.get("unit")
-            what = _EXPECTED.get(column.kind, "text") + (f" in {unit}" if unit else "")
-            notes.append(
-                f"{column.name}: {_cells(self.unread)} that cannot be read as {what} (the first, "
-                f"{self.first['unread']!r}), counted as blank"
-            )
-        if self.unknown:
-            what = "tags" if column.kind == "tags" else "categories"
-            as_what = "'other'" if column.how["other"] else f"none of the {what} that are known"
-            notes.append(
-                f"{column.name}: {_cells(self.unknown)} with {what} that are rare or not in the "
-                f"training rows (the first, {self.first['unknown']!r}), counted as {as_what}"
-            )
-        unit = column.how.get("unit")
-        if unit in ("%", "‰") and self.bare > self.in_unit:
-            notes.append(
-                f"{column.name}: {_cells(self.bare)} without {unit}, in which the column was in "
-                f"training, taken to be in it: 0.5 is 0.5 {unit}, not a half"
-            )
-        if self.against > self.same and self.either and column.kind == "date":
-            month_first = any(f.startswith(("%m/%d", "%m-%d")) for f in column.how["formats"])
-            first, other = ("day", "month")[:: -1 if month_first else 1]
-            notes.append(
-                f"{column.name}: {_cells(self.against)} with the {other} first, where training had "
-                f"the {first}: what could be either ({_cells(self.either)}) is read as in "
-                "training, and may be another day"
-            )
-        elif self.against > self.same and self.either:
-            sign, other = ("comma", "point")[:: 1 if column.how["decimal"] == "," else -1]
-            notes.append(
-                f"{column.name}: {_cells(self.against)} with a decimal {other}, where training had "
-                f"a {sign}: what could be {self.first['either']} ({_cells(self.either)}) is read "
-                "as in training, and may be wrong a thousandfold"
-            )
-        return notes
-
-
-def _cells(n: int, which: str = "") -> str:
+def cells_counted(n: int, which: str = "") -> str:
+    """
+    >>> cells_counted(1), cells_counted(1200, "blank ")
+    ('1 cell', '1,200 blank cells')
+    """
     return several(n, f"{which}cell")

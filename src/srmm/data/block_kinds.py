@@ -20,7 +20,7 @@ import pandas as pd
 from srmm.data.block_cells import Column, distinct_cells
 from srmm.data.blocks import is_blank
 from srmm.data.dates import calendar, choose_formats, parse_dates
-from srmm.data.numerals import CODE, Notation, floats_of, within_float32
+from srmm.data.numerals import CODE, COUNTS, Notation, floats_of, within_float32
 from srmm.data.times import seconds_of
 
 MOST = 0.8
@@ -44,6 +44,8 @@ NO = frozenset(
      "net", "нет", "ne", "nie", "✗", "✘")
 )  # fmt: skip
 
+_INFINITE = ("inf", "infinity", "∞", "1.#inf")
+
 _CODE_LETTERS = 2
 """Of words that short, two may be codes that have nothing to do with each other."""
 
@@ -52,6 +54,7 @@ COMPACT = "%Y%m%d"
 _TYPED = "ISO8601"
 """The format of a column of dates without a text: how other files write what it holds."""
 _ZONE = re.compile(r":\d\d(?:\.\d+)? ?[+-](?!00:?00$)\d\d:?\d\d$")
+_ANY_ZONE = re.compile(r":\d\d(?:\.\d+)? ?(?:Z|[+-]\d\d(?::?\d\d)?)$")
 
 SEPARATORS = (";", "|", ",")
 
@@ -95,7 +98,19 @@ def _find_number(column: Column, elsewhere: str) -> dict[str, Any] | None:
     notation = column.numerals.notation(elsewhere)
     how = {"decimal": notation.decimal, "unit": notation.unit}
     known = (~np.isnan(_read_number(how, column).values)).sum()
-    return how if known >= MOST * column.filled else None
+    # What was divided by 0 was a number, of no size that could be learnt from.
+    finite = column.filled - sum(map(_is_infinite, column.cells))
+    if not known or known < MOST * finite:
+        return None
+    bare = len(column.rows("number")) + column.numerals.readable - column.numerals.units().total()
+    in_all = notation.unit not in ("", COUNTS) and not bare
+    return {**how, "in_all": True} if in_all else how
+
+
+def _is_infinite(cell: Any) -> bool:
+    if isinstance(cell, str):
+        return cell.strip().lower().lstrip("+-") in _INFINITE
+    return isinstance(cell, float | np.floating) and bool(np.isinf(cell))
 
 
 def _read_number(how: Mapping[str, Any], column: Column) -> Reading:
@@ -149,7 +164,7 @@ def _find_date(column: Column, elsewhere: str) -> dict[str, Any] | None:
     midnight = bool((dates.dropna() == dates.dropna().dt.normalize()).all())
     first, last = (str(moment.date()) for moment in (dates.min(), dates.max()))
     how = {"formats": formats, "day": not midnight, "swapped": swapped, "range": [first, last]}
-    return {**how, "zones": True} if any(map(_has_zone, column.cells)) else how
+    return {**how, "zones": True} if any(map(has_zone, column.cells)) else how
 
 
 def never_dates(how: Mapping[str, Any], column: Column) -> tuple[str, int] | None:
@@ -167,11 +182,28 @@ def never_dates(how: Mapping[str, Any], column: Column) -> tuple[str, int] | Non
     return None
 
 
-def _has_zone(cell: Any) -> bool:
+def dates_for_none(how: Mapping[str, Any], column: Column) -> np.ndarray:
+    """Boolean (n,): the cells of a date that programs write for none, further from the dates of
+    training than these are apart."""
+    dates = _dates(how, column)
+    low, high = (pd.Timestamp(day, tz="UTC") for day in how["range"])
+    apart = max(high - low, _FAR)
+    far = (dates < low - apart) | (dates > high + apart)
+    return np.asarray(far & dates.dt.strftime("%Y-%m-%d").isin(_NEVER), dtype=bool)
+
+
+def has_zone(cell: Any) -> bool:
     """Whether it is a moment in another zone than UTC."""
     if isinstance(cell, str):
         return bool(_ZONE.search(cell.strip()))
     return bool(isinstance(cell, datetime.datetime) and cell.utcoffset())
+
+
+def is_naive(cell: Any) -> bool:
+    """Whether it is a date or a moment without a zone, or a text with no sign of one."""
+    if isinstance(cell, str):
+        return bool(cell.strip()) and not _ANY_ZONE.search(cell.strip())
+    return isinstance(cell, datetime.datetime) and cell.tzinfo is None
 
 
 def _are_compact_days(column: Column) -> bool:

@@ -7,6 +7,7 @@ other block (texts, dates, lists of words, holes) is an object array of `Cells`.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,11 @@ from srmm.errors import InputError
 
 _LISTS = (list, tuple, np.ndarray)
 _NUMBERS = ("integer", "floating", "mixed-integer-float", "boolean", "empty")
+_BRACKETS = ("[]", "()", "{}")
+_NO_NUMBER = ("nan", "none", "null", "inf", "-inf", "...")
+"""What stands among the numbers of a vector that is written as a text, too."""
+_BETWEEN = re.compile(r"[\[\]\s,;]+")
+_NO_WORDS = re.compile(r"[\[\](){}\"':]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,8 @@ def holds_vectors(cells: np.ndarray) -> bool:
     first = next((cell for cell in cells if isinstance(cell, (*_LISTS, dict))), None)
     if first is None:
         filled = (cell for cell in cells if not is_blank(cell))
-        first = next((cell for cell in filled if cell != "[]"), None)
-        return _is_bracketed(first) and _list_of_words(str(first)) is None
+        first = next((cell for cell in filled if not _is_empty_list(cell)), None)
+        return _is_bracketed(first) and _writes_numbers(str(first))
     return isinstance(first, dict) or not all(
         isinstance(part, str) and not _is_number(part) for part in first
     )
@@ -160,17 +166,45 @@ def _lists(cells: np.ndarray) -> list[Any]:
 
 
 def _is_bracketed(cell: Any) -> bool:
-    return isinstance(cell, str) and cell.strip()[:1] + cell.strip()[-1:] == "[]"
+    return isinstance(cell, str) and cell.strip()[:1] + cell.strip()[-1:] in _BRACKETS
+
+
+def _writes_numbers(text: str) -> bool:
+    """Whether it is a vector as Python, NumPy or JSON write one: "[1, 2]", "[1. 2. ... 9.]"."""
+    parts = [part for part in _BETWEEN.split(text) if part]
+    numbers = [part for part in parts if part.lower() not in _NO_NUMBER]
+    return bool(numbers) and all(map(_is_number, numbers))
+
+
+def _is_empty_list(cell: Any) -> bool:
+    return isinstance(cell, str) and cell.strip() in _BRACKETS
 
 
 def _list_of_words(text: str) -> list[str] | None:
-    """The words that a text lists as Python or JSON does; None if it lists anything else."""
+    """The words that a text lists as Python, JSON or PostgreSQL do; None if it lists anything else.
+
+    >>> _list_of_words("('red', 'blue')"), _list_of_words("{red,blue}"), _list_of_words("[1, 2]")
+    (['red', 'blue'], ['red', 'blue'], None)
+    """
+    text = text.strip()
+    if text in _BRACKETS:
+        return []
     try:
-        found = ast.literal_eval(text.strip())
+        found = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return _bare_words(text)
+    if isinstance(found, set):
+        found = sorted(found, key=str)
+    words = isinstance(found, list | tuple) and all(isinstance(part, str) for part in found)
+    return list(found) if words and not all(map(_is_number, found)) else None
+
+
+def _bare_words(text: str) -> list[str] | None:
+    """The words of "[red, dark blue]" and "{red,blue}", whose quotes somebody took for needless."""
+    if text[0] not in "[{" or _NO_WORDS.search(text[1:-1]):
         return None
-    words = isinstance(found, list) and all(isinstance(part, str) for part in found)
-    return found if (words and not all(map(_is_number, found))) or found == [] else None
+    words = [part.strip() for part in text[1:-1].split(",")]
+    return words if all(words) and not any(map(_is_number, words)) else None
 
 
 def holds_cells(items: np.ndarray) -> bool:

@@ -111,6 +111,9 @@ def _vectors(where: Where, modality: ModalityColumns, cells: np.ndarray) -> np.n
     for row, cell in enumerate(cells):
         if cell is None:
             continue
+        if isinstance(cell, np.ma.MaskedArray) and np.ma.getmaskarray(cell).any():
+            fault = "is partly masked"
+            raise InputError(_bad_vector(where, modality, row, cell, fault))
         try:
             if getattr(getattr(cell, "dtype", None), "kind", "") in ("m", "M"):  # of any unit
                 raise TypeError

@@ -10,7 +10,7 @@ from typing import Any
 
 from srmm.data.modality import check_modalities, check_modality_name
 from srmm.data.sources import OpenedTable
-from srmm.errors import InputError, did_you_mean
+from srmm.errors import InputError, alike_key, did_you_mean
 
 IN_BRACES = re.compile(r"\{([^{}]+)\}")
 _AMBIGUOUS = re.compile(r"^\s|,|\s$")
@@ -34,6 +34,25 @@ class ModalityColumns:
         if self.form != "numbers":
             return self.choice
         return ",".join(_AMBIGUOUS.sub("?", column) for column in self.columns)
+
+
+def alike_notes(used: Iterable[str], there: Iterable[str]) -> list[str]:
+    """A sentence where columns that are not used differ from those that are only in case, blanks or
+    ways to write a letter, as where files of two spellings were put together.
+
+    >>> alike_notes(["price", "kind"], ["price", "Price ", "kind", "colour"])
+    ["Column 'Price ' is not read, and 'price' is: they differ only in case or spelling. If they \
+are one, join them."]
+    """
+    used = [*used]
+    known = {alike_key(column): column for column in used}
+    others = [column for column in there if column not in used]
+    return [
+        f"Column {column!r} is not read, and {known[alike_key(column)]!r} is: they differ only in "
+        "case or spelling. If they are one, join them."
+        for column in dict.fromkeys(others)
+        if alike_key(column) in known
+    ]
 
 
 def as_choices(kind: str, choices: Any) -> list[str]:

@@ -16,6 +16,7 @@ from srmm.data.arrow_lists import is_vector
 from srmm.data.embeddings import Embeddings, same_settings
 from srmm.data.holders import (
     arrow_table,
+    column_names,
     gives_column,
     is_arrow_table,
     is_missing,
@@ -161,10 +162,19 @@ def _objects(X: Any) -> Iterable[Any]:
 
 
 def validated(estimator: Any, X: Any, *, reset: bool) -> Any:
-    """A lone array after scikit-learn's own checks, which tell the estimator its width."""
+    """A lone array after scikit-learn's own checks, which tell the estimator its width.
+
+    Of the columns of a frame they know names that are texts alone; others are told here.
+    """
     X = as_lone(X)
     with _refused(X):
-        return validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
+        array = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
+    names = column_names(X)
+    if names is None or any(isinstance(name, str) for name in getattr(X, "columns", names)):
+        return array
+    about = {"spec": None, "columns": names, "named": False}
+    found = Embeddings.from_arrays({LONE_MODALITY: array})
+    return Embeddings(found.values, found.position, encoders={LONE_MODALITY: about})
 
 
 class _InputTypeError(InputError, TypeError):

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from srmm.data.arrow_lists import dense_lists, is_nothing, is_vector, is_vectors_apart
+from srmm.data.arrow_lists import (
+    dense_lists,
+    is_nothing,
+    is_number,
+    is_vector,
+    is_vectors_apart,
+)
 from srmm.data.bombs import check_archive, check_parquet
 from srmm.data.holders import arrow_table
 from srmm.data.labels import known_labels
@@ -29,6 +35,7 @@ from srmm.errors import (
     StoreError,
     damage_explained,
     did_you_mean,
+    several,
 )
 from srmm.files import replacing_file
 
@@ -36,6 +43,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_NAMED = 5
+_INDEX = "__index_level_"
+"""How pandas calls the index of a frame that it writes."""
 _ARGUMENTS = {"label": "labels", "id": "ids", "split": "split", "group": "groups"}
 """The usual name of a column that is no modality → what `from_arrays` calls it."""
 
@@ -55,7 +65,20 @@ def _roles(names: Iterable[str], **roles: str | None) -> dict[str, str]:
 
 
 def _warn_of_left_out(schema: pa.Schema, used: Iterable[str]) -> None:
-    """Warn of columns that look like vectors, or like roles, and are not read as such."""
+    """Warn of columns that look like vectors, numbers or roles, and are not read as such."""
+    roles = {*used, *_ARGUMENTS, *_ARGUMENTS.values()}
+    others = [field for field in schema if field.name not in roles]
+    numbers = [field.name for field in others if is_number(field.type)]
+    numbers = [name for name in numbers if not name.startswith(_INDEX)]
+    if numbers:
+        more = f" and {len(numbers) - _NAMED:,} more" if len(numbers) > _NAMED else ""
+        warnings.warn(
+            f"{several(len(numbers), 'column', 'columns')} with a number in each row, "
+            f"{', '.join(map(repr, numbers[:_NAMED]))}{more}, left out: a modality is a column of "
+            "lists. If they are to be learnt from, make them one, or read the table by "
+            "srmm.read_table(table, features=…).",
+            stacklevel=3,
+        )
     for field in schema:
         if field.name in used or field.name in _ARGUMENTS:
             continue

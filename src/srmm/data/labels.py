@@ -14,7 +14,7 @@ import pandas as pd
 
 from srmm.data.arrays import as_column
 from srmm.data.sources.base import plain_cell
-from srmm.data.targets import twins, unknown_twins
+from srmm.data.targets import markers_for_none, twins, unknown_twins
 from srmm.data.times import MOMENTS, plain_span
 from srmm.errors import InputError, shown
 
@@ -26,7 +26,7 @@ _TRUTH = {"true": "True", "false": "False"}
 def as_labels(name: str, held: Any, n: int | None = None) -> np.ndarray | None:
     """Labels in any form as an array (n,), None or NaN where unknown; see `as_column`.
 
-    A warning names those that may be one class, as the notes on a table do.
+    Warnings name those that may be one class, or none, as the notes on a table do.
     """
     labels = as_column(name, held, n)
     if labels is not None and labels.dtype.kind in "cMm":
@@ -34,21 +34,22 @@ def as_labels(name: str, held: Any, n: int | None = None) -> np.ndarray | None:
             f"{name} holds {labels.dtype}, which cannot name a class. Use text or whole numbers, "
             "e.g. the year."
         )
-    _warn_of_twins(name, labels, "classes")
+    _warn_of_names(name, labels, "classes")
     return labels
 
 
 def as_groups(held: Any, n: int) -> np.ndarray | None:
     """Groups in any form as an array (n,), as labels are; a warning names those that may be one."""
     groups = as_column("groups", held, n)
-    _warn_of_twins("groups", groups, "groups")
+    _warn_of_names("groups", groups, "groups")
     return groups
 
 
-def _warn_of_twins(name: str, column: np.ndarray | None, what: str) -> None:
+def _warn_of_names(name: str, column: np.ndarray | None, what: str) -> None:
     if column is not None and column.dtype == object:
         counts = Counter(cell for cell in column.tolist() if isinstance(cell, str))
-        if sentence := twins(counts, what):
+        said = [twins(counts, what), markers_for_none(counts) if what == "classes" else None]
+        for sentence in filter(None, said):
             warnings.warn(f"{name}: {sentence}", stacklevel=4)
 
 

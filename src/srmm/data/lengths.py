@@ -43,7 +43,7 @@ def announced_frames(data: bytes, log: str) -> int:
 
 
 def refuse_rest(data: bytes, seconds: float) -> None:
-    """A header that was not brought up to date has the end of a WAV, AIFF or AU left unplayed."""
+    """A header that was not brought up to date has the end of a WAV, AIFF, AU or CAF unplayed."""
     held, rest = _behind_samples(data)
     if rest.startswith(_TAGS) or not rest.strip(b"\0"):
         return
@@ -60,13 +60,18 @@ def _behind_samples(data: bytes) -> tuple[int, bytes]:
     if data.startswith(b".snd"):
         start, size = (int.from_bytes(data[at : at + 4], "big") for at in (4, 8))
         return (size, data[start + size :]) if size < UNKNOWN_LENGTH else (0, b"")
-    if not data.startswith((b"RIFF", b"FORM")):
+    if not data.startswith((b"RIFF", b"RF64", b"FORM", b"caff")):
         return 0, b""
-    order: Literal["little", "big"] = "little" if data.startswith(b"RIFF") else "big"
-    at, held = 12, 0
-    while at + 8 <= len(data):
-        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], order)
-        end = at + 8 + size
+    order: Literal["little", "big"] = "little" if data.startswith(b"R") else "big"
+    at, width = (8, 8) if data.startswith(b"caff") else (12, 4)
+    held, long = 0, 0
+    while at + 4 + width <= len(data):
+        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 4 + width], order)
+        if name == b"ds64":  # of what is longer than 32 bits can say
+            long = int.from_bytes(data[at + 16 : at + 24], "little")
+        elif name == b"data" and size == 0xFFFFFFFF and long:
+            size = long
+        end = at + 4 + width + size
         if end > len(data) or not all(32 <= letter < 127 for letter in name):
             break
         held += size if name in (b"data", b"SSND") else 0

@@ -62,21 +62,29 @@ def _numbers(cells: np.ndarray) -> np.ndarray:
         return np.empty(0)
 
 
-def _nothing_note(column: str, numbers: np.ndarray) -> list[str]:
-    """On numbers such as -999, which are given where there is none."""
-    notes = []
+def stands_for_nothing(numbers: np.ndarray) -> list[tuple[float, int]]:
+    """(number, how often) of those such as -999 that lie far from all others of a column."""
+    found = []
     for marker in _STANDS_FOR_NOTHING:
         n = int((numbers == marker).sum())
+        if n < 2:
+            continue
         others = numbers[~np.isin(numbers, _STANDS_FOR_NOTHING)]
-        if n < 2 or not len(others) or not np.isfinite(others).all():
+        if not len(others) or not np.isfinite(others).all():
             continue
         below = marker < 0 <= others.min()
         if below or abs(marker) > _TIMES * np.abs(others).max():
-            notes.append(
-                f"Column {column!r}: {n:,} cells are {marker}, far from all others. If they stand "
-                f"for nothing, say so: --missing 'auto,{marker}' (missing=)."
-            )
-    return notes
+            found.append((marker, n))
+    return found
+
+
+def _nothing_note(column: str, numbers: np.ndarray) -> list[str]:
+    """On numbers such as -999, which are given where there is none."""
+    return [
+        f"Column {column!r}: {n:,} cells are {marker}, far from all others. If they stand "
+        f"for nothing, say so: --missing 'auto,{marker}' (missing=)."
+        for marker, n in stands_for_nothing(numbers)
+    ]
 
 
 def _count_note(column: str, numbers: np.ndarray, n: int) -> list[str]:

@@ -50,7 +50,11 @@ _HEAD = 4096
 _SVG = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
 _REDUCED, _DNG_VERSION, _SUBFILE_TYPE = 1, 0xC612, 0xFE
 _PHOTOMETRIC, _WHITE_IS_ZERO, _SAMPLE_FORMAT, _SIGNED = 0x106, 0, 0x153, 2
-_BITS, _WHITE = 0x102, 65_535
+_BITS, _WHITE, _TWELVE_BITS = 0x102, 65_535, 4095
+_NEARLY_BLACK = (
+    "has 16-bit pixels that are all below 4,096, as cameras of 12 bits give them: beside the white "
+    "of 16 bits it is nearly black. Save it with 8 bits"
+)
 
 
 def decode_picture(data: bytes) -> Image.Image:
@@ -107,16 +111,19 @@ def as_rgb(image: Image.Image) -> Image.Image:
     if most is not None and image.width * image.height > most:
         raise UnreadableItem(_too_large(image.width * image.height))
     transparent = _scaled_transparency(image)  # known until the pixels are decoded
+    of_16_bits = transparent is None and _has_colours_of_16_bits(image)
     tags = _tiff_tags(image)
     if image.mode == "L" and _SIGNED in tags.get(_SAMPLE_FORMAT, ()):  # Pillow takes -1 for 255
         raise UnreadableItem("has signed pixels of unknown range; save it with 8 bits, unsigned")
     # Pillow turns the colours of such a picture round if it has 8 bits or fewer, alone.
     negative = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
-    white = 4095 if tags.get(_BITS) == (12,) else _WHITE
+    white = _TWELVE_BITS if tags.get(_BITS) == (12,) else _WHITE
     try:
         image.load()
         if transparent is not None:
             image.info["transparency"] = transparent
+        if of_16_bits and _is_nearly_black(np.asarray(image)[..., :3]):
+            raise UnreadableItem(_NEARLY_BLACK)
         return _to_rgb(_upright(image), white, negative=negative)
     except (UnreadableItem, MemoryError):
         raise
@@ -156,6 +163,20 @@ def _scaled_transparency(image: Image.Image) -> Any:
     return None
 
 
+def _has_colours_of_16_bits(image: Image.Image) -> bool:
+    """Whether it has colours of 16 bits each, of which Pillow keeps the upper 8."""
+    for tile in getattr(image, "tile", ()):
+        mode = tile[3][0] if isinstance(tile[3], tuple) and tile[3] else tile[3]
+        if isinstance(mode, str) and mode.startswith("RGB") and ";16" in mode:
+            return True
+    return False
+
+
+def _is_nearly_black(upper: np.ndarray) -> bool:
+    """Whether there is a picture in the upper 8 bits, of which the upper 4 are 0 everywhere."""
+    return bool(upper.max() <= _TWELVE_BITS >> 8 and np.ptp(upper))
+
+
 def _too_large(pixels: int) -> str:
     most = (pixel_limit() or 0) / 1e6
     return (
@@ -193,6 +214,8 @@ def _grey_of_16_bits(image: Image.Image, white: int, *, negative: bool) -> Image
     if 0 < grey.max() <= 255 and white == _WHITE:  # as 16 bits it would be black
         bits = 32 if image.mode == "I" else 16
         raise UnreadableItem(f"has {bits}-bit pixels that are all below 256; save it with 8 bits")
+    if grey.max() <= _TWELVE_BITS and np.ptp(grey) > 255 and white == _WHITE:
+        raise UnreadableItem(_NEARLY_BLACK)
     scaled = np.rint((white - grey if negative else grey) * (255 / white)).astype(np.uint8)
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):

@@ -17,6 +17,7 @@ from srmm.data.cells import read_groups, read_ids, read_items, read_labels, read
 from srmm.data.columns import (
     PATH_KINDS,
     ModalityColumns,
+    alike_notes,
     as_choices,
     check_column,
     check_roles,
@@ -27,18 +28,20 @@ from srmm.data.download import fetch_items
 from srmm.data.embeddings import Embeddings
 from srmm.data.labels import check_label_types, known_labels
 from srmm.data.leaks import leak_notes
+from srmm.data.letters import letter_notes
 from srmm.data.missing import (
     IsMarker,
     blank_markers,
     parse_missing,
-    repeated_text_note,
     without_markers,
 )
 from srmm.data.odd_numbers import odd_number_notes
+from srmm.data.odd_rows import odd_row_notes
 from srmm.data.slashes import with_slashes
 from srmm.data.sources import open_source
 from srmm.data.sources.base import LoadedColumns, OpenedTable
 from srmm.data.targets import check_targets, group_notes, label_notes, tidy_names
+from srmm.data.text_notes import text_notes
 from srmm.data.usual import with_usual
 from srmm.errors import InputError, some_of
 
@@ -248,10 +251,12 @@ def read_table(
         kinds={modality.name: modality.kind for modality in modalities},
         choices={modality.name: modality.resolved for modality in modalities},
         folder=Path(folder) if folder is not None else table.folder,
-        notes=table.notes + assumed_notes + columns.notes,
+        notes=(*table.notes, *assumed_notes, *alike_notes(wanted, table.columns), *columns.notes),
         assumed=assumed,
     )
     read, notes = _with_roles(read, columns.cells, roles, is_marker, to_predict=table.to_predict)
+    if not read.first_row:
+        notes += odd_row_notes(read.where, columns.cells)
     others = [column for column in roles.values() if column]
     for modality in modalities:
         clean, said = without_markers(modality, columns.cells, is_marker, others)
@@ -337,9 +342,9 @@ def _items(
     elif modality.kind == "features" and not to_predict:
         # Of cells, their encoder says how it reads them.
         notes = odd_number_notes(modality.columns, cells, plain=not holds_cells(items))
-    elif modality.kind == "text" and (repeated := repeated_text_note(modality.name, items)):
-        notes = [repeated]
-    return items, notes + leak_notes(modality, cells, read.labels)
+    elif modality.kind == "text":
+        notes = text_notes(modality.name, items)
+    return items, notes + letter_notes(modality, cells) + leak_notes(modality, cells, read.labels)
 
 
 def check_labels(labels: Table | Embeddings | Sequence[Any] | np.ndarray | None) -> np.ndarray:

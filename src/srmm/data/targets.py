@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from srmm.data.letters import lost_letters
 from srmm.data.missing import counted, is_marker
 from srmm.data.numerals import as_float
 from srmm.errors import InputError, several, shown
@@ -26,6 +27,18 @@ _MANY_NUMBERS = 30
 _SCALE = range(3, 12)
 """How many steps a scale has that people rate on."""
 _NAMED = 3
+_NONE = ("nan", "NaN", "NaT", "<NA>", "None", "null")
+"""What is missing, once it is made a text."""
+_JOINTS = re.compile(r"(?<=[^\W_])[-\u2010-\u2015_](?=[^\W_])")
+"""What words are joined by, one way or another."""
+_LIKE_LATIN = str.maketrans(
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0406\u0408\u0405"
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455"
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u03bf"
+    "\u2019\u2018\u00b4",
+    "ABEKMHOPCTYXIJSaeopcyxijsABEZHIKMNOPTYXo'''",
+)
+"""Letters of Cyrillic and Greek that nobody can tell from Latin ones, and apostrophes."""
 
 
 def tidy_names(column: str, names: np.ndarray, what: str) -> tuple[np.ndarray, list[str]]:
@@ -74,6 +87,7 @@ def label_notes(column: str, labels: np.ndarray) -> list[str]:
     if not counts:
         return []
     found = [twins(counts), _dates(counts) or _combinations(counts) or _numbers(counts)]
+    found.append(lost_letters(label for label in labels if isinstance(label, str)))
     return [f"Column {column!r}: {sentence}" for sentence in found if sentence]
 
 
@@ -147,9 +161,31 @@ spelling."]
     ]
 
 
+def markers_for_none(counts: Counter[Any]) -> str | None:
+    """A sentence on classes called as programs write what is missing, and as blanks.
+
+    >>> markers_for_none(Counter(["nan", "red", "nan", "blue"]))
+    "'nan' (2) is taken for a class like any other. If it stands for an unknown label, give None."
+    """
+    found = {name: n for name, n in counts.items() if name in _NONE or not name.strip()}
+    if not found:
+        return None
+    is_, stands = ("is", "it stands") if len(found) == 1 else ("are", "they stand")
+    like = "a class like any other" if len(found) == 1 else "classes like any others"
+    what = "an unknown label" if len(found) == 1 else "unknown labels"
+    return f"{counted(found)} {is_} taken for {like}. If {stands} for {what}, give None."
+
+
 def _spoken(name: str) -> str:
-    """By which two names are one to a person: without case, blanks, and ways to write a letter."""
-    return " ".join(_seen(unicodedata.normalize("NFKC", name)).casefold().split())
+    """By which two names are one to a person: without case, blanks, and ways to write a letter.
+
+    >>> _spoken("living_room") == _spoken("Living  room") == _spoken("living\N{EN DASH}room")
+    True
+    >>> _spoken("\N{CYRILLIC CAPITAL LETTER ES}") == _spoken("C"), _spoken("A-") == _spoken("A")
+    (True, False)
+    """
+    plain = _seen(unicodedata.normalize("NFKC", name)).translate(_LIKE_LATIN)
+    return " ".join(_JOINTS.sub(" ", plain).casefold().split())
 
 
 def _seen(text: str) -> str:

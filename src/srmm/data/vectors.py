@@ -32,6 +32,10 @@ def as_vectors(
         if stacked is None:  # of what length its vectors would be, nobody can say
             return np.empty((len(array), 0)), np.zeros(len(array), dtype=bool)
         array = stacked
+    if fields := getattr(array.dtype, "names", None):
+        raise InputError(
+            f"{what} is an array of records, {', '.join(fields)}: pass pandas.DataFrame(array)."
+        )
     if array.ndim != 2:
         hint = " One number per row is array.reshape(-1, 1)." if array.ndim == 1 else ""
         if array.ndim > 2:

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from srmm.data.block_columns import LEFT_OUT, LearntColumn, Surprises, learn_columns
+from srmm.data.block_columns import LEFT_OUT, LearntColumn, learn_columns
 from srmm.data.blocks import Cells, column_arrays
 from srmm.data.learnt_checks import columns_from
+from srmm.data.surprises import Surprises
 from srmm.encoders.base import EncoderAbout
 from srmm.errors import InputError, StoreError
 from srmm.files import replacing_folder

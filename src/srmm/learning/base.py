@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from srmm.data.array_notes import warn_of_arrays
 from srmm.data.checks import array, mapping, whole
 from srmm.data.embeddings import Embeddings
 from srmm.data.inputs import (
@@ -24,7 +25,6 @@ from srmm.data.inputs import (
     warn_of_order_beside,
 )
 from srmm.data.labels import as_labels, check_same_kind, class_numbers
-from srmm.data.leaks import warn_of_leaks
 from srmm.errors import InputError, shown
 from srmm.fusion import pattern_counts
 from srmm.learning.calibration import calibration_arrays, calibration_from
@@ -191,7 +191,7 @@ class EmbeddingClassifier(PredictsSets, ClassifierMixin, BaseEstimator):
             embeddings, y, weight, groups = rows_of(counts, embeddings, y, weight, groups)
         given, embeddings = embeddings.modalities, with_items(embeddings)
         left_out = [name for name in given if name not in embeddings.modalities]
-        warn_of_leaks(embeddings, self.classes_[y])
+        warn_of_arrays(embeddings, self.classes_[y])
         if self.class_weight is not None:
             by_class = weights_by_class(self.class_weight, self.classes_[y], self.classes_)
             self._class_weights = dict(zip(y.tolist(), by_class.tolist(), strict=True))

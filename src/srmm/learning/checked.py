@@ -228,9 +228,22 @@ def _check_origin(origin: Any) -> None:
     for key in ("name", "attribution", "store", "folder", "query"):
         if origin.get(key) is not None:
             text(f"origin.{key}", origin[key])
-    for key in ("roles", "reading", "rare", "dataset", "expected"):
+    for key in ("roles", "reading", "rare", "dataset", "expected", "ranges"):
         mapping(f"origin.{key}", origin.get(key) or {})
+    for name, ranges in (origin.get("ranges") or {}).items():
+        _check_ranges(f"origin.ranges.{name}", ranges)
     texts("origin.notes", origin.get("notes", []))
     for role, column in (origin.get("roles") or {}).items():
         one = texts if isinstance(column, list) else text
         one(f"origin.roles.{role}", column)
+
+
+def _check_ranges(place: str, ranges: Any) -> None:
+    """The names of a modality's numbers, and the lowest and highest of each in training."""
+    mapping(place, ranges, ("names", "low", "high"))
+    names = texts(f"{place}.names", ranges["names"])
+    for key in ("low", "high"):
+        if not isinstance(ranges[key], list) or len(ranges[key]) != len(names):
+            raise InputError(f"{place}.{key} is expected to be a list of {len(names):,} numbers.")
+        for one in ranges[key]:
+            number(f"{place}.{key}", one)

@@ -84,7 +84,8 @@ def know_features(model: Any) -> None:
     if model.modalities_ != (LONE_MODALITY,):
         return
     size = model.n_features_in_ = model.embedding_dims_[LONE_MODALITY]
-    names = columns_of(model.encoders_.get(LONE_MODALITY) or {}, size)
+    about = model.encoders_.get(LONE_MODALITY) or {}
+    names = columns_of(about, size) if about.get("named", True) else None
     if names and all(isinstance(name, str) for name in names):
         model.feature_names_in_ = np.array(names, dtype=object)
 

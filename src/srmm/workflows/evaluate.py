@@ -36,6 +36,7 @@ from srmm.workflows.data import (
 from srmm.workflows.left_out import without_left_out
 from srmm.workflows.pictures import TRAINED, with_pictures, with_stored_pictures
 from srmm.workflows.places import check_page
+from srmm.workflows.ranges import outside, range_notes
 from srmm.workflows.splits import trained_on
 from srmm.workflows.thumbnails import Thumbnails
 
@@ -101,6 +102,8 @@ def evaluate_workflow(
         named = table is not None and bool((origin.get("roles") or {}).get("id"))
         test, said = _unseen(data, rows, named=named)
         notes += said
+        ranges = origin.get("ranges") or {}
+        notes += range_notes(outside(model.as_seen(data[test]), ranges), ranges)
     if not test.any():
         raise InputError(_nothing_to_test(name, data, notes, own=source is None))
     fitted = None

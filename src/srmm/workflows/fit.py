@@ -27,6 +27,7 @@ from srmm.workflows.encoded import Encoded, encoded_before, encoded_table
 from srmm.workflows.expected import expected_out_of_fold
 from srmm.workflows.pictures import note_source, noted_reading
 from srmm.workflows.places import check_not_inside, check_noted, check_place
+from srmm.workflows.ranges import learnt_ranges
 from srmm.workflows.splits import choose_split, same_item_notes, trained_on
 
 
@@ -147,6 +148,7 @@ def fit_workflow(
     )
     origin = _origin(found, output)
     origin["expected"] = expected_out_of_fold(model, trained_on(embeddings, split))
+    origin["ranges"] = learnt_ranges(trained_on(embeddings, split), found.inputs)
     origin["notes"] = [*notes, *(found.summary.cut_notes if found.summary else ())]
     if few.names:
         origin["rare"] = {"names": list(few.names), "to": few.to}

@@ -148,6 +148,7 @@ class KeptParts:
             about["incomplete"],
             _summary_from(about["summary"]),
             tuple(about["notes"]),
+            {name: (n, dict(out)) for name, (n, out) in about["outside"].items()},
         )
 
     def _clear(self) -> None:

@@ -139,4 +139,5 @@ def _notes(run: PredictionRun, summary: EncodingSummary | None) -> tuple[str, ..
     notes = [*run.rows.notes, *run.survey.notes, *run.predictor.notes()]
     if summary is not None:
         notes += [*summary.notes, *summary.missing_files(), *summary.cut_notes]
+        notes += run.range_notes()
     return tuple(dict.fromkeys(notes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -19,6 +19,7 @@ from srmm.evaluation.shapley import check_players
 from srmm.learning.probabilities import nothing_there
 from srmm.workflows.frames import predictions_frame
 from srmm.workflows.presence import presence_notes
+from srmm.workflows.ranges import Outside, joined_outside, outside, range_notes
 from srmm.workflows.rows import Rows, RowsPart
 from srmm.workflows.survey import Survey, survey
 
@@ -49,6 +50,8 @@ class PartFacts(NamedTuple):
     """Rows that lack something."""
     summary: EncodingSummary
     notes: tuple[str, ...]
+    outside: Outside
+    """In how many rows numbers lie outside all that was learnt from."""
 
 
 class PredictedPart(NamedTuple):
@@ -80,8 +83,9 @@ def embed_part(
         _refuse_nothing(embeddings, summary, part.first_row)
     incomplete = int((~embeddings.present.all(axis=1)).sum())
     notes = tuple(predictor.notes())
+    beyond = outside(embeddings, _ranges(predictor))
     return embeddings, PartFacts(
-        part.number, part.first_row, len(embeddings), incomplete, summary, notes
+        part.number, part.first_row, len(embeddings), incomplete, summary, notes, beyond
     )
 
 
@@ -129,6 +133,7 @@ class PredictionRun:
         self.summary: EncodingSummary | None = None
         self.incomplete = 0
         self._said: list[str] = []
+        self._outside: Outside = {}
 
     def embeddings(
         self, *, strict: bool = False, progress: Any = False
@@ -156,6 +161,7 @@ class PredictionRun:
         self.summary = joined(self.summary, facts.summary, facts.first_row)
         self.incomplete += facts.incomplete
         self._said += facts.notes
+        self._outside = joined_outside([self._outside, facts.outside])
 
     def notes(self) -> tuple[str, ...]:
         """What was taken for granted, and how the rows differ from those of training."""
@@ -163,7 +169,15 @@ class PredictionRun:
         if self.summary is not None:
             notes += [*self.summary.notes, *self.summary.missing_files()]
             notes += presence_notes(self.summary, self.predictor.model.training_)
-        return tuple(dict.fromkeys(notes))
+        return tuple(dict.fromkeys([*notes, *self.range_notes()]))
+
+    def range_notes(self) -> list[str]:
+        """On numbers that lie outside all that was learnt from, in most rows."""
+        return range_notes(self._outside, _ranges(self.predictor))
+
+
+def _ranges(predictor: Reader) -> Mapping[str, Any]:
+    return (predictor.config.get("origin") or {}).get("ranges") or {}
 
 
 def _all_modalities(

@@ -142,7 +142,8 @@ class Predictor:
         assert run.summary is not None
         # Of rows as dicts, which are asked about one by one, a key that is not there is usual.
         of_table = run.rows.notes if isinstance(X, str | Path) or hasattr(X, "columns") else ()
-        for note in [*of_table, *run.summary.missing_files(), *run.summary.not_read()]:
+        notes = [*run.summary.missing_files(), *run.summary.not_read(), *run.range_notes()]
+        for note in [*of_table, *notes]:
             warnings.warn(note, stacklevel=2)
         return np.concatenate(found)
 

@@ -17,7 +17,7 @@ from srmm.data.bombs import check_archive
 from srmm.data.limits import limit
 from srmm.data.sources.base import LoadedColumns, OpenedTable, is_empty, object_array, plain_cell
 from srmm.data.there import is_file
-from srmm.errors import InputError, MissingExtraError, damage_explained, did_you_mean
+from srmm.errors import InputError, MissingExtraError, damage_explained, did_you_mean, several
 
 EXCEL = (".xlsx", ".xlsm")
 EXCEL_ROWS = 1_048_576
@@ -26,6 +26,9 @@ EXCEL_ROWS = 1_048_576
 _REMEDY = "Save it anew as .xlsx, or as .csv."
 _FORMULA = re.compile(rb"<(\w+:)?f[ />]")
 _END_OF_CELLS = re.compile(rb"</(\w+:)?sheetData>")
+_ROW = re.compile(rb"<(?:\w+:)?row\s[^>]*>")
+_NUMBER = re.compile(rb'\sr="(\d+)"')
+_HIDDEN = re.compile(rb'\shidden="(?:1|true)"')
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
 
 
@@ -74,6 +77,7 @@ def open_excel(path: Path, sheet: str | None = None) -> OpenedTable:
             empty[column] = {n for n, v in zip(lines, values, strict=True) if is_empty(v)}
         said = _said_of_errors(name, failed) + _said_of_formulas(path, sheet, places, empty)
         said += _said_of_merged(path, sheet, places, empty)
+        said += _said_of_hidden(path, sheet, set(lines))
         return LoadedColumns(cells, np.array(lines, dtype=np.int64), len(lines), said)
 
     return OpenedTable(name, path.parent, tuple(header), read, notes)
@@ -195,9 +199,10 @@ def _said_of_formulas(
                 if number in empty[column] and place < len(row) and row[place].data_type == "f"
             )
     return tuple(
-        f"{n:,} cells of column {column!r} of {path.name}#{sheet} are formulas with no result or "
-        "an empty one, and count as empty. If they should have one, open the workbook in Excel or "
-        "LibreOffice and save it."
+        f"{several(n, 'cell')} of column {column!r} of {path.name}#{sheet} "
+        f"{'is a formula' if n == 1 else 'are formulas'} with no result or an empty one, and "
+        f"{'counts' if n == 1 else 'count'} as empty. If there should be one, open the workbook "
+        "in Excel or LibreOffice and save it."
         for column, n in found.items()
     )
 
@@ -218,6 +223,28 @@ def _said_of_merged(
         "fill it in."
         for column, n in found.items()
         if n
+    )
+
+
+def _said_of_hidden(path: Path, sheet: str, lines: set[int]) -> tuple[str, ...]:
+    """Who looks at the sheet sees fewer rows than are read."""
+    hidden = 0
+    with _workbook(path) as book, zipfile.ZipFile(path) as archive:
+        rest = b""
+        with archive.open(book[sheet]._worksheet_path) as file:
+            while piece := file.read(1 << 20):
+                rest += piece
+                found = [*_ROW.finditer(rest)]
+                rows = [row[0] for row in found if _HIDDEN.search(row[0])]
+                numbers = [number for row in rows if (number := _NUMBER.search(row))]
+                hidden += sum(int(number[1]) in lines for number in numbers)
+                rest = rest[found[-1].end() if found else 0 :][-1000:]
+    if not hidden:
+        return ()
+    are = "1 row is" if hidden == 1 else f"{hidden:,} rows are"
+    return (
+        f"{are} hidden in {path.name}#{sheet}, as a filter does it, and read like all others. "
+        "Delete what is not meant.",
     )
 
 

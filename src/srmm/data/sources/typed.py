@@ -145,10 +145,15 @@ def cells_in_memory(column: str, cells: Any) -> np.ndarray:
 
 
 def _unwrapped(what: str, cell: Any) -> Any:
-    if is_missing(cell):
+    if is_missing(cell) or (isinstance(cell, np.ma.MaskedArray) and _is_masked(cell)):
         return None
     array = opened(what, cell)
     return array if array.ndim else array.item()
+
+
+def _is_masked(cell: np.ma.MaskedArray) -> bool:
+    """Whether there is nothing but what a mask hides."""
+    return bool(cell.size and np.ma.getmaskarray(cell).all())
 
 
 def open_arrow(source: Any) -> OpenedTable:
