@@ -651,6 +651,14 @@ def test_texts_without_a_type_are_texts(tmp_path: Path) -> None:
         assert getattr(one, role).tolist() == getattr(other, role).tolist()
 
 
+def test_bytes_of_a_picture_are_no_path(tmp_path: Path) -> None:
+    """A server is sent them by anybody: a path among them would read the server's own files."""
+    (tmp_path / "red.png").write_bytes(b"")
+    frame = pd.DataFrame({"photo": [b"red.png"]})
+    table = read_table(frame, image="photo", folder=tmp_path)
+    assert table.items["image"][0] == b"red.png"
+
+
 def test_bytes_are_no_features(tmp_path: Path) -> None:
     """They were names of categories."""
     path = as_bytes(tmp_path / "t.parquet")
