@@ -17,6 +17,7 @@ from srmm.workflows.kept_parts import digest_of_model
 from srmm.workflows.prediction_run import (
     PredictedPart,
     PredictionRun,
+    Reader,
     predict_part,
 )
 from srmm.workflows.predictor import load
@@ -67,7 +68,7 @@ def predicted_on_workers(
         def packed() -> Iterator[tuple[int, bytes]]:
             for part in run.rows.without(but):
                 spans[part.number] = range(part.first_row, part.first_row + len(part.data))
-                yield part.number, _packed(part)
+                yield part.number, _packed(run.predictor, part)
 
         with closing(outcomes(task, packed(), found.count)) as came:
             for number, outcome in came:
@@ -76,9 +77,14 @@ def predicted_on_workers(
                 yield outcome
 
 
-def _packed(part: RowsPart) -> bytes:
-    if isinstance(part.data, Table) and part.data.folder is not None:
-        part = part._replace(data=replace(part.data, folder=part.data.folder.absolute()))
+def _packed(predictor: Reader, part: RowsPart) -> bytes:
+    table = part.data
+    if isinstance(table, Table):
+        vectors = predictor.without_encoding(table)
+        if vectors is not None:  # one array a modality: packed in a fiftieth of the time of rows
+            part = part._replace(data=vectors)
+        elif table.folder is not None:
+            part = part._replace(data=replace(table, folder=table.folder.absolute()))
     try:
         return pickle.dumps(part)
     except Exception as error:

@@ -195,14 +195,10 @@ class Predictor:
         self, part: Table, *, strict: bool = False, progress: Any = False
     ) -> tuple[Embeddings, EncodingSummary]:
         """The embeddings of the items of a table, by the model's encoders."""
-        # An encoder that has nothing to do need not be loaded.
-        there = np.atleast_1d(part.present.any(axis=0))
-        some = [name for name, has in zip(part.modalities, there, strict=True) if has]
-        if not some:
+        there, ready = self._ready(part)
+        if not there:
             return self._nothing(part), EncodingSummary(len(part), 0.0, {})
-        found = {name: ready_vectors(part, name, self._spec(name)) for name in some}
-        ready = {name: vectors for name, vectors in found.items() if vectors is not None}
-        rest = [name for name in some if name not in ready]
+        rest = [name for name in there if name not in ready]
         if not rest:
             return with_ready(part, None, ready), EncodingSummary(len(part), 0.0, {})
         table = replace(
@@ -222,6 +218,21 @@ class Predictor:
                 for_prediction=True,
             )
         return with_ready(part, result.embeddings, ready), result.summary
+
+    def without_encoding(self, part: Table) -> Embeddings | None:
+        """The embeddings of a table with nothing but vectors that need no encoder; else None."""
+        there, ready = self._ready(part)
+        return with_ready(part, None, ready) if there and len(ready) == len(there) else None
+
+    def _ready(self, part: Table) -> tuple[list[str], dict[str, np.ndarray]]:
+        """The modalities that any row has, and the vectors of those that need no encoder.
+
+        An encoder that has nothing to do need not be loaded.
+        """
+        any_row = np.atleast_1d(part.present.any(axis=0))
+        there = [name for name, has in zip(part.modalities, any_row, strict=True) if has]
+        found = {name: ready_vectors(part, name, self._spec(name)) for name in there}
+        return there, {name: vectors for name, vectors in found.items() if vectors is not None}
 
     def notes(self) -> list[str]:
         """A sentence on each encoder used so far that is no part of the model's folder."""
