@@ -16,10 +16,11 @@ from srmm.data.block_kinds import (
     Reading,
     never_dates,
     read_distinct,
+    without_unit,
 )
 from srmm.data.numeral_columns import decimal_elsewhere
 from srmm.data.numerals import COUNTS
-from srmm.errors import several
+from srmm.errors import first_few, several
 
 LEFT_OUT = "left out"
 _UNITS = 3
@@ -105,9 +106,8 @@ def _learn(name: str, column: Column, elsewhere: str) -> LearntColumn:
     first = str(column.cells[np.flatnonzero(~column.blank)[0]])[:40]
     units = column.numerals.units()
     if len(units) > 1 and column.numerals.readable >= MOST * column.filled:
-        told = ", ".join(f"{unit} ({n:,})" for unit, n in units.most_common(_UNITS))
-        more = f" and {len(units) - _UNITS:,} more" if len(units) > _UNITS else ""
-        return _left_out(name, f"its numbers are in several units, {told}{more}; bring them to one")
+        told = first_few((f"{unit} ({n:,})" for unit, n in units.most_common()), _UNITS)
+        return _left_out(name, f"its numbers are in several units, {told}; bring them to one")
     return _left_out(
         name,
         f"nearly every cell is another text, as of names or descriptions (the first, {first!r}); "
@@ -171,12 +171,6 @@ def _say_number(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:
         why = "as the other columns have it" if elsewhere else "as no cell shows which"
         words += f"; what could be {read:.10g} or {not_read:.10g} is read as {read:.10g}, {why}"
     return words
-
-
-def without_unit(column: Column) -> int:
-    """How many cells are numbers and nothing else."""
-    numerals = column.numerals
-    return len(column.rows("number")) + numerals.readable - numerals.units().total()
 
 
 def _say_date(how: Mapping[str, Any], column: Column, elsewhere: str) -> str:

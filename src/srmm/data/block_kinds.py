@@ -102,9 +102,14 @@ def _find_number(column: Column, elsewhere: str) -> dict[str, Any] | None:
     finite = column.filled - sum(map(_is_infinite, column.cells))
     if not known or known < MOST * finite:
         return None
-    bare = len(column.rows("number")) + column.numerals.readable - column.numerals.units().total()
-    in_all = notation.unit not in ("", COUNTS) and not bare
+    in_all = notation.unit not in ("", COUNTS) and not without_unit(column)
     return {**how, "in_all": True} if in_all else how
+
+
+def without_unit(column: Column) -> int:
+    """How many cells are numbers and nothing else."""
+    numerals = column.numerals
+    return len(column.rows("number")) + numerals.readable - numerals.units().total()
 
 
 def _is_infinite(cell: Any) -> bool:

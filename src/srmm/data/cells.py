@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.addresses import local_item
-from srmm.data.blocks import holds_vectors, numeric_block, raw_block
+from srmm.data.blocks import are_numbers, holds_vectors, numeric_block, raw_block
 from srmm.data.columns import IN_BRACES, PATH_KINDS, ModalityColumns
 from srmm.data.labels import name_of
 from srmm.data.sources import object_array
@@ -67,8 +67,9 @@ def _features(
     """Vectors, from a column of them or one number per column; of any other columns the cells."""
     columns = {column: cells[column] for column in modality.columns}
     for column, held in columns.items():
-        _check_real(where, column, held)
-        _check_no_bytes(where, column, held)
+        if not are_numbers(held):
+            _check_real(where, column, held)
+            _check_no_bytes(where, column, held)
     if modality.form == "column" and not as_cells and holds_vectors(cells[modality.columns[0]]):
         return _vectors(where, modality, cells[modality.columns[0]])
     numbers = None if as_cells else numeric_block(columns)

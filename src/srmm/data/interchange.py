@@ -35,6 +35,7 @@ from srmm.errors import (
     StoreError,
     damage_explained,
     did_you_mean,
+    first_few,
     several,
 )
 from srmm.files import replacing_file
@@ -71,10 +72,9 @@ def _warn_of_left_out(schema: pa.Schema, used: Iterable[str]) -> None:
     numbers = [field.name for field in others if is_number(field.type)]
     numbers = [name for name in numbers if not name.startswith(_INDEX)]
     if numbers:
-        more = f" and {len(numbers) - _NAMED:,} more" if len(numbers) > _NAMED else ""
         warnings.warn(
-            f"{several(len(numbers), 'column', 'columns')} with a number in each row, "
-            f"{', '.join(map(repr, numbers[:_NAMED]))}{more}, left out: a modality is a column of "
+            f"{several(len(numbers), 'column')} with a number in each row, "
+            f"{first_few(map(repr, numbers), _NAMED)}, left out: a modality is a column of "
             "lists. If they are to be learnt from, make them one, or read the table by "
             "srmm.read_table(table, features=…).",
             stacklevel=3,

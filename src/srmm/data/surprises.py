@@ -6,9 +6,15 @@ import numpy as np
 import pandas as pd
 
 from srmm.data.block_cells import Column, distinct_cells
-from srmm.data.block_columns import LearntColumn, without_unit
+from srmm.data.block_columns import LearntColumn
 from srmm.data.block_columns import cells_counted as counted
-from srmm.data.block_kinds import dates_for_none, has_zone, is_naive, read_distinct
+from srmm.data.block_kinds import (
+    dates_for_none,
+    has_zone,
+    is_naive,
+    read_distinct,
+    without_unit,
+)
 from srmm.data.dates import day_and_month
 from srmm.data.numeral_columns import Numerals
 

@@ -316,13 +316,13 @@ class SingleBranchClassifier(NetworkModel):
 
     @undisturbed()
     def _fused(
-        self, entered: Entered, present: np.ndarray, at: np.ndarray | None = None
+        self, entered: Entered, present: np.ndarray, rows: np.ndarray | None = None
     ) -> np.ndarray:
-        """Probabilities (n, C) of what is present (n, M) and trusted, of the instances `at`."""
-        trust = present * (entered.trust if at is None else entered.trust[at])
+        """Probabilities (n, C) of what is present (n, M) and trusted, of these instances."""
+        trust = present * (entered.trust if rows is None else entered.trust[rows])
         weights = self.weights_.of(present) * trust_of_experts(trust)
         share = trust / np.maximum(trust.sum(axis=1, keepdims=True), 1e-6)
-        return entered.scores(weights, share, at).double().softmax(dim=1).cpu().numpy()
+        return entered.scores(weights, share, rows).double().softmax(dim=1).cpu().numpy()
 
     @undisturbed()
     def _vectors(self, table: FeatureTable, rows: np.ndarray) -> Tensor:

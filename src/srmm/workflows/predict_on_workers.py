@@ -80,7 +80,7 @@ def predicted_on_workers(
 def _packed(predictor: Reader, part: RowsPart) -> bytes:
     table = part.data
     if isinstance(table, Table):
-        vectors = predictor.without_encoding(table)
+        vectors = predictor.ready_embeddings(table)
         if vectors is not None:  # one array a modality: packed in a fiftieth of the time of rows
             part = part._replace(data=vectors)
         elif table.folder is not None:

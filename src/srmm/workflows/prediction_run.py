@@ -36,7 +36,7 @@ class Reader(Protocol):
     ) -> tuple[Embeddings, EncodingSummary]:
         """The embeddings of the items of a table."""
 
-    def without_encoding(self, part: Table) -> Embeddings | None:
+    def ready_embeddings(self, part: Table) -> Embeddings | None:
         """The embeddings of a table that needs no encoder; None of any other."""
 
     def notes(self) -> list[str]:

@@ -219,7 +219,7 @@ class Predictor:
             )
         return with_ready(part, result.embeddings, ready), result.summary
 
-    def without_encoding(self, part: Table) -> Embeddings | None:
+    def ready_embeddings(self, part: Table) -> Embeddings | None:
         """The embeddings of a table with nothing but vectors that need no encoder; else None."""
         there, ready = self._ready(part)
         return with_ready(part, None, ready) if there and len(ready) == len(there) else None

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from srmm.data.embeddings import Embeddings
+from srmm.errors import first_few
 
 MOST_NUMBERS = 256
 """Of longer vectors no single number means much."""
@@ -94,15 +95,14 @@ def range_notes(found: Outside, learnt: Mapping[str, Mapping[str, Any]]) -> list
         ]
         if not most:
             continue
-        told = [
+        told = (
             f"{number!r} in {rows:,} (in training {ranges['low'][place]:.6g} to "
             f"{ranges['high'][place]:.6g})"
-            for number, rows, place in most[:_NAMED]
-        ]
-        more = f" and {len(most) - _NAMED:,} more" if len(most) > _NAMED else ""
+            for number, rows, place in most
+        )
         notes.append(
             f"{name}: most of {n:,} rows have numbers outside all that was learnt from: "
-            f"{', '.join(told)}{more}. Another unit, or a column in the place of another, looks "
+            f"{first_few(told, _NAMED)}. Another unit, or a column in the place of another, looks "
             "like this; nothing was learnt of such rows. `srmm check` compares them in full."
         )
     return notes

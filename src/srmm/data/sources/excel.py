@@ -241,7 +241,7 @@ def _said_of_hidden(path: Path, sheet: str, lines: set[int]) -> tuple[str, ...]:
                 rest = rest[found[-1].end() if found else 0 :][-1000:]
     if not hidden:
         return ()
-    are = "1 row is" if hidden == 1 else f"{hidden:,} rows are"
+    are = several(hidden, "row is", "rows are")
     return (
         f"{are} hidden in {path.name}#{sheet}, as a filter does it, and read like all others. "
         "Delete what is not meant.",
