@@ -103,7 +103,7 @@ def range_notes(found: Outside, learnt: Mapping[str, Mapping[str, Any]]) -> list
         notes.append(
             f"{name}: most of {n:,} rows have numbers outside all that was learnt from: "
             f"{first_few(told, _NAMED)}. Another unit, or a column in the place of another, looks "
-            "like this; nothing was learnt of such rows. `srmm check` compares them in full."
+            "like this; nothing was learnt of such rows."
         )
     return notes
 
